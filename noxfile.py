@@ -1,0 +1,142 @@
+"""Every developer command of lopore. `nox -s tests` and `nox -s demo` set up all they need from nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
+PINS = ("--constraint", "constraints.txt")
+TEST_TOOLS = (
+    "pytest", "pytest-timeout", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx", "grad-cam", "captum", "selenium",
+)  # fmt: skip
+EXTRAS = {
+    "lopore-core": "[train,dicom,tiff]",
+    "lopore-enhance": "[segmentation]",
+    "lopore-torch": "[offline]",
+}
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+def _install(session: nox.Session, *packages: str) -> None:
+    options = [option for name in packages for option in ("-e", f"packages/{name}{EXTRAS.get(name, '')}")]
+    session.install(*PINS, *options)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All packages together, with the real libraries and, where Chromium is installed, a real browser."""
+    _install(session, *PACKAGES)
+    session.install(*PINS, *TEST_TOOLS)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(name="tests-of", default=False)
+@nox.parametrize("package", PACKAGES)
+def tests_of(session: nox.Session, package: str) -> None:
+    """One package's own tests."""
+    _install(session, *PACKAGES)
+    session.install(*PINS, *TEST_TOOLS)
+    session.run("pytest", f"packages/{package}", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and import order."""
+    session.install(*PINS, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict type checking of every package."""
+    _install(session, *PACKAGES)
+    session.install(*PINS, "mypy", "types-PyYAML")
+    session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES])
+
+
+def _wheels(session: nox.Session, folder: Path) -> list[str]:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in PACKAGES:
+        session.run("python", "-m", "build", "--wheel", "--installer=uv", "-o", str(folder), f"packages/{name}", silent=True)
+    return sorted(str(path) for path in folder.glob("*.whl"))
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """One wheel a package, in dist/."""
+    session.install(*PINS, "build", "uv")
+    for wheel in _wheels(session, ROOT / "dist"):
+        session.log(wheel)
+
+
+@nox.session(default=False)
+def isolated(session: nox.Session) -> None:
+    """Wheels of core, enhance, onnx and app in an environment without any framework, serving an exported model."""
+    session.install(*PINS, "build", "uv")
+    wheels = _wheels(session, ROOT / "dist")
+    wanted = ("lopore_core", "lopore_enhance", "lopore_onnx", "lopore_app")
+    small = Path(session.create_tmp()) / "small"
+    session.run("uv", "venv", "--clear", str(small), silent=True)
+    python = str(small / "bin" / "python")
+    chosen = [wheel for wheel in wheels if Path(wheel).name.startswith(wanted)]
+    session.run("uv", "pip", "install", "--python", python, *PINS, *chosen, silent=True)
+    session.run(python, "-m", "lopore", "plugins", "--strict", external=True)
+    models = sorted((ROOT / "demo" / "models" / "final").glob("*/*/lopore.json"))
+    films = sorted((ROOT / "demo" / "films").glob("*/*.png"))[:3]
+    if models and films:
+        session.run(python, "-m", "lopore", "predict", "--model", str(models[-1].parent), *map(str, films), external=True)
+    check = "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow', 'sklearn')))"
+    session.run(python, "-c", check, external=True)
+    size = sum(path.stat().st_size for path in small.rglob("*") if path.is_file() and not path.is_symlink())
+    session.log(f"installed size: {size / 2**20:.0f} MiB")
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Make radiographs, train, evaluate, export, predict with ONNX, open the app (not with `-- --no-app`)."""
+    _install(session, "lopore-core", "lopore-enhance", "lopore-torch", "lopore-onnx", "lopore-app")
+    session.run("python", "demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def app(session: nox.Session) -> None:
+    """The app alone, over the models of ./models/final and LOPORE_MODELS."""
+    _install(session, "lopore-core", "lopore-enhance", "lopore-onnx", "lopore-app")
+    session.run("lopore", "app", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Every benchmark, each against its named alternative in the same run."""
+    _install(session, *PACKAGES)
+    session.install(*PINS, *TEST_TOOLS)
+    for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
+        session.run("python", str(script), *session.posargs)
+
+
+@nox.session(default=False)
+def pins(session: nox.Session) -> None:
+    """Write constraints.txt anew from what the registry offers today (versions only, no addresses)."""
+    session.install("uv")
+    sources = [f"packages/{name}/pyproject.toml" for name in PACKAGES]
+    extras = ["train", "dicom", "tiff", "segmentation", "offline"]
+    command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *(f"--extra={name}" for name in extras)]
+    tools = "\n".join((*TEST_TOOLS, "ruff", "mypy", "types-PyYAML", "build", "uv"))
+    found = subprocess.run(
+        [*command, "-", "--no-header", "--no-annotate", "--no-emit-index-url"],
+        input=tools, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [line for line in found.stdout.splitlines() if "==" in line and not line.startswith("lopore-")]
+    (ROOT / "constraints.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    session.log(json.dumps({"pinned": len(lines)}))

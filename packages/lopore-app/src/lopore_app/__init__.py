@@ -1,0 +1,1 @@
+"""lopore's web app: pages lay out, ``session`` computes, ``widgets`` turn parameters into controls."""

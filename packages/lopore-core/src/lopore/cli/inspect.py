@@ -1,0 +1,75 @@
+"""``lopore inspect``: what a model folder or ONNX file says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..model import ModelFolder
+
+
+@click.command(name="inspect")
+@click.argument("model_name", metavar="[MODEL]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole record.")
+def command(model_name: str | None, as_json: bool) -> None:
+    """Show MODEL's record and check its files; without MODEL, list the models that are found."""
+    from ..model import locate_model
+
+    if model_name is None:
+        _list_models()
+        return
+    folder = locate_model(model_name)
+    if as_json:
+        click.echo(folder.record.to_json(), nl=False)
+        return
+    click.echo(_summary(folder))
+    for format in folder.record.formats:
+        folder.verify(format)
+    click.echo("files       sha256 of every weight file holds")
+
+
+def _list_models() -> None:
+    from ..errors import ModelError
+    from ..model import BrokenModel, find_models, model_roots
+
+    found = list(find_models())
+    for item in found:
+        if isinstance(item, BrokenModel):
+            click.echo(f"unusable: {item.reason}", err=True)
+            continue
+        record = item.record
+        auc = record.metrics.get("roc_auc")
+        score = f"ROC AUC {auc.value:.3f} on {record.metrics_split}" if auc and auc.value is not None else "not scored"
+        leaky = "  LEAKY TRAINING" if record.leaks.leaks else ""
+        click.echo(f"{item.title}  {record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}")
+    if not found:
+        raise ModelError(f"no model in {', '.join(map(str, model_roots()))}; train one or set LOPORE_MODELS")
+
+
+def _summary(folder: ModelFolder) -> str:
+    record = folder.record
+    plan = record.preprocessing
+    leaks = "none found" if record.leaks.clean else f"{record.leaks.leaks} pairs: the score cannot be trusted"
+    metrics = [
+        f"{name} {score.value:.3f}" + (f" ({score.low:.3f} to {score.high:.3f})" if score.low is not None else "")
+        for name, score in record.metrics.items()
+        if score.value is not None
+    ]
+    rows = {
+        "model": f"{folder.title} ({folder.path})",
+        "network": f"{record.framework}/{record.backbone}, {record.task}",
+        "classes": ", ".join(record.classes),
+        "input": f"{plan.size[0]} x {plan.size[1]} px, {plan.channels} channel(s), {plan.depth} bit, {plan.resize}",
+        "enhance": ", ".join(str(step["name"]) for step in plan.enhance) or "nothing",
+        "threshold": f"{record.threshold.value:.3f}, {record.threshold.rule}, chosen on {record.threshold.chosen_on}",
+        "scores": f"{'; '.join(metrics[:6])} on {record.metrics_split}" if metrics else "none",
+        "split": f"{record.leaks.split_kind}, leaks: {leaks}",
+        "heat maps": "exact Grad-CAM in exports" if record.explanation.exact_cam else record.explanation.reason or "none",
+        "formats": ", ".join(record.formats),
+        "licence": record.licence or "not stated",
+        "trained": f"{record.created} with {', '.join(f'{k} {v}' for k, v in sorted(record.versions.items()))}",
+        "checks": f"preprocessing {record.preprocessing_fingerprint}",
+    }
+    return "\n".join(f"{name:<11} {text}" for name, text in rows.items())

@@ -1,0 +1,143 @@
+"""``lopore train``: one config to a published model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lopore.config import Experiment
+    from lopore.model import Threshold
+    from lopore.training import TrainResult
+
+SHOWN = ("roc_auc", "pr_auc", "f1", "precision", "recall", "balanced_accuracy", "accuracy")
+
+
+@click.command(name="train")
+@click.option("--config", type=click.Path(path_type=Path), help="Experiment YAML, such as configs/weld-lop-pore.yaml.")
+@click.option("--resume", metavar="RUN", help="Go on with a run, by name or folder; its own config is used.")
+@click.option("--epochs", type=int, help="Epochs; before training.epochs of the config.")
+@click.option("--batch-size", type=int, help="Images a step.")
+@click.option("--learning-rate", type=float, help="Learning rate at the start.")
+@click.option("--seed", type=int, help="Seed of weights, order and augmentation.")
+@click.option("--device", help="auto, cpu, mps, cuda or cuda:1.")
+@click.option("--deterministic", is_flag=True, help="Equal runs give equal weights, at some cost in speed.")
+@click.option("--name", help="Name of the experiment and of the model folder.")
+@click.option("--run-name", help="Name of the run folder; default NAME-date-time.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting: training.loss.name=focal.")
+@click.option("--allow-leaks", is_flag=True, help="Train although the split leaks; the model carries the mark.")
+@click.option("--cross-validate", is_flag=True, help="Train every fold and pool their answers; publishes no model.")
+@click.option("--folds", type=int, help="Make that many new folds; default: those of the manifest, else 5.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(
+    config: Path | None,
+    resume: str | None,
+    out: Path,
+    run_name: str | None,
+    allow_leaks: bool,
+    cross_validate: bool,
+    folds: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a model from one config; the last lines say where everything was saved.
+
+    Interrupted runs go on with --resume and end as if they had never stopped.
+    """
+    from lopore.run.progress import Progress
+    from lopore.training import train
+
+    experiment = _experiment(config, resume, out, options)
+    result = train(
+        experiment,
+        out=out,
+        resume=resume,
+        run_name=run_name,
+        allow_leaks=allow_leaks,
+        cross_validation=cross_validate or folds is not None,
+        folds=folds,
+        progress=Progress(quiet=as_json),
+    )
+    if result.model_folder is not None or result.metrics is not None:
+        click.echo(json.dumps(_as_data(result), indent=2) if as_json else _as_text(result))
+    if result.failed:
+        raise SystemExit(1)
+
+
+def _experiment(config: Path | None, resume: str | None, out: Path, options: dict[str, Any]) -> Experiment:
+    from lopore.config import load_experiment
+    from lopore.errors import ConfigError
+    from lopore.run.folder import CONFIG, find_run
+
+    if config is None and resume is None:
+        raise ConfigError("name a config with --config FILE, or a run to go on with by --resume RUN")
+    path = config if config is not None else find_run(resume or "", out) / CONFIG
+    return load_experiment(path, _overrides(options))
+
+
+def _overrides(options: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys of the config from the command line; values of --set are read as YAML."""
+    import yaml
+
+    from lopore.errors import ConfigError
+
+    keys = {
+        "epochs": "training.epochs",
+        "batch_size": "training.batch_size",
+        "learning_rate": "training.optimizer.learning_rate",
+        "seed": "seed",
+        "device": "training.device",
+        "name": "name",
+    }
+    found = {dotted: options[key] for key, dotted in keys.items() if options[key] is not None}
+    if options["deterministic"]:
+        found["training.deterministic"] = True
+    for text in options["settings"]:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"--set {text[:60]!r} is not KEY=VALUE, such as training.loss.name=focal")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            why = f"--set {key}: {value[:60]!r} is no YAML value; quote text that holds ':' or '['"
+            raise ConfigError(why) from None
+    return found
+
+
+def _as_data(result: TrainResult) -> dict[str, Any]:
+    return {
+        "model": str(result.model_folder) if result.model_folder else None,
+        "run": str(result.run_folder),
+        "metrics": result.metrics.model_dump(mode="json") if result.metrics else None,
+        "failed": list(result.failed),
+        "notes": list(result.notes),
+    }
+
+
+def _as_text(result: TrainResult) -> str:
+    lines = []
+    if result.metrics:
+        metrics = result.metrics
+        lines.append(f"scores on {metrics.split}: {metrics.images} images of {metrics.groups} groups (95 % intervals)")
+        for name in SHOWN:
+            found = metrics.overall[name]
+            value = "not defined" if found.value is None else f"{found.value:.3f}"
+            bounds = "" if found.low is None or found.high is None else f"  [{found.low:.3f}, {found.high:.3f}]"
+            lines.append(f"  {name:<18} {value}{bounds}")
+        lines += [f"  note: {note}" for note in metrics.notes]
+        lines += _thresholds(metrics.threshold)
+    lines.append(f"run   {result.run_folder}")
+    if result.model_folder:
+        lines.append(f"model {result.model_folder}")
+    lines += [f"failed: {line}" for line in result.failed]
+    return "\n".join(lines)
+
+
+def _thresholds(point: Threshold) -> list[str]:
+    values = point.per_class or {"": point.value}
+    told = ", ".join(f"{name} {value:.4g}".strip() for name, value in values.items())
+    return [f"  threshold {told} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})"]

@@ -1,0 +1,235 @@
+"""One experiment as data: everything that decides what a training run does, read from one YAML file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .augment import Augmentation
+from .contracts import Precision, Task
+from .errors import ConfigError
+from .files import atomic_write_text
+from .preprocess import Preprocessing
+
+MAX_YAML_BYTES = 1 << 20
+MAX_YAML_NODES = 50_000
+
+
+class Section(BaseModel):
+    """A part of a config: unknown keys are errors, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """What is learned from."""
+
+    manifest: Path = Field(description="Manifest CSV written by `lopore data index` and `lopore data split`")
+    positive: str | None = Field(None, description="Binary task: the class that counts as a detection")
+    exclude: tuple[str, ...] = Field((), description="Label sets left out, such as 'lack_of_penetration+pore'")
+    cache_mb: int = Field(2048, ge=0, description="Memory for decoded pictures at training size; 0 decodes every epoch")
+    workers: int | None = Field(None, ge=0, le=64, description="Threads that prepare batches; default: the cores")
+    balance: Literal["none", "class", "group", "class-group"] = Field(
+        "none", description="Oversampling: every class, every film (group), or every film within its class weighs alike"
+    )
+
+
+class Loss(Section):
+    """Cross-entropy (binary: BCE) or focal loss (Lin et al., ICCV 2017)."""
+
+    name: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focal_gamma: float = Field(2.0, ge=0, le=10)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+        "none", description="'balanced' is N / (K * count of the class); a mapping gives them by name"
+    )
+
+
+class Optimizer(Section):
+    """AdamW or SGD with momentum."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    head_factor: float = Field(1.0, gt=0, le=1000, description="Learning rate of the head over that of the backbone")
+    clip_norm: float | None = Field(None, gt=0)
+
+
+class Schedule(Section):
+    """How the learning rate moves; warm-up counts in epochs."""
+
+    name: Literal["constant", "cosine", "one-cycle", "plateau"] = "cosine"
+    warmup_epochs: float = Field(0.0, ge=0)
+    final_factor: float = Field(0.01, ge=0, le=1, description="Last learning rate over the first")
+    plateau_patience: int = Field(3, ge=1)
+    plateau_factor: float = Field(0.3, gt=0, lt=1)
+
+
+class EarlyStopping(Section):
+    """Stop when the best validation score is this old."""
+
+    patience: int = Field(10, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    backbone: str = Field("resnet18", description="A name that `lopore plugins` lists, or any timm name with lopore-torch")
+    pretrained: str = Field("none", description="'none', 'offline', 'hub', or the path of a weights file")
+    pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    freeze: Literal["none", "stem", "half", "backbone"] = "none"
+
+
+class ThresholdRule(Section):
+    """How the operating point is chosen on validation films."""
+
+    rule: Literal["f1", "recall", "fixed"] = "f1"
+    recall: float = Field(0.9, gt=0, le=1, description="rule 'recall': the highest threshold that keeps this recall")
+    value: float = Field(0.5, gt=0, lt=1, description="rule 'fixed'")
+
+
+class TrainConfig(Section):
+    """The run."""
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(16, ge=1, le=4096)
+    accumulate: int = Field(1, ge=1, le=1024, description="Batches whose gradients are added before a step")
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    early_stopping: EarlyStopping | None = None
+    select_by: Literal["auc", "f1", "last"] = Field("auc", description="Validation score of the epoch that is kept")
+    average: float = Field(0.0, ge=0, lt=1, description="Exponential averaging of the weights; 0 is off")
+    precision: Precision = "auto"
+    compile: bool = False
+    deterministic: bool = False
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    threads: int | None = Field(None, ge=1, le=1024)
+    test_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
+    keep_checkpoints: int = Field(2, ge=2, le=1000)
+    threshold: ThresholdRule = ThresholdRule()
+
+    @model_validator(mode="after")
+    def _views_are_flips_or_turns(self) -> TrainConfig:
+        if self.test_views not in (1, 2, 4, 8):
+            raise ValueError(f"test_views is {self.test_views}; allowed are 1, 2, 4, 8")
+        return self
+
+
+class Experiment(Section):
+    """One experiment. ``name`` names the model folder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    trainer: str = Field("torch", description="Framework, as `lopore plugins` lists it")
+    task: Task = "multiclass"
+    seed: int = Field(0, ge=0, lt=2**32)
+    data: DataConfig
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Literal["none"] | Augmentation = "none"
+    model: ModelConfig = ModelConfig()
+    training: TrainConfig = TrainConfig()
+    exports: tuple[str, ...] = Field(("onnx",), description="Formats written after training, each through the gate")
+    licence: str = Field("not stated", max_length=200, description="Licence of the data and so of the model")
+
+    @model_validator(mode="after")
+    def _binary_has_a_positive_class(self) -> Experiment:
+        if self.task == "binary" and not self.data.positive:
+            raise ValueError("task 'binary' needs data.positive, the class that counts as a detection")
+        return self
+
+
+def load_yaml(path: Path) -> Any:
+    """Plain data from a YAML file of at most 1 MiB; aliases count in full towards a limit of 50 000 values.
+
+    Raises ConfigError for a file that is absent, too large, no YAML, or blown up by aliases.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_YAML_BYTES:
+            raise ConfigError(f"{path} has {size} bytes; a config has at most {MAX_YAML_BYTES}")
+        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); name an existing YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    if _count_values(data, MAX_YAML_NODES) >= MAX_YAML_NODES:
+        raise ConfigError(f"{path} holds more than {MAX_YAML_NODES} values, aliases counted in full; shorten it")
+    return data
+
+
+def _count_values(data: Any, limit: int) -> int:
+    count, stack = 0, [data]
+    while stack and count < limit:
+        item = stack.pop()
+        count += 1
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return count
+
+
+def load_experiment(path: Path, overrides: dict[str, Any] | None = None) -> Experiment:
+    """The experiment in ``path``; ``overrides`` are dotted keys such as ``training.epochs``.
+
+    A relative ``data.manifest`` counts from the working directory. Raises ConfigError naming the nearest known key.
+    """
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} holds {type(data).__name__}; a config is a mapping that starts with 'name:'")
+    for dotted, value in (overrides or {}).items():
+        target = data
+        *parents, last = dotted.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = value
+    return parse_experiment(data, source=str(path))
+
+
+def parse_experiment(data: dict[str, Any], *, source: str) -> Experiment:
+    """An experiment from plain data; ConfigError in one line that names ``source`` and every wrong value."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {explain_validation(error, Experiment)}") from None
+
+
+def explain_validation(error: ValidationError, model: type[BaseModel]) -> str:
+    """pydantic's findings in one line: where, what was got, what is allowed, the nearest key for a misspelt one."""
+    return "; ".join(_explain_one(item, model) for item in error.errors()[:5])
+
+
+def _explain_one(item: Any, model: type[BaseModel]) -> str:
+    names = [part for part in item["loc"] if isinstance(part, str)]
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = list(_fields_at(model, names[:-1]))
+        near = difflib.get_close_matches(names[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"allowed: {', '.join(known)}"
+        return f"unknown key '{where}', {hint}"
+    got = "" if item["type"] == "missing" else f" (got {str(item['input'])[:60]!r})"
+    return f"{where or 'config'}: {item['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _fields_at(model: type[BaseModel], names: list[str]) -> list[str]:
+    for name in names:
+        field = model.model_fields.get(name)
+        if field is None:
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        model = nested[0] if nested else model
+    return list(model.model_fields)
+
+
+def dump_experiment(experiment: Experiment, path: Path) -> None:
+    """Write the whole experiment, defaults included, as YAML."""
+    text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    atomic_write_text(path, text)

@@ -1,0 +1,380 @@
+"""What a plugin offers and what core asks of it: the one module that a plugin author reads.
+
+Each hook returns light, frozen descriptors. A descriptor names a thing and holds the function that makes it; that
+function imports the framework when it is called, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from .config import Loss, Optimizer, Schedule
+    from .model import ModelFolder
+
+LOPORE_API = 1
+"""The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
+
+Pixels: TypeAlias = NDArray[Any]
+"""``(H, W)`` or ``(H, W, 3)`` RGB, uint8 or uint16."""
+PixelBatch: TypeAlias = NDArray[Any]
+"""``(N, H, W, C)``, uint8 or uint16, C 1 or 3: what a network takes, normalisation being part of the network."""
+Scores: TypeAlias = NDArray[np.float32]
+"""``(N, K)`` probabilities in 0..1, K in the order of the model's classes."""
+HeatMaps: TypeAlias = NDArray[np.float32]
+"""``(N, h, w)`` on the explainer's own scale, never stretched; ``(h, w)`` spans the network's input evenly."""
+
+Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
+"""binary and multiclass: rows of scores sum to 1. multilabel: every class by itself. segmentation: every class by itself,
+an image's score being the largest probability of the class over its pixels."""
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Framework: TypeAlias = str
+
+
+class Params(BaseModel):
+    """Base of an enhancer's parameters: bounds, defaults and descriptions draw controls and check configs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NoParams(Params):
+    """For an enhancer that has nothing to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """Where pixels move: ``x' = xx*x + xy*y + x0`` and ``y' = yx*x + yy*y + y0``.
+
+    Coordinates are continuous, in pixels, (0, 0) the outer corner of the first pixel and (0.5, 0.5) its centre.
+    """
+
+    xx: float = 1.0
+    xy: float = 0.0
+    x0: float = 0.0
+    yx: float = 0.0
+    yy: float = 1.0
+    y0: float = 0.0
+
+    def __call__(self, x: float, y: float) -> tuple[float, float]:
+        """The place that point (x, y) moves to."""
+        return self.xx * x + self.xy * y + self.x0, self.yx * x + self.yy * y + self.y0
+
+    def then(self, after: Affine) -> Affine:
+        """This move followed by ``after``."""
+        return Affine(
+            after.xx * self.xx + after.xy * self.yx,
+            after.xx * self.xy + after.xy * self.yy,
+            after.xx * self.x0 + after.xy * self.y0 + after.x0,
+            after.yx * self.xx + after.yy * self.yx,
+            after.yx * self.xy + after.yy * self.yy,
+            after.yx * self.x0 + after.yy * self.y0 + after.y0,
+        )
+
+    def inverse(self) -> Affine:
+        """The move back; ValueError where the move flattens the plane."""
+        determinant = self.xx * self.yy - self.xy * self.yx
+        if determinant == 0:
+            raise ValueError(f"{self} cannot be undone: it flattens the plane")
+        xx, xy = self.yy / determinant, -self.xy / determinant
+        yx, yy = -self.yx / determinant, self.xx / determinant
+        return Affine(xx, xy, -(xx * self.x0 + xy * self.y0), yx, yy, -(yx * self.x0 + yy * self.y0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enhancer:
+    """One image enhancement; depth and channels in are depth and channels out.
+
+    name: kebab-case, unique among all enhancers.
+    summary: one line for menus and ``--help``.
+    params: its parameters; every field has a default.
+    apply: ``(pixels, params) -> pixels``; input untouched, repeatable for equal parameters.
+    preview_only: for the eye (edges, thresholds); refused in a model's chain.
+    lookup: for pointwise enhancers, ``(dtype, params) -> table`` with one entry per grey value (256 or 65 536) of the
+        same dtype, equal to ``apply`` on a single channel; neighbours in a chain fold into one table.
+    motion: for enhancers that move pixels, ``((height, width), params) -> Affine`` from the input to the output.
+    """
+
+    name: str
+    summary: str
+    params: type[Params]
+    apply: Callable[[Pixels, Any], Pixels]
+    preview_only: bool = False
+    lookup: Callable[[np.dtype[Any], Any], Pixels] | None = None
+    motion: Callable[[tuple[int, int], Any], Affine] | None = None
+    presets: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Named chains that this enhancer leads: title -> steps ``{"name": ..., **parameters}``."""
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRequest:
+    """What a backbone is to build.
+
+    The network takes raw integer pixels in ``layout`` order, normalises inside, and returns logits ``(N, outputs)``
+    (``(N, outputs, H, W)`` for segmentation).
+
+    backbone: the name after ``framework/``, such as ``resnet18``.
+    outputs: 1 for binary, K for multiclass and multilabel, K + 1 (background first) for segmentation.
+    channels: 1 or 3. size: (height, width). depth: 8 or 16 bits a channel.
+    mean, std: per RGB channel of pixels scaled to 0..1, or None: the values that belong to the pretrained weights.
+    pretrained: "none", "hub", "offline" or the path of a weights file; with ``pretrained_sha256`` for a file.
+    """
+
+    backbone: str
+    outputs: int
+    channels: int
+    size: tuple[int, int]
+    depth: int = 8
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    pretrained: str = "none"
+    pretrained_sha256: str | None = None
+    dropout: float = 0.0
+    segmentation: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """One network that a framework can build.
+
+    name: such as ``resnet18``; ``key`` is ``framework/name``.
+    default_size: side of the square input it was made for, in pixels.
+    explanation_layer: the layer whose features Grad-CAM reads, as the framework names it.
+    pretrained: the sources of weights it knows: any of "offline", "hub", "file".
+    exact_cam: the head allows Grad-CAM in closed form, so an exported file can carry it.
+    build: ``(NetworkRequest) -> network`` of the framework.
+    family: for a descriptor that stands for many names ("any timm network"): ``(name) -> Backbone | None``.
+    """
+
+    framework: Framework
+    name: str
+    summary: str
+    default_size: int
+    explanation_layer: str
+    pretrained: tuple[str, ...]
+    build: Callable[[NetworkRequest], Any]
+    exact_cam: bool = True
+    segmentation: bool = False
+    family: Callable[[str], Backbone | None] | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.framework}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A slice of training or evaluation data.
+
+    pixels: (N, H, W, C) uint8 or uint16. targets: (N,) int64 class indices for binary and multiclass, (N, K) float32
+    of 0 and 1 for multilabel, (N, H, W) int64 for segmentation masks; None at prediction.
+    """
+
+    pixels: PixelBatch
+    targets: NDArray[Any] | None = None
+    whole: int | None = None
+    """Images in the whole batch where this is one process's share of it (several devices), else None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnRequest:
+    """Everything a Learner is told at its start; it reads no config, file or environment by itself.
+
+    steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None.
+    average: weight of exponential averaging (0 is off); the averaged weights predict and are published.
+    freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
+    head_learning_rate: factor on the learning rate for the head.
+    layer_decay: factor on the learning rate for each stage further from the head; 1 is off.
+    device: "auto", "cpu", "cuda", "cuda:1" and so on. devices: how many a run may use.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    network: NetworkRequest
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    class_weights: tuple[float, ...] | None = None
+    accumulate: int = 1
+    average: float = 0.0
+    freeze: str = "none"
+    precision: Precision = "auto"
+    compile: bool = False
+    seed: int = 0
+    deterministic: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of training: mean loss over images, images seen, learning rate at the end, seconds waited for data."""
+
+    loss: float
+    images: int
+    learning_rate: float
+    seconds: float
+    data_wait_seconds: float = 0.0
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """One framework's arithmetic; core owns epochs, metrics, checkpoints and logs."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What was chosen: device, precision, memory format, parameters, mean and std in force, library versions.
+
+        ``mean`` and ``std`` are always present, as lists per channel.
+        """
+        ...
+
+    def fit_epoch(self, epoch: int, batches: Iterable[Batch]) -> EpochReport:
+        """Train through ``batches`` once; ``epoch`` counts from 0. RunError where the loss is not finite."""
+        ...
+
+    def predict(self, batches: Iterable[Batch]) -> Scores:
+        """Probabilities (N, K) of the averaged weights where averaging is on; for binary K is 2 and rows sum to 1."""
+        ...
+
+    def observe(self, score: float) -> None:
+        """The validation score of the epoch that ended, for schedules that watch it."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the full state (network, optimiser, schedule, scaler, averages, random states) into ``folder``."""
+        ...
+
+    def restore(self, folder: Path) -> None:
+        """Take the full state back; ModelError where any part is missing."""
+        ...
+
+    def save_weights(self, folder: Path) -> None:
+        """Write the weights that ``predict`` uses into ``folder`` (best-so-far snapshots)."""
+        ...
+
+    def load_weights(self, folder: Path) -> None:
+        """Take weights written by ``save_weights``."""
+        ...
+
+    def publish(self, folder: Path) -> Sequence[str]:
+        """Write the weights in the framework's native format into the model folder; returns the file names."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A framework that trains. ``native_format`` is the format its ``publish`` writes, such as ``pth``."""
+
+    framework: Framework
+    summary: str
+    tasks: tuple[str, ...]
+    native_format: str
+    devices: Callable[[], Sequence[str]]
+    learner: Callable[[LearnRequest], Learner]
+    place: Callable[[], tuple[int, int]] = lambda: (0, 1)
+    """(rank, world): which process of a launched group this is; core gives each its share of every batch."""
+
+    @property
+    def key(self) -> str:
+        return self.framework
+
+
+@runtime_checkable
+class Session(Protocol):
+    """An open model: takes raw pixels, returns probabilities; normalisation happens inside."""
+
+    def predict(self, batch: PixelBatch) -> Scores:
+        """batch (N, H, W, C) of the record's size, channels and depth; returns (N, K) float32, finite."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and devices back."""
+        ...
+
+
+@runtime_checkable
+class MapSession(Session, Protocol):
+    """A session of a segmentation model."""
+
+    def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
+        """Probability of each class at each pixel: (N, K, H, W) float32 over the network's input."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """Opens model files. ``opens(folder, device, threads)`` gets a checked folder whose sha256 sums hold.
+
+    preference: among predictors for one format the highest is taken (a faster runtime says more than 0).
+    """
+
+    name: str
+    summary: str
+    formats: tuple[str, ...]
+    opens: Callable[[ModelFolder, str, int | None], Session]
+    preference: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """Writes a model in another format. ``export(model, folder)`` writes ``folder / file_name`` and returns its notes.
+
+    source: the framework whose native file it reads. tolerance: the largest |dp| its gate allows.
+    quantised: answers may move; the gate then asks for equal decisions at the stated rate instead.
+    """
+
+    framework: Framework
+    format: str
+    summary: str
+    file_name: str
+    export: Callable[[ModelFolder, Path], Mapping[str, Any]]
+    tolerance: float = 1e-4
+    quantised: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.framework}/{self.format}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """Shows what drove a prediction. ``explain(session, batch, class_index)`` returns raw maps, non-negative.
+
+    name: such as ``grad-cam``. formats: the formats whose sessions it can read, ("*",) for any session.
+    needs: "gradients", "features" or "nothing" (then it works on any session).
+    fits: says whether this very session can be explained (an ONNX file without feature outputs cannot).
+    scores: the map's scale, for the colour bar.
+    """
+
+    name: str
+    summary: str
+    formats: tuple[str, ...]
+    needs: Literal["gradients", "features", "nothing"]
+    explain: Callable[[Any, PixelBatch, int], HeatMaps]
+    fits: Callable[[Any], bool] = lambda session: True
+    scale: str = "raw"
+    source: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{'+'.join(self.formats)}/{self.name}" if self.formats != ("*",) else self.name
+
+
+Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer

@@ -1,0 +1,321 @@
+"""What training reads: pictures at the network's size, kept in memory as far as allowed, in batches made ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.augment import Augmenter
+from lopore.contracts import Batch, Pixels
+from lopore.errors import DataError, ImageError
+from lopore.predict import available_cores
+from lopore.preprocess import Preprocessing, preprocess, read_for
+
+from .manifest import plain
+from .masks import read_mask
+
+Balance = Literal["none", "class", "group", "class-group"]
+Picture: TypeAlias = tuple[Pixels, NDArray[Any] | None]
+AHEAD = 3
+CHUNK = 4  # pictures a thread takes at a time
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where the pictures of one batch are put together."""
+
+    pixels: Pixels
+    masks: NDArray[np.uint8] | None
+
+
+class Pictures:
+    """Preprocessed pictures by number; each is read once and kept while ``cache_mb`` has room, else read again.
+
+    files: one path a picture. masks: for segmentation, a mask file or None, and ``mask_classes``: for each picture the
+    class number 1..K that a plain black and white mask marks (0: the mask holds class numbers itself).
+    Safe for use by several threads. ``reads`` counts decoded files.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        record: Preprocessing,
+        *,
+        masks: Sequence[Path | None] | None = None,
+        mask_classes: Sequence[int] = (),
+        classes: int = 0,
+        cache_mb: int = 2048,
+    ) -> None:
+        self.files, self.record, self.reads = tuple(files), record, 0
+        self._masks, self._mask_classes, self._classes = masks, tuple(mask_classes), classes
+        self.shape = (*record.size, record.channels)
+        self.dtype = np.dtype(np.uint8 if record.depth == 8 else np.uint16)
+        pixels = int(np.prod(self.shape)) * self.dtype.itemsize
+        each = pixels + (record.size[0] * record.size[1] if masks else 0)
+        self.kept = min(len(self.files), cache_mb * 2**20 // each)
+        self._store = np.empty((self.kept, *self.shape), self.dtype)
+        self._mask_store = np.empty((self.kept if masks else 0, *record.size), np.uint8)
+        self._filled = np.zeros(len(self.files), bool)
+        self._count = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def has_masks(self) -> bool:
+        return self._masks is not None
+
+    def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.uint8] | None]:
+        """Picture (h, w, C) and mask (h, w) of class numbers, or None. ImageError or DataError naming the file."""
+        if index < self.kept and self._filled[index]:
+            return self._store[index], self._mask_store[index] if self._masks else None
+        pixels, mask = self._read(index)
+        if index < self.kept:
+            self._store[index] = pixels
+            if mask is not None:
+                self._mask_store[index] = mask
+            self._filled[index] = True
+        return pixels, mask
+
+    def _read(self, index: int) -> tuple[Pixels, NDArray[np.uint8] | None]:
+        path = self.files[index]
+        with self._count:
+            self.reads += 1
+        try:
+            pixels, geometry = preprocess(read_for(self.record, path), self.record)
+        except MemoryError:
+            raise
+        except ImageError as error:
+            raise _named(error, path) from error
+        if self._masks is None:
+            return pixels, None
+        source = self._masks[index]
+        if source is None:
+            return pixels, np.zeros(self.record.size, np.uint8)
+        return pixels, read_mask(source, geometry, self._mask_classes[index], self._classes)
+
+    def check(self, numbers: Iterable[int]) -> None:
+        """Look at every file's header before work begins; DataError names the first bad one and counts them."""
+        from lopore.radiograph import describe
+
+        bad: list[str] = []
+        for number in numbers:
+            try:
+                describe(self.files[number])
+            except (ImageError, OSError) as error:
+                bad.append(str(_named(error, self.files[number])))
+            mask = self._masks[number] if self._masks else None
+            if mask is not None and not mask.is_file():
+                bad.append(f"mask {plain(mask)} is missing")
+        if bad:
+            more = f" ({len(bad)} files are so)" if len(bad) > 1 else ""
+            raise DataError(f"{bad[0]}{more}; `lopore data check` lists all, mend or leave them out and index again")
+
+    def grey(self, numbers: Sequence[int]) -> dict[str, float]:
+        """Grey statistics of pictures on a scale of 0 to 1, to notice films unlike them.
+
+        mean, std: over all pixels. mean_low, mean_high, std_low, std_high: 1st and 99th percentile over the pictures.
+        """
+        full = 255.0 if self.record.depth == 8 else 65535.0
+        each = np.array([(p.mean() / full, p.std() / full) for p in (self[int(n)][0] for n in numbers)])
+        means, stds = each[:, 0], each[:, 1]
+        bounds = {
+            f"{name}_{end}": float(np.percentile(values, share))
+            for name, values in (("mean", means), ("std", stds))
+            for end, share in (("low", 1), ("high", 99))
+        }
+        spread = float(np.sqrt(np.mean(stds**2) + np.var(means)))
+        return {"mean": float(means.mean()), "std": spread, **bounds}
+
+
+def _named(error: Exception, path: Path) -> DataError:
+    text = str(error) if not isinstance(error, OSError) else f"{error.strerror}"
+    return DataError(text if path.name in text else f"{plain(path)}: {text}")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Which pictures an epoch shows, in which order: decided by (seed, epoch) alone.
+
+    rows: numbers of the pictures. kinds, groups: (len(rows),) class and film of each. balance: "class" gives every
+    class the same share of an epoch, "group" every film, "class-group" every film within its class. An epoch has as
+    many pictures as there are rows; a picture comes either floor or ceil of its share of times.
+    """
+
+    rows: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    balance: Balance = "none"
+    seed: int = 0
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng([self.seed, epoch, 0x0DE5])
+        if self.balance == "none":
+            return rng.permutation(self.rows)
+        expected = np.cumsum(self._shares() * len(self.rows))
+        edges = np.floor(np.r_[0.0, expected[:-1], len(self.rows)] + rng.random())
+        edges[-1] = edges[0] + len(self.rows)
+        return rng.permutation(np.repeat(self.rows, np.diff(edges).astype(np.int64)))
+
+    def _shares(self) -> NDArray[np.float64]:
+        keys = {"class": self.kinds, "group": self.groups}.get(self.balance)
+        if keys is not None:
+            return _even(keys)
+        pairs = np.stack([self.kinds, self.groups], axis=1)
+        cells, members = np.unique(pairs, axis=0, return_inverse=True)
+        return _even(cells[:, 0])[members.reshape(-1)] / np.bincount(members.reshape(-1))[members.reshape(-1)]
+
+
+def _even(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares that give every distinct key the same total."""
+    _, members, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / counts[members.reshape(-1)] / len(counts), np.float64)
+
+
+def cut(order: NDArray[np.int64], batch_size: int, world: int = 1) -> list[NDArray[np.int64]]:
+    """Batches of an epoch's order. A last one that would leave a process fewer than two pictures is dropped, since
+    batch normalisation cannot learn from one (unless ``batch_size`` is 1, or it is the only one)."""
+    parts = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+    if len(parts) > 1 and len(parts[-1]) < min(2 * world, batch_size):
+        parts.pop()
+    return parts
+
+
+def count_batches(rows: int, batch_size: int, world: int = 1) -> int:
+    """How many batches ``cut`` makes."""
+    return len(cut(np.zeros(rows, np.int64), batch_size, world))
+
+
+def training_batches(
+    pictures: Pictures,
+    labels: NDArray[Any],
+    order: NDArray[np.int64],
+    *,
+    batch_size: int,
+    epoch: int,
+    augmenter: Augmenter,
+    workers: int | None = None,
+    place: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Batches of one training epoch, made ahead by threads; this process's share of each for ``place`` = (rank, world).
+
+    labels: one row a picture number. A picture is augmented by its number and its occurrence in the epoch, so neither
+    threads nor processes change what is seen.
+    """
+    rank, world = place
+    turns = _occurrences(order)
+
+    def make(number: int, position: int) -> Picture:
+        pixels, mask = pictures[number]
+        index = number + len(pictures) * int(turns[position])
+        return augmenter(pixels, epoch=epoch, index=index, mask=mask)
+
+    parts = cut(order, batch_size, world)
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    jobs = [
+        _Job(part[rank::world], np.arange(start, start + len(part))[rank::world], len(part) if world > 1 else None)
+        for part, start in zip(parts, starts, strict=False)
+    ]
+    return _made_ahead(pictures, jobs, labels, make, workers)
+
+
+def evaluation_batches(
+    pictures: Pictures,
+    numbers: NDArray[np.int64],
+    *,
+    batch_size: int,
+    labels: NDArray[Any] | None = None,
+    workers: int | None = None,
+    change: Callable[[Pixels], Pixels] | None = None,
+) -> Iterator[Batch]:
+    """Batches in the given order, nothing dropped. change: applied to each whole batch (a view of it)."""
+    jobs = [_Job(numbers[at : at + batch_size]) for at in range(0, len(numbers), batch_size)]
+    for batch in _made_ahead(pictures, jobs, labels, lambda number, _: pictures[number], workers):
+        yield batch if change is None else replace(batch, pixels=change(batch.pixels))
+
+
+def _occurrences(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many times each entry came before in the order."""
+    by_number = np.argsort(order, kind="stable")
+    ordered = order[by_number]
+    firsts = np.r_[True, ordered[1:] != ordered[:-1]] if len(order) else np.zeros(0, bool)
+    since = np.arange(len(order)) - np.maximum.accumulate(np.where(firsts, np.arange(len(order)), 0))
+    turns = np.empty(len(order), np.int64)
+    turns[by_number] = since
+    return turns
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One batch to be made: picture numbers, their positions in the epoch, the whole batch's size for a share."""
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.int64] | None = None
+    whole: int | None = None
+
+
+def _made_ahead(
+    pictures: Pictures,
+    jobs: Sequence[_Job],
+    labels: NDArray[Any] | None,
+    make: Callable[[int, int], Picture],
+    workers: int | None,
+) -> Iterator[Batch]:
+    """Batches in order, up to ``AHEAD`` of them in the making while one is used. workers 0: made when asked for."""
+    threads = available_cores() if workers is None else workers
+    if threads == 0:
+        for job in jobs:
+            yield _finish(*_begin(pictures, job, make, None), job, labels)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="lopore-batches")
+    begun: deque[tuple[_Job, tuple[_Room, list[Future[None]]]]] = deque()
+    try:
+        for job in jobs:
+            begun.append((job, _begin(pictures, job, make, pool)))
+            if len(begun) > AHEAD:
+                first, work = begun.popleft()
+                yield _finish(*work, first, labels)
+        while begun:
+            first, work = begun.popleft()
+            yield _finish(*work, first, labels)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(
+    pictures: Pictures, job: _Job, make: Callable[[int, int], Picture], pool: ThreadPoolExecutor | None
+) -> tuple[_Room, list[Future[None]]]:
+    count = len(job.numbers)
+    room = _Room(
+        np.empty((count, *pictures.shape), pictures.dtype),
+        np.empty((count, *pictures.record.size), np.uint8) if pictures.has_masks else None,
+    )
+
+    def fill(rows: range) -> None:
+        for row in rows:
+            position = int(job.positions[row]) if job.positions is not None else 0
+            pixels, mask = make(int(job.numbers[row]), position)
+            room.pixels[row] = pixels
+            if room.masks is not None and mask is not None:
+                room.masks[row] = mask
+
+    if pool is None:
+        fill(range(count))
+        return room, []
+    return room, [pool.submit(fill, range(at, min(at + CHUNK, count))) for at in range(0, count, CHUNK)]
+
+
+def _finish(room: _Room, work: list[Future[None]], job: _Job, labels: NDArray[Any] | None) -> Batch:
+    for part in work:
+        part.result()
+    if room.masks is not None and labels is not None:
+        return Batch(room.pixels, room.masks.astype(np.int64), job.whole)
+    return Batch(room.pixels, None if labels is None else labels[job.numbers], job.whole)

@@ -1,0 +1,274 @@
+"""Everything that is wrong with a set of images, found before it costs a training run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from lopore.errors import LoporeError
+
+from .families import find_families
+from .folders import Entry, Listing
+from .leaks import Between, find_leaks
+from .manifest import SPLITS, Manifest, Row, is_sound, plain
+from .scan import Scanned, Stage, Unreadable, scan, silent
+
+LOW_CONTRAST_LEVELS = 8
+"""Grey values between 1 and 99 % of a picture below which hardly anything can be seen on it."""
+THIN_GROUPS = 3
+_MOST_PATHS = 1000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong. code: stable, kebab-case. paths: what it concerns (at most 1000)."""
+
+    level: Literal["error", "warning"]
+    code: str
+    message: str
+    paths: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        named = [plain(path, 200) for path in self.paths[:3]]
+        shown = f": {', '.join(named)}" if named and named[0] not in self.message else ""
+        more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
+        return f"{self.level}  {self.code}  {self.message}{shown}{more}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All findings, errors first, and the facts of the set."""
+
+    findings: tuple[Finding, ...]
+    facts: dict[str, Any]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "warning")
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        listed = [
+            {"level": f.level, "code": f.code, "message": f.message, "paths": list(f.paths)} for f in self.findings
+        ]
+        return {**self.facts, "errors": len(self.errors), "warnings": len(self.warnings), "findings": listed}
+
+
+def check_listing(listing: Listing, *, threads: int | None = None, stage: Stage | None = None) -> CheckReport:
+    """Check a folder or CSV that was not indexed: the same findings, families found from the pictures."""
+    rows = tuple(Row(**{name: getattr(entry, name) for name in Entry.__slots__}) for entry in listing.entries)
+    known = [Finding("error", "fault", f"{plain(path, 80)} {what}", (path,)) for path, what in listing.faults]
+    known += [Finding("error", "bad-name", f"{plain(path, 80)} {what}", (path,)) for path, what in listing.problems]
+    return check_manifest(Manifest(rows=rows, root=listing.root), threads=threads, stage=stage, known=known)
+
+
+def check_manifest(
+    manifest: Manifest, *, threads: int | None = None, stage: Stage | None = None, known: Sequence[Finding] = ()
+) -> CheckReport:
+    """Read every picture and mask of a manifest and list what is wrong.
+
+    Errors stop a training run or make its score a lie: unreadable or changed files, masks that are absent or of another
+    size, leaks between sides or folds, contradicting labels of one picture, a class with one image. Warnings are worth
+    a look: blank pictures, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
+    """
+    tell = stage or silent
+    wants_families = any(not row.family for row in manifest.rows)
+    files = [manifest.file(row) for row in manifest.rows]
+    seen = scan(files, fingerprints=wants_families, threads=threads, progress=tell("reading"))
+    readable = [index for index, one in enumerate(seen) if isinstance(one, Scanned)]
+    pictures = [one for one in seen if isinstance(one, Scanned)]
+    filled = _filled(manifest.select(readable), pictures, wants_families, tell)
+    findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), pictures)]
+    for look in (_masks, _labels, _classes, _sides, _leaks, _grouping, _rights):
+        findings += look(filled)
+    findings += _appearance(filled, pictures)
+    findings.sort(key=lambda finding: finding.level != "error")
+    return CheckReport(tuple(findings), _facts(manifest, filled))
+
+
+def _filled(part: Manifest, pictures: list[Scanned], wants_families: bool, tell: Stage) -> Manifest:
+    """The readable rows with what the pictures say; families only where the manifest has none."""
+    names = [row.family for row in part.rows]
+    if wants_families and pictures:
+        prints = [one.fingerprint for one in pictures if one.fingerprint is not None]
+        names = [f"F{int(number):05d}" for number in find_families(prints, progress=tell("comparing")).labels]
+    rows = tuple(
+        replace(
+            row,
+            family=name,
+            sha256=one.sha256,
+            pixel_hash=one.pixel_hash,
+            depth=one.depth,
+            width=one.width,
+            height=one.height,
+        )
+        for row, one, name in zip(part.rows, pictures, names, strict=True)
+    )
+    return replace(part, rows=rows)
+
+
+def _facts(manifest: Manifest, filled: Manifest) -> dict[str, Any]:
+    return {
+        "images": len(manifest),
+        "readable": len(filled),
+        "classes": manifest.class_counts,
+        "groups": len(set(filled.group_ids().tolist())) if filled.rows else 0,
+        "families": len({row.family for row in filled.rows}),
+        "depths": dict(sorted(Counter(str(row.depth) for row in filled.rows).items())),
+        "sizes": dict(Counter(f"{row.width}x{row.height}" for row in filled.rows).most_common(20)),
+        "sides": {side: count for side in SPLITS if (count := sum(row.split == side for row in manifest.rows))},
+        "split_kind": manifest.about.split_kind,
+    }
+
+
+def _about(level: Literal["error", "warning"], code: str, message: str, rows: Iterable[Row]) -> Iterator[Finding]:
+    """One finding on these rows, if there are any; ``{n}`` in the message is their number."""
+    paths = tuple(row.path for row in rows)
+    if paths:
+        yield Finding(level, code, message.replace("{n}", str(len(paths))), paths[:_MOST_PATHS])
+
+
+def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Iterator[Finding]:
+    for row, one in zip(manifest.rows, seen, strict=True):
+        if isinstance(one, Unreadable):
+            yield Finding("error", "unreadable", f"{plain(row.path, 200)} {plain(one.reason, 300)}", (row.path,))
+
+
+def _changed(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
+    pairs = zip(part.rows, pictures, strict=True)
+    changed = [row for row, one in pairs if row.sha256 and row.sha256 != one.sha256]
+    yield from _about("error", "changed", "{n} files are no longer those that were indexed; index again", changed)
+    if part.about.fingerprint and part.location and part.about.fingerprint != Manifest.read(part.location).fingerprint:
+        yield Finding("warning", "edited", "the CSV was edited by hand; its JSON tells of the older state")
+
+
+def _masks(part: Manifest) -> Iterator[Finding]:
+    from lopore.radiograph import describe
+
+    absent, other_size = [], []
+    for row in part.rows:
+        mask = part.mask_file(row)
+        if mask is None:
+            continue
+        if not mask.is_file():
+            absent.append(row)
+            continue
+        try:
+            facts = describe(mask)
+        except LoporeError as error:
+            yield Finding("error", "mask-unreadable", plain(error, 300), (row.mask,))
+            continue
+        if (facts.width, facts.height) != (row.width, row.height):
+            other_size.append(row)
+    yield from _about("error", "mask-missing", "{n} masks are not there", absent)
+    yield from _about("error", "mask-size", "{n} masks have another size than their image", other_size)
+    if any(row.mask for row in part.rows):
+        bare = [row for row in part.rows if not row.mask and any(not is_sound(name) for name in row.labels)]
+        yield from _about("warning", "mask-absent", "{n} images with a defect have no mask, others have one", bare)
+
+
+def _labels(part: Manifest) -> Iterator[Finding]:
+    both = [row for row in part.rows if len(row.labels) > 1 and any(is_sound(name) for name in row.labels)]
+    yield from _about("error", "label-contradiction", "{n} images are labelled sound and defective at once", both)
+    bare = [row for row in part.rows if not row.labels]
+    yield from _about("warning", "unlabelled", "{n} images have no label and are left out of training", bare)
+    same = _disagreeing(part.rows, lambda row: row.pixel_hash)
+    yield from _about("error", "label-conflict", "{n} images have a copy, pixel for pixel, in another class", same)
+    told = {row.path for row in same}
+    kin = [row for row in _disagreeing(part.rows, lambda row: row.family) if row.path not in told]
+    message = "{n} images have a near copy in another class; index with --conflicts join or drop, or mend the labels"
+    yield from _about("warning", "family-conflict", message, kin)
+
+
+def _disagreeing(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Row]:
+    clusters: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.labels and key(row):
+            clusters[key(row)].append(row)
+    return [row for found in clusters.values() if len({one.labels for one in found}) > 1 for row in found]
+
+
+def _classes(part: Manifest) -> Iterator[Finding]:
+    targets, groups = part.targets(), part.group_ids()
+    for column, name in enumerate(part.classes):
+        here = np.flatnonzero(targets[:, column])
+        count = len(np.unique(groups[here]))
+        paths = tuple(part.rows[int(index)].path for index in here[:3])
+        if len(here) == 1:
+            message = f"class {plain(name, 60)!r} has one image; it can't be both trained and tested"
+            yield Finding("error", "one-image", message, paths)
+        elif count < THIN_GROUPS:
+            message = f"class {plain(name, 60)!r} has {len(here)} images in {count} group(s); a split needs one a side"
+            yield Finding("warning", "thin-class", message, paths)
+    if len(part.classes) == 1:
+        only = plain(part.classes[0], 60)
+        yield Finding("warning", "one-class", f"all labels are {only!r}; a classifier needs two classes")
+
+
+def _sides(part: Manifest) -> Iterator[Finding]:
+    for side in SPLITS:
+        here = part.side(side)
+        for name in sorted(set(part.classes) - set(here.classes)) if here.rows else ():
+            yield Finding("warning", "side-without-class", f"{side} has no image of {plain(name, 60)}")
+    placed = [row for row in part.rows if row.split]
+    if placed and not any(row.split == "train" for row in placed):
+        yield Finding("error", "no-training-side", "images have a side but none is train; split again")
+
+
+def _leaks(part: Manifest) -> Iterator[Finding]:
+    kinds: tuple[tuple[Between, str], ...] = ((SPLITS, "leak"), ("folds", "fold-leak"))
+    for between, code in kinds:
+        findings = find_leaks(part, between)
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for leak in findings.leaks:
+            by_reason[leak.why].append(f"{leak.path} ({leak.side}) = {leak.other} ({leak.other_side})")
+        for why, pairs in by_reason.items():
+            place = "folds" if code == "fold-leak" else "sides"
+            yield Finding("error", code, f"{len(pairs)} pairs on two {place}: {why}", tuple(pairs[:_MOST_PATHS]))
+
+
+def _grouping(part: Manifest) -> Iterator[Finding]:
+    counts = Counter(row.pixel_hash for row in part.rows)
+    copies = [row for row in part.rows if counts[row.pixel_hash] > 1]
+    yield from _about("warning", "duplicates", "{n} images are there more than once, pixel for pixel", copies)
+    if part.location and not any(row.group for row in part.rows):
+        yield Finding("warning", "no-groups", "no image has a group; index with a group column or from pictures")
+
+
+def _rights(part: Manifest) -> Iterator[Finding]:
+    if part.location and not part.about.licence:
+        yield Finding("warning", "no-licence", "no licence is recorded; index with --licence, --source, --attribution")
+
+
+def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
+    pairs = list(zip(part.rows, pictures, strict=True))
+    blank = [row for row, one in pairs if one.high <= one.low]
+    yield from _about("warning", "blank", "{n} images show one grey", blank)
+    faint = [row for row, one in pairs if 0 < one.high - one.low < LOW_CONTRAST_LEVELS]
+    message = f"{{n}} images use fewer than {LOW_CONTRAST_LEVELS} grey values"
+    yield from _about("warning", "low-contrast", message, faint)
+    depths = Counter(one.depth for one in pictures)
+    if len(depths) > 1:
+        told = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
+        yield Finding("warning", "mixed-depths", f"images have several depths ({told}); a model may learn the depth")
+    sides = [min(one.width, one.height) for one in pictures]
+    if sides and max(sides) > 4 * min(sides):
+        smallest, largest = (part.rows[place(sides)].path for place in (np.argmin, np.argmax))
+        message = (
+            f"shorter sides go from {min(sides)} to {max(sides)} px; the network sees defects at very different sizes"
+        )
+        yield Finding("warning", "mixed-sizes", message, (smallest, largest))
+    for note, count in Counter(note for one in pictures for note in one.notes).most_common(5):
+        rows = [row for row, one in pairs if note in one.notes]
+        yield from _about("warning", "note", f"{plain(note, 200)} ({count} images)", rows)
+    scaled = [row for row in part.rows if row.mm_per_pixel is None]
+    if 0 < len(scaled) < len(part.rows):
+        yield from _about("warning", "no-scale", "{n} images have no mm per pixel, others have", scaled)

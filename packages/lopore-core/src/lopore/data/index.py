@@ -1,0 +1,286 @@
+"""From a folder or CSV to a manifest: read every picture once, find copies, put together what must stay together."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from lopore.errors import DataError
+
+from .families import Families, find_families
+from .fingerprints import Fingerprint
+from .folders import Entry, Listing, list_folder
+from .grouping import join_groups, name_key
+from .manifest import About, Manifest, Row, is_sound, plain
+from .scan import Scanned, Stage, Unreadable, scan, silent
+from .tables import list_table
+
+Conflicts = Literal["keep", "join", "drop"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a set comes from and what may be done with it; kept in the manifest's JSON."""
+
+    source: str = ""
+    licence: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What joins pictures into a group: the CSV's group column always, and these.
+
+    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels.
+    """
+
+    pattern: re.Pattern[str] | None = None
+    pictures: bool = True
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One picture with several labels: its copies (equal files, or a family) stand in different classes."""
+
+    family: str
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+    same_bytes: bool = False
+
+    def __str__(self) -> str:
+        what = (
+            "the same file" if self.same_bytes else f"one picture ({plain(self.family, 20)}, {len(self.paths)} copies)"
+        )
+        labels = " and ".join(plain(name, 40) for name in self.labels)
+        return f"{what} is labelled {labels}: {plain(self.paths[0], 80)} ..."
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A manifest and what was met on the way: bad files (path, why), label conflicts, notes for a person."""
+
+    manifest: Manifest
+    problems: tuple[tuple[str, str], ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def list_images(
+    source: Path,
+    *,
+    root: Path | None = None,
+    masks: str = "auto",
+    label_column: str | None = None,
+    group_column: str | None = None,
+) -> Listing:
+    """What ``source``, a folder or a CSV, names; see ``list_folder`` and ``list_table``."""
+    if source.is_dir():
+        if label_column or group_column:
+            raise DataError(
+                f"{plain(source)} is a folder and has no columns; name the CSV, or leave the column options out"
+            )
+        return list_folder(source, root=root, masks=masks)
+    if not source.exists():
+        raise DataError(f"{plain(source)} is not there; name an existing folder of class folders, or a CSV")
+    if masks != "auto":
+        raise DataError(f"{plain(source)} is a CSV, whose masks stand in a column 'mask'; leave --masks out")
+    return list_table(source, root=root, label_column=label_column, group_column=group_column)
+
+
+def index_images(
+    listing: Listing,
+    *,
+    origin: Origin | None = None,
+    grouping: Grouping | None = None,
+    mm_per_pixel: float | None = None,
+    conflicts: Conflicts = "keep",
+    skip_bad: bool = False,
+    threads: int | None = None,
+    stage: Stage | None = None,
+) -> Indexed:
+    """Read every image of ``listing`` and describe it.
+
+    mm_per_pixel: for images whose CSV line gives none; wins over what the file says.
+    conflicts: copies of one picture with different labels "keep" their own, "join" all get all defects of the family,
+    or "drop" are left out. Equal files in two classes of one side become one row with both labels in any case.
+    skip_bad: go on where names and disk disagree (``listing.faults``); otherwise nothing is read and DataError says so.
+    Unreadable files come back as problems. Raises DataError where no image is left.
+    """
+    if listing.faults and not skip_bad:
+        raise DataError(_faults_in_a_line(listing))
+    tell = stage or silent
+    origin, grouping = origin or Origin(), grouping or Grouping()
+    files = [listing.root / entry.path for entry in listing.entries]
+    seen = scan(files, fingerprints=grouping.pictures, threads=threads, progress=tell("reading"))
+    problems = [*listing.faults, *listing.problems]
+    pairs: list[tuple[Entry, Scanned]] = []
+    for entry, one in zip(listing.entries, seen, strict=True):
+        if isinstance(one, Unreadable):
+            problems.append((entry.path, one.reason))
+        else:
+            pairs.append((entry, one))
+    if not pairs:
+        first = f"{plain(problems[0][0])} {plain(problems[0][1])}" if problems else "there is none"
+        raise DataError(f"none of {len(listing.entries)} images can be read; the first: {first}")
+    pairs, merged, found = _merge_equal_files(pairs)
+    families = _families([one for _, one in pairs], grouping, tell)
+    rows = [_row(entry, one, mm_per_pixel) for entry, one in pairs]
+    rows, joined_by = _with_groups(rows, [entry.group for entry, _ in pairs], families, grouping)
+    found += _family_conflicts(rows)
+    rows = _resolve(rows, found, conflicts)
+    if not rows:
+        raise DataError(
+            "every image has conflicting labels and was dropped; index with --conflicts keep and look at them"
+        )
+    given = any(row.split for row in rows)
+    about = About(
+        source=origin.source, licence=origin.licence, attribution=origin.attribution,
+        groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
+    )  # fmt: skip
+    manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
+    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by))
+
+
+def _faults_in_a_line(listing: Listing) -> str:
+    first = "; ".join(f"{plain(path, 80)} {what}" for path, what in listing.faults[:3])
+    more = f" (and {len(listing.faults) - 3} more)" if len(listing.faults) > 3 else ""
+    count = len(listing.entries) + len(listing.faults)
+    return f"{len(listing.faults)} of {count} entries are wrong: {first}{more}; mend them, or go on with --skip-bad"
+
+
+def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | None = None) -> Manifest:
+    """The manifest with checksums and picture families where rows lack them (hand-made or indexed without pictures).
+
+    Reads all pictures only if something lacks; groups, labels and sides stay as they are. Training asks for this
+    before it looks for leaks. Raises DataError naming the first picture that cannot be read.
+    """
+    if all(row.sha256 and row.pixel_hash and row.family for row in manifest.rows):
+        return manifest
+    tell = stage or silent
+    seen = scan([manifest.file(row) for row in manifest.rows], threads=threads, progress=tell("reading"))
+    bad = [(row.path, one.reason) for row, one in zip(manifest.rows, seen, strict=True) if isinstance(one, Unreadable)]
+    if bad:
+        first = f"{plain(bad[0][0])} {plain(bad[0][1])}"
+        raise DataError(f"{len(bad)} images of the manifest cannot be read; the first: {first}")
+    good = [one for one in seen if isinstance(one, Scanned)]
+    families = _families(good, Grouping(), tell)
+    names = _family_names(families, len(good))
+    rows = tuple(
+        replace(
+            row, sha256=one.sha256, pixel_hash=one.pixel_hash, family=name,
+            phash=one.fingerprint.phash if one.fingerprint else "", depth=one.depth, width=one.width, height=one.height,
+        )
+        for row, one, name in zip(manifest.rows, good, names, strict=True)
+    )  # fmt: skip
+    return replace(manifest, rows=rows)
+
+
+def _families(seen: Sequence[Scanned], grouping: Grouping, tell: Stage) -> Families | None:
+    if not grouping.pictures:
+        return None
+    prints: list[Fingerprint] = [one.fingerprint for one in seen if one.fingerprint is not None]
+    return find_families(prints, progress=tell("comparing"))
+
+
+def _family_names(families: Families | None, count: int) -> list[str]:
+    if families is None:
+        return [""] * count
+    return [f"F{int(number):05d}" for number in families.labels]
+
+
+def _merge_equal_files(
+    pairs: list[tuple[Entry, Scanned]],
+) -> tuple[list[tuple[Entry, Scanned]], list[tuple[str, str]], list[Conflict]]:
+    """Equal files of one side in several classes become one image with all their labels."""
+    equal: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, (entry, one) in enumerate(pairs):
+        equal[one.sha256, entry.split].append(index)
+    gone: set[int] = set()
+    merged: list[tuple[str, str]] = []
+    conflicts: list[Conflict] = []
+    for indices in equal.values():
+        entries = [pairs[index][0] for index in indices]
+        labels = tuple(sorted({label for entry in entries for label in entry.labels}))
+        if len(indices) == 1 or all(entry.labels == labels for entry in entries):
+            continue
+        first = replace(entries[0], labels=labels, mask=next((entry.mask for entry in entries if entry.mask), ""))
+        pairs[indices[0]] = (first, pairs[indices[0]][1])
+        gone.update(indices[1:])
+        merged += [(first.path, entry.path) for entry in entries[1:]]
+        if len({entry.labels for entry in entries if entry.labels}) > 1:
+            conflicts.append(Conflict("", tuple(entry.path for entry in entries), labels, same_bytes=True))
+    return [pair for index, pair in enumerate(pairs) if index not in gone], merged, conflicts
+
+
+def _row(entry: Entry, one: Scanned, mm_per_pixel: float | None) -> Row:
+    return Row(
+        path=entry.path,
+        labels=entry.labels,
+        split=entry.split,
+        fold=entry.fold,
+        mask=entry.mask,
+        mm_per_pixel=entry.mm_per_pixel or mm_per_pixel or one.mm_per_pixel,
+        depth=one.depth,
+        width=one.width,
+        height=one.height,
+        sha256=one.sha256,
+        pixel_hash=one.pixel_hash,
+        phash=one.fingerprint.phash if one.fingerprint else "",
+    )
+
+
+def _with_groups(
+    rows: list[Row], given: list[str], families: Families | None, grouping: Grouping
+) -> tuple[list[Row], list[str]]:
+    """Rows with family and group, and how the groups were made, in words."""
+    names = _family_names(families, len(rows))
+    keys = {
+        "column": given,
+        "name": [name_key(row.path, grouping.pattern) for row in rows],
+        "pictures": names,
+        "bytes": [row.sha256 for row in rows],
+        "pixels": [row.pixel_hash for row in rows],
+    }
+    groups = join_groups(len(rows), keys)
+    told = []
+    if any(given):
+        told.append(f"groups from a column ({len(set(filter(None, given)))} values)")
+    if found := sum(map(bool, keys["name"])):
+        pattern = grouping.pattern.pattern if grouping.pattern else "NAME.rf.<hash>"
+        told.append(f"groups from file names {plain(pattern, 80)} ({found} of {len(rows)} names fit)")
+    elif grouping.pattern:
+        told.append(f"no file name fits the group pattern {plain(grouping.pattern.pattern, 80)}")
+    if families is not None:
+        told.append(f"groups from pictures ({len(set(names))} families, agreement at least {families.threshold:.2f})")
+    together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
+    return together, told
+
+
+def _family_conflicts(rows: list[Row]) -> list[Conflict]:
+    members: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.family and row.labels:
+            members[row.family].append(row)
+    return [
+        Conflict(family, tuple(row.path for row in found), tuple(sorted({n for row in found for n in row.labels})))
+        for family, found in members.items()
+        if len({row.labels for row in found}) > 1
+    ]
+
+
+def _resolve(rows: list[Row], found: list[Conflict], conflicts: Conflicts) -> list[Row]:
+    if conflicts == "keep":
+        return rows
+    labels = {path: conflict.labels for conflict in found for path in conflict.paths}
+    if conflicts == "drop":
+        return [row for row in rows if row.path not in labels]
+    return [replace(row, labels=_defects(labels.get(row.path, row.labels))) for row in rows]
+
+
+def _defects(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the sound class where a defect is named: someone saw it."""
+    return tuple(name for name in labels if not is_sound(name)) or labels

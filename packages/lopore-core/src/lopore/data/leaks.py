@@ -1,0 +1,156 @@
+"""Leaks: the same bytes, pixels, picture or film on two sides of a split."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from lopore.errors import LeakError
+from lopore.files import atomic_write_text
+
+from .manifest import SPLITS, Manifest, Row, plain, safe_cell
+
+Between: TypeAlias = Sequence[str] | Literal["folds"]
+"""Sides to compare, such as ("train", "test"), or "folds"."""
+WHY = ("same bytes", "same pixels", "near duplicate", "same group")
+_KEYS: tuple[Callable[[Row], str], ...] = (
+    lambda row: row.sha256,
+    lambda row: row.pixel_hash,
+    lambda row: row.family,
+    lambda row: row.group,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two images that must not be parted: ``why`` is one of WHY, ``name`` the family or group they share."""
+
+    path: str
+    other: str
+    side: str
+    other_side: str
+    why: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        one, other = plain(self.path, 80), plain(self.other, 80)
+        shared = f" {plain(self.name, 40)}" if self.name else ""
+        return f"{one} ({self.side}) and {other} ({self.other_side}): {self.why}{shared}"
+
+
+@dataclass(frozen=True)
+class LeakFindings:
+    """What stands on two sides.
+
+    leaks: pairs, strongest reason first; every image that leaks is named at least once (a film of 1000 crops on both
+    sides gives about 1000 pairs here, not a million). images: how many have a partner on another side.
+    checked_pairs: pairs of images across sides. between: the sides that were compared.
+    """
+
+    leaks: tuple[Leak, ...]
+    images: int
+    checked_pairs: int
+    between: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.leaks)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Listed pairs by reason, reasons without a pair left out."""
+        return dict(Counter(leak.why for leak in self.leaks))
+
+    def examples(self, most: int = 5) -> tuple[str, ...]:
+        """The first pairs as lines of plain text."""
+        return tuple(str(leak) for leak in self.leaks[:most])
+
+    def write(self, path: Path) -> None:
+        """The whole list as CSV, atomically."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["path", "side", "other", "other_side", "why", "name"])
+        for leak in self.leaks:
+            columns = (leak.path, leak.side, leak.other, leak.other_side, leak.why, leak.name)
+            writer.writerow([safe_cell(value) for value in columns])
+        atomic_write_text(path, text.getvalue())
+
+    def stop(self, list_file: Path) -> None:
+        """Raise LeakError if there is any leak, after the whole list is written to ``list_file``."""
+        if not self.leaks:
+            return
+        self.write(list_file)
+        raise LeakError(
+            f"the split leaks: {self.images} images have a partner on another side, such as "
+            f"{'; '.join(self.examples(2))}; all {len(self.leaks)} pairs are in {list_file}; "
+            "split by group with `lopore data split`, or train with --allow-leaks and the model carries the mark"
+        )
+
+
+def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
+    """Images on two sides that share bytes, pixels, a family of near duplicates, or a group.
+
+    between: the sides compared, or "folds" for all folds. Images without a side do not count.
+    Families come from the manifest; for rows that have none, ``lopore.data.index.complete`` looks at the pictures.
+    """
+    places = _places(manifest, between)
+    leaks: dict[tuple[int, int], Leak] = {}
+    named: set[tuple[int, str]] = set()
+    leaking: set[int] = set()
+    for why, key in zip(WHY, _KEYS, strict=True):
+        fresh: set[tuple[int, str]] = set()
+        for name, sides in _on_several_sides(manifest.rows, places, key):
+            leaking.update(index for members in sides.values() for index in members)
+            for first, second in _star_pairs(sides):
+                ends = {(first, places[second]), (second, places[first])}
+                if not ends <= named:
+                    leaks[first, second] = _leak(manifest.rows, places, (first, second), why, name)
+                    fresh |= ends
+        named |= fresh
+    sizes = Counter(places.values())
+    return LeakFindings(
+        leaks=tuple(leaks.values()),
+        images=len(leaking),
+        checked_pairs=sum(a * b for a, b in combinations(sizes.values(), 2)),
+        between=tuple(sizes),
+    )
+
+
+def _places(manifest: Manifest, between: Between) -> dict[int, str]:
+    """Row number -> side, for the rows that have one."""
+    if between == "folds":
+        return {i: f"fold {row.fold}" for i, row in enumerate(manifest.rows) if row.fold is not None}
+    return {i: row.split for i, row in enumerate(manifest.rows) if row.split and row.split in between}
+
+
+def _on_several_sides(
+    rows: Sequence[Row], places: dict[int, str], key: Callable[[Row], str]
+) -> Iterator[tuple[str, dict[str, list[int]]]]:
+    """(shared name, side -> rows) of each cluster that stands on more than one side."""
+    clusters: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for index, side in places.items():
+        if name := key(rows[index]):
+            clusters[name][side].append(index)
+    yield from ((name, sides) for name, sides in clusters.items() if len(sides) > 1)
+
+
+def _star_pairs(sides: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
+    """For every two sides: each row with the first of the other side, so that the list stays linear."""
+    for ours, theirs in combinations(sides.values(), 2):
+        yield from ((index, theirs[0]) for index in ours)
+        yield from ((ours[0], index) for index in theirs[1:])
+
+
+def _leak(rows: Sequence[Row], places: dict[int, str], pair: tuple[int, int], why: str, name: str) -> Leak:
+    first, second = pair
+    return Leak(rows[first].path, rows[second].path, places[first], places[second], why, name if why in WHY[2:] else "")
+
+
+def leak_list_beside(manifest: Path) -> Path:
+    """Where the list of a manifest's leaks is written: ``films.csv`` gets ``films.leaks.csv``."""
+    return manifest.with_name(f"{manifest.stem}.leaks.csv")

@@ -1,0 +1,135 @@
+"""Every picture of a set read once, on all cores: checksum, size, depth, grey range, fingerprint; bad files apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from lopore.contracts import Pixels
+from lopore.errors import LoporeError
+
+from .fingerprints import Fingerprint, fingerprint
+
+MIN_SIDE = 8
+"""Pixels; a smaller picture shows no weld, whatever it is called."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (done, total)."""
+Stage: TypeAlias = Callable[[str], Progress]
+"""Gives the progress call for a named stage of the work."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Scanned:
+    """What one reading of a file tells.
+
+    sha256: of the file. pixel_hash: 32 hex digits of the decoded grey pixels, equal for the same picture in another
+    coding. depth: bits a value in the file. low, high: grey values at 1 and 99 % of a sample. mm_per_pixel: as the file
+    states it. notes: the reader's own. fingerprint: None unless it was asked for.
+    """
+
+    sha256: str
+    pixel_hash: str
+    width: int
+    height: int
+    depth: int
+    low: float
+    high: float
+    mm_per_pixel: float | None
+    notes: tuple[str, ...]
+    fingerprint: Fingerprint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that is no usable picture; the reason goes on after its name: "is empty; export it again"."""
+
+    reason: str
+
+
+def silent(stage: str) -> Progress:
+    """The stage that tells nobody."""
+    del stage
+    return _tell_nobody
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    del done, total
+
+
+def scan(
+    files: Sequence[Path], *, fingerprints: bool = True, threads: int | None = None, progress: Progress | None = None
+) -> list[Scanned | Unreadable]:
+    """Read all ``files``, in order; nothing but the facts is kept, so memory stays at a few pictures (16 KiB a file).
+
+    threads: default is the cores this process may use, at most 8.
+    """
+    count = threads or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    done: list[Scanned | Unreadable] = []
+    for found in _in_order(files, lambda file: _scan_one(file, fingerprints), count):
+        done.append(found)
+        if progress:
+            progress(len(done), len(files))
+    return done
+
+
+def pixel_hash(pixels: Pixels) -> str:
+    """32 hex digits of shape, type and values of a picture."""
+    digest = hashlib.blake2b(f"{pixels.shape} {pixels.dtype}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def _in_order(
+    files: Iterable[Path], read: Callable[[Path], Scanned | Unreadable], threads: int
+) -> Iterator[Scanned | Unreadable]:
+    """``pool.map`` with a short queue: Ctrl-C stops at once, not after the whole set."""
+    waiting: deque[Future[Scanned | Unreadable]] = deque()
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        try:
+            for file in files:
+                waiting.append(pool.submit(read, file))
+                if len(waiting) > 4 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _scan_one(file: Path, with_fingerprint: bool) -> Scanned | Unreadable:
+    from lopore.radiograph import read_radiograph
+
+    try:
+        radiograph = read_radiograph(file, channels=1)
+    except LoporeError as error:
+        return Unreadable(" ".join(str(error).split()).removeprefix(f"{file.name} "))
+    except MemoryError:
+        return Unreadable("does not fit in memory; lower LOPORE_MAX_PIXELS or tile it")
+    pixels = radiograph.pixels
+    if min(pixels.shape) < MIN_SIDE:
+        size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
+        return Unreadable(f"is {size}; at least {MIN_SIDE} x {MIN_SIDE} are needed")
+    step = max(1, int((pixels.size / 65_536) ** 0.5))
+    low, high = np.percentile(pixels[::step, ::step], (1, 99))
+    return Scanned(
+        sha256=radiograph.source.sha256,
+        pixel_hash=pixel_hash(pixels),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        depth=radiograph.source.file_depth,
+        low=float(low),
+        high=float(high),
+        mm_per_pixel=radiograph.pixel_pitch_mm,
+        notes=radiograph.notes,
+        fingerprint=fingerprint(pixels) if with_fingerprint else None,
+    )

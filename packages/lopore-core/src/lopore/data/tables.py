@@ -1,0 +1,237 @@
+"""A CSV of labels as a list of images: any common dialect, encoding and header, several labels an image."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lopore.errors import DataError
+
+from .folders import SIDE_NAMES, Entry, Listing
+from .manifest import MAX_MANIFEST_BYTES, clean_label, clean_path, is_sound, millimetres, plain
+
+_NAMES = {
+    "path": "path image file filename file_name image_path filepath file_path image_file image_name img img_path name",
+    "labels": "labels label class classes class_name classname category categories defect_type defects defect",
+    "group": "group group_id film film_id film_group radiograph radiograph_group split_group weld weld_id part tile",
+    "mask": "mask mask_path mask_file",
+    "mm_per_pixel": "mm_per_pixel mm_per_px pixel_pitch_mm pixel_size_mm pitch_mm",
+    "split": "split subset partition set side",
+    "fold": "fold",
+}
+_TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "x"}, {"0", "0.0", "false", "no", "n", ""}
+_LABEL_SEPARATORS = re.compile(r"[|;,]")
+NO_DEFECT = "no_defect"
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which header stands for what; ``classes`` are columns of 0 and 1, used where no label column is."""
+
+    path: str
+    labels: str | None
+    group: str | None
+    mask: str | None
+    mm_per_pixel: str | None
+    split: str | None
+    fold: str | None
+    classes: tuple[str, ...] = ()
+
+
+def list_table(
+    table: Path, *, root: Path | None = None, label_column: str | None = None, group_column: str | None = None
+) -> Listing:
+    """The images that a CSV names, in its order; an image on several lines gets all their labels.
+
+    Delimiter (comma, semicolon, tab), encoding (UTF-8, UTF-16, Latin-1; BOM or none) and header names are found.
+    Labels: one column, several in a cell parted by | ; or , — or one column of 0 and 1 a class, where a line of
+    zeros means ``no_defect``. root: what paths count from, default the CSV's folder; they must stay inside it.
+    Files that are missing come back as faults. Raises DataError where the table itself cannot be used.
+    """
+    root = Path(os.path.normpath((root or table.parent).absolute()))
+    lines = _parse(table)
+    header, records = lines[0], lines[1:]
+    columns = _columns(table, header, records, label_column, group_column)
+    entries: dict[str, Entry] = {}
+    for number, cells in enumerate(records, start=2):
+        record = dict(zip(header, cells, strict=False))
+        if any(cell.strip() for cell in cells):
+            entry = _entry(record, columns, root, where=f"{plain(table.name, 80)} line {number}")
+            entries[entry.path] = _merge(entries.get(entry.path), entry, f"{plain(table.name, 80)} line {number}")
+    if not entries:
+        raise DataError(f"{plain(table)} names no image; it needs a line for each image below the header")
+    missing = [(path, "is not there") for path in entries if not (root / path).is_file()]
+    absent = {path for path, _ in missing}
+    kept = [entry for path, entry in entries.items() if path not in absent]
+    maskless = {entry.mask for entry in kept if entry.mask and not (root / entry.mask).is_file()}
+    missing += [(mask, "is named as a mask and is not there") for mask in sorted(maskless)]
+    kept = [replace(entry, mask="") if entry.mask in maskless else entry for entry in kept]
+    return Listing(root, tuple(kept), tuple(_notes(columns, kept)), faults=tuple(missing))
+
+
+def _notes(columns: _Columns, entries: Sequence[Entry]) -> list[str]:
+    notes = []
+    if columns.group:
+        notes.append(f"groups taken from column {plain(columns.group, 60)!r}")
+    if columns.classes:
+        notes.append(f"one column a class: {', '.join(plain(name, 40) for name in columns.classes[:12])}")
+    if unlabelled := sum(not entry.labels for entry in entries):
+        notes.append(f"{unlabelled} images have no label")
+    return notes
+
+
+def _parse(table: Path) -> list[list[str]]:
+    text = _decode(table)
+    best: tuple[tuple[int, int], str] = ((-1, 0), ",")
+    for delimiter in (",", ";", "\t"):
+        try:
+            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        known = sum(_plain_name(name) in names.split() for names in _NAMES.values() for name in header)
+        best = max(best, ((known, len(header)), delimiter), key=lambda item: item[0])
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=best[1], skipinitialspace=True))
+    except csv.Error as error:
+        raise DataError(f"{plain(table)} is not valid CSV ({error}); save it again as CSV") from None
+    lines = [line for line in lines if line] or [[]]
+    lines[0] = [name.strip() for name in lines[0]]
+    if not any(lines[0]):
+        raise DataError(f"{plain(table)} is empty; its first line names the columns, such as path,labels,group")
+    repeated = sorted({name for name in lines[0] if name and lines[0].count(name) > 1})
+    if repeated:
+        raise DataError(f"{plain(table)} has two columns {plain(repeated[0], 60)!r}; name every column once")
+    return lines
+
+
+def _decode(table: Path) -> str:
+    try:
+        if table.stat().st_size > MAX_MANIFEST_BYTES:
+            raise DataError(f"{plain(table)} is larger than {MAX_MANIFEST_BYTES} bytes; no CSV of labels is")
+        data = table.read_bytes()
+    except OSError as error:
+        raise DataError(f"{plain(table)} cannot be read ({error.strerror}); name an existing folder or CSV") from None
+    encoding = _encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        raise DataError(f"{plain(table)} is neither UTF-8, UTF-16 nor Latin-1 text; save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise DataError(f"{plain(table)} is no text file; save it as CSV UTF-8 (a spreadsheet file is not a CSV)")
+    return text
+
+
+def _encoding(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    head = data[:4096]
+    for order, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(head) > 3 and zeros.count(0) > len(zeros) // 2:
+            return order
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "cp1252" if not set(data) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "latin-1"
+    return "utf-8-sig"
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+
+
+def _columns(
+    table: Path, header: list[str], records: list[list[str]], label_column: str | None, group_column: str | None
+) -> _Columns:
+    plainly = {_plain_name(name): name for name in reversed(header) if name}
+    asked = {"labels": label_column, "group": group_column}
+    found: dict[str, str | None] = {}
+    for meaning, names in _NAMES.items():
+        wish = asked.get(meaning)
+        if wish is not None and wish not in header:
+            raise DataError(f"{plain(table)} has no column {plain(wish, 60)!r}; it has {_listed(header)}")
+        found[meaning] = wish or next((plainly[name] for name in names.split() if name in plainly), None)
+    path = found.pop("path")
+    if path is None:
+        raise DataError(f"{plain(table)} has no column path, image, file or filename; it has {_listed(header)}")
+    values = {name: {r[i].strip().lower() for r in records if i < len(r)} for i, name in enumerate(header)}
+    flags = tuple(name for name in header if name and values[name] <= _TRUE | _FALSE and values[name] != {""})
+    labels = found["labels"]
+    if labels and _plain_name(labels) == "defect" and labels in flags and not label_column:
+        found["labels"] = None
+    taken = {path, *found.values()}
+    classes = () if found["labels"] else tuple(name for name in flags if name not in taken)
+    return _Columns(path=path, **found, classes=classes)
+
+
+def _listed(header: list[str]) -> str:
+    return ", ".join(plain(name, 40) for name in header[:20])
+
+
+def _entry(record: dict[str, str], columns: _Columns, root: Path, *, where: str) -> Entry:
+    def cell(name: str | None) -> str:
+        return record.get(name, "").strip() if name else ""
+
+    side = cell(columns.split).lower()
+    if side and side not in SIDE_NAMES:
+        raise DataError(f"{where}: split is {plain(side, 40)!r}; allowed are train, val, test or nothing")
+    fold = cell(columns.fold)
+    if fold and not re.fullmatch(r"[0-9]{1,3}", fold):
+        raise DataError(f"{where}: fold is {plain(fold, 40)!r}; a whole number is needed, or nothing")
+    mask = cell(columns.mask)
+    return Entry(
+        path=_path(cell(columns.path), root, where),
+        labels=_labels(record, columns, cell(columns.labels), where),
+        group=plain(cell(columns.group), 300),
+        split=SIDE_NAMES.get(side, ""),
+        fold=int(fold) if fold else None,
+        mask=_path(mask, root, where) if mask else "",
+        mm_per_pixel=millimetres(cell(columns.mm_per_pixel), where=where),
+    )
+
+
+def _labels(record: dict[str, str], columns: _Columns, cell: str, where: str) -> tuple[str, ...]:
+    if columns.classes:
+        on = [name for name in columns.classes if record.get(name, "").strip().lower() in _TRUE]
+        return tuple(sorted(clean_label(name, where=where) for name in on)) or (NO_DEFECT,)
+    parts = [part for part in _LABEL_SEPARATORS.split(cell) if part.strip()]
+    return _together(tuple(sorted({clean_label(part, where=where) for part in parts})), where)
+
+
+def _together(labels: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if len(labels) > 1 and any(is_sound(label) for label in labels):
+        told = plain(" and ".join(labels), 80)
+        raise DataError(f"{where}: {told} say sound and defective at once; keep one of them")
+    return labels
+
+
+def _path(text: str, root: Path, where: str) -> str:
+    """A path of the table, from the root, POSIX; absolute ones are taken if they lie inside the root."""
+    foreign = "\\" in text and "\0" not in text and not (root / text).exists()
+    slashed = text.replace("\\", "/") if foreign else text
+    if slashed.startswith("/"):
+        inside = Path(os.path.normpath(slashed))
+        slashed = inside.relative_to(root).as_posix() if inside.is_relative_to(root) else slashed
+    elif ".." in slashed.split("/"):
+        normal = os.path.normpath(slashed)
+        slashed = normal.replace(os.sep, "/") if not normal.startswith("..") else slashed
+    return clean_path(slashed, where=where)
+
+
+def _merge(known: Entry | None, new: Entry, where: str) -> Entry:
+    """Two lines about one image: labels add up, other cells must agree or be empty on one of them."""
+    if known is None:
+        return new
+    joined: dict[str, Any] = {"labels": _together(tuple(sorted({*known.labels, *new.labels})), where)}
+    for name in ("group", "split", "fold", "mask", "mm_per_pixel"):
+        old, fresh = getattr(known, name), getattr(new, name)
+        if old not in ("", None) and fresh not in ("", None) and old != fresh:
+            both = f"{plain(fresh, 40)!r} here and {plain(old, 40)!r} before"
+            raise DataError(f"{where}: {plain(new.path)} has {name} {both}; mend one of them")
+        joined[name] = fresh if old in ("", None) else old
+    return replace(new, **joined)

@@ -1,0 +1,106 @@
+"""From the labels of a manifest to what a network is trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Task
+from lopore.errors import DataError
+
+from .manifest import Manifest, is_sound, plain
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each row of a manifest teaches.
+
+    classes: in the order of the network's outputs; binary has the positive class second. labels: (N,) int64 class
+    indices for binary and multiclass, (N, K) float32 of 0 and 1 for multilabel and segmentation.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    positive: str | None
+    labels: NDArray[Any]
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """(N,) int64: one number for each class, or for each combination of classes that occurs."""
+        if self.labels.ndim == 1:
+            return self.labels.astype(np.int64)
+        return np.asarray(np.unique(self.labels, axis=0, return_inverse=True)[1], np.int64).reshape(-1)
+
+    def count(self, rows: NDArray[Any]) -> dict[str, int]:
+        """Images of each class among the rows."""
+        chosen = self.labels[rows]
+        table = chosen.sum(axis=0) if chosen.ndim == 2 else np.bincount(chosen, minlength=len(self.classes))
+        return {name: int(table[column]) for column, name in enumerate(self.classes)}
+
+
+def leave_out(manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
+    """The manifest without unlabelled rows and without those whose labels are exactly one of ``exclude``.
+
+    exclude: label sets such as ``crack`` or ``lack_of_penetration+pore``. DataError where one of them does not occur.
+    """
+    sets = {frozenset(part.strip() for part in text.split("+")) for text in exclude}
+    there = Counter(frozenset(row.labels) for row in manifest.rows)
+    unknown = [text for text in exclude if frozenset(part.strip() for part in text.split("+")) not in there]
+    if unknown:
+        have = ", ".join(sorted(plain("+".join(sorted(labels)), 60) for labels in there if labels)[:10])
+        raise DataError(f"data.exclude names {plain(unknown[0], 60)!r}, which no image carries; there are {have}")
+    kept = [i for i, row in enumerate(manifest.rows) if row.labels and frozenset(row.labels) not in sets]
+    if not kept:
+        raise DataError("no labelled image is left to train on; label the images or shorten data.exclude")
+    return manifest.select(kept)
+
+
+def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> Targets:
+    """What the rows teach for a task; DataError in one line where the labels do not fit it."""
+    names = manifest.classes
+    if task == "binary":
+        return _binary(manifest, positive)
+    if task == "segmentation":
+        names = tuple(name for name in names if not is_sound(name))
+    if len(names) < (1 if task == "segmentation" else 2):
+        raise DataError(f"the images carry {len(names)} class ({', '.join(names)}); a {task} task needs more")
+    if task == "multiclass":
+        _refuse_several_labels(manifest)
+        return Targets(task, names, None, manifest.targets(names).argmax(axis=1).astype(np.int64))
+    return Targets(task, names, None, manifest.targets(names).astype(np.float32))
+
+
+def _binary(manifest: Manifest, positive: str | None) -> Targets:
+    if positive not in manifest.classes:
+        raise DataError(f"data.positive is {positive!r}; the images carry {', '.join(manifest.classes)}")
+    others = [name for name in manifest.classes if name != positive]
+    found = np.array([positive in row.labels for row in manifest.rows], np.int64)
+    if not others:
+        raise DataError(f"every image is {positive!r}; a binary task needs images without it too")
+    return Targets("binary", (others[0] if len(others) == 1 else f"not {positive}", positive), positive, found)
+
+
+def _refuse_several_labels(manifest: Manifest) -> None:
+    several = [row for row in manifest.rows if len(row.labels) > 1]
+    if several:
+        sets = sorted({"+".join(row.labels) for row in several})
+        raise DataError(
+            f"{len(several)} images carry several classes ({plain(', '.join(sets), 80)}), "
+            f"such as {plain(several[0].path, 80)}; "
+            "use task multilabel, or leave them out with data.exclude"
+        )
+
+
+def refuse_thin_classes(targets: Targets, rows: NDArray[Any], side: str, least: int = 2) -> None:
+    """DataError where a class has fewer than ``least`` images on the side that is learned from."""
+    for name, count in targets.count(rows).items():
+        if count < least:
+            there = "no image" if count == 0 else f"{count} image"
+            raise DataError(
+                f"class {plain(name, 60)!r} has {there} in {side}, at least {least} are needed; "
+                "add films of it, split again, or leave the class out with data.exclude"
+            )

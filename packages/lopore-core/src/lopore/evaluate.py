@@ -1,0 +1,189 @@
+"""A model over one side of a split: an answer for every picture, scores with bounds, and a report to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contracts import Scores
+from .data.manifest import Manifest, safe_cell
+from .data.targets import Targets, leave_out, targets_of
+from .errors import DataError
+from .files import atomic_write_text
+from .metrics import Metrics, measure
+from .predict import Decision, Failure, Prediction, decide, predict_files
+
+if TYPE_CHECKING:
+    from .model import ModelFolder, ModelRecord, OpenModel
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Answers beside the truth, in the order of ``manifest``.
+
+    scores: (N, K) float32. failures: files that gave no answer and are in none of the scores.
+    """
+
+    manifest: Manifest
+    targets: Targets
+    scores: Scores
+    metrics: Metrics
+    failures: tuple[Failure, ...]
+
+    def decision(self, record: ModelRecord, index: int) -> Decision:
+        """The decision on one picture."""
+        return decide(record, self.scores[index])
+
+
+def own_manifest(folder: ModelFolder, manifest: Path | None = None) -> Manifest:
+    """The manifest a model was trained on, read anew with the label sets left out that its config leaves out.
+
+    ``manifest``: another one of the same classes. DataError where it is gone, saying how to name one.
+    """
+    from .config import load_experiment
+
+    config = load_experiment(folder.path / "config.yaml").data
+    try:
+        found = Manifest.read(manifest or config.manifest)
+    except DataError as error:
+        raise DataError(f"{error}; name the manifest with --manifest") from None
+    there = {"+".join(sorted(row.labels)) for row in found.rows}
+    present = tuple(text for text in config.exclude if "+".join(sorted(text.split("+"))) in there)
+    return leave_out(found, present)
+
+
+def evaluate(model: OpenModel, manifest: Manifest, *, split: str, progress: Progress | None = None) -> Evaluation:
+    """Predict every picture of one side and score the answers, intervals resampling groups.
+
+    split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
+    Unreadable files become ``failures``. DataError where the side is empty or its classes are not the model's.
+    """
+    side = manifest if split == "all" else manifest.side(split)
+    if not side.rows:
+        raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
+    targets = _targets_for(side, model.record)
+    numbers = {str(side.file(row)): index for index, row in enumerate(side.rows)}
+    answers: dict[int, list[float]] = {}
+    failures: list[Failure] = []
+    paths = [side.file(row) for row in side.rows]
+    for done, (path, result) in enumerate(zip(paths, predict_files(model, paths), strict=True), start=1):
+        if isinstance(result, Prediction):
+            answers[numbers[str(path)]] = list(result.scores.values())
+        else:
+            failures.append(result)
+        if progress is not None:
+            progress(done, len(paths))
+    if not answers:
+        raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
+    return _scored(side, targets, answers, model.record, split, tuple(failures))
+
+
+def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
+    foreign = set(side.classes) - set(record.classes)
+    if record.task == "binary":
+        targets = targets_of(side, "binary", record.positive)
+        return Targets("binary", record.classes, record.positive, _binary_labels(targets, record))
+    known = {name for name in foreign if record.task == "segmentation"}
+    if foreign - known:
+        raise DataError(
+            f"the images carry {', '.join(sorted(foreign))}, which the model does not know; "
+            f"it knows {', '.join(record.classes)}"
+        )
+    table = side.targets(record.classes)
+    labels: NDArray[np.generic] = table.astype(np.float32)
+    if record.task == "multiclass":
+        if (table.sum(axis=1) != 1).any():
+            raise DataError("some images carry several or no classes; leave them out or use a multilabel model")
+        labels = table.argmax(axis=1).astype(np.int64)
+    return Targets(record.task, record.classes, record.positive, labels)
+
+
+def _binary_labels(targets: Targets, record: ModelRecord) -> NDArray[np.int64]:
+    positive = record.classes.index(record.positive or record.classes[-1])
+    return np.where(targets.labels == 1, positive, 1 - positive).astype(np.int64)
+
+
+def _scored(
+    side: Manifest,
+    targets: Targets,
+    answers: dict[int, list[float]],
+    record: ModelRecord,
+    split: str,
+    failures: tuple[Failure, ...],
+) -> Evaluation:
+    kept = sorted(answers)
+    scores = np.array([answers[index] for index in kept], np.float32)
+    manifest = side.select(kept)
+    labels = targets.labels[kept]
+    metrics = measure(
+        scores,
+        labels,
+        task=record.task,
+        classes=record.classes,
+        positive=record.positive,
+        threshold=record.threshold,
+        groups=manifest.group_ids(),
+        split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
+        notes=_notes(record, failures),
+    )
+    chosen = Targets(targets.task, targets.classes, targets.positive, labels)
+    return Evaluation(manifest, chosen, scores, metrics, failures)
+
+
+def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...]:
+    notes = []
+    if not record.leaks.clean:
+        notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
+    if failures:
+        notes.append(f"{len(failures)} files could not be read and are in none of the scores.")
+    return tuple(notes)
+
+
+def predictions_csv(evaluation: Evaluation, record: ModelRecord) -> str:
+    """One row a picture: path, truth, group, decision, whether it is right, and the score of each class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "labels", "group", "split", "decision", "right", *(f"score_{c}" for c in record.classes)])
+    for index, row in enumerate(evaluation.manifest.rows):
+        decision = evaluation.decision(record, index)
+        cells = [row.path, row.labels, row.group, row.split, decision.text, str(is_right(evaluation, record, index)).lower()]
+        scores = [f"{score:.6f}" for score in evaluation.scores[index]]
+        writer.writerow([*(safe_cell(cell) for cell in cells), *scores])
+    return text.getvalue()
+
+
+def is_right(evaluation: Evaluation, record: ModelRecord, index: int) -> bool:
+    """Whether the decision on one picture is its truth."""
+    labels = evaluation.targets.labels[index]
+    if evaluation.targets.labels.ndim == 1:
+        truth = {record.classes[int(labels)]}
+    else:
+        truth = {name for name, there in zip(record.classes, labels, strict=True) if there}
+    return set(evaluation.decision(record, index).labels) == truth
+
+
+def write_evaluation(model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12) -> list[Path]:
+    """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
+
+    pictures: how many false positives and false negatives the gallery shows of each, worst first.
+    """
+    from .report import evaluation_report
+
+    papers = {
+        "predictions.csv": predictions_csv(evaluation, model.record),
+        "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
+        "report.html": evaluation_report(model, evaluation, pictures=pictures),
+    }
+    for name, text in papers.items():
+        atomic_write_text(out / name, text)
+    return [out / name for name in papers]
+

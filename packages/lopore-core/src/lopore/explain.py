@@ -1,0 +1,73 @@
+"""Which explainers fit an open model, and their maps brought back onto the radiograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contracts import Explainer
+from .errors import ConfigError, ModelError
+from .registry import call_entry, discover
+
+if TYPE_CHECKING:
+    from .model import OpenModel
+    from .predict import Prepared
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """One explanation on the original picture: (H, W) float32 on the explainer's own scale, NaN where nothing was seen."""
+
+    values: NDArray[np.float32]
+    class_name: str
+    explainer: str
+    scale: str
+
+
+def explainers_for(model: OpenModel) -> dict[str, Explainer]:
+    """Explainers that can read this very session, by name; one written for the format goes before one for any."""
+    found: dict[str, Explainer] = {}
+    registry = discover()
+    for explainer in sorted(registry.explainers.values(), key=lambda item: item.formats != ("*",)):
+        if model.format not in explainer.formats and explainer.formats != ("*",):
+            continue
+        source = registry.explainers.sources[explainer.key]
+        if call_entry("explainer", explainer.key, source, lambda e=explainer: e.fits(model.session)):  # type: ignore[misc]
+            found[explainer.name] = explainer
+    return dict(sorted(found.items()))
+
+
+def choose_explainer(model: OpenModel, name: str | None = None) -> Explainer:
+    """The explainer ``name``, or the best that fits: grad-cam, else any other. ConfigError lists what fits."""
+    fitting = explainers_for(model)
+    if not fitting:
+        raise ConfigError(f"no explainer fits {model.folder.title} as {model.format}; install lopore-torch or lopore-onnx")
+    if name is None:
+        return fitting.get("grad-cam") or next(iter(fitting.values()))
+    if name not in fitting:
+        why = f" ({model.record.explanation.reason})" if model.record.explanation.reason else ""
+        raise ConfigError(f"explainer '{name}' does not fit {model.folder.title}{why}; fitting are {', '.join(fitting)}")
+    return fitting[name]
+
+
+def raw_maps(model: OpenModel, explainer: Explainer, batch: NDArray[np.generic], class_index: int) -> NDArray[np.float32]:
+    """Maps (N, h, w) over the network's input on the explainer's own scale; ModelError where one is not finite."""
+    source = discover().explainers.sources.get(explainer.key, "lopore")
+    maps = call_entry(
+        "explainer", explainer.key, source, lambda: explainer.explain(model.session, batch, class_index)
+    )
+    if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
+        raise ModelError(f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers")
+    return np.asarray(maps, np.float32)
+
+
+def explain(model: OpenModel, prepared: Prepared, *, class_name: str, explainer: Explainer) -> HeatMap:
+    """One explanation of one prepared radiograph, on the original picture."""
+    if class_name not in model.record.classes:
+        raise ConfigError(f"no class '{class_name}' in {model.folder.title}; it has {', '.join(model.record.classes)}")
+    maps = raw_maps(model, explainer, prepared.pixels[None], model.record.classes.index(class_name))
+    values = prepared.geometry.map_to_original(maps[0], fill=float("nan"))
+    return HeatMap(values, class_name, explainer.name, explainer.scale)

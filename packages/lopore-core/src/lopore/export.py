@@ -1,0 +1,202 @@
+"""The parity gate: an export is published only after it gave its source's answers on real pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .contracts import Exporter, PixelBatch, Scores
+from .errors import ModelError, ParityError, PluginError
+from .explain import explainers_for, raw_maps
+from .files import atomic_write_text, folder_in_the_making, sha256_of
+from .model import ModelFile, ModelFolder, OpenModel, choose_predictor, open_model
+from .onnxfile import write_record
+from .predict import decide
+from .registry import call_entry, discover
+from .views import predict_views
+
+if TYPE_CHECKING:
+    from .model import ModelRecord
+
+GATE_PICTURES = 256
+CAM_TOLERANCE = 1e-3
+QUANTISED_AGREEMENT = 0.98
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What the gate measured. max_dp: largest difference of a probability; cam: largest difference of a Grad-CAM map
+    relative to that map's own maximum, None where one side offers none."""
+
+    format: str
+    pictures: int
+    max_dp: float
+    mean_dp: float
+    flipped: int
+    tolerance: float
+    cam: float | None
+    source_sha256: str
+    export_sha256: str
+    checked: str
+    notes: dict[str, Any]
+
+    def verdict(self, quantised: bool) -> str:
+        """Empty where the export may be published, else what is wrong."""
+        if quantised:
+            agreement = 1 - self.flipped / self.pictures
+            return "" if agreement >= QUANTISED_AGREEMENT else f"decisions agree on {agreement:.1%} only"
+        if not self.max_dp <= self.tolerance:
+            return f"probabilities differ by {self.max_dp:.2e}, {self.tolerance:.0e} is allowed"
+        if self.flipped:
+            return f"{self.flipped} of {self.pictures} decisions differ"
+        if self.cam is not None and not self.cam <= CAM_TOLERANCE:
+            return f"Grad-CAM differs by {self.cam:.2e} of its maximum, {CAM_TOLERANCE:.0e} is allowed"
+        return ""
+
+
+def find_exporter(folder: ModelFolder, format: str) -> Exporter:
+    """The exporter from the model's framework to ``format``; PluginError lists what is installed."""
+    exporters = discover().exporters
+    for key in (f"{folder.record.framework}/{format}", f"any/{format}"):
+        if key in exporters:
+            return exporters[key]
+    fitting = sorted(e.format for e in exporters.values() if e.framework in (folder.record.framework, "any"))
+    raise PluginError(
+        f"nothing installed exports {folder.record.framework} models to '{format}'; "
+        f"installed: {', '.join(fitting) or 'none'}; install lopore-{folder.record.framework}"
+    )
+
+
+def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tuple[ModelFolder, ParityReport]:
+    """Write ``folder`` in another format, prove it equal on ``pictures`` and only then add it to the folder.
+
+    pictures: (N, H, W, C) preprocessed real pictures, best of the validation split; at least one, at most 256 are used.
+    Returns the folder with its new record, and the report that lies beside the file as ``parity-FORMAT.json``.
+    Raises ParityError where the answers differ; the folder then stays as it was.
+    """
+    if len(pictures) == 0:
+        raise ModelError("the parity gate needs pictures; name some with --images, or keep the manifest where it was")
+    exporter = find_exporter(folder, format)
+    source_format = _source_format(folder, exporter)
+    attempt = folder.path / f".export-{format}"
+    shutil.rmtree(attempt, ignore_errors=True)
+    with folder_in_the_making(attempt) as workshop:
+        owner = discover().exporters.sources[exporter.key]
+        notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop)))
+        written = _written_files(folder.record, exporter, workshop)
+        candidate = ModelFolder(workshop, folder.record.model_copy(update={"files": tuple(written)}))
+        report = _compare(folder, source_format, candidate, exporter, pictures[:GATE_PICTURES], notes)
+        verdict = report.verdict(exporter.quantised)
+        if verdict:
+            raise ParityError(f"{folder.title} as {format}: {verdict}; nothing was published")
+    try:
+        for file in written:
+            (folder.path / file.path).parent.mkdir(parents=True, exist_ok=True)
+            (attempt / file.path).replace(folder.path / file.path)
+        paper = folder.path / f"parity-{format}.json"
+        atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
+        files = [*written, ModelFile(path=paper.name, sha256=sha256_of(paper))]
+        return folder.with_files(files), report
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _source_format(folder: ModelFolder, exporter: Exporter) -> str:
+    trainer = discover().trainers
+    native = trainer[folder.record.framework].native_format if folder.record.framework in trainer else ""
+    for format in (native, *folder.record.formats):
+        if format in folder.record.formats and format != exporter.format:
+            return format
+    raise ModelError(f"{folder.title} has no {native or 'native'} weights to export from; it has {folder.record.formats}")
+
+
+def _written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> list[ModelFile]:
+    main = workshop / exporter.file_name
+    if not main.exists():
+        raise PluginError(f"exporter {exporter.key} wrote no {exporter.file_name}; report that to its author")
+    if main.suffix == ".onnx":
+        write_record(main, record)
+    files = []
+    for path in sorted(item for item in workshop.rglob("*") if item.is_file()):
+        name = path.relative_to(workshop).as_posix()
+        is_main = name == exporter.file_name or (main.is_dir() and name == f"{exporter.file_name}/saved_model.pb")
+        files.append(ModelFile(path=name, sha256=sha256_of(path), format=exporter.format if is_main else ""))
+    return files
+
+
+def _compare(
+    folder: ModelFolder,
+    source_format: str,
+    candidate: ModelFolder,
+    exporter: Exporter,
+    pictures: PixelBatch,
+    notes: dict[str, Any],
+) -> ParityReport:
+    source = open_model(folder, runtime=source_format, device="cpu")
+    format, predictor = choose_predictor(candidate)
+    export = OpenModel(candidate, format, predictor, predictor.opens(candidate, "cpu", None))
+    try:
+        expected, got = _scores(source, pictures), _scores(export, pictures)
+        difference = np.abs(expected.astype(np.float64) - got)
+        flips = sum(
+            decide(folder.record, a).labels != decide(folder.record, b).labels
+            for a, b in zip(expected, got, strict=True)
+        )
+        return ParityReport(
+            format=exporter.format,
+            pictures=len(pictures),
+            max_dp=float(difference.max()),
+            mean_dp=float(difference.mean()),
+            flipped=int(flips),
+            tolerance=exporter.tolerance,
+            cam=_cam_difference(source, export, pictures[:_BATCH]),
+            source_sha256=sha256_of(folder.file_for(source_format)),
+            export_sha256=sha256_of(candidate.file_for(exporter.format)),
+            checked=datetime.now(UTC).isoformat(timespec="seconds"),
+            notes=notes,
+        )
+    finally:
+        source.session.close()
+        export.session.close()
+
+
+def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
+    parts: Sequence[Scores] = [
+        predict_views(model.session.predict, pictures[at : at + _BATCH], model.record.test_views)
+        for at in range(0, len(pictures), _BATCH)
+    ]
+    scores = np.concatenate(parts)
+    if not np.isfinite(scores).all():
+        raise ParityError(f"{model.folder.title} as {model.format} gave scores that are no numbers; nothing was published")
+    return scores
+
+
+def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> float | None:
+    ours, theirs = explainers_for(source).get("grad-cam"), explainers_for(export).get("grad-cam")
+    if ours is None or theirs is None:
+        return None
+    worst = 0.0
+    for index in range(len(source.record.classes)):
+        a = raw_maps(source, ours, pictures, index)
+        b = raw_maps(export, theirs, pictures, index)
+        top = np.maximum(np.abs(a).max(axis=(1, 2)), 1e-12)
+        worst = max(worst, float((np.abs(a - b).max(axis=(1, 2)) / top).max()))
+    return worst
+
+
+def gate_pictures(folder: ModelFolder, images: Sequence[Path]) -> PixelBatch:
+    """Preprocessed pictures for the gate from files, evenly picked where there are more than 256."""
+    from .preprocess import preprocess, read_for
+
+    step = max(1, -(-len(images) // GATE_PICTURES))
+    record = folder.record.preprocessing
+    return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])
+

@@ -1,0 +1,47 @@
+"""The two markers and the six hooks through which lopore finds everything it does not do itself.
+
+A plugin is a module named in the entry-point group ``lopore`` that sets ``LOPORE_API`` and implements any of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from .contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
+
+hookspec = pluggy.HookspecMarker("lopore")
+hookimpl = pluggy.HookimplMarker("lopore")
+
+
+@hookspec
+def lopore_enhancers() -> Iterable[Enhancer]:  # type: ignore[empty-body]
+    """Image enhancers this package offers."""
+
+
+@hookspec
+def lopore_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]
+    """Networks this package can build, each for one framework."""
+
+
+@hookspec
+def lopore_trainers() -> Iterable[Trainer]:  # type: ignore[empty-body]
+    """Frameworks this package can train with."""
+
+
+@hookspec
+def lopore_exporters() -> Iterable[Exporter]:  # type: ignore[empty-body]
+    """Model file formats this package can write."""
+
+
+@hookspec
+def lopore_predictors() -> Iterable[Predictor]:  # type: ignore[empty-body]
+    """Model file formats this package can open and run."""
+
+
+@hookspec
+def lopore_explainers() -> Iterable[Explainer]:  # type: ignore[empty-body]
+    """Ways to show what drove a prediction."""

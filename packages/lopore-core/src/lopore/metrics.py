@@ -1,0 +1,377 @@
+"""How good a set of answers is: confusion, precision, recall, F1, ROC AUC, PR AUC, with bounds that resample groups.
+
+Images of one film are not independent, so the bootstrap draws whole groups (Field and Welsh, JRSS B 69, 2007).
+What is not defined is None, never 0 and never NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from .contracts import Task
+from .errors import ConfigError
+from .model import Interval, Threshold
+
+if TYPE_CHECKING:
+    from .config import ThresholdRule
+
+Floats = NDArray[np.float64]
+RESAMPLES = 2000
+_CELLS = 4_000_000  # weights held at once; bounds the memory of the bootstrap
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClassMetrics(_Part):
+    """One class against the rest. tp, fp, fn, tn count images at the operating point."""
+
+    support: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    roc_auc: Interval
+    pr_auc: Interval
+
+
+class Metrics(_Part):
+    """The scores of one set of answers.
+
+    overall: accuracy (multilabel: every class right), balanced_accuracy, f1, precision, recall, roc_auc, pr_auc; for
+    binary those of the positive class, else the plain mean over classes.
+    confusion: (K, K) images, rows true, columns answered, in the order of ``classes``; None for multilabel.
+    undecided: images whose best score stayed under a multiclass threshold (they count with their best class).
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    positive: str | None = None
+    split: str = ""
+    images: int
+    groups: int
+    resamples: int
+    threshold: Threshold
+    overall: dict[str, Interval]
+    per_class: dict[str, ClassMetrics]
+    confusion: list[list[int]] | None = None
+    undecided: int = 0
+    notes: tuple[str, ...] = Field(())
+
+    def flat(self) -> dict[str, Interval]:
+        """Every score by one name: ``roc_auc``, ``recall/pore`` and so on, as model records keep them."""
+        names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+        per_class = {f"{name}/{label}": getattr(one, name) for label, one in self.per_class.items() for name in names}
+        return {**self.overall, **per_class}
+
+
+def roc_auc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float | None:
+    """Area under the ROC curve, ties counting one half; None where one side is missing. Any real scores, labels 0/1."""
+    return _one(_auc_rows, scores, labels, weights)
+
+
+def pr_auc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float | None:
+    """Average precision (the step area under precision over recall); None where no label is positive."""
+    return _one(_average_precision_rows, scores, labels, weights)
+
+
+def _one(rows: Callable[..., Floats], scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None) -> float | None:
+    truth = np.asarray(labels, bool)
+    weight = np.ones((1, len(truth))) if weights is None else np.asarray(weights, np.float64)[None, :]
+    return _defined(rows(np.asarray(scores, np.float64), truth, weight)[0]) if len(truth) else None
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _weights_by_score(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
+    """Weight of positives and of negatives at each distinct score, falling: two (B, U) arrays of (B, N) weights."""
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+    ordered = weights[:, order]
+    truth = labels[order]
+    return np.add.reduceat(ordered * truth, starts, axis=1), np.add.reduceat(ordered * ~truth, starts, axis=1)
+
+
+def _auc_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
+    positive, negative = _weights_by_score(scores, labels, weights)
+    above = np.cumsum(positive, axis=1) - positive / 2
+    pairs = (above * negative).sum(axis=1)
+    return _ratio(pairs, positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def _average_precision_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
+    positive, negative = _weights_by_score(scores, labels, weights)
+    found = np.cumsum(positive, axis=1)
+    precision = np.divide(found, found + np.cumsum(negative, axis=1), out=np.zeros_like(found), where=found > 0)
+    return _ratio((precision * positive).sum(axis=1), positive.sum(axis=1))
+
+
+def _ratio(top: Any, bottom: Any) -> Floats:
+    out: Floats = np.full(np.shape(top), np.nan)
+    return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0), np.float64)
+
+
+def _rates(tp: Floats, fp: Floats, fn: Floats) -> dict[str, Floats]:
+    return {"precision": _ratio(tp, tp + fp), "recall": _ratio(tp, tp + fn), "f1": _ratio(2 * tp, 2 * tp + fp + fn)}
+
+
+def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) -> float | None:
+    """The operating point of one class on validation images: a detection is a score at or above it.
+
+    scores: (N,) in 0..1. labels: (N,) of 0 and 1. f1: the largest F1; recall: the highest threshold that keeps
+    ``rule.recall``. It lies midway to the next lower score, so that rounding in an export flips no decision.
+    None where the labels hold no positive.
+    """
+    if rule.rule == "fixed":
+        return rule.value
+    values, truth = np.asarray(scores, np.float64), np.asarray(labels, bool)
+    if not truth.any():
+        return None
+    positive, negative = _weights_by_score(values, truth, np.ones((1, len(values))))
+    tp, fp = np.cumsum(positive[0]), np.cumsum(negative[0])
+    distinct = np.unique(values)[::-1]
+    if rule.rule == "recall":
+        chosen = int(np.searchsorted(tp / tp[-1], rule.recall - 1e-12))
+    else:
+        f1 = 2 * tp / (tp + fp + tp[-1])
+        gaps = distinct - np.r_[distinct[1:], 0.0]
+        best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+        chosen = int(best[np.argmax(gaps[best])])
+    below = distinct[chosen + 1] if chosen + 1 < len(distinct) else 0.0
+    return float(np.clip((distinct[chosen] + below) / 2, 0, 1))
+
+
+def operating_point(
+    scores: NDArray[Any],
+    targets: NDArray[Any],
+    *,
+    task: Task,
+    classes: Sequence[str],
+    positive: str | None,
+    rule: ThresholdRule,
+    chosen_on: str,
+) -> Threshold:
+    """The thresholds of a model: one for binary, one a class for multilabel and segmentation, none for multiclass.
+
+    A class without a positive image keeps 0.5, and ``chosen_on`` says so.
+    """
+    if task == "multiclass":
+        fixed = rule.rule == "fixed"
+        return Threshold(value=rule.value if fixed else 0.0, rule="fixed" if fixed else "largest score", chosen_on="")
+    named = "fixed" if rule.rule == "fixed" else "f1" if rule.rule == "f1" else f"recall >= {rule.recall:g}"
+    truth = _truth(targets, len(classes))
+    columns = [classes.index(positive)] if task == "binary" and positive else range(len(classes))
+    found = {classes[column]: choose_threshold(scores[:, column], truth[:, column], rule) for column in columns}
+    missing = [name for name, value in found.items() if value is None]
+    where = "" if rule.rule == "fixed" else chosen_on
+    if missing:
+        where = f"{where}; 0.5 by default for {', '.join(missing)}, of which it holds no image"
+    values = {name: 0.5 if value is None else value for name, value in found.items()}
+    if task == "binary":
+        return Threshold(value=next(iter(values.values())), rule=named, chosen_on=where)
+    return Threshold(value=0.5, rule=named, chosen_on=where, per_class=values)
+
+
+def check_rule(rule: ThresholdRule, task: Task) -> None:
+    """ConfigError where a rule asks for a recall of a multiclass model, which answers with its largest score."""
+    if task == "multiclass" and rule.rule == "recall":
+        raise ConfigError("training.threshold.rule 'recall' fits binary and multilabel tasks; use f1 or fixed")
+
+
+def _truth(targets: NDArray[Any], classes: int) -> NDArray[np.bool_]:
+    """(N, K) of which class is there."""
+    if targets.ndim == 2:
+        return np.asarray(targets, bool)
+    return np.asarray(np.arange(classes)[None, :] == np.asarray(targets, np.int64)[:, None])
+
+
+def _answers(
+    scores: NDArray[Any], task: Task, classes: Sequence[str], positive: str | None, threshold: Threshold
+) -> NDArray[np.bool_]:
+    """(N, K) of which class is answered, as ``predict.decide`` does."""
+    if task == "binary":
+        column = classes.index(positive) if positive else 1
+        found = np.asarray(scores[:, column] >= threshold.per_class.get(classes[column], threshold.value))
+        return np.stack([found if index == column else ~found for index in range(2)], axis=1)
+    if task == "multiclass":
+        return np.asarray(np.arange(len(classes))[None, :] == np.argmax(scores, axis=1)[:, None])
+    limits = np.array([threshold.per_class.get(name, threshold.value) for name in classes])
+    return np.asarray(scores >= limits[None, :])
+
+
+def measure(
+    scores: NDArray[Any],
+    targets: NDArray[Any],
+    *,
+    task: Task,
+    classes: Sequence[str],
+    positive: str | None = None,
+    threshold: Threshold | None = None,
+    groups: NDArray[Any] | Sequence[Any] | None = None,
+    split: str = "",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    notes: tuple[str, ...] = (),
+) -> Metrics:
+    """Every score of a set of answers, each with a 95 % percentile interval over resampled groups.
+
+    scores: (N, K) probabilities. targets: (N,) class indices, or (N, K) of 0 and 1 for multilabel. groups: (N,)
+    names or numbers of what belongs together (None: every image by itself). resamples: 0 leaves the intervals out.
+    Bounds are None with fewer than two groups, or where over half of the draws leave a score undefined.
+    """
+    classes = tuple(classes)
+    point = threshold or Threshold(value=0.0 if task == "multiclass" else 0.5, rule="default", chosen_on="")
+    truth = _truth(targets, len(classes))
+    answers = _answers(scores, task, classes, positive, point)
+    ids = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else np.arange(len(scores))
+    every = _Answers(np.asarray(scores, np.float64), truth, answers, task=task, classes=classes, positive=positive)
+    values = every.scores_of(np.ones((1, len(scores))))
+    drawn = _draws(every, ids, resamples, seed)
+    intervals = {name: _interval(value[0], drawn.get(name)) for name, value in values.items()}
+    undecided = int((scores.max(axis=1) < point.value).sum()) if task == "multiclass" and len(scores) else 0
+    return Metrics(
+        task=task,
+        classes=classes,
+        positive=positive,
+        split=split,
+        images=len(scores),
+        groups=int(ids.max()) + 1 if len(ids) else 0,
+        resamples=resamples,
+        threshold=point,
+        overall={name: interval for name, interval in intervals.items() if "/" not in name},
+        per_class={name: every.class_metrics(index, name, intervals) for index, name in enumerate(classes)},
+        confusion=every.confusion() if task in ("binary", "multiclass") else None,
+        undecided=undecided,
+        notes=notes,
+    )
+
+
+def _interval(value: float, draws: Floats | None) -> Interval:
+    if not np.isfinite(value):
+        return Interval(value=None)
+    good = draws[np.isfinite(draws)] if draws is not None else np.zeros(0)
+    if draws is None or len(good) <= len(draws) / 2:
+        return Interval(value=float(value))
+    low, high = np.quantile(good, [0.025, 0.975])
+    return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def _weights(ids: NDArray[Any], resamples: int, seed: int) -> Iterator[Floats]:
+    """(b, N) weights a piece: how often each image's group was drawn."""
+    count = int(ids.max()) + 1
+    rng = np.random.default_rng(seed)
+    step = max(1, _CELLS // max(len(ids), count))
+    for begin in range(0, resamples, step):
+        size = min(step, resamples - begin)
+        yield rng.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)[:, ids]
+
+
+def _draws(every: _Answers, ids: NDArray[Any], resamples: int, seed: int) -> dict[str, Floats]:
+    if not resamples or not len(ids) or int(ids.max()) == 0:
+        return {}
+    pieces = [every.scores_of(weights) for weights in _weights(ids, resamples, seed)]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+class _Answers:
+    """Truth and answers of one set, and its scores under any weights of the images."""
+
+    def __init__(
+        self,
+        scores: Floats,
+        truth: NDArray[np.bool_],
+        answers: NDArray[np.bool_],
+        *,
+        task: Task,
+        classes: tuple[str, ...],
+        positive: str | None,
+    ) -> None:
+        self.scores, self.truth, self.answers = scores, truth, answers
+        self.task, self.classes = task, classes
+        self.positive = classes.index(positive) if positive else len(classes) - 1
+
+    def scores_of(self, weights: Floats) -> dict[str, Floats]:
+        """Each score by name under each row of weights (B, N): (B,) arrays, NaN where not defined."""
+        found: dict[str, Floats] = {}
+        for column, name in enumerate(self.classes):
+            for kind, values in self._class_scores(column, weights).items():
+                found[f"{kind}/{name}"] = values
+        right = (self.truth == self.answers).all(axis=1)
+        overall = {"accuracy": _ratio(weights @ right, weights.sum(axis=1))}
+        kinds = {"f1": "f1", "precision": "precision", "recall": "recall", "roc_auc": "roc_auc", "pr_auc": "pr_auc"}
+        for title, kind in {"balanced_accuracy": "balanced", **kinds}.items():
+            chosen = [found[f"{kind}/{name}"] for name in self.classes]
+            one = self.task == "binary" and title != "balanced_accuracy"
+            overall[title] = chosen[self.positive] if one else np.mean(chosen, axis=0)
+        return {**overall, **{name: value for name, value in found.items() if not name.startswith("balanced/")}}
+
+    def _class_scores(self, column: int, weights: Floats) -> dict[str, Floats]:
+        truth, answer = self.truth[:, column], self.answers[:, column]
+        cells = truth & answer, ~truth & answer, truth & ~answer, ~truth & ~answer
+        tp, fp, fn, tn = (weights @ cell for cell in cells)
+        rates = _rates(tp, fp, fn)
+        several = self.task in ("multilabel", "segmentation")
+        balanced = (rates["recall"] + _ratio(tn, tn + fp)) / 2 if several else rates["recall"]
+        empty = np.full(len(weights), np.nan)
+        ranked = len(truth) > 0
+        return {
+            **rates,
+            "balanced": balanced,
+            "roc_auc": _auc_rows(self.scores[:, column], truth, weights) if ranked else empty,
+            "pr_auc": _average_precision_rows(self.scores[:, column], truth, weights) if ranked else empty,
+        }
+
+    def class_metrics(self, column: int, name: str, intervals: Mapping[str, Interval]) -> ClassMetrics:
+        truth, answer = self.truth[:, column], self.answers[:, column]
+        return ClassMetrics(
+            support=int(truth.sum()),
+            tp=int((truth & answer).sum()),
+            fp=int((~truth & answer).sum()),
+            fn=int((truth & ~answer).sum()),
+            tn=int((~truth & ~answer).sum()),
+            **{kind: intervals[f"{kind}/{name}"] for kind in ("precision", "recall", "f1", "roc_auc", "pr_auc")},
+        )
+
+    def confusion(self) -> list[list[int]]:
+        counts: NDArray[np.int64] = self.truth.astype(np.int64).T @ self.answers.astype(np.int64)
+        return [[int(value) for value in row] for row in counts]
+
+
+def validation_score(
+    scores: NDArray[Any], targets: NDArray[Any], *, by: str, task: Task, classes: Sequence[str], positive: str | None
+) -> float | None:
+    """The number that picks an epoch: mean ROC AUC ('auc'), or F1 ('f1') at its best threshold; None if not defined.
+
+    binary: of the positive class. Others: mean over the classes for which it is defined (multiclass F1: largest score).
+    """
+    truth = _truth(targets, len(classes))
+    columns = [classes.index(positive)] if task == "binary" and positive else list(range(len(classes)))
+    if by == "auc":
+        found = [roc_auc(scores[:, column], truth[:, column]) for column in columns]
+    elif task == "multiclass":
+        answers = _answers(scores, task, classes, positive, Threshold(value=0, rule="", chosen_on=""))
+        pairs = [(truth[:, column], answers[:, column]) for column in columns]
+        found = [_defined(float(_ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
+    else:
+        found = [_best_f1(scores[:, column], truth[:, column]) for column in columns]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _best_f1(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float | None:
+    if not truth.any():
+        return None
+    positive, negative = _weights_by_score(np.asarray(scores, np.float64), truth, np.ones((1, len(scores))))
+    tp, fp = np.cumsum(positive[0]), np.cumsum(negative[0])
+    return float((2 * tp / (tp + fp + tp[-1])).max())

@@ -1,0 +1,235 @@
+"""From files to decisions: streamed, batched, one bad file never stopping the rest."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from .contracts import Pixels, Scores
+from .errors import LoporeError, ModelError
+from .preprocess import Geometry, preprocess, read_for
+from .views import predict_views
+
+if TYPE_CHECKING:
+    from .enhance import Chain
+    from .model import ModelRecord, OpenModel
+    from .radiograph import Limits, Radiograph
+
+
+class Decision(BaseModel):
+    """What a row of scores means at the model's operating point.
+
+    labels: the detected classes (one for binary and multiclass; none to all for multilabel and segmentation).
+    decided: False where a multiclass model's best score stays under its threshold.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    labels: tuple[str, ...]
+    score: float
+    threshold: float
+    decided: bool = True
+
+    @property
+    def text(self) -> str:
+        if not self.decided:
+            return "undecided"
+        return " + ".join(self.labels) or "none found"
+
+
+class Prediction(BaseModel):
+    """One picture's answer, ready for CSV, JSON and the app."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    sha256: str
+    page: int
+    depth: int
+    scores: dict[str, float]
+    decision: Decision
+    model: str
+    preprocessing: str
+    runtime: str
+    chain: tuple[dict[str, object], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that gave no prediction, with the reason in one line."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A radiograph ready for the network."""
+
+    radiograph: Radiograph
+    pixels: Pixels
+    geometry: Geometry
+
+
+def decide(record: ModelRecord, row: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float32]]) -> Decision:
+    """The decision of one row of K scores at the record's threshold.
+
+    binary: the positive class at or above the threshold. multiclass: the largest score, undecided under the threshold.
+    multilabel, segmentation: every class at or above its own threshold.
+    """
+    scores = [float(value) for value in row]
+    if record.task == "binary":
+        positive = record.classes.index(record.positive or record.classes[-1])
+        threshold = record.threshold_of(record.classes[positive])
+        chosen = positive if scores[positive] >= threshold else 1 - positive
+        return Decision(labels=(record.classes[chosen],), score=scores[chosen], threshold=threshold)
+    if record.task == "multiclass":
+        best = int(np.argmax(scores))
+        threshold = record.threshold_of(record.classes[best])
+        return Decision(
+            labels=(record.classes[best],), score=scores[best], threshold=threshold, decided=scores[best] >= threshold
+        )
+    found = tuple(name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name))
+    return Decision(labels=found, score=max(scores), threshold=record.threshold.value)
+
+
+def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
+    """Scores (N, K) of preprocessed pictures, averaged over the record's test views.
+
+    Raises ModelError where the model answers with NaN, infinity or another number of classes.
+    """
+    scores = predict_views(model.session.predict, np.stack(pictures), model.record.test_views)
+    if scores.shape != (len(pictures), len(model.record.classes)):
+        raise ModelError(f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes")
+    if not np.isfinite(scores).all():
+        raise ModelError(f"{model.folder.title} gave a score that is no number; the weights are broken, retrain or copy anew")
+    return scores
+
+
+def prepare(
+    model_record: ModelRecord,
+    source: Path | bytes,
+    *,
+    chain: Chain | None = None,
+    page: int | None = None,
+    limits: Limits | None = None,
+    name: str | None = None,
+) -> Prepared:
+    """Read a file as the model wants it, apply an extra chain (None: only the model's own), and preprocess."""
+    radiograph = read_for(model_record.preprocessing, source, page=page, limits=limits, name=name)
+    return prepare_radiograph(model_record, radiograph, chain)
+
+
+def prepare_radiograph(record: ModelRecord, radiograph: Radiograph, chain: Chain | None = None) -> Prepared:
+    """``prepare`` for a radiograph in memory; the Geometry leads back to the picture before the chain."""
+    from dataclasses import replace
+
+    if chain is not None and chain.steps:
+        pixels, motion = chain.apply(radiograph.pixels)
+        radiograph = replace(radiograph, pixels=pixels, to_original=motion.inverse().then(radiograph.to_original))
+    pixels, geometry = preprocess(radiograph, record.preprocessing)
+    return Prepared(radiograph, pixels, geometry)
+
+
+def describe_prediction(
+    model: OpenModel, radiograph: Radiograph, row: Sequence[float] | Scores, chain: Chain | None = None
+) -> Prediction:
+    """The Prediction of one radiograph from its row of scores."""
+    record = model.record
+    return Prediction(
+        source=str(radiograph.source.path or radiograph.source.name),
+        sha256=radiograph.source.sha256,
+        page=radiograph.source.page,
+        depth=radiograph.pixels.dtype.itemsize * 8,
+        scores={name: float(score) for name, score in zip(record.classes, row, strict=True)},
+        decision=decide(record, row),  # type: ignore[arg-type]
+        model=model.folder.title,
+        preprocessing=record.preprocessing_fingerprint,
+        runtime=model.predictor.name,
+        chain=tuple(chain.as_data()) if chain else (),
+        notes=radiograph.notes,
+    )
+
+
+def predict_radiographs(
+    model: OpenModel, radiographs: Sequence[Radiograph], *, chain: Chain | None = None
+) -> list[Prediction]:
+    """Predictions of radiographs in memory, in order, in one batch."""
+    prepared = [prepare_radiograph(model.record, radiograph, chain) for radiograph in radiographs]
+    if not prepared:
+        return []
+    scores = score_pictures(model, [item.pixels for item in prepared])
+    return [
+        describe_prediction(model, item.radiograph, row, chain) for item, row in zip(prepared, scores, strict=True)
+    ]
+
+
+def predict_files(
+    model: OpenModel,
+    paths: Iterable[Path],
+    *,
+    chain: Chain | None = None,
+    page: int | None = None,
+    batch_size: int = 16,
+    workers: int | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Prediction | Failure]:
+    """Predictions in the order of ``paths``; a file that cannot be read becomes a Failure and the rest goes on.
+
+    Files are read by threads a batch ahead of the network; at most three batches are in memory.
+    """
+    waiting: list[Prepared | Failure] = []
+    for item in _prepared_in_order(model.record, paths, chain, page, 2 * batch_size, workers, limits):
+        waiting.append(item)
+        if sum(isinstance(entry, Prepared) for entry in waiting) == batch_size:
+            yield from _answer(model, waiting, chain)
+            waiting = []
+    yield from _answer(model, waiting, chain)
+
+
+def _answer(
+    model: OpenModel, items: Sequence[Prepared | Failure], chain: Chain | None
+) -> Iterator[Prediction | Failure]:
+    ready = [item for item in items if isinstance(item, Prepared)]
+    rows = iter(score_pictures(model, [item.pixels for item in ready]) if ready else ())
+    for item in items:
+        yield item if isinstance(item, Failure) else describe_prediction(model, item.radiograph, next(rows), chain)
+
+
+def _prepared_in_order(
+    record: ModelRecord,
+    paths: Iterable[Path],
+    chain: Chain | None,
+    page: int | None,
+    ahead: int,
+    workers: int | None,
+    limits: Limits | None,
+) -> Iterator[Prepared | Failure]:
+    def work(path: Path) -> Prepared | Failure:
+        try:
+            return prepare(record, path, chain=chain, page=page, limits=limits)
+        except LoporeError as error:
+            return Failure(str(path), str(error))
+
+    pending: deque[Future[Prepared | Failure]] = deque()
+    with ThreadPoolExecutor(workers or available_cores()) as pool:
+        for path in paths:
+            pending.append(pool.submit(work, path))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def available_cores() -> int:
+    """Cores this process may use (its affinity), not those that exist."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,315 @@
+"""DICOM and DICONDE: grey values as stored, with window, polarity and pixel pitch; needs the extra ``dicom``."""
+
+from __future__ import annotations
+
+import math
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.errors import ImageError
+
+from .headers import Header, Limits, damaged
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+Polarity = Literal["film", "detector", "unknown"]
+
+# warnings.catch_warnings changes the whole process; one file at a time keeps it whole.
+_ONE_AT_A_TIME = threading.Lock()
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_RLE = "1.2.840.10008.1.2.5"
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomHeader(Header):
+    """``depth``: bits stored. ``allocated``: bits a value takes. ``inverted``: stored values fall with brightness."""
+
+    allocated: int
+    high_bit: int
+    signed: bool
+    photometric: str
+    inverted: bool
+    polarity: Polarity
+    window: tuple[float, float] | None
+    compressed: bool
+
+
+@contextmanager
+def _pydicom(name: str) -> Iterator[Any]:
+    """pydicom, silent, with whatever it raises in one line: a file must never bring lopore down."""
+    try:
+        import pydicom
+    except ImportError as error:
+        raise ImageError(
+            f"{name} is a DICOM file, which needs the extra 'dicom': pip install \"lopore-core[dicom]\""
+        ) from error
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield pydicom
+        except ImageError:
+            raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic of a codec written in Rust is no Exception
+            raise damaged(name, f"DICOM: {' '.join(str(error).split())[:120]}") from error
+
+
+def open_dicom(source: Path | bytes, name: str, limits: Limits) -> tuple[FileDataset, DicomHeader]:
+    """The data set (pixels unread for a path) and its facts, checked before anything is decoded. Raises ImageError."""
+    with _pydicom(name) as pydicom:
+        if isinstance(source, bytes):
+            _check_deflated(source, limits, name)
+            dataset = pydicom.dcmread(BytesIO(source))
+        else:
+            dataset = pydicom.dcmread(source, stop_before_pixels=True)
+        return dataset, _header(dataset, name)
+
+
+def _check_deflated(content: bytes, limits: Limits, name: str) -> None:
+    """A deflated data set of a megabyte can unpack to a gigabyte; it is tried piecewise first."""
+    if _DEFLATED not in content[132:2048] or content[132:136] != b"\2\0\0\0":
+        return
+    start = 144 + struct.unpack_from("<I", content, 140)[0]
+    unpacker, total, piece = zlib.decompressobj(-zlib.MAX_WBITS), 0, content[start:]
+    while piece and not unpacker.eof:
+        total += len(unpacker.decompress(piece, 2**24))
+        piece = unpacker.unconsumed_tail
+        if total > limits.max_bytes:
+            raise ImageError(f"{name} unpacks to more than {limits.max_bytes} bytes; save it without deflate")
+
+
+def _number(dataset: FileDataset, keyword: str) -> float | None:
+    """A finite number of a tag, the first of several, or None."""
+    value = dataset.get(keyword)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, (int, float, str)) and hasattr(value, "__getitem__"):
+        value = value[0] if len(value) else None
+    try:
+        number = float(value) if value is not None else math.nan
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _whole(dataset: FileDataset, keyword: str, default: int) -> int:
+    number = _number(dataset, keyword)
+    return default if number is None else int(number)
+
+
+def _header(dataset: FileDataset, name: str) -> DicomHeader:
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise ImageError(f"{name} is a DICOM file without a picture (a report, plan or signal); choose an image file")
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        raise ImageError(f"{name} is a DICOM file of floating-point values; allowed are 1 to 16 bits; export it so")
+    if "ModalityLUTSequence" in dataset:
+        raise ImageError(f"{name} has a modality lookup table, which lopore does not apply; export linear grey values")
+    photometric = str(dataset.get("PhotometricInterpretation", "")).strip()
+    if photometric not in (*_GREY, *_COLOURS):
+        raise ImageError(f"{name} is a DICOM file of colour model {photometric[:20]!r}; allowed are grey and RGB")
+    allocated = _whole(dataset, "BitsAllocated", 16)
+    stored = _whole(dataset, "BitsStored", allocated)
+    high = _whole(dataset, "HighBit", stored - 1)
+    if allocated not in (1, 8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+        raise ImageError(
+            f"{name} has {stored} of {allocated} bits a value (high bit {high}); allowed are 1 to 16; export it so"
+        )
+    return _with_meaning(dataset, photometric, allocated, stored, high)
+
+
+def _with_meaning(dataset: FileDataset, photometric: str, allocated: int, stored: int, high: int) -> DicomHeader:
+    signed = _whole(dataset, "PixelRepresentation", 0) == 1 and photometric in _GREY
+    slope, intercept, notes = _rescale(dataset)
+    inverted = (photometric == "MONOCHROME1") != (slope < 0)
+    if inverted:
+        notes += (f"inverted, since stored values fall with brightness ({photometric})",)
+    pitch, pitch_notes = _pitch(dataset)
+    window = _window(dataset, slope, intercept, stored=stored, signed=signed, inverted=inverted)
+    if "VOILUTSequence" in dataset:
+        notes += ("a VOI lookup table for display is not applied",)
+    return DicomHeader(
+        format="dicom", height=_whole(dataset, "Rows", 0), width=_whole(dataset, "Columns", 0),
+        samples=_whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=_whole(dataset, "NumberOfFrames", 1) or 1,
+        pixel_pitch_mm=pitch, notes=notes + pitch_notes, allocated=allocated, high_bit=high, signed=signed,
+        photometric=photometric, inverted=inverted, polarity=_polarity(dataset, inverted), window=window,
+        compressed=dataset.file_meta.TransferSyntaxUID.is_encapsulated,
+    )  # fmt: skip
+
+
+def _rescale(dataset: FileDataset) -> tuple[float, float, tuple[str, ...]]:
+    """Slope and intercept; they are linear, so stored values lose nothing and are kept as they are."""
+    slope = _number(dataset, "RescaleSlope")
+    slope, intercept = slope if slope else 1.0, _number(dataset, "RescaleIntercept") or 0.0
+    if (slope, intercept) == (1.0, 0.0):
+        return slope, intercept, ()
+    return slope, intercept, (f"grey values as stored; rescale slope {slope:g}, intercept {intercept:g} not applied",)
+
+
+def _window(
+    dataset: FileDataset, slope: float, intercept: float, *, stored: int, signed: bool, inverted: bool
+) -> tuple[float, float] | None:
+    """Low and high of the first window, in grey values of ``pixels``. Source: DICOM PS3.3 C.11.2.1.2."""
+    centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
+    if centre is None or width is None or width < 1 or dataset.get("PhotometricInterpretation") not in _GREY:
+        return None
+    exact = str(dataset.get("VOILUTFunction") or "LINEAR") != "LINEAR"
+    middle, half = (centre, width / 2) if exact else (centre - 0.5, (width - 1) / 2)
+    ends = [(value - intercept) / slope for value in (middle - half, middle + half)]
+    ends = [value + (1 << (stored - 1)) if signed else value for value in ends]
+    if inverted:
+        ends = [(1 << stored) - 1 - value for value in ends]
+    low, high = sorted(ends)
+    return (low, high) if high > low and math.isfinite(high - low) else None
+
+
+def _polarity(dataset: FileDataset, inverted: bool) -> Polarity:
+    """film: brighter is less radiation, as on a viewing screen. detector: brighter is more. Tag (0028,1041) decides."""
+    sign = _whole(dataset, "PixelIntensityRelationshipSign", 0)
+    if sign in (1, -1):
+        return "detector" if (sign == 1) != inverted else "film"
+    if dataset.get("ConversionType") == "DF" or _number(dataset, "NominalScannedPixelSpacing"):
+        return "film"
+    return "unknown"
+
+
+def _spacing(dataset: FileDataset, keyword: str) -> tuple[float, float] | None:
+    value = dataset.get(keyword)
+    try:
+        down, across = (float(part) for part in value) if value is not None else (0.0, 0.0)
+    except (TypeError, ValueError):
+        return None
+    return (down, across) if 1e-4 <= down <= 100 and 1e-4 <= across <= 100 else None
+
+
+def _pitch(dataset: FileDataset) -> tuple[float | None, tuple[str, ...]]:
+    """Pixel pitch in mm. Source: DICOM PS3.3 section 10.7.
+
+    PixelSpacing that differs from ImagerPixelSpacing was corrected and counts; ImagerPixelSpacing is at the detector
+    and is divided by the magnification where the file states one; NominalScannedPixelSpacing is that of scanned film.
+    """
+    at_detector, corrected = _spacing(dataset, "ImagerPixelSpacing"), _spacing(dataset, "PixelSpacing")
+    scanned = _spacing(dataset, "NominalScannedPixelSpacing")
+    spacing, source = corrected, "PixelSpacing"
+    if at_detector is not None and corrected in (None, at_detector):
+        spacing, source = at_detector, "ImagerPixelSpacing"
+    elif corrected is None:
+        spacing, source = scanned, "NominalScannedPixelSpacing"
+    if spacing is None:
+        return None, ()
+    down, across = spacing
+    if abs(down / across - 1) > 0.01:
+        return None, (f"pixels are not square ({source} {down:g} x {across:g} mm), so no pitch is given",)
+    if source != "ImagerPixelSpacing":
+        return down, (f"pixel pitch from {source}",)
+    magnification = _number(dataset, "EstimatedRadiographicMagnificationFactor")
+    if magnification and 1 <= magnification <= 1000:
+        return down / magnification, (f"pixel pitch from ImagerPixelSpacing over magnification {magnification:g}",)
+    return down, ("pixel pitch from ImagerPixelSpacing, at the detector: not corrected for magnification",)
+
+
+def decode_dicom(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
+    """Frame ``page`` (from 1) as (h, w) grey or (h, w, 3) BGR, uint8 up to 8 bits stored, else uint16.
+
+    Greater is brighter: MONOCHROME1 and negative slopes are inverted; signed values are shifted up by half their range.
+    """
+    with _pydicom(name):
+        _check_pixel_data(dataset, header, page, name)
+        raw = _frame(dataset, header, page, name)
+    if raw.shape[:2] != (header.height, header.width) or raw.dtype.kind not in "iub":
+        raise damaged(name, "DICOM: the picture has another size than its header")
+    return _grey(raw, header) if header.photometric in _GREY else _colour(raw, name)
+
+
+def _frame(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
+
+    try:
+        # The compiled RLE codec panics on damaged data; pydicom's own takes 40 ms a million pixels and does not.
+        plugin = "pydicom" if dataset.file_meta.TransferSyntaxUID == _RLE else ""
+        options: dict[str, Any] = {"index": page - 1, "decoding_plugin": plugin}
+        if header.photometric in _GREY:
+            return pixel_array(dataset, raw=True, correct_unused_bits=False, **options)
+        raw = pixel_array(dataset, raw=header.photometric == "PALETTE COLOR", **options)
+    except RuntimeError as error:
+        if "missing dependencies" not in str(error):
+            raise
+        syntax = dataset.file_meta.TransferSyntaxUID.name
+        raise ImageError(
+            f"{name} is coded as {syntax[:60]} and no decoder here opens it; "
+            'pip install "lopore-core[dicom]", or save it uncompressed'
+        ) from error
+    return apply_color_lut(raw, dataset) if header.photometric == "PALETTE COLOR" else raw
+
+
+def _check_pixel_data(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> None:
+    """Pixels must be there, and a compressed frame must not promise another size than the header."""
+    if "PixelData" not in dataset or not dataset.PixelData:
+        raise ImageError(f"{name} is a DICOM file without pixels; choose an image file")
+    if not header.compressed:
+        needed = header.height * header.width * header.samples * header.pages * header.allocated // 8
+        if header.photometric != "YBR_FULL_422" and len(dataset.PixelData) < needed:
+            raise damaged(name, f"DICOM: {len(dataset.PixelData)} of {needed} bytes of pixels")
+        return
+    from pydicom.encaps import get_frame
+
+    frame = get_frame(dataset.PixelData, page - 1, number_of_frames=header.pages)
+    size = codestream_size(frame)
+    if size is not None and size != (header.height, header.width):
+        raise damaged(name, f"DICOM: a compressed picture of {size[1]} x {size[0]} px in a header of another size")
+
+
+def codestream_size(frame: bytes) -> tuple[int, int] | None:
+    """(height, width) that a JPEG, JPEG-LS or JPEG 2000 stream promises; None for other codings."""
+    at = frame.find(b"\xff\x4f\xff\x51", 0, 256)
+    if at >= 0 and len(frame) >= at + 24:
+        right, bottom, left, top = struct.unpack_from(">IIII", frame, at + 8)
+        return bottom - top, right - left
+    if frame[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            height, width = struct.unpack_from(">HH", frame, at + 5)
+            return height, width
+        at += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", frame, at + 2)[0]
+    return None
+
+
+def _grey(raw: NDArray[Any], header: DicomHeader) -> NDArray[Any]:
+    if raw.ndim == 3:
+        raw = raw[:, :, 0]
+    stored = header.depth
+    if stored == 1:
+        values = np.where(raw != 0, np.uint8(255), np.uint8(0))
+        return np.uint8(255) - values if header.inverted else values
+    unsigned: NDArray[Any] = raw.astype(np.uint16 if stored > 8 or raw.dtype.itemsize > 1 else np.uint8)
+    shift = 0 if header.compressed else header.high_bit + 1 - stored
+    mask = (1 << stored) - 1
+    # Bits above the stored ones may hold overlays; flipping the sign bit shifts two's complement to unsigned.
+    values = (np.right_shift(unsigned, shift) & mask) ^ (1 << (stored - 1) if header.signed else 0)
+    if header.inverted:
+        values = mask - values
+    return np.ascontiguousarray(values, np.uint8 if stored <= 8 else np.uint16)
+
+
+def _colour(raw: NDArray[Any], name: str) -> NDArray[Any]:
+    if raw.ndim != 3 or raw.shape[2] != 3:
+        raise damaged(name, "DICOM: a colour picture without three planes")
+    return np.ascontiguousarray(raw[:, :, ::-1], raw.dtype if raw.dtype in (np.uint8, np.uint16) else np.uint16)

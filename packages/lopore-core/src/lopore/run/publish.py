@@ -1,0 +1,197 @@
+"""The finished model: threshold, scores, record and papers, in a folder that appears when it is whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.config import Experiment
+from lopore.contracts import Learner, Scores
+from lopore.data.manifest import plain, safe_cell
+from lopore.errors import LoporeError
+from lopore.files import atomic_write_text, folder_in_the_making, sha256_of
+from lopore.metrics import Metrics, _answers, measure, operating_point
+from lopore.model import RECORD_NAME, Explanation, ModelFile, ModelFolder, ModelRecord, Threshold
+from lopore.preprocess import Preprocessing
+
+from .fit import predict_rows
+from .folder import CONFIG, versions
+from .logs import CSV_NAME
+from .plan import Plan, Rows, Sides
+from .progress import Progress
+
+PAPERS = (CONFIG, CSV_NAME, "preview.png")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Answers on the sides that were not learned from, the operating point, and the scores of the side that counts."""
+
+    threshold: Threshold
+    metrics: Metrics
+    split: str
+    predictions: str
+
+
+def judge(plan: Plan, sides: Sides, learner: Learner) -> Judged:
+    """Choose the threshold on validation films and score the test films; else validation stands in, marked."""
+    settings, targets = plan.experiment.training, plan.targets
+    val = predict_rows(plan, sides.val, learner, settings.test_views)
+    test = predict_rows(plan, sides.test, learner, settings.test_views)
+    threshold = _threshold(plan, sides.val, val)
+    rows, scores, split = (sides.test, test, "test") if len(sides.test) else (sides.val, val, "val")
+    notes: tuple[str, ...] = ()
+    if split == "val":
+        notes = ("there are no test images: these validation images chose epoch and threshold, so it is too good",)
+    metrics = measure(
+        scores,
+        targets.labels[rows],
+        task=targets.task,
+        classes=targets.classes,
+        positive=targets.positive,
+        threshold=threshold,
+        groups=plan.groups[rows],
+        split=split,
+        seed=plan.experiment.seed,
+        notes=notes,
+    )
+    parts = [("val", sides.val, val), ("test", sides.test, test)]
+    return Judged(threshold, metrics, split, predictions_csv(plan, parts, threshold))
+
+
+def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
+    targets, rule = plan.targets, plan.experiment.training.threshold
+    if not len(rows) and rule.rule != "fixed" and targets.task != "multiclass":
+        return Threshold(value=0.5, rule="default", chosen_on="nothing: there are no validation images")
+    return operating_point(
+        scores,
+        targets.labels[rows],
+        task=targets.task,
+        classes=targets.classes,
+        positive=targets.positive,
+        rule=rule,
+        chosen_on=f"{len(rows)} validation images of {len(np.unique(plan.groups[rows]))} groups",
+    )
+
+
+def predictions_csv(plan: Plan, parts: list[tuple[str, Rows, Scores]], threshold: Threshold) -> str:
+    """One line an image: path, side, group, truth, answer, and the score of each class."""
+    targets = plan.targets
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [safe_cell(f"score:{name}") for name in targets.classes]
+    writer.writerow(["path", "split", "group", "labels", "predicted", "correct", *names])
+    for side, rows, scores in parts:
+        if not len(rows):
+            continue
+        answers = _answers(scores, targets.task, targets.classes, targets.positive, threshold)
+        truth = _table(targets.labels[rows], len(targets.classes))
+        for number, row in enumerate(rows):
+            entry = plan.manifest.rows[int(row)]
+            found = tuple(name for name, hit in zip(targets.classes, answers[number], strict=True) if hit)
+            right = int((answers[number] == truth[number]).all())
+            cells = (entry.path, side, entry.group, entry.labels, found)
+            told = [f"{score:.7g}" for score in scores[number]]
+            writer.writerow([*(safe_cell(cell) for cell in cells), right, *told])
+    return text.getvalue()
+
+
+def _table(labels: NDArray[Any], classes: int) -> NDArray[np.bool_]:
+    if labels.ndim == 2:
+        return labels.astype(bool)
+    return np.asarray(np.arange(classes)[None, :] == labels[:, None])
+
+
+def publish(plan: Plan, sides: Sides, learner: Learner, judged: Judged, run: Path, target: Path) -> ModelFolder:
+    """Write the model folder ``target`` (``models/final/NAME/VERSION``); it appears when it is whole."""
+    facts = dict(learner.facts())
+    with folder_in_the_making(target) as folder:
+        names = list(learner.publish(folder))
+        for paper in PAPERS:
+            if (run / paper).is_file():
+                shutil.copyfile(run / paper, folder / paper)
+        atomic_write_text(folder / "metrics.json", judged.metrics.model_dump_json(indent=2) + "\n")
+        atomic_write_text(folder / "predictions.csv", judged.predictions)
+        native = names[0]
+        files = tuple(
+            ModelFile(path=name, sha256=sha256_of(folder / name), format=plan.trainer.native_format * (name == native))
+            for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
+        )
+        record = _record(plan, sides, facts, judged, target, files)
+        atomic_write_text(folder / RECORD_NAME, record.to_json())
+    return ModelFolder.read(target)
+
+
+def _record(
+    plan: Plan, sides: Sides, facts: Mapping[str, Any], judged: Judged, target: Path, files: tuple[ModelFile, ...]
+) -> ModelRecord:
+    experiment, manifest = plan.experiment, plan.manifest
+    preprocessing = with_statistics(experiment, facts)
+    sample = sides.train[:: max(1, len(sides.train) // 500)]
+    kept = {key: value for key, value in facts.items() if key not in ("versions", "trials")}
+    return ModelRecord(
+        name=experiment.name,
+        version=target.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        task=experiment.task,
+        classes=plan.targets.classes,
+        positive=plan.targets.positive,
+        preprocessing=preprocessing,
+        preprocessing_fingerprint=preprocessing.fingerprint,
+        framework=experiment.trainer,
+        backbone=experiment.model.backbone,
+        architecture=kept,
+        threshold=judged.threshold,
+        test_views=experiment.training.test_views,
+        metrics=judged.metrics.flat(),
+        metrics_split=judged.split,
+        leaks=plan.leaks,
+        data_fingerprint=manifest.fingerprint,
+        split_fingerprint=manifest.split_fingerprint,
+        training_grey=plan.pictures.grey([int(row) for row in sample]),
+        explanation=Explanation(
+            layer=plan.backbone.explanation_layer,
+            exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),
+            reason=str(facts.get("exact_cam_reason", "")),
+        ),
+        versions={**versions(), **facts.get("versions", {})},
+        seed=experiment.seed,
+        licence=experiment.licence,
+        files=files,
+    )
+
+
+def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preprocessing:
+    """The preprocessing record with the mean and std that the network applies."""
+    data = experiment.preprocessing.model_dump()
+    return Preprocessing.model_validate({**data, "mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
+
+
+def write_exports(plan: Plan, sides: Sides, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
+    """Write the formats the config lists, each through the gate; returns the folder and a line for each failure."""
+    from lopore.export import GATE_PICTURES, export_model
+
+    failed = []
+    rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
+    chosen = rows[:: max(1, -(-len(rows) // GATE_PICTURES))]
+    for format in plan.experiment.exports:
+        if format in model.record.formats:
+            continue
+        try:
+            pictures = np.stack([plan.pictures[int(row)][0] for row in chosen])
+            model, report = export_model(model, format, pictures)
+            told = f"max |dp| {report.max_dp:.1e}, {report.flipped} decisions differ"
+            progress.line(f"saved {model.file_for(format)} (equal on {report.pictures} pictures: {told})")
+        except LoporeError as error:
+            failed.append(f"no {plain(format, 40)} was written: {error}")
+            progress.line(f"warning: {failed[-1]}")
+    return model, failed

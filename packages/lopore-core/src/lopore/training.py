@@ -1,0 +1,188 @@
+"""The run: core owns epochs, selection, checkpoints, logs and publication; a Learner does one epoch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .augment import preview_sheet
+from .config import Experiment
+from .contracts import Learner
+from .errors import RunError
+from .metrics import Metrics
+from .model import ModelFolder
+from .run import folder as runs
+from .run.checkpoints import Checkpoints
+from .run.crossval import cross_validate
+from .run.fit import fit
+from .run.plan import Plan, Sides, make_learner, make_plan
+from .run.progress import Progress
+from .run.publish import judge, publish, write_exports
+
+PREVIEW_ROWS = 8
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run left behind. model_folder is None for a cross-validation, and in all processes but the first.
+
+    failed: a line for each export that did not pass its gate.
+    """
+
+    model_folder: Path | None
+    run_folder: Path
+    metrics: Metrics | None
+    failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def train(
+    experiment: Experiment,
+    *,
+    out: Path = Path("models"),
+    resume: str | Path | None = None,
+    run_name: str | None = None,
+    allow_leaks: bool = False,
+    cross_validation: bool = False,
+    folds: int | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train an experiment and publish the model, or cross-validate it.
+
+    out: gets ``checkpoints/RUN`` and ``final/NAME/VERSION``. resume: a run by path or name; it goes on from its last
+    good checkpoint and ends as if it had never stopped. allow_leaks: train although the split leaks; the model says so
+    for ever. folds: number of new folds for a cross-validation; default those of the manifest, else 5.
+    Raises LeakError with the list of pairs, DataError, ConfigError, RunError or PluginError, in one line each.
+    """
+    progress = progress or Progress()
+    folder = runs.find_run(str(resume), out) if resume is not None else None
+    crossed = cross_validation
+    if folder is not None:
+        facts = runs.read_facts(folder)
+        runs.refuse_other_config(experiment, runs.read_config(folder))
+        crossed, folds = facts["kind"] == "cross-validation", facts.get("folds")
+        allow_leaks = allow_leaks or bool(facts.get("allow_leaks"))
+    plan = make_plan(experiment, progress, folds=folds, crossed=crossed)
+    rank, world = plan.place
+    if rank:
+        progress = Progress(quiet=True)
+    if not allow_leaks:
+        plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
+    if folder is None:
+        name = runs.check_run_name(run_name or runs.new_run_name(experiment, world, out / "checkpoints"))
+        folder = _new_folder(out / "checkpoints" / name, rank)
+    else:
+        _refuse_other_data(folder, plan)
+    learner = None if crossed else make_learner(plan, plan.sides().train)
+    with _held(folder, rank):
+        if rank == 0 and resume is None:
+            _begin(plan, folder, crossed=crossed, folds=folds, allow_leaks=allow_leaks)
+        _tell_start(plan, folder, progress)
+        return (
+            _cross_validate(plan, folder, progress) if learner is None else _run(plan, learner, folder, out, progress)
+        )
+
+
+def _new_folder(folder: Path, rank: int) -> Path:
+    if rank == 0 and folder.exists() and any(folder.iterdir()):
+        raise RunError(f"run {folder} exists already; go on with --resume {folder.name}, or give another --run-name")
+    return folder
+
+
+@contextmanager
+def _held(folder: Path, rank: int) -> Iterator[None]:
+    if rank:
+        yield
+        return
+    with runs.locked(folder):
+        yield
+
+
+def _refuse_other_data(folder: Path, plan: Plan) -> None:
+    facts = runs.read_facts(folder)
+    for name, now in (("data", plan.manifest.fingerprint), ("split", plan.manifest.split_fingerprint)):
+        if facts.get(f"{name}_fingerprint") != now:
+            where = plan.experiment.data.manifest
+            raise RunError(f"the {name} of {where} changed since {folder.name} began; start a new run")
+
+
+def _cross_validate(plan: Plan, folder: Path, progress: Progress) -> TrainResult:
+    done = cross_validate(plan, folder, progress)
+    progress.line(f"saved {done.folder / 'metrics.json'} and {done.folder / 'predictions.csv'}")
+    return TrainResult(None, folder, done.metrics, notes=plan.notes)
+
+
+def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progress) -> TrainResult:
+    first, sides = plan.place[0] == 0, plan.sides()
+    if first:
+        _preview(plan, sides, folder, progress)
+    fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints), progress)
+    judged = judge(plan, sides, learner)
+    if not first:
+        return TrainResult(None, folder, judged.metrics, notes=plan.notes)
+    model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
+    progress.line(f"saved {model.path}")
+    model, failed = write_exports(plan, sides, model, progress)
+    runs.add_facts(folder, model=str(model.path), finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+
+
+def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) -> ModelFolder:
+    """The model of this run: published now, or already before an interruption."""
+    facts = runs.read_facts(folder)
+    target = out / "final" / facts["name"] / facts["version"]
+    if (target / "lopore.json").is_file():
+        return ModelFolder.read(target)
+    return write(target)
+
+
+def _begin(plan: Plan, folder: Path, *, crossed: bool, folds: int | None, allow_leaks: bool) -> None:
+    now = datetime.now(UTC)
+    facts: dict[str, Any] = {
+        "name": plan.experiment.name,
+        "kind": "cross-validation" if crossed else "training",
+        "version": f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}",
+        "started": now.isoformat(timespec="seconds"),
+        "seed": plan.experiment.seed,
+        "deterministic": plan.experiment.training.deterministic,
+        "folds": folds,
+        "allow_leaks": allow_leaks,
+        "leaks": plan.leaks.model_dump(mode="json"),
+        "data_fingerprint": plan.manifest.fingerprint,
+        "split_fingerprint": plan.manifest.split_fingerprint,
+        "processes": plan.place[1],
+        "versions": runs.versions(),
+        "commit": runs.git_commit(),
+    }
+    runs.write_start(folder, plan.experiment, facts)
+
+
+def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
+    counts = ", ".join(f"{name} {count}" for name, count in plan.manifest.class_counts.items())
+    progress.line(f"run {folder}: {len(plan.manifest)} images ({counts})")
+    if plan.leaks.leaks:
+        progress.line(f"warning: the split leaks ({plan.leaks.leaks} pairs), as allowed; the model carries the mark")
+    for note in plan.notes:
+        progress.line(f"warning: augmentation {note}")
+
+
+def _preview(plan: Plan, sides: Sides, folder: Path, progress: Progress) -> None:
+    """A row for each class in turn, from training films spread over the set."""
+    kinds = plan.targets.kinds[sides.train]
+    piles = [sides.train[kinds == kind] for kind in sorted(set(kinds.tolist()))]
+    turns = range(PREVIEW_ROWS)
+    rows = [int(pile[turn * len(pile) // PREVIEW_ROWS]) for turn in turns for pile in piles if turn < len(pile)]
+    rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
+    pictures = [plan.pictures[row][0] for row in rows]
+    shown = [plan.manifest.rows[row] for row in rows]
+    titles = [f"{' + '.join(row.labels)}   {Path(row.path).name}" for row in shown]
+    size = plan.experiment.preprocessing.size
+    seed, recipe = plan.experiment.seed, plan.experiment.augmentation
+    heading = f"{plan.experiment.name}, {size[1]} x {size[0]} px, seed {seed}: unchanged, then as training shows it"
+    path = preview_sheet(folder / "preview.png", pictures, titles, recipe, seed=seed, heading=heading)
+    progress.line(f"saved {path}")

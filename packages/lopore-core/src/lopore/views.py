@@ -1,0 +1,48 @@
+"""Test-time views: one picture asked several times, mirrored and turned, and the answers averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .contracts import PixelBatch, Scores
+from .errors import ConfigError
+
+VIEWS = (1, 2, 4, 8)
+"""1: as it is. 2: and mirrored. 4: and both upside down. 8: and all of these turned by a quarter."""
+
+
+def check_views(views: int, size: tuple[int, int]) -> None:
+    """ConfigError where ``views`` is none of 1, 2, 4, 8, or 8 is asked of an input that is not square."""
+    if views not in VIEWS:
+        raise ConfigError(f"{views} test views; allowed are 1, 2 (mirror), 4 (flips) and 8 (flips and quarter turns)")
+    if views == 8 and size[0] != size[1]:
+        raise ConfigError(f"8 test views turn by quarters, which a {size[0]} x {size[1]} input does not allow; use 4")
+
+
+def view_of(batch: PixelBatch, view: int) -> PixelBatch:
+    """One of eight views of (N, H, W, C): bit 0 mirrors left-right, bit 1 top-bottom, bit 2 turns by 90 degrees."""
+    if view & 1:
+        batch = batch[:, :, ::-1]
+    if view & 2:
+        batch = batch[:, ::-1]
+    if view & 4:
+        batch = np.rot90(batch, axes=(1, 2))
+    return np.ascontiguousarray(batch)
+
+
+def predict_views(predict: Callable[[PixelBatch], Scores], batch: PixelBatch, views: int = 1) -> Scores:
+    """Scores (N, K) float32 averaged over 1, 2, 4 or 8 views of (N, H, W, C).
+
+    ``predict`` gets one view of the whole batch a call, so its peak memory stays that of one batch. Raises ConfigError
+    as ``check_views`` does.
+    """
+    check_views(views, (batch.shape[1], batch.shape[2]))
+    if views == 1:
+        return predict(batch)
+    total = np.zeros(0, np.float64)
+    for view in range(views):
+        scores = np.asarray(predict(view_of(batch, view)), np.float64)
+        total = scores if view == 0 else total + scores
+    return np.asarray(total / views, np.float32)

@@ -1,0 +1,211 @@
+"""Augmentation recipes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from lopore.augment import Augmentation, Augmenter, destroys_small_defects, preview_sheet
+from lopore.errors import ConfigError
+
+STEPS = tuple(Augmentation.model_fields)
+MOVES = ("horizontal_flip", "vertical_flip", "quarter_turns", "random_crop", "scale", "rotate", "elastic")
+
+
+def recipe(**steps: Any) -> Augmentation:
+    return Augmentation.model_validate(steps)
+
+
+def always(name: str, **ranges: Any) -> Augmentation:
+    return recipe(**{name: {"probability": 1.0, **ranges}})
+
+
+def film(dtype: str = "uint8", side: int = 48) -> NDArray[Any]:
+    rows, columns = np.mgrid[0:side, 0:side]
+    grey = (
+        70
+        + columns * 1.5
+        + 40 * np.exp(-(((rows - 20) / 8) ** 2))
+        + np.random.default_rng(0).normal(0, 2, (side, side))
+    )
+    pixels = np.clip(grey, 0, 255).astype(np.uint8)[:, :, None]
+    return pixels if dtype == "uint8" else np.asarray(pixels.astype(np.uint16) * 257 + 3)
+
+
+def test_none_means_none_and_so_does_an_empty_recipe() -> None:
+    pixels = film()
+    for nothing in ("none", recipe()):
+        augmenter = Augmenter(nothing, (48, 48))
+        assert not augmenter.changes
+        assert augmenter(pixels, epoch=0, index=0)[0] is pixels
+
+
+def test_a_step_is_switched_on_by_true_and_off_by_false() -> None:
+    assert list(recipe(rotate=True, gamma=False, noise={"probability": 0.1}).steps) == ["rotate", "noise"]
+    assert recipe(rotate=True).rotate == recipe(rotate={}).rotate
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rotate": {"degree": 5}}, {"rotat": True}, {"gamma": {"exponent": [2, 1]}}, {"motion_blur": {"length": 4}},
+        {"noise": {"probability": 0}}, {"random_crop": {"smallest_area": 1.5}}, {"gaussian_blur": {"sigma": [-1, 1]}},
+    ],
+)  # fmt: skip
+def test_a_range_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        recipe(**wrong)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_changes_pixels_and_keeps_shape_depth_and_input(name: str, dtype: str) -> None:
+    pixels = film(dtype)
+    before = pixels.copy()
+    augmenter = Augmenter(always(name), (48, 48), seed=1)
+    out = [augmenter(pixels, epoch=0, index=index)[0] for index in range(6)]
+    assert {(item.shape, str(item.dtype)) for item in out} == {((48, 48, 1), dtype)}
+    assert sum(not np.array_equal(item, pixels) for item in out) >= 3
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("name", ["horizontal_flip", "vertical_flip", "quarter_turns"])
+def test_sixteen_bits_survive_a_pure_move_without_loss(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (32, 32, 1), dtype=np.uint16)
+    out, _ = Augmenter(always(name), (32, 32))(pixels, epoch=0, index=3)
+    np.testing.assert_array_equal(np.sort(out.reshape(-1)), np.sort(pixels.reshape(-1)))
+
+
+def test_colour_pictures_keep_their_three_channels() -> None:
+    pixels = np.repeat(film(), 3, axis=2)
+    out, _ = Augmenter(recipe(**dict.fromkeys(STEPS, True)), (48, 48))(pixels, epoch=0, index=0)
+    assert out.shape == (48, 48, 3)
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_masks_move_with_the_pixels(name: str) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:30, 36:58] = 2
+    pixels = np.where(mask > 0, 200, 40).astype(np.uint8)[:, :, None]
+    augmenter = Augmenter(always(name), (64, 64), seed=4)
+    for index in range(6):
+        out, moved = augmenter(pixels, epoch=0, index=index, mask=mask)
+        assert moved is not None
+        assert moved.dtype == np.uint8
+        assert set(np.unique(moved)) <= {0, 2}
+        inside = out[:, :, 0] > 120
+        union = np.logical_or(inside, moved == 2).sum()
+        assert np.logical_and(inside, moved == 2).sum() / union > 0.9
+
+
+@pytest.mark.parametrize("name", [step for step in STEPS if step not in MOVES])
+def test_masks_stay_where_the_pixels_stay(name: str) -> None:
+    mask = np.random.default_rng(0).integers(0, 3, (48, 48)).astype(np.uint8)
+    _, moved = Augmenter(always(name), (48, 48))(film(), epoch=0, index=0, mask=mask)
+    np.testing.assert_array_equal(moved, mask)
+
+
+def test_a_picture_depends_on_seed_epoch_and_number_and_on_nothing_else() -> None:
+    full = recipe(**dict.fromkeys(STEPS, True))
+    pixels = film()
+
+    def draw(augmenter: Augmenter, key: tuple[int, int]) -> bytes:
+        return augmenter(pixels, epoch=key[0], index=key[1])[0].tobytes()
+
+    keys = [(epoch, index) for epoch in range(3) for index in range(8)]
+    straight = Augmenter(full, (48, 48), seed=7)
+    expected = {key: draw(straight, key) for key in keys}
+    shared = Augmenter(full, (48, 48), seed=7)
+    with ThreadPoolExecutor(4) as pool:
+        got = dict(zip(reversed(keys), pool.map(lambda key: draw(shared, key), reversed(keys)), strict=True))
+    assert got == expected
+    assert len(set(expected.values())) == len(keys)
+    assert draw(Augmenter(full, (48, 48), seed=8), (0, 0)) != expected[0, 0]
+
+
+def test_steps_are_drawn_apart_from_each_other() -> None:
+    flips = Augmenter(recipe(horizontal_flip=True, vertical_flip=True), (48, 48))
+    pixels = film()
+    seen = {flips(pixels, epoch=0, index=index)[0].tobytes() for index in range(40)}
+    assert len(seen) == 4
+
+
+def test_a_step_meets_about_its_share_of_the_pictures() -> None:
+    flip = Augmenter(recipe(horizontal_flip={"probability": 0.25}), (48, 48))
+    pixels = film()
+    changed = sum(not np.array_equal(flip(pixels, epoch=0, index=index)[0], pixels) for index in range(400))
+    assert 70 <= changed <= 130
+
+
+def test_turns_stay_in_their_range() -> None:
+    line = np.zeros((101, 101, 1), np.uint8)
+    line[48:53, 15:86] = 255
+    for index in range(20):
+        out, _ = Augmenter(always("rotate", degrees=15), (101, 101))(line, epoch=0, index=index)
+        angle = cv2.minAreaRect(np.argwhere(out[20:81, 20:81, 0] > 127)[:, ::-1].astype(np.float32))[2] % 90
+        assert min(angle, 90 - angle) <= 15.5
+
+
+def test_quarter_turns_of_a_strip_are_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match="need a square input"):
+        Augmenter(recipe(quarter_turns=True), (32, 64))
+
+
+@pytest.mark.parametrize("name", [step for step in STEPS if step != "quarter_turns"])
+def test_strips_keep_their_shape(name: str) -> None:
+    out, _ = Augmenter(always(name), (24, 80))(np.full((24, 80, 1), 90, np.uint8), epoch=0, index=0)
+    assert out.shape == (24, 80, 1)
+
+
+@pytest.mark.parametrize(
+    "harsh",
+    [
+        {"gaussian_blur": {"sigma": [3, 5]}}, {"motion_blur": {"length": 31}}, {"noise": {"sigma": [0.08, 0.12]}},
+        {"random_crop": {"smallest_area": 0.1}}, {"brightness_contrast": {"brightness": 1.0}},
+    ],
+)  # fmt: skip
+def test_a_step_that_wipes_out_small_defects_is_named(harsh: dict[str, Any]) -> None:
+    warnings = destroys_small_defects(recipe(horizontal_flip=True, **harsh), (96, 96))
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{next(iter(harsh))}: ")
+    assert "\n" not in warnings[0]
+
+
+def test_the_default_ranges_leave_small_defects_alone() -> None:
+    assert destroys_small_defects(recipe(**dict.fromkeys(STEPS, True)), (96, 96)) == []
+    assert destroys_small_defects("none", (96, 96)) == []
+
+
+def test_what_small_means_decides_whether_a_blur_is_too_much() -> None:
+    blur = always("gaussian_blur", sigma=[1.5, 1.8])
+    assert destroys_small_defects(blur, (128, 128), defect_px=2)
+    assert not destroys_small_defects(blur, (128, 128), defect_px=12)
+
+
+def test_the_preview_sheet_shows_the_untouched_picture_first_and_then_what_training_sees(tmp_path: Path) -> None:
+    pictures, flips = [film(), film()[::-1].copy()], always("horizontal_flip")
+    path = preview_sheet(tmp_path / "preview.png", pictures, ["pore", "größer"], flips, versions=3, heading="a run")
+    sheet = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert sheet is not None
+
+    def places(picture: NDArray[Any]) -> int:
+        windows = np.lib.stride_tricks.sliding_window_view(sheet, picture.shape[:2])
+        return int((windows == picture[:, :, 0]).all(axis=(2, 3)).sum())
+
+    assert places(pictures[0]) == places(pictures[1]) == 1
+    assert places(np.ascontiguousarray(pictures[0][:, ::-1])) == 3
+    assert [item.name for item in tmp_path.iterdir()] == ["preview.png"]
+
+
+def test_a_preview_without_augmentation_shows_each_picture_once_at_any_depth(tmp_path: Path) -> None:
+    path = preview_sheet(tmp_path / "preview.png", [film("uint16", 300)], ["ok"], "none")
+    sheet = cv2.imread(str(path))
+    assert sheet is not None
+    assert sheet.shape[0] < 300

@@ -1,0 +1,120 @@
+"""A model record says what its weights need, and a folder that disagrees is told in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lopore.errors import ModelError
+from lopore.model import (
+    BrokenModel,
+    LeakReport,
+    ModelFile,
+    ModelFolder,
+    ModelRecord,
+    Threshold,
+    find_models,
+    locate_model,
+)
+from lopore.predict import decide
+from lopore.preprocess import Preprocessing
+
+
+def record(**changes: object) -> ModelRecord:
+    plan = Preprocessing()
+    facts: dict[str, object] = {
+        "name": "weld",
+        "version": "1",
+        "created": "2026-01-01T00:00:00+00:00",
+        "task": "multiclass",
+        "classes": ("no_defect", "pore"),
+        "preprocessing": plan,
+        "preprocessing_fingerprint": plan.fingerprint,
+        "framework": "torch",
+        "backbone": "resnet18",
+        "architecture": {},
+        "threshold": Threshold(value=0.0, rule="argmax", chosen_on="val"),
+        "leaks": LeakReport(split_kind="grouped"),
+    }
+    return ModelRecord.model_validate({**facts, **changes})
+
+
+def write(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "lopore.json").write_text(text)
+    return folder
+
+
+def test_a_record_survives_the_disk(tmp_path: Path) -> None:
+    folder = write(tmp_path / "weld" / "1", record().to_json())
+    assert ModelFolder.read(folder).record == record()
+
+
+def test_an_edited_preprocessing_is_noticed(tmp_path: Path) -> None:
+    data = json.loads(record().to_json())
+    data["preprocessing"]["resize"] = "crop"
+    folder = write(tmp_path / "weld" / "1", json.dumps(data))
+    with pytest.raises(ModelError, match="record was edited") as caught:
+        ModelFolder.read(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b", "C:\\x", "", "a//b", "..\\x"])
+def test_a_file_name_cannot_leave_the_folder(path: str) -> None:
+    with pytest.raises(ValueError, match="leaves the model folder"):
+        ModelFile(path=path, sha256="0" * 64)
+
+
+def test_a_linked_weight_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    folder = write(tmp_path / "weld" / "1", "{}")
+    (folder / "w.pth").symlink_to(tmp_path / "secret")
+    listed = record(files=(ModelFile(path="w.pth", sha256="0" * 64, format="pth"),))
+    with pytest.raises(ModelError, match="is a link"):
+        ModelFolder(folder, listed).verify("pth")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"name": "' + "x" * 5_000_000 + '"}'])
+def test_a_broken_record_is_listed_with_its_reason_and_hides_no_other(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "broken" / "1", text)
+    write(tmp_path / "weld" / "1", record().to_json())
+    broken, sound = find_models([tmp_path])
+    assert isinstance(broken, BrokenModel)
+    assert "\n" not in broken.reason
+    assert len(broken.reason) < 1000
+    assert isinstance(sound, ModelFolder)
+
+
+def test_a_model_is_found_by_name_and_the_newest_version_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOPORE_MODELS", str(tmp_path / "shelf"))
+    write(tmp_path / "shelf" / "weld" / "1", record().to_json())
+    write(tmp_path / "models" / "final" / "weld" / "2", record(version="2", created="2026-02-01").to_json())
+    assert locate_model("weld").title == "weld/2"
+    assert locate_model("weld/1").title == "weld/1"
+    with pytest.raises(ModelError, match="no model 'wield'; found weld/2, weld/1"):
+        locate_model("wield")
+
+
+def test_a_missing_format_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has no onnx file; it has none; write one with `lopore export --to onnx`"):
+        ModelFolder(tmp_path, record()).file_for("onnx")
+
+
+@pytest.mark.parametrize(
+    ("task", "threshold", "row", "text"),
+    [
+        ("multiclass", 0.0, (0.4, 0.6), "pore"),
+        ("multiclass", 0.7, (0.4, 0.6), "undecided"),
+        ("binary", 0.3, (0.65, 0.35), "pore"),
+        ("binary", 0.5, (0.65, 0.35), "no_defect"),
+        ("binary", 0.35, (0.65, 0.35), "pore"),
+        ("multilabel", 0.5, (0.9, 0.8), "no_defect + pore"),
+        ("multilabel", 0.5, (0.1, 0.2), "none found"),
+    ],
+)
+def test_a_decision_follows_the_threshold(task: str, threshold: float, row: tuple[float, float], text: str) -> None:
+    point = Threshold(value=threshold, rule="fixed", chosen_on="val")
+    assert decide(record(task=task, threshold=point, positive="pore"), row).text == text

@@ -1,0 +1,150 @@
+"""Contrast-limited adaptive histogram equalisation that means the same for 8 and 16 bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Pixels
+from lopore.errors import ImageError
+
+from .pixels import checked, on_luminance
+from .strips import run, spans
+
+BINS = 256
+SMALLEST_TILE = 8
+CHUNK_ROWS = 32  # three float32 blocks of this height stay in a core's cache
+
+Curve = NDArray[np.float32]
+Band = tuple[Curve, Curve]
+"""Of one row of tiles: each tile's curve, and what the next tile's curve adds to it."""
+
+
+class Cell(NamedTuple):
+    """A span of rows or columns between two tile centres, and the weight of the tile after for each of them."""
+
+    begin: int
+    end: int
+    before: int
+    after: int
+    weight: Curve
+
+
+def clahe(image: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
+    """Raise local contrast without lifting flat regions.
+
+    image: (H, W) or (H, W, 3), uint8 or uint16; not modified; of colour the luminance is treated, the tint kept.
+    clip_limit: multiple of the mean histogram bin, of 256 bins in both depths (scikit-image uses 0 to 1).
+    tiles: tiles per side, each at least 8 px.
+    Returns the same shape and dtype, not stretched to full range, so images stay comparable. 8 bit equals OpenCV.
+    16 bit follows OpenCV's steps with 256 bins and interpolated curves: OpenCV's own 65 536 bins hold under one pixel
+    of a tile each, so there the clip limit does nothing on films of common size.
+    Raises ImageError if a side is under ``8 * tiles``.
+    Source: Zuiderveld, Graphics Gems IV (1994).
+    """
+    image = checked(image)
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_TILE * tiles:
+        raise ImageError(
+            f"picture is {width} x {height} px; CLAHE with {tiles} tiles a side needs {SMALLEST_TILE * tiles} px: "
+            f"use at most {max(1, min(height, width) // SMALLEST_TILE)} tiles or a larger picture"
+        )
+    if image.dtype == np.uint8:
+        return on_luminance(image, cv2.createCLAHE(clip_limit, (tiles, tiles)).apply)
+    return on_luminance(image, lambda plane: _clahe_16_bit(plane, clip_limit, tiles))
+
+
+def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
+    padded = _padded(_top_bits(image), tiles)
+    tile_height, tile_width = padded.shape[0] // tiles, padded.shape[1] // tiles
+    limit = max(int(clip_limit * tile_height * tile_width / BINS), 1)
+
+    curves = np.empty((2, 2 * tiles, 65536), np.float32)  # two neighbouring rows of tiles are in use at a time
+
+    def band(row: int) -> Band:
+        lines = padded[row * tile_height : (row + 1) * tile_height]
+        knots = [_knots(lines[:, c * tile_width : (c + 1) * tile_width], limit) for c in range(tiles)]
+        made = curves[row % 2]
+        for column in range(tiles):
+            _draw(knots[column], made[column])
+            _draw(knots[min(column + 1, tiles - 1)] - knots[column], made[tiles + column])
+        return made[:tiles], made[tiles:]
+
+    out = np.empty_like(image)
+    columns = list(_cells(image.shape[1], tile_width, tiles))
+    kept: dict[int, Band] = {}
+    for cell in _cells(image.shape[0], tile_height, tiles):
+        kept = {row: kept[row] if row in kept else band(row) for row in {cell.before, cell.after}}
+        run(partial(_blend, image, out, cell, (kept[cell.before], kept[cell.after])), columns)
+    return out
+
+
+def _top_bits(image: Pixels) -> Pixels:
+    """``image >> 8`` as uint8: OpenCV rounds, so just under half a step is taken off; six times as fast as shifting."""
+    return cv2.convertScaleAbs(image, alpha=1 / 256, beta=-0.498)
+
+
+def _padded(image: Pixels, tiles: int) -> Pixels:
+    """Sides filled up to whole tiles by reflection, as OpenCV does (a full tile more where only one side needs it)."""
+    rows, columns = image.shape[0] % tiles, image.shape[1] % tiles
+    if rows == 0 and columns == 0:
+        return image
+    return cv2.copyMakeBorder(image, 0, tiles - rows, 0, tiles - columns, cv2.BORDER_REFLECT_101)
+
+
+def _cells(length: int, tile: int, tiles: int) -> Iterator[Cell]:
+    for k in range(-1, tiles):
+        begin, end = max(math.ceil((k + 0.5) * tile), 0), min(math.ceil((k + 1.5) * tile), length)
+        if begin < end:
+            weight = (np.arange(begin, end) / tile - 0.5 - k).astype(np.float32)
+            yield Cell(begin, end, max(k, 0), min(k + 1, tiles - 1), weight)
+
+
+def _knots(tile: Pixels, limit: int) -> Curve:
+    """The clipped cumulated histogram of one tile, (256,): the new grey values of 0, 257, 514 ... 65535."""
+    counts = cv2.calcHist([tile], [0], None, [BINS], [0, BINS]).reshape(-1).astype(np.int64)
+    clipped = int(np.maximum(counts - limit, 0).sum())
+    counts = np.minimum(counts, limit) + clipped // BINS
+    if residual := clipped % BINS:
+        counts[: residual * (BINS // residual) : BINS // residual] += 1
+    return np.cumsum(counts).astype(np.float32) * np.float32(65535 / tile.size)
+
+
+STRAIGHT = np.stack([np.ones(257), np.arange(257) / 257]).astype(np.float32)
+
+
+def _draw(knots: Curve, curve: Curve) -> None:
+    """All 65 536 grey values, straight between the knots: 255 spans of 257 and the last knot."""
+    np.matmul(np.stack([knots[:-1], np.diff(knots)], axis=1), STRAIGHT, out=curve[:-1].reshape(255, 257))
+    curve[-1] = knots[-1]
+
+
+def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], column: Cell) -> None:
+    """One cell of the picture, mixed from the curves of the four tiles around it; a few rows at a time."""
+    width = column.end - column.begin
+    top, bottom, step = (np.empty((CHUNK_ROWS, width), np.float32) for _ in range(3))
+    for y0, y1 in spans(rows.end - rows.begin, CHUNK_ROWS):
+        place = slice(rows.begin + y0, rows.begin + y1), slice(column.begin, column.end)
+        block, used = image[place], slice(0, y1 - y0)
+        _mix(block, column, bands[0], top[used], step[used])
+        if rows.before == rows.after:
+            out[place] = np.rint(top[used])
+            continue
+        _mix(block, column, bands[1], bottom[used], step[used])
+        bottom[used] -= top[used]
+        bottom[used] *= rows.weight[y0:y1, None]
+        out[place] = cv2.add(top[used], bottom[used], dtype=cv2.CV_16U)
+
+
+def _mix(block: Pixels, column: Cell, band: Band, mixed: Curve, step: Curve) -> None:
+    cv2.LUT(block, band[0][column.before], mixed)
+    if column.before != column.after:
+        cv2.LUT(block, band[1][column.before], step)
+        step *= column.weight
+        mixed += step

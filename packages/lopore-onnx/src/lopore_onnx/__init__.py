@@ -1,0 +1,1 @@
+"""ONNX Runtime behind lopore's session protocol."""

@@ -1,0 +1,86 @@
+"""What lopore-onnx offers: a predictor for ONNX files and explainers that need no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lopore.contracts import Explainer, HeatMaps, PixelBatch, Predictor, Session
+from lopore.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder
+
+LOPORE_API = 1
+
+
+def _open(folder: ModelFolder, device: str, threads: int | None) -> Session:
+    from .predict import open_onnx
+
+    return open_onnx(folder, device, threads)
+
+
+def _class_map(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .explain import class_activation
+
+    return class_activation(session, batch, class_index)
+
+
+def _class_map_plus(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .explain import class_activation_plus
+
+    return class_activation_plus(session, batch, class_index)
+
+
+def _occlusion(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .explain import occlusion
+
+    return occlusion(session, batch, class_index)
+
+
+def _offers(output: str) -> Any:
+    return lambda session: output in getattr(session, "outputs", ())
+
+
+@hookimpl
+def lopore_predictors() -> Iterable[Predictor]:
+    yield Predictor(
+        name="onnxruntime",
+        summary="ONNX files through ONNX Runtime",
+        formats=("onnx",),
+        opens=_open,
+        preference=10,  # the published form: no framework to import, and faster than either on CPUs
+    )
+
+
+@hookimpl
+def lopore_explainers() -> Iterable[Explainer]:
+    yield Explainer(
+        name="grad-cam",
+        summary="Exact Grad-CAM, computed inside the ONNX file",
+        formats=("onnx",),
+        needs="features",
+        explain=_class_map,
+        fits=_offers("cam"),
+        scale="logit",
+        source="Selvaraju et al., ICCV 2017",
+    )
+    yield Explainer(
+        name="grad-cam++",
+        summary="Grad-CAM++, computed inside the ONNX file",
+        formats=("onnx",),
+        needs="features",
+        explain=_class_map_plus,
+        fits=_offers("cam_plus"),
+        scale="logit",
+        source="Chattopadhay et al., WACV 2018",
+    )
+    yield Explainer(
+        name="occlusion",
+        summary="Drop of the probability when a patch is covered with the picture's median grey; works on any model",
+        formats=("*",),
+        needs="nothing",
+        explain=_occlusion,
+        scale="probability",
+        source="Zeiler and Fergus, ECCV 2014",
+    )

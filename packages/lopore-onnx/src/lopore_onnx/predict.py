@@ -1,0 +1,108 @@
+"""An ONNX file of lopore as a session: raw pixels in, probabilities and maps out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from lopore.contracts import PixelBatch, Scores
+from lopore.errors import ModelError
+from lopore.onnxfile import read_plain_onnx
+from lopore.predict import available_cores
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder
+
+RUN_SECONDS = 120.0
+
+
+class OnnxSession:
+    """ONNX Runtime behind ``lopore.contracts.Session``; ``outputs`` names what the file gives beside ``scores``."""
+
+    def __init__(self, runtime: ort.InferenceSession, classes: int, run_seconds: float = RUN_SECONDS) -> None:
+        self._runtime = runtime
+        self._classes = classes
+        self._run_seconds = run_seconds
+        self.outputs = tuple(output.name for output in runtime.get_outputs())
+
+    def predict(self, batch: PixelBatch) -> Scores:
+        """batch: (N, H, W, C) of the record's depth; returns (N, K) float32 probabilities."""
+        return self.run(batch, ("scores",))[0]
+
+    def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
+        """Probability of each class at each pixel, (N, K, H, W); ModelError for a classifier's file."""
+        if "maps" not in self.outputs:
+            raise ModelError("this ONNX file holds a classifier; only segmentation models give maps")
+        return self.run(batch, ("maps",))[0]
+
+    def run(self, batch: PixelBatch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Named outputs of one run, stopped after LOPORE_RUN_SECONDS. ModelError for pixels of another shape or depth."""
+        options = ort.RunOptions()
+        watch = threading.Timer(self._run_seconds, setattr, (options, "terminate", True))
+        watch.daemon = True
+        watch.start()
+        try:
+            found = self._runtime.run(list(outputs), {"pixels": batch}, options)
+        except Exception as error:  # onnxruntime raises its own, undocumented classes
+            text = " ".join(str(error).split())[:300]
+            raise ModelError(f"the ONNX file cannot run on pixels {batch.dtype} {batch.shape}: {text}") from None
+        finally:
+            watch.cancel()
+        return [np.asarray(item, np.float32) for item in found]
+
+    def close(self) -> None:
+        """Give the runtime's memory back."""
+        del self._runtime
+
+
+def open_onnx(folder: ModelFolder, device: str, threads: int | None) -> OnnxSession:
+    """Open the folder's ONNX file after it was found to be plain data of the expected inputs and outputs.
+
+    device: auto, cpu or cuda. threads: for one run; default the cores this process may use.
+    """
+    path = folder.file_for("onnx")
+    content = read_plain_onnx(path)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_cores()
+    options.log_severity_level = 3
+    # Spinning workers would take the cores that decode the next batch.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        runtime = ort.InferenceSession(content, options, providers=_providers(device))
+    except ModelError:
+        raise
+    except Exception as error:  # onnxruntime raises its own, undocumented classes
+        raise ModelError(f"{path} cannot be opened by ONNX Runtime: {' '.join(str(error).split())[:300]}") from None
+    _check_ends(runtime, folder, str(path))
+    return OnnxSession(runtime, len(folder.record.classes), float(os.environ.get("LOPORE_RUN_SECONDS", RUN_SECONDS)))
+
+
+def _providers(device: str) -> list[str]:
+    available = ort.get_available_providers()
+    cuda = "CUDAExecutionProvider"
+    if device.startswith("cuda") and cuda not in available:
+        raise ModelError("device 'cuda' is not in this ONNX Runtime; use cpu, or install onnxruntime-gpu in its place")
+    use_cuda = device.startswith("cuda") or (device == "auto" and cuda in available)
+    return [cuda, "CPUExecutionProvider"] if use_cuda else ["CPUExecutionProvider"]
+
+
+def _check_ends(runtime: ort.InferenceSession, folder: ModelFolder, path: str) -> None:
+    record = folder.record
+    wanted = f"tensor(uint{record.preprocessing.depth})"
+    inputs: list[Any] = runtime.get_inputs()
+    shape = tuple(inputs[0].shape[1:]) if inputs else ()
+    expected = (*record.preprocessing.size, record.preprocessing.channels)
+    if len(inputs) != 1 or inputs[0].name != "pixels" or inputs[0].type != wanted or shape != expected:
+        got = f"{[(item.name, item.type, item.shape) for item in inputs]}"[:200]
+        raise ModelError(f"{path} takes {got}; the record says pixels {wanted} (N, {', '.join(map(str, expected))})")
+    scores = {item.name: item.shape for item in runtime.get_outputs()}.get("scores")
+    if scores is None or scores[-1] != len(record.classes):
+        raise ModelError(
+            f"{path} gives scores {scores} for {len(record.classes)} classes; it does not belong to its record"
+        )

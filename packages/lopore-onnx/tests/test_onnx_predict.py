@@ -1,0 +1,233 @@
+"""ONNX files open safely, answer like the graph says, and explain exactly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from lopore.errors import LoporeError, ModelError
+from lopore.explain import choose_explainer, explain, explainers_for, raw_maps
+from lopore.model import ModelFolder, find_models, open_model
+from lopore.onnxfile import read_plain_onnx, record_in_onnx, write_record
+from lopore.predict import Failure, Prediction, predict_files, prepare
+
+SIDE = 16
+Make = Callable[..., Any]
+
+
+def picture(value: int, spot: tuple[int, int] | None = None) -> np.ndarray:
+    pixels = np.full((SIDE, SIDE, 1), value, np.uint8)
+    if spot:
+        pixels[spot[0] : spot[0] + 3, spot[1] : spot[1] + 3] = 255
+    return pixels
+
+
+def test_probabilities_are_those_of_the_graph(model_folder: ModelFolder) -> None:
+    model = open_model(model_folder)
+    grey = np.array([0, 51, 255])
+    scores = model.session.predict(np.stack([picture(int(value)) for value in grey]))
+    logit_gap = 8 * (2 * grey / 255 - 1)
+    assert np.allclose(scores[:, 1], 1 / (1 + np.exp(-logit_gap)), atol=1e-6)
+    assert np.allclose(scores.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_batch_gives_what_single_pictures_give(model_folder: ModelFolder) -> None:
+    session = open_model(model_folder).session
+    batch = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 1), np.uint8)
+    singles = np.concatenate([session.predict(item[None]) for item in batch])
+    assert np.allclose(session.predict(batch), singles, atol=1e-6)
+
+
+def test_grad_cam_comes_out_of_the_file_and_lies_on_the_mark(model_folder: ModelFolder, tmp_path: Path) -> None:
+    model = open_model(model_folder)
+    film = np.zeros((64, 64), np.uint8)
+    film[8:20, 40:52] = 255
+    path = tmp_path / "film.png"
+    path.write_bytes(cv2.imencode(".png", film)[1].tobytes())
+    heat = explain(model, prepare(model.record, path), class_name="pore", explainer=choose_explainer(model))
+    assert heat.explainer == "grad-cam"
+    row, column = np.unravel_index(heat.values.argmax(), heat.values.shape)
+    assert 8 <= row < 20
+    assert 40 <= column < 52
+    raw = raw_maps(model, choose_explainer(model), prepare(model.record, path).pixels[None], 1)
+    # W_pore . (x, 1 - x) / area with x = 1 on the mark
+    assert raw.max() == pytest.approx(4.0 / SIDE**2, rel=1e-5)
+
+
+def test_occlusion_fits_any_session_and_finds_what_the_call_hangs_on(model_folder: ModelFolder) -> None:
+    model = open_model(model_folder)
+    explainer = explainers_for(model)["occlusion"]
+    # A spot on a grey that leaves the call undecided: covering it lowers the probability of 'pore'.
+    maps = explainer.explain(model.session, picture(118, (2, 11))[None], 1)
+    row, column = np.unravel_index(maps[0].argmax(), maps[0].shape)
+    assert abs((row + 0.5) * SIDE / 14 - 3.5) < 2.5
+    assert abs((column + 0.5) * SIDE / 14 - 12.5) < 2.5
+    assert maps.min() >= 0
+
+
+def test_the_file_opens_alone_by_the_record_inside_it(model_folder: ModelFolder, tmp_path: Path) -> None:
+    alone = tmp_path / "elsewhere.onnx"
+    alone.write_bytes((model_folder.path / "model.onnx").read_bytes())
+    folder = ModelFolder.read(alone)
+    assert folder.record.classes == ("no_defect", "pore")
+    assert open_model(folder).session.predict(picture(255)[None])[0, 1] > 0.99
+
+
+def test_writing_the_record_twice_keeps_one_and_leaves_the_network(
+    model_folder: ModelFolder, bright_or_dark: Make, record_for: Make
+) -> None:
+    path = model_folder.path / "model.onnx"
+    write_record(path, record_for(licence="CC0"))
+    assert record_in_onnx(path).licence == "CC0"
+    loaded = onnx.load(path)
+    onnx.checker.check_model(loaded)
+    assert [entry.key for entry in loaded.metadata_props] == ["lopore.json"]
+    assert loaded.graph == bright_or_dark().graph
+
+
+def test_an_altered_file_is_refused(model_folder: ModelFolder) -> None:
+    path = model_folder.path / "model.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="sha256 differs"):
+        open_model(model_folder)
+
+
+def test_external_data_is_refused_before_the_runtime_sees_it(
+    tmp_path: Path, bright_or_dark: Make, publish: Make, record_for: Make
+) -> None:
+    model = bright_or_dark()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../../etc/passwd")
+    folder = publish(tmp_path, model, record_for())
+    with pytest.raises(ModelError, match="data outside the file"):
+        open_model(folder)
+
+
+def _endless_loop() -> onnx.NodeProto:
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["still"]), helper.make_node("Identity", ["x"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+        ],
+    )
+    return helper.make_node("Loop", ["", "", "full"], ["never"], body=body)
+
+
+@pytest.mark.parametrize(
+    ("node", "named"),
+    [
+        (_endless_loop(), "Loop"),
+        (helper.make_node("RunShell", ["full"], ["x"], domain="evil.example"), "evil.example::RunShell"),
+    ],
+)
+def test_control_flow_and_foreign_operators_are_refused(
+    tmp_path: Path, node: onnx.NodeProto, named: str, bright_or_dark: Make, publish: Make, record_for: Make
+) -> None:
+    folder = publish(tmp_path, bright_or_dark([node]), record_for())
+    with pytest.raises(ModelError, match=named):
+        open_model(folder)
+
+
+def test_a_run_that_takes_too_long_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bright_or_dark: Make, publish: Make, record_for: Make
+) -> None:
+    from lopore_onnx.predict import open_onnx
+
+    # Two thousand steps of a few milliseconds each: the runtime looks for the stop between operators.
+    steps = [helper.make_node("Resize", ["features", "", "grow"], ["big0"], mode="linear")]
+    steps += [helper.make_node("Sin", [f"big{number}"], [f"big{number + 1}"]) for number in range(2000)]
+    model = bright_or_dark([*steps, helper.make_node("ReduceSum", ["big2000"], ["total"])])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 1, 16, 16], np.float32), "grow"))
+    model.graph.output.append(helper.make_tensor_value_info("total", TensorProto.FLOAT, None))
+    monkeypatch.setenv("LOPORE_RUN_SECONDS", "0.2")
+    session = open_onnx(publish(tmp_path, model, record_for()), "cpu", 1)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="cannot run"):
+        session.run(np.zeros((16, SIDE, SIDE, 1), np.uint8), ("total",))
+    assert time.monotonic() - began < 10
+
+
+def test_a_file_that_does_not_belong_to_its_record_is_refused(
+    tmp_path: Path, bright_or_dark: Make, publish: Make, record_for: Make
+) -> None:
+    record = record_for(classes=("a", "b", "c"))
+    folder = publish(tmp_path, bright_or_dark(), record)
+    with pytest.raises(ModelError, match="for 3 classes"):
+        open_model(folder)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.integers(0, 1200), flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6))
+def test_a_damaged_file_is_one_line_never_a_crash(
+    tmp_path: Path, cut: int, flips: list[tuple[int, int]], bright_or_dark: Make, publish: Make, record_for: Make
+) -> None:
+    content = bytearray(bright_or_dark().SerializeToString())
+    for place, value in flips:
+        content[place % len(content)] = value
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(bytes(content)[: len(content) - cut] if cut < len(content) else b"")
+    folder = ModelFolder(tmp_path, publish(tmp_path / "sound", bright_or_dark(), record_for()).record)
+    folder = replace(folder, record=folder.record.model_copy(update={"files": ()}))
+    try:
+        read_plain_onnx(path)
+    except LoporeError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_folder_of_good_and_bad_files_is_predicted_in_order(model_folder: ModelFolder, tmp_path: Path) -> None:
+    paths = []
+    for number in range(7):
+        path = tmp_path / f"{number}.png"
+        film = np.full((40, 30), 255 * (number % 2), np.uint8)
+        path.write_bytes(b"no picture" if number == 3 else cv2.imencode(".png", film)[1].tobytes())
+        paths.append(path)
+    results = list(predict_files(open_model(model_folder), paths, batch_size=2))
+    assert [Path(item.source).name for item in results] == [path.name for path in paths]
+    assert isinstance(results[3], Failure)
+    decisions = [item.decision.text for item in results if isinstance(item, Prediction)]
+    assert decisions == ["no_defect", "pore", "no_defect", "no_defect", "pore", "no_defect"]
+
+
+def test_a_cold_prediction_wakes_no_framework(model_folder: ModelFolder, tmp_path: Path) -> None:
+    path = tmp_path / "film.png"
+    path.write_bytes(cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes())
+    code = (
+        "import sys\nfrom lopore.cli import main\n"
+        f"try: main(['predict', '--json', '--model', {str(model_folder.path)!r}, {str(path)!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*[name for name in ('torch', 'tensorflow', 'sklearn', 'pandas', 'onnx', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    answer, woken = done.stdout.splitlines()
+    assert json.loads(answer)["decision"]["labels"] == ["pore"]
+    assert woken == ""
+
+
+def test_models_are_found_below_the_current_folder(model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(model_folder.path.parents[3])
+    assert [item.title for item in find_models() if isinstance(item, ModelFolder)] == ["bright/1"]

@@ -1,0 +1,1 @@
+"""TensorFlow backend of lopore; this version offers nothing."""

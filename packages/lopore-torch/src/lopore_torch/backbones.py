@@ -1,0 +1,207 @@
+"""Network builders: any timm classifier and U-Nets over timm encoders, grey or colour, pretrained or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lopore.contracts import NetworkRequest
+from lopore.errors import ConfigError, ModelError
+
+from .network import Classifier, Network
+from .weights import Pretrained, find_pretrained, fold_grey, prefixes
+
+if TYPE_CHECKING:
+    from lopore.model import ModelRecord
+
+PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
+UNET = "unet-"
+
+
+def build(request: NetworkRequest) -> Network:
+    """The network of a request, in training mode; ConfigError for an unknown name or impossible size."""
+    name = request.backbone.removeprefix(UNET)
+    segmentation = request.segmentation or name != request.backbone
+    found = find_pretrained(request, name)
+    mean, std = _statistics(request, found)
+    if found is not None and request.channels == 1:
+        planes = 1 if max(mean) - min(mean) <= 1e-9 else 2
+    else:
+        planes = request.channels
+    network = assemble(name, request, planes, segmentation)
+    if found is not None:
+        mean, std = _take_over(network, found.state, mean, std, request.channels, name)
+    network.normalise.set(mean, std, request.depth)
+    return network
+
+
+def _statistics(request: NetworkRequest, found: Pretrained | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """mean and std: the request's own, else those of the weights, else the plain ones; three values with weights."""
+    count = request.channels if found is None else 3
+    mean = request.mean or (found.mean if found else (PLAIN_MEAN,))
+    std = request.std or (found.std if found else (PLAIN_STD,))
+    return _spread(mean, count), _spread(std, count)
+
+
+def _spread(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    if len(values) not in (1, count):
+        raise ConfigError(f"mean or std has {len(values)} values for {count} channels; give 1 or {count}")
+    return tuple(values) if len(values) == count else tuple(values) * count
+
+
+def assemble(name: str, request: NetworkRequest, planes: int, segmentation: bool) -> Network:
+    """An untrained network of ``planes`` input planes; weights and statistics are still to be set."""
+    if segmentation:
+        from .segmentation import build_unet
+
+        return build_unet(name, request, planes)
+    return Classifier(create_timm(name, request, planes), planes)
+
+
+def create_timm(name: str, request: NetworkRequest, planes: int) -> nn.Module:
+    """A timm classifier; where the network is tied to a size it is made for the request's."""
+    import timm
+
+    known_name(name)
+    config = timm.models.get_pretrained_cfg(name)
+    sized: dict[str, Any] = {"img_size": request.size} if config is not None and config.fixed_input_size else {}
+    try:
+        return timm.create_model(
+            name, pretrained=False, num_classes=request.outputs, in_chans=planes, drop_rate=request.dropout, **sized
+        )
+    except (TypeError, AssertionError, RuntimeError, ValueError) as error:
+        text = " ".join(str(error).split())[:160]
+        raise ConfigError(
+            f"timm's '{name}' cannot be built for {request.size} px: {text}; choose another size"
+        ) from None
+
+
+def known_name(name: str) -> None:
+    """ConfigError naming near names where timm has no such network."""
+    import difflib
+
+    import timm
+
+    if timm.is_model(name):
+        return
+    near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
+    hint = f"near names are {', '.join(near)}" if near else "`lopore plugins` lists names"
+    raise ConfigError(f"timm has no network '{name}'; {hint}")
+
+
+def _take_over(
+    network: Network,
+    state: Mapping[str, Tensor],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    channels: int,
+    name: str,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Load pretrained weights but the head's, the stem folded for grey; returns the mean and std now in force."""
+    adapted = dict(state)
+    for stem in prefixes(_config(name).get("first_conv")):
+        if channels == 1 and f"{stem}weight" in adapted:
+            adapted[f"{stem}weight"], grey_mean, grey_std = fold_grey(adapted[f"{stem}weight"], mean, std)
+            mean, std = (grey_mean,), (grey_std,)
+    target = encoder_of(network)
+    heads = prefixes(_config(name).get("classifier"))
+    adapted = {key: value for key, value in adapted.items() if not key.startswith(heads)}
+    wanted = [key for key in target.state_dict() if not key.startswith(heads)]
+    missing = [key for key in wanted if key not in adapted]
+    if missing:
+        raise ModelError(f"the weights lack {missing[0]} and {len(missing) - 1} more tensors of {name}; check the file")
+    own = target.state_dict()
+    wrong = [key for key in wanted if adapted[key].shape != own[key].shape]
+    if wrong:
+        raise ModelError(
+            f"{wrong[0]} has shape {tuple(adapted[wrong[0]].shape)} in the weights of {name}; check the file"
+        )
+    target.load_state_dict({key: adapted[key] for key in wanted}, strict=False)
+    return mean, std
+
+
+def _config(name: str) -> Mapping[str, Any]:
+    import timm
+
+    config: Any = timm.models.get_pretrained_cfg(name)
+    return dict(config.to_dict(remove_null=False)) if config is not None else {}
+
+
+def encoder_of(network: Network) -> nn.Module:
+    """The timm network inside: the classifier itself, or the U-Net's encoder."""
+    if isinstance(network, Classifier):
+        return network.body
+    encoder = network.body.encoder.model  # type: ignore[union-attr]
+    assert isinstance(encoder, nn.Module)
+    return encoder
+
+
+def head_prefixes(network: Network) -> tuple[str, ...]:
+    """Prefixes of the parameters that are learned anew for a task."""
+    if not isinstance(network, Classifier):
+        return ("body.decoder.", "body.segmentation_head.")
+    config: Any = network.body.pretrained_cfg
+    return tuple(f"body.{prefix}" for prefix in prefixes(config.get("classifier")))
+
+
+def statistics_in_force(network: Network, channels: int, depth: int) -> tuple[list[float], list[float]]:
+    """mean and std per channel of pixels scaled to 0..1, read back from the network."""
+    top = float(2**depth - 1)
+    std = [1.0 / (top * float(value)) for value in network.normalise.scale.flatten()[:channels]]
+    mean = [-float(shift) * s for shift, s in zip(network.normalise.shift.flatten()[:channels], std, strict=True)]
+    return [round(value, 7) for value in mean], [round(value, 7) for value in std]
+
+
+def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
+    """The network of a model record with its published weights, in eval mode; ModelError where they do not fit."""
+    facts, size = record.architecture, record.preprocessing.size
+    name = str(facts.get("backbone", record.backbone)).removeprefix("torch/")
+    planes = state["normalise.scale"].shape[0] if isinstance(state.get("normalise.scale"), Tensor) else 0
+    if not 1 <= planes <= 4:
+        raise ModelError(
+            f"{record.name}/{record.version}: the weights hold no input normalisation; copy the model anew"
+        )
+    request = NetworkRequest(
+        backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=record.preprocessing.channels,
+        size=size, depth=record.preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
+        segmentation=record.task == "segmentation",
+    )  # fmt: skip
+    network = assemble(name.removeprefix(UNET), request, planes, request.segmentation)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())[:200]
+        raise ModelError(f"{record.name}/{record.version}: the weights do not fit {name}: {text}") from None
+    return network.eval()
+
+
+def outputs_of(record: ModelRecord) -> int:
+    """Logits a record's task needs."""
+    return {"binary": 1, "segmentation": len(record.classes) + 1}.get(record.task, len(record.classes))
+
+
+@torch.no_grad()
+def cam_support(network: Network, size: tuple[int, int], channels: int) -> tuple[bool, str]:
+    """Whether Grad-CAM has a closed form here, and if not, why: the head must see features only through their mean."""
+    if not isinstance(network, Classifier):
+        return False, "segmentation shows its own maps"
+    training, device = network.training, network.normalise.scale.device
+    pixels = torch.randint(0, 256, (2, *size, channels), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    network.eval()
+    try:
+        features = network.features(pixels.to(device))
+        if features.ndim != 4:
+            return False, f"its features are {features.ndim}-dimensional, not a map per channel"
+        whole = network.head(features)
+        pooled = network.head(features.mean(dim=(2, 3), keepdim=True))
+        reach = (whole - network.head(torch.zeros_like(features[:, :, :1, :1]))).abs().max()
+    except (RuntimeError, AttributeError, ValueError) as error:
+        return False, f"its head cannot be taken apart ({' '.join(str(error).split())[:80]})"
+    finally:
+        network.train(training)
+    if (whole - pooled).abs().max() > 1e-3 * reach:
+        return False, "its head does more than pool features by their mean"
+    return True, ""

@@ -1,0 +1,83 @@
+"""Integrated gradients and saliency: gradients all the way down to the pixels, weights frozen."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lopore.contracts import HeatMaps, PixelBatch
+
+from .network import Classifier, Network, class_logits
+from .predict import TorchSession
+
+STEPS = 50
+STEP_BATCH = 32
+"""Points of the path that go through the network at once."""
+
+
+def class_scores(network: Network, planes: Tensor, index: int) -> Tensor:
+    """The class's logit (N,) from normalised planes; for segmentation the mean logit over the pixels."""
+    logits = cast(Tensor, network.body(planes))
+    if isinstance(network, Classifier):
+        return class_logits(logits)[:, index]
+    return logits[:, index + 1].mean(dim=(1, 2))
+
+
+def explain_saliency(session: TorchSession, batch: PixelBatch, class_index: int) -> HeatMaps:
+    """|d logit / d pixel| for pixels scaled to 0..1, largest over channels: (N, H, W) float32.
+
+    Source: Simonyan et al., arXiv:1312.6034.
+    """
+    network = session.open_network
+    slopes = _slopes(network, network.normalise(session.tensor(batch)), class_index)
+    per_pixel = slopes * network.normalise.scale * _top(batch)
+    return cast(HeatMaps, per_pixel.abs().amax(dim=1).cpu().numpy().astype(np.float32))
+
+
+def _top(batch: PixelBatch) -> float:
+    return float(np.iinfo(batch.dtype).max)
+
+
+def _slopes(network: Network, planes: Tensor, index: int) -> Tensor:
+    with torch.enable_grad():
+        leaf = planes.detach().requires_grad_(True)
+        return torch.autograd.grad(class_scores(network, leaf, index).sum(), leaf)[0]
+
+
+def attributions(session: TorchSession, batch: PixelBatch, class_index: int, steps: int = STEPS) -> Tensor:
+    """Signed integrated gradients (N, planes, H, W); they add up to logit(picture) - logit(baseline).
+
+    The baseline is each picture's own mean grey: black would be dense film, itself a finding. Gauss-Legendre points,
+    as captum takes them. Source: Sundararajan et al., ICML 2017.
+    """
+    network = session.open_network
+    planes = network.normalise(session.tensor(batch))
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    parts = [_along(network, picture, class_index, (points + 1) / 2, weights / 2) for picture in planes]
+    return torch.stack(parts)
+
+
+def baseline(picture: Tensor) -> Tensor:
+    """The picture's mean per plane, (planes, 1, 1) spread over it."""
+    return picture.mean(dim=(1, 2), keepdim=True).expand_as(picture)
+
+
+def _along(network: Network, picture: Tensor, index: int, points: np.ndarray, weights: np.ndarray) -> Tensor:
+    start = baseline(picture)
+    way = picture - start
+    total = torch.zeros_like(picture)
+    for first in range(0, len(points), STEP_BATCH):
+        last = first + STEP_BATCH
+        at = torch.as_tensor(points[first:last], dtype=picture.dtype, device=picture.device).view(-1, 1, 1, 1)
+        share = torch.as_tensor(weights[first:last], dtype=picture.dtype, device=picture.device).view(-1, 1, 1, 1)
+        total += (_slopes(network, start + at * way, index) * share).sum(dim=0)
+    return total * way
+
+
+def explain_integrated_gradients(session: TorchSession, batch: PixelBatch, class_index: int) -> HeatMaps:
+    """What speaks for the class at each pixel, in logit units: positive part of ``attributions``, (N, H, W) float32."""
+    signed = attributions(session, batch, class_index).sum(dim=1)
+    return cast(HeatMaps, signed.clamp_min(0.0).cpu().numpy().astype(np.float32))

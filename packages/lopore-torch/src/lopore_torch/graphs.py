@@ -1,0 +1,114 @@
+"""The whole network as one graph for export: pixels in, probabilities and heat maps out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lopore.contracts import Task
+
+from . import cam
+from .network import Classifier, Network, Segmenter, class_logits, to_maps, to_scores
+
+
+class ScoresOnly(nn.Module):
+    """pixels -> scores (N, K)."""
+
+    def __init__(self, network: Network, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return to_scores(self.network(pixels), self.task)
+
+
+class ScoresAndMaps(nn.Module):
+    """pixels -> scores (N, K), maps (N, K, H, W): a segmentation model."""
+
+    def __init__(self, network: Segmenter) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        maps = to_maps(self.network(pixels))
+        return maps.amax(dim=(2, 3)), maps
+
+
+class ScoresAndCams(nn.Module):
+    """pixels -> scores (N, K), cam (N, K, h, w), cam_plus (N, K, h, w): exact, without autograd at run time."""
+
+    def __init__(self, network: Classifier, task: Task, gradients: nn.Module) -> None:
+        super().__init__()
+        self.network, self.task, self.gradients = network, task, gradients
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.network.features(pixels)
+        scores = to_scores(self.network.head(features), self.task)
+        slopes = self.gradients(features.mean(dim=(2, 3)))
+        return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
+
+
+class ConstantGradients(nn.Module):
+    """Gradients of a linear head: its weights, whatever the features."""
+
+    slopes: Tensor
+
+    def __init__(self, slopes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("slopes", slopes)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return self.slopes.unsqueeze(0)
+
+
+def gradient_module(network: Classifier, channels: int) -> nn.Module:
+    """A module that gives ``cam.head_gradients`` for all classes without autograd.
+
+    channels: of the features. A linear head gives a constant; another head's gradient is traced into plain operations.
+    """
+    probe = torch.rand(3, channels, generator=torch.Generator().manual_seed(0)) * 4.0
+    count = class_logits(network.head(probe[:, :, None, None])).shape[1]
+    slopes = cam.head_gradients(network, probe, range(count))
+    if torch.allclose(slopes[0], slopes[1], rtol=1e-5, atol=1e-7) and torch.allclose(
+        slopes[0], slopes[2], rtol=1e-5, atol=1e-7
+    ):
+        return ConstantGradients(slopes[0])
+    return _traced(network, probe, count)
+
+
+def _traced(network: Classifier, probe: Tensor, count: int) -> nn.Module:
+    from torch._decomp import core_aten_decompositions
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def gradients(pooled: Tensor) -> Tensor:
+        return cam.head_gradients(network, pooled, range(count))
+
+    table: Any = core_aten_decompositions()
+    table[torch.ops.aten.convolution_backward.default] = _pointwise_backward
+    trace = make_fx(gradients, decomposition_table=table, tracing_mode="symbolic", _allow_non_fake_inputs=True)
+    traced: nn.Module = trace(probe)
+    return traced
+
+
+def _pointwise_backward(
+    gradient: Tensor, inputs: Tensor, weight: Tensor, bias_sizes: Any, stride: Any, padding: Any, dilation: Any,
+    transposed: bool, output_padding: Any, groups: int, mask: Any,
+) -> tuple[Tensor, None, None]:  # fmt: skip
+    """Gradient of a 1 x 1 convolution for its input, which is a 1 x 1 convolution again and so exists in ONNX."""
+    if weight.shape[2:] != (1, 1) or groups != 1 or transposed:
+        raise NotImplementedError("only pointwise convolutions stand in the heads whose gradient is traced")
+    back = torch.ops.aten.convolution.default(
+        gradient, weight.transpose(0, 1), None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1
+    )
+    return back, None, None
+
+
+def export_graph(network: Network, task: Task, features: int | None) -> tuple[nn.Module, list[str]]:
+    """The module to export and its outputs' names; ``features``: their channels where Grad-CAM is exact, else None."""
+    if isinstance(network, Segmenter):
+        return ScoresAndMaps(network), ["scores", "maps"]
+    if features is None:
+        return ScoresOnly(network, task), ["scores"]
+    return ScoresAndCams(network, task, gradient_module(network, features)), ["scores", "cam", "cam_plus"]

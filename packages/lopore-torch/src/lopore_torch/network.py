@@ -1,0 +1,106 @@
+"""Networks that take raw integer pixels: normalisation inside, logits out, probabilities beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lopore.contracts import PixelBatch, Task
+
+
+class Normalise(nn.Module):
+    """(N, H, W, C) uint8 or uint16 to (N, planes, H, W) float: ``pixel * scale + shift`` per plane.
+
+    A plane of scale 0 and shift 1 is constant: it carries what a pretrained stem subtracts beyond one grey mean, so
+    that zero padding stands for each colour's own mean (see ``weights.fold_grey``).
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, planes: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(planes, 1, 1))
+        self.register_buffer("shift", torch.zeros(planes, 1, 1))
+
+    @torch.no_grad()
+    def set(self, mean: Sequence[float], std: Sequence[float], depth: int) -> None:
+        """mean, std: per channel of pixels scaled to 0..1; planes beyond them become constant."""
+        top = float(2**depth - 1)
+        self.scale.zero_()
+        self.shift.fill_(1.0)
+        for plane, (m, s) in enumerate(zip(mean, std, strict=True)):
+            self.scale[plane] = 1.0 / (top * s)
+            self.shift[plane] = -m / s
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
+
+
+class Classifier(nn.Module):
+    """A timm network behind ``Normalise``; ``features`` and ``head`` are its two halves."""
+
+    def __init__(self, body: nn.Module, planes: int) -> None:
+        super().__init__()
+        self.normalise = Normalise(planes)
+        self.body = body
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits (N, outputs) of raw pixels (N, H, W, C)."""
+        return cast(Tensor, self.body(self.normalise(pixels)))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the declared explanation layer gives, (N, channels, h, w) for convolutional networks."""
+        return cast(Tensor, self.body.forward_features(self.normalise(pixels)))  # type: ignore[operator]
+
+    def head(self, features: Tensor) -> Tensor:
+        """Logits (N, outputs) of ``features``."""
+        return cast(Tensor, self.body.forward_head(features))  # type: ignore[operator]
+
+
+class Segmenter(nn.Module):
+    """A U-Net behind ``Normalise``."""
+
+    def __init__(self, body: nn.Module, planes: int) -> None:
+        super().__init__()
+        self.normalise = Normalise(planes)
+        self.body = body
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits (N, outputs, H, W) of raw pixels (N, H, W, C); class 0 is the background."""
+        return cast(Tensor, self.body(self.normalise(pixels)))
+
+
+Network = Classifier | Segmenter
+
+
+def to_maps(logits: Tensor) -> Tensor:
+    """Probability of each class at each pixel, background left out: (N, K + 1, H, W) to (N, K, H, W)."""
+    return logits.softmax(dim=1)[:, 1:]
+
+
+def to_scores(logits: Tensor, task: Task) -> Tensor:
+    """Probabilities (N, K) of logits; binary gives [1 - p, p], segmentation the largest over the pixels."""
+    if task == "segmentation":
+        return to_maps(logits).amax(dim=(2, 3))
+    if task == "binary":
+        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
+    return logits.softmax(dim=1) if task == "multiclass" else logits.sigmoid()
+
+
+def class_logits(logits: Tensor) -> Tensor:
+    """One logit a class, (N, K): a single binary logit z stands for [-z, z]."""
+    return torch.cat([-logits, logits], dim=1) if logits.shape[1] == 1 else logits
+
+
+def to_tensor(pixels: PixelBatch, device: torch.device) -> Tensor:
+    """Pixels on the device as they are; memory that is read-only is copied, since torch could write to it."""
+    array = np.ascontiguousarray(pixels)
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

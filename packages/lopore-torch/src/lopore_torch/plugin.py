@@ -1,0 +1,221 @@
+"""What lopore-torch offers; importing this wakes no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lopore.contracts import (
+    Backbone,
+    Explainer,
+    Exporter,
+    HeatMaps,
+    Learner,
+    LearnRequest,
+    NetworkRequest,
+    PixelBatch,
+    Predictor,
+    Session,
+    Trainer,
+)
+from lopore.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder
+
+LOPORE_API = 1
+
+TASKS = ("binary", "multiclass", "multilabel", "segmentation")
+SOURCES = ("hub", "file")
+CLASSIFIERS: Mapping[str, tuple[str, str]] = {
+    "resnet18": ("ResNet with 18 layers: the sturdy default", "body.layer4"),
+    "resnet34": ("ResNet with 34 layers", "body.layer4"),
+    "resnet50": ("ResNet with 50 layers", "body.layer4"),
+    "efficientnet_b0": ("EfficientNet B0", "body.bn2"),
+    "tf_efficientnet_lite0": ("EfficientNet-Lite0: small, with weights that install offline", "body.bn2"),
+    "mobilenetv2_100": ("MobileNet V2", "body.bn2"),
+    "mobilenetv3_small_100": ("MobileNet V3 small: the fastest", "body.blocks"),
+    "mobilenetv3_large_100": ("MobileNet V3 large", "body.blocks"),
+}
+ENCODERS = ("resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100")
+
+
+def _build(request: NetworkRequest) -> Any:
+    from .backbones import build
+
+    return build(request)
+
+
+def _sources(name: str) -> tuple[str, ...]:
+    return ("offline", *SOURCES) if name == "tf_efficientnet_lite0" else SOURCES
+
+
+def _classifier(name: str, summary: str, layer: str) -> Backbone:
+    return Backbone(
+        framework="torch", name=name, summary=summary, default_size=224, explanation_layer=layer,
+        pretrained=_sources(name), build=_build,
+    )  # fmt: skip
+
+
+def _unet(encoder: str) -> Backbone:
+    return Backbone(
+        framework="torch", name=f"unet-{encoder}", summary=f"U-Net over {encoder}, for segmentation", default_size=256,
+        explanation_layer="", pretrained=_sources(encoder), build=_build, exact_cam=False, segmentation=True,
+    )  # fmt: skip
+
+
+def _any_timm(name: str) -> Backbone | None:
+    """The descriptor of any other timm network, or of a U-Net over it; None where timm has no such name."""
+    import timm
+
+    plain = name.removeprefix("unet-")
+    if not timm.is_model(plain):
+        return None
+    if plain != name:
+        return _unet(plain)
+    config = timm.models.get_pretrained_cfg(plain)
+    return Backbone(
+        framework="torch", name=name, summary="A network of timm", default_size=config.input_size[1] if config else 224,
+        explanation_layer="body.forward_features", pretrained=SOURCES, build=_build, exact_cam=False,
+    )  # fmt: skip
+
+
+@hookimpl
+def lopore_backbones() -> Iterable[Backbone]:
+    for name, (summary, layer) in CLASSIFIERS.items():
+        yield _classifier(name, summary, layer)
+    yield from map(_unet, ENCODERS)
+    yield Backbone(
+        framework="torch", name="timm", summary="Any network of timm by its name, and unet-NAME over it",
+        default_size=224, explanation_layer="body.forward_features", pretrained=SOURCES, build=_build, exact_cam=False,
+        family=_any_timm,
+    )  # fmt: skip
+
+
+def _devices() -> Sequence[str]:
+    import torch
+
+    found = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    return [*found, "mps"] if torch.backends.mps.is_available() else found
+
+
+def _place() -> tuple[int, int]:
+    import os
+
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _learner(request: LearnRequest) -> Learner:
+    from .learner import TorchLearner
+
+    return TorchLearner(request)
+
+
+@hookimpl
+def lopore_trainers() -> Iterable[Trainer]:
+    yield Trainer(
+        framework="torch", summary="PyTorch through timm, on CPU and GPUs", tasks=TASKS, native_format="pth",
+        devices=_devices, learner=_learner, place=_place,
+    )  # fmt: skip
+
+
+def _export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    from .export import export_onnx
+
+    return export_onnx(folder, target)
+
+
+def _export_pt(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    from .program import export_pt
+
+    return export_pt(folder, target)
+
+
+@hookimpl
+def lopore_exporters() -> Iterable[Exporter]:
+    yield Exporter(
+        framework="torch", format="onnx", summary="ONNX with normalisation, probabilities, heat maps and record inside",
+        file_name="model.onnx", export=_export_onnx,
+    )  # fmt: skip
+    yield Exporter(
+        framework="torch", format="pt", summary="The whole network as a torch.export program, for torch alone",
+        file_name="model.pt", export=_export_pt, tolerance=1e-5,
+    )  # fmt: skip
+
+
+def _open(folder: ModelFolder, device: str, threads: int | None) -> Session:
+    from .predict import open_pth
+
+    return open_pth(folder, device, threads)
+
+
+def _open_pt(folder: ModelFolder, device: str, threads: int | None) -> Session:
+    from .program import open_pt
+
+    return open_pt(folder, device, threads)
+
+
+@hookimpl
+def lopore_predictors() -> Iterable[Predictor]:
+    yield Predictor(name="torch", summary="PyTorch, state dicts (.pth)", formats=("pth",), opens=_open)
+    yield Predictor(name="torch-program", summary="PyTorch, whole programs (.pt)", formats=("pt",), opens=_open_pt)
+
+
+def _cam_fits(session: Any) -> bool:
+    from .explain import cam_fits
+
+    return cam_fits(session)
+
+
+def _gradients_fit(session: Any) -> bool:
+    from .predict import TorchSession
+
+    return isinstance(session, TorchSession) and session.network is not None
+
+
+def _grad_cam(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .explain import explain_grad_cam
+
+    return explain_grad_cam(session, batch, class_index)
+
+
+def _grad_cam_plus_plus(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .explain import explain_grad_cam_plus_plus
+
+    return explain_grad_cam_plus_plus(session, batch, class_index)
+
+
+def _integrated_gradients(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .gradients import explain_integrated_gradients
+
+    return explain_integrated_gradients(session, batch, class_index)
+
+
+def _saliency(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
+    from .gradients import explain_saliency
+
+    return explain_saliency(session, batch, class_index)
+
+
+@hookimpl
+def lopore_explainers() -> Iterable[Explainer]:
+    yield Explainer(
+        name="grad-cam", summary="Where the last features speak for the class", formats=("pth",), needs="features",
+        explain=_grad_cam, fits=_cam_fits, scale="logit per place", source="Selvaraju et al., ICCV 2017",
+    )  # fmt: skip
+    yield Explainer(
+        name="grad-cam++", summary="Grad-CAM that gives several small defects equal weight", formats=("pth",),
+        needs="features", explain=_grad_cam_plus_plus, fits=_cam_fits, scale="weighted features",
+        source="Chattopadhay et al., WACV 2018",
+    )  # fmt: skip
+    yield Explainer(
+        name="integrated-gradients", summary="What each pixel adds to the class's logit, 50 steps", formats=("pth",),
+        needs="gradients", explain=_integrated_gradients, fits=_gradients_fit, scale="logit",
+        source="Sundararajan et al., ICML 2017",
+    )  # fmt: skip
+    yield Explainer(
+        name="saliency", summary="How steeply the class's logit changes with each pixel", formats=("pth",),
+        needs="gradients", explain=_saliency, fits=_gradients_fit, scale="logit per grey range",
+        source="Simonyan et al., arXiv:1312.6034",
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""A model folder opened with torch: raw pixels in, probabilities out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lopore.contracts import PixelBatch, Scores, Task
+from lopore.errors import ModelError
+
+from .backbones import rebuild
+from .distributed import choose_device
+from .network import Network, Segmenter, to_maps, to_scores, to_tensor
+from .weights import read_tensors
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder, ModelRecord
+
+CHUNK = 64
+"""Pictures that go through the network at once, so that memory stays bounded."""
+
+
+class TorchSession:
+    """``lopore.contracts.Session`` over a network whose gradients can be asked for.
+
+    shape: ((height, width), channels) of its input. cam_exact: what ``explain.cam_fits`` found, None before.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        device: torch.device,
+        threads: int | None = None,
+        shape: tuple[tuple[int, int], int] = ((224, 224), 1),
+    ) -> None:
+        self.network: Network | None = network.to(device).to(memory_format=torch.channels_last).eval()
+        self.network.requires_grad_(False)
+        self.task, self.device, self.threads, self.shape = task, device, threads, shape
+        self.cam_exact: bool | None = None
+
+    @property
+    def open_network(self) -> Network:
+        """The network; ModelError after ``close``."""
+        if self.network is None:
+            raise ModelError("the session was closed; open the model again")
+        return self.network
+
+    def tensor(self, batch: PixelBatch) -> Tensor:
+        if self.threads and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        return to_tensor(batch, self.device)
+
+    @torch.inference_mode()
+    def predict(self, batch: PixelBatch) -> Scores:
+        """See ``Session.predict``; always fp32. ModelError where a score is no number."""
+        network = self.open_network
+        rows = [to_scores(network(self.tensor(part)), self.task).cpu().numpy() for part in _chunks(batch)]
+        return _finite(np.concatenate(rows))
+
+    def close(self) -> None:
+        """See ``Session.close``."""
+        self.network = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class TorchMapSession(TorchSession):
+    """``lopore.contracts.MapSession`` over a U-Net."""
+
+    @torch.inference_mode()
+    def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
+        """See ``MapSession.segment``."""
+        network = self.open_network
+        return _finite(np.concatenate([to_maps(network(self.tensor(part))).cpu().numpy() for part in _chunks(batch)]))
+
+
+def _chunks(batch: PixelBatch) -> list[PixelBatch]:
+    return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)] or [batch]
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "the network gave values that are no numbers; its weights are broken, retrain or copy the model anew"
+        )
+    return values
+
+
+def open_pth(folder: ModelFolder, device: str, threads: int | None) -> TorchSession:
+    """A session over ``model_best.pth``: the network is rebuilt from the record, the file read as plain tensors."""
+    return session_for(load_network(folder), folder.record, choose_device(device), threads)
+
+
+def load_network(folder: ModelFolder) -> Network:
+    """The published network on the CPU in eval mode; ModelError where record and weights do not fit."""
+    state = read_tensors(folder.file_for("pth"))
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelError(f"{folder.title}: the pth file holds no state dict; copy the model folder anew")
+    return rebuild(folder.record, state)
+
+
+def session_for(network: Network, record: ModelRecord, device: torch.device, threads: int | None) -> TorchSession:
+    """The session that a network of this record needs."""
+    kind = TorchMapSession if isinstance(network, Segmenter) else TorchSession
+    shape = record.preprocessing.size, record.preprocessing.channels
+    return kind(network, record.task, device, threads, shape)

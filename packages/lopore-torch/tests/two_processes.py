@@ -1,0 +1,57 @@
+"""Run by torchrun in ``test_distributed``: each process trains on its share and writes what it saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from films import request
+
+from lopore.config import Optimizer
+from lopore.contracts import Batch
+from lopore_torch.distributed import place
+from lopore_torch.learner import TorchLearner
+
+SIDE = 40
+BACKBONES = ("resnet18", "mobilenetv3_small_100")
+WHOLES = (6, 5, 1, 4)
+"""Sizes of the whole batches: even, uneven, too small for both processes, and one more."""
+
+
+def made_batches() -> list[Batch]:
+    from films import films
+
+    pixels, targets, _ = films(sum(WHOLES), side=SIDE)
+    ends = [sum(WHOLES[: n + 1]) for n in range(len(WHOLES))]
+    return [Batch(pixels[end - n : end], targets[end - n : end]) for n, end in zip(WHOLES, ends, strict=True)]
+
+
+def share(batch: Batch, rank: int, world: int) -> Batch:
+    assert batch.targets is not None
+    return Batch(batch.pixels[rank::world], batch.targets[rank::world], whole=len(batch.pixels))
+
+
+def learn(backbone: str, rank: int, world: int) -> tuple[TorchLearner, list[float]]:
+    optimizer = Optimizer(name="sgd", learning_rate=0.02, clip_norm=1.0)
+    asked = request(backbone, network_size=(SIDE, SIDE), optimizer=optimizer, accumulate=2, average=0.5)
+    learner = TorchLearner(asked)
+    given = [share(batch, rank, world) if world > 1 else batch for batch in made_batches()]
+    return learner, [learner.fit_epoch(epoch, given).loss for epoch in range(2)]
+
+
+def observe(learner: TorchLearner, losses: list[float]) -> dict[str, Any]:
+    """What all processes, one or two, have to agree on."""
+    weight = next(learner.network.body.parameters()).detach().flatten()[:50]
+    return {"losses": losses, "scores": learner.predict(made_batches()).tolist(), "weight": weight.tolist()}
+
+
+def main() -> None:
+    rank, world = place()
+    told = {backbone: observe(*learn(backbone, rank, world)) for backbone in BACKBONES}
+    Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
