@@ -55,7 +55,7 @@ def test_text_data_and_preset_give_the_same_chain() -> None:
     text = Chain.from_text("clahe(clip_limit=3)|invert")
     assert text.as_data() == Chain.parse([{"name": "clahe", "clip_limit": 3}, "invert"]).as_data()
     preset = Chain.from_text("CLAHE + Denoise")
-    assert [step.enhancer.name for step in preset.steps][0] == "clahe"
+    assert "clahe" in [step.enhancer.name for step in preset.steps]
 
 
 def test_a_preview_for_the_eye_cannot_enter_a_model() -> None:

@@ -37,3 +37,8 @@ def test_two_processes_have_the_loss_the_weights_and_the_scores_of_one(
     np.testing.assert_allclose(first["losses"], alone["losses"], atol=1e-5)
     np.testing.assert_allclose(first["weight"], alone["weight"], atol=1e-5)
     np.testing.assert_allclose(first["scores"], alone["scores"], atol=1e-4)
+
+
+def test_two_processes_agree_on_precision_and_layout(told: list[dict[str, Any]]) -> None:
+    assert told[0]["plan"] == told[1]["plan"]
+    assert told[0]["plan"][0] in ("fp32", "bf16")

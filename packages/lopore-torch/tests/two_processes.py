@@ -47,9 +47,17 @@ def observe(learner: TorchLearner, losses: list[float]) -> dict[str, Any]:
     return {"losses": losses, "scores": learner.predict(made_batches()).tolist(), "weight": weight.tolist()}
 
 
+def try_plans(rank: int, world: int) -> list[str]:
+    """The trial of precision and layout, which all processes have to take together and agree on."""
+    learner = TorchLearner(request(BACKBONES[1], network_size=(SIDE, SIDE), deterministic=False, precision="auto"))
+    learner.fit_epoch(0, [share(made_batches()[0], rank, world)])
+    return [learner.facts()["precision"], learner.facts()["memory_format"]]
+
+
 def main() -> None:
     rank, world = place()
-    told = {backbone: observe(*learn(backbone, rank, world)) for backbone in BACKBONES}
+    told: dict[str, Any] = {backbone: observe(*learn(backbone, rank, world)) for backbone in BACKBONES}
+    told["plan"] = try_plans(rank, world)
     Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told), encoding="utf-8")
 
 

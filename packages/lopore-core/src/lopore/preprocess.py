@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .contracts import Affine, PixelBatch, Pixels
 from .errors import ConfigError
+from .tables import apply_table
 from .resampling import resize
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def stretch_between(pixels: Pixels, low: float, high: float, target: np.dtype[An
     levels = np.arange(int(np.iinfo(pixels.dtype).max) + 1, dtype=np.float64)
     scaled = (levels - low) / (high - low) * np.iinfo(target).max
     table = np.rint(np.clip(scaled, 0, np.iinfo(target).max)).astype(target)
-    return table[pixels]
+    return apply_table(pixels, table)
 
 
 def read_for(record: Preprocessing, source: Path | bytes, **options: Any) -> Radiograph:

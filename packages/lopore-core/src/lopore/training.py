@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from .contracts import Learner
 from .errors import RunError
 from .metrics import Metrics
 from .model import ModelFolder
+from .registry import discover
 from .run import folder as runs
 from .run.checkpoints import Checkpoints
 from .run.crossval import cross_validate
@@ -31,14 +32,15 @@ PREVIEW_ROWS = 8
 class TrainResult:
     """What a run left behind. model_folder is None for a cross-validation, and in all processes but the first.
 
-    failed: a line for each export that did not pass its gate.
+    failed: a line for each export that did not pass its gate. first: this is the process that writes and reports.
     """
 
     model_folder: Path | None
     run_folder: Path
     metrics: Metrics | None
     failed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    first: bool = True
 
 
 def train(
@@ -59,7 +61,8 @@ def train(
     for ever. folds: number of new folds for a cross-validation; default those of the manifest, else 5.
     Raises LeakError with the list of pairs, DataError, ConfigError, RunError or PluginError, in one line each.
     """
-    progress = progress or Progress()
+    rank, world = discover().trainers[experiment.trainer].place()
+    progress = Progress(quiet=True) if rank else progress or Progress()
     folder = runs.find_run(str(resume), out) if resume is not None else None
     crossed = cross_validation
     if folder is not None:
@@ -68,9 +71,6 @@ def train(
         crossed, folds = facts["kind"] == "cross-validation", facts.get("folds")
         allow_leaks = allow_leaks or bool(facts.get("allow_leaks"))
     plan = make_plan(experiment, progress, folds=folds, crossed=crossed)
-    rank, world = plan.place
-    if rank:
-        progress = Progress(quiet=True)
     if not allow_leaks:
         plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
     if folder is None:
@@ -114,7 +114,7 @@ def _refuse_other_data(folder: Path, plan: Plan) -> None:
 def _cross_validate(plan: Plan, folder: Path, progress: Progress) -> TrainResult:
     done = cross_validate(plan, folder, progress)
     progress.line(f"saved {done.folder / 'metrics.json'} and {done.folder / 'predictions.csv'}")
-    return TrainResult(None, folder, done.metrics, notes=plan.notes)
+    return TrainResult(None, folder, done.metrics, notes=plan.notes, first=plan.place[0] == 0)
 
 
 def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progress) -> TrainResult:
@@ -124,7 +124,7 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints), progress)
     judged = judge(plan, sides, learner)
     if not first:
-        return TrainResult(None, folder, judged.metrics, notes=plan.notes)
+        return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
     model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
     progress.line(f"saved {model.path}")
     model, failed = write_exports(plan, sides, model, progress)

@@ -7,21 +7,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import stringzilla
 from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
+from lopore.tables import apply_table
 
 from .pixels import checked, full_scale, luminance, on_luminance, with_channels_of
-
-
-def apply_table(image: Pixels, table: Pixels) -> Pixels:
-    """Every grey value replaced by its entry in ``table`` (256 or 65 536 entries, same dtype); shape kept."""
-    if image.dtype == np.uint16:
-        return cv2.LUT(image, table)
-    out = image.copy()
-    stringzilla.translate(out.reshape(-1).data, table.data, inplace=True)
-    return out
 
 
 def ramp(dtype: np.dtype[Any]) -> Pixels:

@@ -104,12 +104,12 @@ class TorchLearner:
         begin = time.perf_counter()
         torch.manual_seed(np.random.SeedSequence([self.request.seed, epoch, self.rank]).generate_state(1)[0].item())
         clock = _Clock(batches)
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        total = self._nought()
         images = 0
+        self._train_mode()
         for number, group in enumerate(_groups(clock, self.request.accumulate)):
             if self.plan is None:
                 self._try_plans(group[0])
-            self._train_mode()
             total += self._step(group)
             images += sum(len(batch.pixels) for batch in group)
             if self.device.type == "cpu" or number % CHECK_EVERY == 0:
@@ -122,6 +122,10 @@ class TorchLearner:
             seconds=time.perf_counter() - begin, data_wait_seconds=clock.waited,
         )  # fmt: skip
 
+    def _nought(self) -> Tensor:
+        """Where losses add up: float64, which Apple's GPUs lack."""
+        return torch.zeros((), dtype=torch.float32 if self.device.type == "mps" else torch.float64, device=self.device)
+
     def _train_mode(self) -> None:
         self.network.train()
         for module in frozen_modules(self.network):
@@ -131,13 +135,13 @@ class TorchLearner:
         """One optimiser step over a group of batches; returns the sum of this process's image losses."""
         whole = sum(len(batch.pixels) if batch.whole is None else batch.whole for batch in group)
         runner = self._runner()
-        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        losses = self._nought()
         for number, batch in enumerate(group):
             alone = number + 1 < len(group) and isinstance(runner, nn.parallel.DistributedDataParallel)
             with runner.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 loss = self._loss_sum(runner, batch, cast(Plan, self.plan))
                 self.scaler.scale(loss * (self.world / whole)).backward()  # type: ignore[no-untyped-call]
-            losses += loss.detach().double()
+            losses += loss.detach().to(losses.dtype)
         self._update()
         return losses
 

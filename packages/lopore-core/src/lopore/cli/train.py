@@ -62,7 +62,7 @@ def command(
         folds=folds,
         progress=Progress(quiet=as_json),
     )
-    if result.model_folder is not None or result.metrics is not None:
+    if result.first:
         click.echo(json.dumps(_as_data(result), indent=2) if as_json else _as_text(result))
     if result.failed:
         raise SystemExit(1)
