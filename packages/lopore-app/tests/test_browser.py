@@ -83,12 +83,12 @@ def test_a_person_uploads_dials_and_downloads(address: str, browser: object, tmp
 
     browser.get(address)
     wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "input[type=file]"))[0].send_keys(str(film))
-    wait.until(lambda page: "pore" in _text(page, "stMetricValue"))
+    wait.until(lambda page: "pore" in _text(page, "stHeading"))
     assert not browser.find_elements(By.XPATH, "//b[text()='bold']")
 
     steps = browser.find_element(By.CSS_SELECTOR, "[data-testid=stMultiSelect] input")
     steps.send_keys("invert\n")
-    wait.until(lambda page: "no defect" in _text(page, "stMetricValue"))
+    wait.until(lambda page: "no defect" in _text(page, "stHeading"))
 
     for button in browser.find_elements(By.CSS_SELECTOR, "[data-testid=stDownloadButton] button"):
         button.click()

@@ -136,6 +136,7 @@ def test_a_run_ends_with_a_whole_model_folder_that_opens_and_answers_as_its_pred
     assert {path.name for path in result.model_folder.iterdir()} == names
     folder = ModelFolder.read(result.model_folder)
     record = folder.record
+    assert result.files == (result.model_folder / "softmax.npy",)
     assert (record.classes, record.positive, record.metrics_split) == (("ok", "pore"), "pore", "test")
     assert record.preprocessing.mean == (0.5,)
     assert record.metrics["roc_auc"].value is not None
@@ -189,7 +190,7 @@ def test_the_best_epoch_is_published_and_not_the_last(softmax: None, films: Path
     result = run(config(films, training__optimizer={"learning_rate": 3.0}, training__epochs=12), run_name="first")
     with (result.run_folder / "training_log.csv").open(newline="") as stream:
         log = list(csv.DictReader(stream))
-    best = max(range(12), key=lambda at: (float(log[at]["val_auc"]), -at))
+    best = max(range(12), key=lambda at: (float(log[at]["val_auc"]), -float(log[at]["val_loss"])))
     assert [at for at in range(12) if log[at]["best"] == "1"][-1] == best
     kept = result.run_folder / "best" / f"epoch-{best + 1:04d}" / "weights.npy"
     assert kept.read_bytes() == weights_of(result)
@@ -554,6 +555,28 @@ def test_a_torch_run_killed_at_a_random_moment_ends_with_the_same_bits(films: Pa
     one, two = (torch.load(folder / "model_best.pth", weights_only=True) for folder in results)
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("lopore_torch") is None, reason="lopore-torch is not installed")
+def test_two_processes_train_as_one_and_only_the_first_writes_and_reports(films: Path) -> None:
+    settings = {
+        "trainer": "torch", "model": {"backbone": "resnet10t"}, "augmentation": {"horizontal_flip": True},
+        "training__epochs": 2, "training__deterministic": True, "training__threads": 1,
+        "training__optimizer": {"learning_rate": 0.003},
+    }  # fmt: skip
+    config(films, **settings)
+    told, logs = [], []
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *_train_command(films)[1:]]
+    for name, command in (("one", _train_command(films)), ("two", launch)):
+        done = subprocess.run([*command, "--run-name", name], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout))
+        with (films / "models" / "checkpoints" / name / "training_log.csv").open(newline="") as stream:
+            logs.append([(float(row["loss"]), float(row["val_loss"])) for row in csv.DictReader(stream)])
+    np.testing.assert_allclose(logs[1], logs[0], rtol=1e-3)
+    assert told[0]["metrics"]["threshold"]["value"] == pytest.approx(told[1]["metrics"]["threshold"]["value"], abs=1e-3)
+    assert len(list((films / "models" / "final" / "little").iterdir())) == 2
 
 
 def test_json_is_all_that_stands_on_standard_output(softmax: None, films: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .augment import Augmentation
 from .contracts import Precision, Task
+from .data.manifest import plain
 from .errors import ConfigError
 from .files import atomic_write_text
 from .preprocess import Preprocessing
 
 MAX_YAML_BYTES = 1 << 20
 MAX_YAML_NODES = 50_000
+# How pydantic names the branch of a union within the location of an error.
+_UNION_TAG = re.compile(r"[a-z-]+\[.*\]$|[A-Z]\w*$")
+_MAPPING = re.compile(r"a valid dictionary( or instance of \w+)?")
 
 
 class Section(BaseModel):
@@ -80,7 +86,9 @@ class EarlyStopping(Section):
 class ModelConfig(Section):
     """The network."""
 
-    backbone: str = Field("resnet18", description="A name that `lopore plugins` lists, or any timm name with lopore-torch")
+    backbone: str = Field(
+        "resnet18", description="A name that `lopore plugins` lists, or any timm name with lopore-torch"
+    )
     pretrained: str = Field("none", description="'none', 'offline', 'hub', or the path of a weights file")
     pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -151,6 +159,8 @@ def load_yaml(path: Path) -> Any:
     Raises ConfigError for a file that is absent, too large, no YAML, or blown up by aliases.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is no regular file; name an existing YAML file")
         size = path.stat().st_size
         if size > MAX_YAML_BYTES:
             raise ConfigError(f"{path} has {size} bytes; a config has at most {MAX_YAML_BYTES}")
@@ -185,12 +195,18 @@ def load_experiment(path: Path, overrides: dict[str, Any] | None = None) -> Expe
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds {type(data).__name__}; a config is a mapping that starts with 'name:'")
     for dotted, value in (overrides or {}).items():
-        target = data
-        *parents, last = dotted.split(".")
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = value
+        _override(data, dotted, value)
     return parse_experiment(data, source=str(path))
+
+
+def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set one dotted key; a part of the path that is absent or no mapping, such as ``none``, becomes one."""
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        if not isinstance(data.get(parent), dict):
+            data[parent] = {}
+        data = data[parent]
+    data[last] = value
 
 
 def parse_experiment(data: dict[str, Any], *, source: str) -> Experiment:
@@ -203,30 +219,67 @@ def parse_experiment(data: dict[str, Any], *, source: str) -> Experiment:
 
 def explain_validation(error: ValidationError, model: type[BaseModel]) -> str:
     """pydantic's findings in one line: where, what was got, what is allowed, the nearest key for a misspelt one."""
-    return "; ".join(_explain_one(item, model) for item in error.errors()[:5])
-
-
-def _explain_one(item: Any, model: type[BaseModel]) -> str:
-    names = [part for part in item["loc"] if isinstance(part, str)]
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        known = list(_fields_at(model, names[:-1]))
-        near = difflib.get_close_matches(names[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"allowed: {', '.join(known)}"
-        return f"unknown key '{where}', {hint}"
-    got = "" if item["type"] == "missing" else f" (got {str(item['input'])[:60]!r})"
-    return f"{where or 'config'}: {item['msg'].removeprefix('Value error, ')}{got}"
-
-
-def _fields_at(model: type[BaseModel], names: list[str]) -> list[str]:
-    for name in names:
-        field = model.model_fields.get(name)
-        if field is None:
+    found: dict[tuple[str, ...], str] = {}
+    for item in error.errors():
+        path = _path_of(item)
+        if path in found and item["type"] in ("dict_type", "model_type"):
+            found[path] += ", or a mapping"  # the other branch of a union
             continue
+        found.setdefault(path, _explain_one(item, path, model))
+    # A union tells of every branch: the one that was meant is the one that was understood deepest.
+    deepest = [path for path in found if not any(path == other[: len(path)] != other for other in found)]
+    return "; ".join(found[path] for path in deepest[:5])
+
+
+def _path_of(item: Any) -> tuple[str, ...]:
+    """Where a finding lies as the user wrote it, without the branches of unions that pydantic names."""
+    if not item["loc"]:
+        return ()
+    *inner, last = map(str, item["loc"])
+    branch = item["type"] != "extra_forbidden" and last.endswith("]") and _UNION_TAG.match(last)
+    return (*(part for part in inner if not _UNION_TAG.match(part)), *([] if branch else [last]))
+
+
+def _explain_one(item: Any, path: tuple[str, ...], model: type[BaseModel]) -> str:
+    where = plain(".".join(path), 120)
+    if item["type"] == "extra_forbidden":
+        known = list(_fields_at(model, path[:-1]))
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+        place = next(_places(model, path[-1]), "")
+        hint = f"did you mean '{near[0]}'?" if near else f"allowed: {', '.join(known)}"
+        return f"unknown key '{where}', {f'it belongs under {place}' if place else hint}"
+    value = item["input"]
+    got = f" (got {plain(repr(value), 60)})" if isinstance(value, (str, int, float)) else ""
+    if item["type"] == "missing":
+        got = ""
+    message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    message = _MAPPING.sub("a mapping", message)
+    return f"{where}: {message}{got}" if where else f"{message}{got}"
+
+
+def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Fields of a model that are models themselves, unions with other things included."""
+    found = {}
+    for name, field in model.model_fields.items():
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        model = nested[0] if nested else model
+        nested = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if nested:
+            found[name] = nested[0]
+    return found
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    for name in path:
+        model = _sections(model).get(name, model)
     return list(model.model_fields)
+
+
+def _places(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
+    for name, section in _sections(model).items():
+        here = f"{path}.{name}" if path else name
+        if key in section.model_fields:
+            yield here
+        yield from _places(section, key, here)
 
 
 def dump_experiment(experiment: Experiment, path: Path) -> None:

@@ -84,7 +84,9 @@ def _apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
     result = call_entry("enhancer", enhancer.name, step.source, run)
     if not isinstance(result, np.ndarray) or result.dtype != pixels.dtype or result.ndim != pixels.ndim:
         got = f"{getattr(result, 'dtype', type(result).__name__)} {getattr(result, 'shape', '')}"
-        raise ConfigError(f"{enhancer.name} of {step.source} gave {got} for {pixels.dtype} {pixels.shape}; leave it out")
+        raise ConfigError(
+            f"{enhancer.name} of {step.source} gave {got} for {pixels.dtype} {pixels.shape}; leave it out"
+        )
     return result
 
 
@@ -101,7 +103,9 @@ def _parse_step(item: Any, number: int, for_model: bool) -> ChainStep:
     if isinstance(item, str):
         item = {"name": item}
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise ConfigError(f"step {number} of the chain is {str(item)[:60]!r}; write a name, or name: with its parameters")
+        raise ConfigError(
+            f"step {number} of the chain is {str(item)[:60]!r}; write a name, or name: with its parameters"
+        )
     values = {key: value for key, value in item.items() if key != "name"}
     registry = discover()
     enhancer = registry.enhancers[item["name"]]

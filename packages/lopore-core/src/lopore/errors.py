@@ -4,9 +4,7 @@ from __future__ import annotations
 
 
 class LoporeError(Exception):
-    """A mistake that a user can mend; the command line prints its text alone and exits with ``exit_code``."""
-
-    exit_code = 1
+    """A mistake that a user can mend; the command line prints its text alone and exits with 1."""
 
 
 class ImageError(LoporeError):

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contracts import Scores
-from .data.manifest import Manifest, safe_cell
-from .data.targets import Targets, leave_out, targets_of
+from .data.manifest import Manifest, is_sound, plain, safe_cell
+from .data.targets import Targets, leave_out
 from .errors import DataError
 from .files import atomic_write_text
 from .metrics import Metrics, measure
@@ -47,18 +47,22 @@ class Evaluation:
 def own_manifest(folder: ModelFolder, manifest: Path | None = None) -> Manifest:
     """The manifest a model was trained on, read anew with the label sets left out that its config leaves out.
 
-    ``manifest``: another one of the same classes. DataError where it is gone, saying how to name one.
+    ``manifest``: another one of the same classes; it must be named for a model without ``config.yaml``, such as an
+    ONNX file alone. DataError where there is none, saying how to name one.
     """
     from .config import load_experiment
 
-    config = load_experiment(folder.path / "config.yaml").data
+    paper = folder.path / "config.yaml"
+    if manifest is None and not paper.is_file():
+        raise DataError(f"{folder.title} has no config.yaml that names its manifest; name one with --manifest")
+    config = load_experiment(paper).data if paper.is_file() else None
     try:
-        found = Manifest.read(manifest or config.manifest)
+        found = Manifest.read(manifest or Path(config.manifest if config else ""))
     except DataError as error:
         raise DataError(f"{error}; name the manifest with --manifest") from None
-    there = {"+".join(sorted(row.labels)) for row in found.rows}
-    present = tuple(text for text in config.exclude if "+".join(sorted(text.split("+"))) in there)
-    return leave_out(found, present)
+    there = {frozenset(row.labels) for row in found.rows}
+    left_out = config.exclude if config else ()
+    return leave_out(found, tuple(text for text in left_out if frozenset(text.split("+")) in there))
 
 
 def evaluate(model: OpenModel, manifest: Manifest, *, split: str, progress: Progress | None = None) -> Evaluation:
@@ -69,33 +73,34 @@ def evaluate(model: OpenModel, manifest: Manifest, *, split: str, progress: Prog
     """
     side = manifest if split == "all" else manifest.side(split)
     if not side.rows:
-        raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
+        raise DataError(
+            f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all"
+        )
     targets = _targets_for(side, model.record)
-    numbers = {str(side.file(row)): index for index, row in enumerate(side.rows)}
     answers: dict[int, list[float]] = {}
     failures: list[Failure] = []
     paths = [side.file(row) for row in side.rows]
-    for done, (path, result) in enumerate(zip(paths, predict_files(model, paths), strict=True), start=1):
+    for index, result in enumerate(predict_files(model, paths)):
         if isinstance(result, Prediction):
-            answers[numbers[str(path)]] = list(result.scores.values())
+            answers[index] = list(result.scores.values())
         else:
             failures.append(result)
         if progress is not None:
-            progress(done, len(paths))
+            progress(index + 1, len(paths))
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     return _scored(side, targets, answers, model.record, split, tuple(failures))
 
 
 def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
-    foreign = set(side.classes) - set(record.classes)
     if record.task == "binary":
-        targets = targets_of(side, "binary", record.positive)
-        return Targets("binary", record.classes, record.positive, _binary_labels(targets, record))
-    known = {name for name in foreign if record.task == "segmentation"}
-    if foreign - known:
+        return _binary_targets(side, record)
+    foreign = set(side.classes) - set(record.classes)
+    if record.task == "segmentation":  # sound films carry a class that has no mask
+        foreign = {name for name in foreign if not is_sound(name)}
+    if foreign:
         raise DataError(
-            f"the images carry {', '.join(sorted(foreign))}, which the model does not know; "
+            f"the images carry {plain(', '.join(sorted(foreign)), 120)}, which the model does not know; "
             f"it knows {', '.join(record.classes)}"
         )
     table = side.targets(record.classes)
@@ -107,9 +112,16 @@ def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
     return Targets(record.task, record.classes, record.positive, labels)
 
 
-def _binary_labels(targets: Targets, record: ModelRecord) -> NDArray[np.int64]:
-    positive = record.classes.index(record.positive or record.classes[-1])
-    return np.where(targets.labels == 1, positive, 1 - positive).astype(np.int64)
+def _binary_targets(side: Manifest, record: ModelRecord) -> Targets:
+    """Every class but the positive one counts as its absence; a side may hold one kind alone."""
+    name = record.positive or record.classes[-1]
+    if name not in side.classes and not all(is_sound(other) or other in record.classes for other in side.classes):
+        raise DataError(
+            f"no image carries the model's class {plain(name, 60)!r}; they carry {plain(', '.join(side.classes), 120)}"
+        )
+    positive = record.classes.index(name)
+    labels = np.array([positive if name in row.labels else 1 - positive for row in side.rows], np.int64)
+    return Targets("binary", record.classes, record.positive, labels)
 
 
 def _scored(
@@ -133,6 +145,7 @@ def _scored(
         threshold=record.threshold,
         groups=manifest.group_ids(),
         split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
+        seed=record.seed,
         notes=_notes(record, failures),
     )
     chosen = Targets(targets.task, targets.classes, targets.positive, labels)
@@ -149,15 +162,16 @@ def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...
 
 
 def predictions_csv(evaluation: Evaluation, record: ModelRecord) -> str:
-    """One row a picture: path, truth, group, decision, whether it is right, and the score of each class."""
+    """One row a picture, in the columns that training writes: path, side, group, truth, answer, score of each class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "labels", "group", "split", "decision", "right", *(f"score_{c}" for c in record.classes)])
+    names = [safe_cell(f"score:{name}") for name in record.classes]
+    writer.writerow(["path", "split", "group", "labels", "predicted", "correct", *names])
     for index, row in enumerate(evaluation.manifest.rows):
         decision = evaluation.decision(record, index)
-        cells = [row.path, row.labels, row.group, row.split, decision.text, str(is_right(evaluation, record, index)).lower()]
-        scores = [f"{score:.6f}" for score in evaluation.scores[index]]
-        writer.writerow([*(safe_cell(cell) for cell in cells), *scores])
+        cells = (row.path, row.split, row.group, row.labels, decision.labels)
+        scores = [f"{score:.7g}" for score in evaluation.scores[index]]
+        writer.writerow([*map(safe_cell, cells), int(is_right(evaluation, record, index)), *scores])
     return text.getvalue()
 
 
@@ -186,4 +200,3 @@ def write_evaluation(model: OpenModel, evaluation: Evaluation, out: Path, *, pic
     for name, text in papers.items():
         atomic_write_text(out / name, text)
     return [out / name for name in papers]
-

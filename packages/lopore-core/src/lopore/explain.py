@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """One explanation on the original picture: (H, W) float32 on the explainer's own scale, NaN where nothing was seen."""
+    """One explanation on the original picture: (H, W) float32 on the explainer's own scale, NaN where unseen."""
 
     values: NDArray[np.float32]
     class_name: str
@@ -35,7 +36,7 @@ def explainers_for(model: OpenModel) -> dict[str, Explainer]:
         if model.format not in explainer.formats and explainer.formats != ("*",):
             continue
         source = registry.explainers.sources[explainer.key]
-        if call_entry("explainer", explainer.key, source, lambda e=explainer: e.fits(model.session)):  # type: ignore[misc]
+        if call_entry("explainer", explainer.key, source, partial(explainer.fits, model.session)):
             found[explainer.name] = explainer
     return dict(sorted(found.items()))
 
@@ -44,30 +45,42 @@ def choose_explainer(model: OpenModel, name: str | None = None) -> Explainer:
     """The explainer ``name``, or the best that fits: grad-cam, else any other. ConfigError lists what fits."""
     fitting = explainers_for(model)
     if not fitting:
-        raise ConfigError(f"no explainer fits {model.folder.title} as {model.format}; install lopore-torch or lopore-onnx")
+        raise ConfigError(
+            f"no explainer fits {model.folder.title} as {model.format}; install lopore-torch or lopore-onnx"
+        )
     if name is None:
         return fitting.get("grad-cam") or next(iter(fitting.values()))
     if name not in fitting:
         why = f" ({model.record.explanation.reason})" if model.record.explanation.reason else ""
-        raise ConfigError(f"explainer '{name}' does not fit {model.folder.title}{why}; fitting are {', '.join(fitting)}")
+        raise ConfigError(
+            f"explainer '{name}' does not fit {model.folder.title}{why}; fitting are {', '.join(fitting)}"
+        )
     return fitting[name]
 
 
-def raw_maps(model: OpenModel, explainer: Explainer, batch: NDArray[np.generic], class_index: int) -> NDArray[np.float32]:
+def raw_maps(
+    model: OpenModel, explainer: Explainer, batch: NDArray[np.generic], class_index: int
+) -> NDArray[np.float32]:
     """Maps (N, h, w) over the network's input on the explainer's own scale; ModelError where one is not finite."""
     source = discover().explainers.sources.get(explainer.key, "lopore")
-    maps = call_entry(
-        "explainer", explainer.key, source, lambda: explainer.explain(model.session, batch, class_index)
-    )
+    maps = call_entry("explainer", explainer.key, source, lambda: explainer.explain(model.session, batch, class_index))
+    maps = np.asarray(maps)
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
-        raise ModelError(f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers")
+        raise ModelError(
+            f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers"
+        )
     return np.asarray(maps, np.float32)
 
 
 def explain(model: OpenModel, prepared: Prepared, *, class_name: str, explainer: Explainer) -> HeatMap:
     """One explanation of one prepared radiograph, on the original picture."""
-    if class_name not in model.record.classes:
-        raise ConfigError(f"no class '{class_name}' in {model.folder.title}; it has {', '.join(model.record.classes)}")
+    check_class(model, class_name)
     maps = raw_maps(model, explainer, prepared.pixels[None], model.record.classes.index(class_name))
     values = prepared.geometry.map_to_original(maps[0], fill=float("nan"))
     return HeatMap(values, class_name, explainer.name, explainer.scale)
+
+
+def check_class(model: OpenModel, class_name: str | None) -> None:
+    """ConfigError, listing the model's classes, for a name that is none of them; None passes."""
+    if class_name is not None and class_name not in model.record.classes:
+        raise ConfigError(f"no class '{class_name}' in {model.folder.title}; it has {', '.join(model.record.classes)}")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .contracts import Exporter, PixelBatch, Scores
-from .errors import ModelError, ParityError, PluginError
+from .errors import LoporeError, ModelError, ParityError, PluginError
 from .explain import explainers_for, raw_maps
 from .files import atomic_write_text, folder_in_the_making, sha256_of
-from .model import ModelFile, ModelFolder, OpenModel, choose_predictor, open_model
+from .model import ModelFile, ModelFolder, OpenModel, choose_predictor, open_model, open_session
 from .onnxfile import write_record
 from .predict import decide
 from .registry import call_entry, discover
@@ -86,6 +86,7 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
         raise ModelError("the parity gate needs pictures; name some with --images, or keep the manifest where it was")
     exporter = find_exporter(folder, format)
     source_format = _source_format(folder, exporter)
+    folder.verify(source_format)
     attempt = folder.path / f".export-{format}"
     shutil.rmtree(attempt, ignore_errors=True)
     with folder_in_the_making(attempt) as workshop:
@@ -97,16 +98,35 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
         verdict = report.verdict(exporter.quantised)
         if verdict:
             raise ParityError(f"{folder.title} as {format}: {verdict}; nothing was published")
-    try:
-        for file in written:
-            (folder.path / file.path).parent.mkdir(parents=True, exist_ok=True)
-            (attempt / file.path).replace(folder.path / file.path)
-        paper = folder.path / f"parity-{format}.json"
+        paper = workshop / f"parity-{format}.json"
         atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
-        files = [*written, ModelFile(path=paper.name, sha256=sha256_of(paper))]
-        return folder.with_files(files), report
+        written.append(ModelFile(path=paper.name, sha256=sha256_of(paper)))
+    try:
+        return _joined(folder, attempt, written), report
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _joined(folder: ModelFolder, attempt: Path, written: list[ModelFile]) -> ModelFolder:
+    """Move proven files into the model folder; where the record cannot follow, the older files come back."""
+    older = attempt / ".older"
+    moved: list[str] = []
+    try:
+        for file in written:
+            target = folder.path / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                (older / file.path).parent.mkdir(parents=True, exist_ok=True)
+                target.replace(older / file.path)
+            moved.append(file.path)
+            (attempt / file.path).replace(target)
+        return folder.with_files(written)
+    except (OSError, LoporeError):
+        for name in moved:
+            (folder.path / name).unlink(missing_ok=True)
+            if (older / name).exists():
+                (older / name).replace(folder.path / name)
+        raise
 
 
 def _source_format(folder: ModelFolder, exporter: Exporter) -> str:
@@ -115,7 +135,8 @@ def _source_format(folder: ModelFolder, exporter: Exporter) -> str:
     for format in (native, *folder.record.formats):
         if format in folder.record.formats and format != exporter.format:
             return format
-    raise ModelError(f"{folder.title} has no {native or 'native'} weights to export from; it has {folder.record.formats}")
+    have = ", ".join(folder.record.formats) or "no weights"
+    raise ModelError(f"{folder.title} has no {native or 'native'} weights to export from; it has {have}")
 
 
 def _written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> list[ModelFile]:
@@ -142,9 +163,13 @@ def _compare(
 ) -> ParityReport:
     source = open_model(folder, runtime=source_format, device="cpu")
     format, predictor = choose_predictor(candidate)
-    export = OpenModel(candidate, format, predictor, predictor.opens(candidate, "cpu", None))
+    export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
     try:
         expected, got = _scores(source, pictures), _scores(export, pictures)
+        if got.shape != expected.shape:
+            raise ParityError(
+                f"{folder.title} as {format} gave scores {got.shape} for {expected.shape}; nothing was published"
+            )
         difference = np.abs(expected.astype(np.float64) - got)
         flips = sum(
             decide(folder.record, a).labels != decide(folder.record, b).labels
@@ -175,7 +200,9 @@ def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
     ]
     scores = np.concatenate(parts)
     if not np.isfinite(scores).all():
-        raise ParityError(f"{model.folder.title} as {model.format} gave scores that are no numbers; nothing was published")
+        raise ParityError(
+            f"{model.folder.title} as {model.format} gave scores that are no numbers; nothing was published"
+        )
     return scores
 
 
@@ -199,4 +226,3 @@ def gate_pictures(folder: ModelFolder, images: Sequence[Path]) -> PixelBatch:
     step = max(1, -(-len(images) // GATE_PICTURES))
     record = folder.record.preprocessing
     return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])
-

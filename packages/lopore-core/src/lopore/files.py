@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from .errors import LoporeError
 
@@ -46,7 +47,7 @@ def _sibling(path: Path) -> Path:
 def atomic_write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``: temporary file beside it, fsync, rename, fsync of the folder.
 
-    Raises LoporeError in one line where the disk is full or the folder is read-only; an older file then stays as it was.
+    Raises LoporeError in one line where the disk is full or the folder is read-only; an older file then stays.
     """
     temporary = _sibling(path)
     try:
@@ -55,7 +56,7 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -66,6 +67,31 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
 def atomic_write_text(path: Path, text: str) -> None:
     """``atomic_write_bytes`` for UTF-8 text with Unix line ends."""
     atomic_write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def text_in_the_making(path: Path) -> Iterator[IO[str]]:
+    """A UTF-8 stream whose file appears as ``path`` when the block ends well, and goes when it does not.
+
+    The file is opened at once, so that a read-only folder is told before the work, not after it.
+    Raises LoporeError in one line where the disk is full or the folder is read-only; an older file then stays.
+    """
+    temporary = _sibling(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("x", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in _DISK_SAYS_NO:
+            raise _cannot_write(path, error) from error
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -83,7 +109,7 @@ def folder_in_the_making(target: Path) -> Iterator[Path]:
         _sync_files(temporary)
         if target.exists():
             target.rmdir()
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         if error.errno in _DISK_SAYS_NO:
             raise _cannot_write(target, error) from error

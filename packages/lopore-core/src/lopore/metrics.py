@@ -196,7 +196,7 @@ def _truth(targets: NDArray[Any], classes: int) -> NDArray[np.bool_]:
     return np.asarray(np.arange(classes)[None, :] == np.asarray(targets, np.int64)[:, None])
 
 
-def _answers(
+def answers_at(
     scores: NDArray[Any], task: Task, classes: Sequence[str], positive: str | None, threshold: Threshold
 ) -> NDArray[np.bool_]:
     """(N, K) of which class is answered, as ``predict.decide`` does."""
@@ -233,7 +233,7 @@ def measure(
     classes = tuple(classes)
     point = threshold or Threshold(value=0.0 if task == "multiclass" else 0.5, rule="default", chosen_on="")
     truth = _truth(targets, len(classes))
-    answers = _answers(scores, task, classes, positive, point)
+    answers = answers_at(scores, task, classes, positive, point)
     ids = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else np.arange(len(scores))
     every = _Answers(np.asarray(scores, np.float64), truth, answers, task=task, classes=classes, positive=positive)
     values = every.scores_of(np.ones((1, len(scores))))
@@ -360,7 +360,7 @@ def validation_score(
     if by == "auc":
         found = [roc_auc(scores[:, column], truth[:, column]) for column in columns]
     elif task == "multiclass":
-        answers = _answers(scores, task, classes, positive, Threshold(value=0, rule="", chosen_on=""))
+        answers = answers_at(scores, task, classes, positive, Threshold(value=0, rule="", chosen_on=""))
         pairs = [(truth[:, column], answers[:, column]) for column in columns]
         found = [_defined(float(_ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,7 +99,7 @@ class ModelRecord(_Part):
     framework: str
     backbone: str
     architecture: dict[str, Any]
-    """What rebuilds the network without config: backbone, outputs, dropout, mean, std, and the framework's own facts."""
+    """What rebuilds the network without config: backbone, outputs, dropout, mean, std, the framework's own facts."""
     threshold: Threshold
     test_views: int = 1
     metrics: dict[str, Interval] = Field(default_factory=dict)
@@ -168,7 +169,7 @@ class ModelFolder:
             text = (path / RECORD_NAME).read_bytes()
         except OSError:
             raise ModelError(
-                f"{path} holds no {RECORD_NAME}; name a folder such as models/final/NAME/VERSION, or an ONNX file of lopore"
+                f"{path} holds no {RECORD_NAME}; name a folder such as models/final/NAME/VERSION, or a lopore ONNX file"
             ) from None
         return cls(path, parse_record(text, source=str(path / RECORD_NAME)))
 
@@ -182,21 +183,26 @@ class ModelFolder:
             if file.format == format:
                 return self.path / file.path
         have = ", ".join(self.record.formats) or "none"
-        raise ModelError(f"{self.title} has no {format} file; it has {have}; write one with `lopore export --to {format}`")
+        raise ModelError(
+            f"{self.title} has no {format} file; it has {have}; write one with `lopore export --to {format}`"
+        )
 
     def verify(self, format: str) -> Path:
-        """``file_for`` after its sha256 was compared with the record; ModelError where it differs or leaves the folder."""
+        """``file_for`` after its sha256 was compared with the record; ModelError where it differs or lies elsewhere."""
         path = self.file_for(format)
-        if path.is_symlink() or not path.resolve().is_relative_to(self.path.resolve()):
-            raise ModelError(f"{path} is a link or lies outside the model folder; copy the real file there")
         for file in self.record.files:
             member = self.path / file.path
-            if file.format != format:
+            # A format that is a folder (saved_model) stands or falls with every file in it.
+            if file.format != format and (path.parent == self.path or path.parent not in member.parents):
                 continue
+            if member.is_symlink() or not member.resolve().is_relative_to(self.path.resolve()):
+                raise ModelError(f"{member} is a link or lies outside the model folder; copy the real file there")
             if not member.is_file():
                 raise ModelError(f"{member} is missing; copy the whole model folder")
             if sha256_of(member) != file.sha256:
-                raise ModelError(f"{member} is not the file that was published (sha256 differs); copy it anew or retrain")
+                raise ModelError(
+                    f"{member} is not the file that was published (sha256 differs); copy it anew or retrain"
+                )
         return path
 
     def with_files(self, files: list[ModelFile]) -> ModelFolder:
@@ -270,9 +276,10 @@ def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[s
     if not fitting:
         wanted = f" for '{runtime}'" if runtime else ""
         raise ModelError(
-            f"nothing installed opens {folder.title}{wanted}: it has {', '.join(folder.record.formats) or 'no weights'}, "
-            f"installed are {', '.join(sorted(predictors)) or 'no predictors'}; install lopore-onnx for onnx, "
-            "lopore-torch for pth and pt, lopore-tf for keras, h5 and saved_model"
+            f"nothing installed opens {folder.title}{wanted}: "
+            f"it has {', '.join(folder.record.formats) or 'no weights'}, "
+            f"installed are {', '.join(sorted(predictors)) or 'no predictors'}; "
+            "install lopore-onnx for onnx, lopore-torch for pth and pt, lopore-tf for keras, h5 and saved_model"
         )
     return max(fitting, key=lambda pair: pair[1].preference)
 
@@ -297,4 +304,12 @@ def open_model(
     """Check the weights' sha256 and open them with the predictor that ``choose_predictor`` picks."""
     format, predictor = choose_predictor(folder, runtime)
     folder.verify(format)
-    return OpenModel(folder, format, predictor, predictor.opens(folder, device, threads))
+    return OpenModel(folder, format, predictor, open_session(folder, predictor, device, threads))
+
+
+def open_session(folder: ModelFolder, predictor: Predictor, device: str, threads: int | None = None) -> Session:
+    """The predictor's session for a folder; any error of an outsider's becomes a PluginError."""
+    from .registry import call_entry, discover
+
+    owner = discover().predictors.sources.get(predictor.key, "lopore")
+    return call_entry("predictor", predictor.key, owner, partial(predictor.opens, folder, device, threads))

@@ -120,7 +120,9 @@ def _examine(content: bytes, source: str) -> _Findings:
                 _walk_graph(value, found)
             elif field == _MODEL_METADATA and isinstance(value, memoryview):
                 pair = {number: bytes(part) for number, part in _fields(value) if isinstance(part, memoryview)}
-                found.metadata[pair.get(1, b"").decode("utf-8", "replace")] = pair.get(2, b"").decode("utf-8", "replace")
+                found.metadata[pair.get(1, b"").decode("utf-8", "replace")] = pair.get(2, b"").decode(
+                    "utf-8", "replace"
+                )
     except ValueError as error:
         raise ModelError(f"{source} is no whole ONNX file ({error}); copy or export it again") from None
     if not found.operators:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy import uint8
 
 COLOUR_MAPS = ("inferno", "viridis", "turbo", "jet")
+SMALLEST_SHOWN = 400
 
 
 def for_screen(pixels: Pixels) -> NDArray[uint8]:
@@ -41,7 +42,8 @@ def blend(
     level = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12), 0, 1)
     colours = _colours(colour_map)[np.rint(level * 255).astype(np.uint8)].astype(np.float32)
     alpha = (opacity * np.sqrt(level))[..., None]
-    return np.rint(picture * (1 - alpha) + colours * alpha).astype(np.uint8)
+    mixed = np.rint(picture * (1 - alpha) + colours * alpha)
+    return np.asarray(mixed, np.uint8)
 
 
 def _colours(name: str) -> NDArray[uint8]:
@@ -50,6 +52,11 @@ def _colours(name: str) -> NDArray[uint8]:
     code = getattr(cv2, f"COLORMAP_{name.upper()}")
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     return np.asarray(cv2.applyColorMap(ramp, code)[:, 0, ::-1], np.uint8)
+
+
+def colour_ramp(name: str, height: int = 10) -> NDArray[uint8]:
+    """(height, 256, 3) uint8 RGB from the lower to the upper end of a colour map."""
+    return np.repeat(_colours(name)[None], height, axis=0)
 
 
 def natural_limits(values: NDArray[np.float32], scale: str) -> tuple[float, float]:
@@ -72,24 +79,38 @@ def draw_overlay(
     """Radiograph with heat, a caption line above and a scale bar with raw values at its right side.
 
     pixels: (H, W) or (H, W, 3), 8 or 16 bit. values: (H, W) float32 on the original picture.
-    Returns (H + caption, W + bar, 3) uint8 RGB.
+    Returns (k * H + caption, k * W + bar, 3) uint8 RGB; k is 1, and more only for pictures under 200 px, whose pixels
+    are shown as squares so that bar and caption can be read.
     """
     limits = limits or natural_limits(values, scale)
     shown = for_screen(pixels)
     if shown.shape[:2] != values.shape:  # a JPEG that its decoder shrank
         shown = round_to(resize(shown, values.shape), np.dtype(np.uint8))
     picture = blend(shown, values, opacity=opacity, limits=limits, colour_map=colour_map)
-    height = picture.shape[0]
-    text_scale = max(0.45, height / 1400)
+    times = max(1, SMALLEST_SHOWN // max(picture.shape[:2]))
+    picture = picture.repeat(times, axis=0).repeat(times, axis=1)
+    height, width = picture.shape[:2]
+    text_scale = max(0.45, min(height, 2 * width) / 1400)
     bar = _scale_bar(height, limits, text_scale, colour_map)
     body = np.concatenate([picture, bar], axis=1)
     return np.concatenate([_caption(body.shape[1], title, text_scale), body]) if title else body
 
 
 def _caption(width: int, text: str, text_scale: float) -> NDArray[uint8]:
+    """One line of text, made smaller and at last cut where it is wider than the picture."""
+    import cv2
+
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)[:300]
+    room, margin = width - 16, round(30 * text_scale)
+
+    def wide(part: str, size: float) -> int:
+        return int(cv2.getTextSize(part, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0])
+
+    fitting = max(0.4, min(text_scale, text_scale * room / max(1, wide(line, text_scale))))
+    while len(line) > 4 and wide(line, fitting) > room:
+        line = f"{line[:-4]}..."
     strip = np.full((round(44 * text_scale), width, 3), 24, np.uint8)
-    plain = text.encode("ascii", "replace").decode()
-    return _write(strip, plain[: max(8, int(width / (20 * text_scale)) + 8)], (8, round(30 * text_scale)), text_scale)
+    return _write(strip, line, (8, margin), fitting)
 
 
 def _scale_bar(height: int, limits: tuple[float, float], text_scale: float, colour_map: str) -> NDArray[uint8]:

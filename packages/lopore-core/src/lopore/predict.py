@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from .contracts import Pixels, Scores
-from .errors import LoporeError, ModelError
+from .data.scan import MIN_SIDE
+from .errors import ImageError, LoporeError, ModelError
 from .preprocess import Geometry, preprocess, read_for
+from .registry import call_entry, discover
 from .views import predict_views
 
 if TYPE_CHECKING:
@@ -98,7 +101,9 @@ def decide(record: ModelRecord, row: Sequence[float] | np.ndarray[tuple[int], np
         return Decision(
             labels=(record.classes[best],), score=scores[best], threshold=threshold, decided=scores[best] >= threshold
         )
-    found = tuple(name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name))
+    found = tuple(
+        name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name)
+    )
     return Decision(labels=found, score=max(scores), threshold=record.threshold.value)
 
 
@@ -107,11 +112,16 @@ def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
 
     Raises ModelError where the model answers with NaN, infinity or another number of classes.
     """
-    scores = predict_views(model.session.predict, np.stack(pictures), model.record.test_views)
+    predictor, batch = model.predictor, np.stack(pictures)
+    owner = discover().predictors.sources.get(predictor.key, "lopore")
+    work = partial(predict_views, model.session.predict, batch, model.record.test_views)
+    scores = call_entry("predictor", predictor.key, owner, work)
     if scores.shape != (len(pictures), len(model.record.classes)):
         raise ModelError(f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes")
     if not np.isfinite(scores).all():
-        raise ModelError(f"{model.folder.title} gave a score that is no number; the weights are broken, retrain or copy anew")
+        raise ModelError(
+            f"{model.folder.title} gave a score that is no number; the weights are broken, retrain or copy anew"
+        )
     return scores
 
 
@@ -130,9 +140,16 @@ def prepare(
 
 
 def prepare_radiograph(record: ModelRecord, radiograph: Radiograph, chain: Chain | None = None) -> Prepared:
-    """``prepare`` for a radiograph in memory; the Geometry leads back to the picture before the chain."""
+    """``prepare`` for a radiograph in memory; the Geometry leads back to the picture before the chain.
+
+    Raises ImageError for a picture under 8 pixels a side: it shows no weld, and an answer to it would mean nothing.
+    """
     from dataclasses import replace
 
+    height, width = radiograph.original_shape
+    if min(height, width) < MIN_SIDE:
+        need = f"at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        raise ImageError(f"{radiograph.source.name} is {width} x {height} px; {need}, check what was exported")
     if chain is not None and chain.steps:
         pixels, motion = chain.apply(radiograph.pixels)
         radiograph = replace(radiograph, pixels=pixels, to_original=motion.inverse().then(radiograph.to_original))
@@ -146,18 +163,23 @@ def describe_prediction(
     """The Prediction of one radiograph from its row of scores."""
     record = model.record
     return Prediction(
-        source=str(radiograph.source.path or radiograph.source.name),
+        source=_as_text(radiograph.source.path or radiograph.source.name),
         sha256=radiograph.source.sha256,
         page=radiograph.source.page,
         depth=radiograph.pixels.dtype.itemsize * 8,
         scores={name: float(score) for name, score in zip(record.classes, row, strict=True)},
-        decision=decide(record, row),  # type: ignore[arg-type]
+        decision=decide(record, row),
         model=model.folder.title,
         preprocessing=record.preprocessing_fingerprint,
         runtime=model.predictor.name,
         chain=tuple(chain.as_data()) if chain else (),
         notes=radiograph.notes,
     )
+
+
+def _as_text(source: Path | str) -> str:
+    """A path as UTF-8 can carry it; bytes of a file name that are none are written as escapes."""
+    return str(source).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def predict_radiographs(
@@ -168,9 +190,7 @@ def predict_radiographs(
     if not prepared:
         return []
     scores = score_pictures(model, [item.pixels for item in prepared])
-    return [
-        describe_prediction(model, item.radiograph, row, chain) for item, row in zip(prepared, scores, strict=True)
-    ]
+    return [describe_prediction(model, item.radiograph, row, chain) for item, row in zip(prepared, scores, strict=True)]
 
 
 def predict_files(

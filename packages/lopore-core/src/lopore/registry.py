@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
@@ -37,9 +37,7 @@ from .errors import PluginError
 
 GROUP = "lopore"
 SLOW_IMPORT_SECONDS = 2.0
-OWN_PACKAGES = frozenset(
-    {"lopore-core", "lopore-torch", "lopore-tf", "lopore-onnx", "lopore-enhance", "lopore-app"}
-)
+OWN_PACKAGES = frozenset({"lopore-core", "lopore-torch", "lopore-tf", "lopore-onnx", "lopore-enhance", "lopore-app"})
 KINDS: Mapping[str, type[Any]] = MappingProxyType(
     {
         "enhancers": Enhancer,
@@ -135,7 +133,7 @@ class Registry:
     blocked: tuple[str, ...] = ()
 
     def backbone(self, framework: str, name: str) -> Backbone:
-        """A backbone by name, asking the families (all of timm, say) where no entry has it. PluginError if none does."""
+        """A backbone by name, else of a family (all of timm, say) that knows the name. PluginError if none does."""
         key = f"{framework}/{name}"
         if key in self.backbones:
             return self.backbones[key]
@@ -159,7 +157,7 @@ class Registry:
         """A registry of plugin objects (modules or instances) by source name; for tests and the conformance kit."""
         collector = _Collector()
         for source, plugin in sorted(plugins.items()):
-            collector.add(source, lambda plugin=plugin: plugin, module=getattr(plugin, "__name__", source))
+            collector.add(source, partial(_itself, plugin), module=getattr(plugin, "__name__", source))
         return collector.registry()
 
 
@@ -237,7 +235,7 @@ class _Collector:
         caller = getattr(self.manager.hook, f"lopore_{kind}")
         own = [item for item in caller.get_hookimpls() if item.plugin is plugin]
         for implementation in own:
-            found = self._stage(source, "list", lambda impl=implementation: _listed(impl.function, kind))
+            found = self._stage(source, "list", partial(_listed, implementation.function, kind))
             if found is not None:
                 self.offers[kind].extend((source, descriptor) for descriptor in found)
 
@@ -269,6 +267,10 @@ class _Collector:
                     disputed[key] = f"offered by {source} and {others}; {verdict}"
                     self.problems.append(Problem(source, "name", f"{kind[:-1]} '{key}' is {disputed[key]}"))
         return Entries(kind, items, sources, disputed)
+
+
+def _itself(plugin: Any) -> Any:
+    return plugin
 
 
 def _silently(load: Callable[[], T]) -> T:
@@ -306,8 +308,8 @@ def _distribution_name(entry: EntryPoint) -> str:
 
 
 def _import(entry: EntryPoint) -> ModuleType:
-    loaded = entry.load() if entry.attr else importlib.import_module(entry.module)
-    return loaded  # type: ignore[no-any-return]
+    loaded: ModuleType = entry.load() if entry.attr else importlib.import_module(entry.module)
+    return loaded
 
 
 @cache
@@ -325,7 +327,7 @@ def discover() -> Registry:
         if name in blocked:
             skipped.append(name)
             continue
-        collector.add(_source_of(entry), lambda entry=entry: _import(entry), module=entry.module)
+        collector.add(_source_of(entry), partial(_import, entry), module=entry.module)
     return collector.registry(blocked=skipped)
 
 

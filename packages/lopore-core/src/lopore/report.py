@@ -7,35 +7,61 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .data.manifest import is_sound
 from .errors import LoporeError
+from .explain import choose_explainer, explain
 from .model import Interval
+from .overlay import blend, for_screen, natural_limits
+from .predict import prepare
+from .preprocess import resize, round_to
 
 if TYPE_CHECKING:
+    from .contracts import Explainer
     from .evaluate import Evaluation
     from .model import ModelRecord, OpenModel
 
 THUMB = 300
 _STYLE = """
-:root{color-scheme:light;--ink:#1c2430;--soft:#5b6675;--line:#dfe4ea;--paper:#fff;--wash:#f5f7f9;--warn:#8a4b00}
-*{box-sizing:border-box}body{margin:0;background:var(--wash);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:28px 24px 60px}h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 10px}
-p.lead{color:var(--soft);margin:0 0 18px;max-width:75ch}section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin:14px 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}.tile{border:1px solid var(--line);border-radius:8px;padding:12px 14px;background:var(--paper)}
-.tile b{display:block;font-size:24px;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600;font-size:13px}td small{color:var(--soft)}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:14px}.plots svg{width:100%;height:auto}
-.scroll{overflow-x:auto}.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(310px,1fr));gap:14px}
-figure{margin:0;border:1px solid var(--line);border-radius:8px;overflow:hidden;background:var(--paper)}figure div{display:grid;grid-template-columns:1fr 1fr}
-figure img{width:100%;display:block;aspect-ratio:1;object-fit:contain;background:#15181c}figcaption{padding:8px 10px;font-size:13px;overflow-wrap:anywhere}
-figcaption small{color:var(--soft)}.warn{border-color:#e3b778;background:#fff8ee;color:var(--warn)}
+:root { color-scheme: light; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea; --paper: #fff; --wash: #f5f7f9 }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--wash); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
+main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px }
+h1 { font-size: 26px; margin: 0 0 4px; overflow-wrap: anywhere }
+h2 { font-size: 19px; margin: 36px 0 10px }
+p.lead { color: var(--soft); margin: 0 0 18px; max-width: 95ch; overflow-wrap: anywhere }
+section, .tile, figure { background: var(--paper); border: 1px solid var(--line); border-radius: 8px }
+section { padding: 16px 18px; margin: 14px 0 }
+section.warn { border-color: #e3b778; background: #fff8ee; color: #8a4b00 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px }
+.tile { padding: 12px 14px }
+.tile b { display: block; font-size: 23px; font-variant-numeric: tabular-nums }
+.tile span { color: var(--soft); font-size: 13px }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 110px }
+tr:last-child td { border-bottom: 0 }
+th { color: var(--soft); font-weight: 600; font-size: 13px }
+td small, figcaption small { color: var(--soft) }
+table.square { width: auto }
+table.square td, table.square th { min-width: 104px; max-width: 220px; overflow-wrap: anywhere; white-space: normal }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 14px }
+.plots svg { width: 100%; height: auto }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px }
+figure { margin: 0; overflow: hidden }
+figure div { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; background: #15181c }
+figure img { width: 100%; display: block; aspect-ratio: 1; object-fit: contain }
+figcaption { padding: 8px 12px 10px; font-size: 13px; overflow-wrap: anywhere }
 """
+_NOTICE = (
+    "A demonstration for a person's review; no certification, and no replacement for a qualified radiographer's "
+    "judgement."
+)
 
 
 def evaluation_report(model: OpenModel, evaluation: Evaluation, *, pictures: int = 12) -> str:
@@ -57,8 +83,7 @@ def evaluation_report(model: OpenModel, evaluation: Evaluation, *, pictures: int
             _class_table(evaluation),
             _confusion(evaluation),
             *_galleries(model, evaluation, pictures),
-            "<p class='lead'>A demonstration for a person's review; no certification, and no replacement for a qualified "
-            "radiographer's judgement.</p></main></body></html>",
+            f"<p class='lead'>{_NOTICE}</p></main></body></html>",
         ]
     )
 
@@ -75,8 +100,8 @@ def _lead(record: ModelRecord, evaluation: Evaluation) -> str:
     how = point.rule if record.task == "multiclass" else f"threshold {limits} ({point.rule}{chosen})"
     return _plain(
         f"{record.framework}/{record.backbone}, {record.task}. {metrics.images} pictures of {metrics.groups} groups. "
-        f"Decision: {how}. Intervals: 95 %, {metrics.resamples} resamples of whole groups, because pictures of one film "
-        "are not independent."
+        f"Decision: {how}. Intervals: 95 %, {metrics.resamples} resamples of whole groups, because pictures of one "
+        "film are not independent."
     )
 
 
@@ -129,7 +154,7 @@ def _confusion(evaluation: Evaluation) -> str:
             )
         rows.append(f"<tr><td>{_plain(name)}</td>{''.join(cells)}</tr>")
     return (
-        "<h2>Confusion</h2><section class='scroll'><table><tr><th>truth down, answer across</th>"
+        "<h2>Confusion</h2><section class='scroll'><table class='square'><tr><th>truth down, answer across</th>"
         f"{head}</tr>{''.join(rows)}</table></section>"
     )
 
@@ -201,17 +226,44 @@ class _Mistake:
     margin: float
 
 
+@dataclass(frozen=True)
+class _Thumb:
+    """A mistake at thumbnail size: picture (h, w, 3) uint8, heat (h, w) float32 or None, and what is to be said."""
+
+    picture: NDArray[np.uint8] | None
+    heat: NDArray[np.float32] | None
+    note: str = ""
+
+
 def _galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[str]:
-    false_calls, missed = _mistakes(model.record, evaluation)
+    if not pictures:
+        return []
+    false_calls, missed = (mistakes[:pictures] for mistakes in _mistakes(model.record, evaluation))
+    try:
+        explainer, why = choose_explainer(model), ""
+    except LoporeError as error:
+        explainer, why = None, str(error)
+    thumbs = {mistake: _thumb(model, explainer, evaluation, mistake) for mistake in (*false_calls, *missed)}
+    heats = [thumb.heat for thumb in thumbs.values() if thumb.heat is not None]
+    scale = explainer.scale if explainer else ""
+    limits = natural_limits(np.concatenate([heat.ravel() for heat in heats]), scale) if heats else (0.0, 1.0)
+    # One scale for all: stretched one by one, a picture without any evidence would look as hot as a sure one.
+    told = f"Heat: {explainer.name}, one scale for all pictures, 0 to {limits[1]:.3g} ({scale})." if explainer else why
+    parts = (
+        ("False positives", "A defect was called that is not there; the surest first.", false_calls),
+        ("False negatives", "A defect is there and was not called; the lowest score first.", missed),
+    )
     return [
-        _gallery(model, evaluation, "False positives", "Called, but not there; the surest first.", false_calls[:pictures]),
-        _gallery(model, evaluation, "False negatives", "There, but not called; the lowest score first.", missed[:pictures]),
+        _gallery(title, f"{what} {told}", [_figure(evaluation, model.record, m, thumbs[m], limits) for m in mistakes])
+        for title, what, mistakes in parts
     ]
 
 
 def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistake], list[_Mistake]]:
     false_calls, missed = [], []
-    for column in _shown_columns(record):
+    columns = _shown_columns(record)
+    defects = [column for column in columns if not is_sound(record.classes[column])] or columns
+    for column in defects:
         truth = _truth(evaluation, column)
         for index, score in enumerate(evaluation.scores[:, column]):
             called = record.classes[column] in evaluation.decision(record, index).labels
@@ -222,55 +274,49 @@ def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistak
     return sorted(false_calls, key=lambda m: m.margin), sorted(missed, key=lambda m: m.margin)
 
 
-def _gallery(model: OpenModel, evaluation: Evaluation, title: str, what: str, mistakes: Sequence[_Mistake]) -> str:
-    if not mistakes:
+def _gallery(title: str, what: str, figures: Sequence[str]) -> str:
+    if not figures:
         return f"<h2>{title}</h2><section>None.</section>"
-    figures = "".join(_figure(model, evaluation, mistake) for mistake in mistakes)
-    scale = "Heat maps share no scale between pictures; each one's maximum stands in its caption."
-    return f"<h2>{title}</h2><p class='lead'>{what} {scale}</p><div class='gallery'>{figures}</div>"
+    return f"<h2>{title}</h2><p class='lead'>{_plain(what)}</p><div class='gallery'>{''.join(figures)}</div>"
 
 
-def _figure(model: OpenModel, evaluation: Evaluation, mistake: _Mistake) -> str:
-    row = evaluation.manifest.rows[mistake.index]
-    record = model.record
-    name = record.classes[mistake.column]
+def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:
+    name = model.record.classes[mistake.column]
     try:
-        plain, heated, caption = _thumbs(model, evaluation.manifest.file(row), name)
+        prepared = prepare(model.record, evaluation.manifest.file(evaluation.manifest.rows[mistake.index]))
+        pixels = for_screen(prepared.radiograph.pixels)
+        scale = THUMB / max(pixels.shape[:2])
+        size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
+        picture = round_to(resize(pixels, size), np.dtype(np.uint8))
+        if explainer is None:
+            return _Thumb(picture, None)
+        heat = explain(model, prepared, class_name=name, explainer=explainer)
+        return _Thumb(picture, resize(np.nan_to_num(heat.values), size))
     except LoporeError as error:
-        plain = heated = b""
-        caption = str(error)
-    images = "".join(
-        f"<img alt='{alt}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
-        for alt, data in (("radiograph", plain), ("heat map", heated))
-        if data
-    )
+        return _Thumb(None, None, str(error))
+
+
+def _figure(
+    evaluation: Evaluation, record: ModelRecord, mistake: _Mistake, thumb: _Thumb, limits: tuple[float, float]
+) -> str:
+    row = evaluation.manifest.rows[mistake.index]
+    images = []
+    if thumb.picture is not None:
+        images.append(_image(thumb.picture, f"radiograph {row.path}"))
+        if thumb.heat is not None:
+            images.append(_image(blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits), "the same with heat"))
     decision = evaluation.decision(record, mistake.index).text
     score = evaluation.scores[mistake.index, mistake.column]
+    note = f"<br>{_plain(thumb.note)}" if thumb.note else ""
     return (
-        f"<figure><div>{images}</div><figcaption><b>{_plain(name)} {score:.3f}</b>, answered {_plain(decision)}, truth "
-        f"{_plain(' + '.join(row.labels))}<br><small>{_plain(row.path)}<br>{_plain(caption)}</small></figcaption></figure>"
+        f"<figure><div>{''.join(images)}</div><figcaption><b>{_plain(record.classes[mistake.column])} {score:.3f}</b>, "
+        f"answered {_plain(decision)}, truth {_plain(' + '.join(row.labels) or 'none')}"
+        f"<br><small>{_plain(row.path)}{note}</small></figcaption></figure>"
     )
 
 
-def _thumbs(model: OpenModel, path: Path, class_name: str) -> tuple[bytes, bytes, str]:
-    """PNG of the radiograph and of its heat map, and what the map is."""
-    from .explain import choose_explainer, explain
-    from .overlay import blend, for_screen, natural_limits
-    from .predict import prepare
-    from .preprocess import resize, round_to
-    from .radiograph import write_radiograph
+def _image(picture: NDArray[np.uint8], what: str) -> str:
+    import cv2
 
-    prepared = prepare(model.record, path)
-    pixels = prepared.radiograph.pixels
-    scale = THUMB / max(pixels.shape[:2])
-    size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
-    plain = round_to(resize(for_screen(pixels), size), np.dtype(np.uint8))
-    try:
-        explainer = choose_explainer(model)
-    except LoporeError as error:
-        return write_radiograph(plain, None), b"", str(error)
-    heat = explain(model, prepared, class_name=class_name, explainer=explainer)
-    limits = natural_limits(heat.values, heat.scale)
-    values = resize(np.nan_to_num(heat.values), size)
-    heated = blend(plain, values, opacity=0.6, limits=limits)
-    return write_radiograph(plain, None), write_radiograph(heated, None), f"{heat.explainer}, maximum {limits[1]:.3g} ({heat.scale})"
+    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+    return f"<img alt='{_plain(what)}' src='data:image/jpeg;base64,{base64.b64encode(coded.tobytes()).decode()}'>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from .config import Experiment
 from .contracts import Learner
 from .errors import RunError
 from .metrics import Metrics
-from .model import ModelFolder
+from .model import RECORD_NAME, ModelFolder
 from .registry import discover
 from .run import folder as runs
 from .run.checkpoints import Checkpoints
@@ -41,6 +42,14 @@ class TrainResult:
     failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     first: bool = True
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The model in each of its formats, where it lies."""
+        if self.model_folder is None:
+            return ()
+        folder = ModelFolder.read(self.model_folder)
+        return tuple(folder.file_for(format) for format in folder.record.formats)
 
 
 def train(
@@ -83,13 +92,17 @@ def train(
         if rank == 0 and resume is None:
             _begin(plan, folder, crossed=crossed, folds=folds, allow_leaks=allow_leaks)
         _tell_start(plan, folder, progress)
-        return (
-            _cross_validate(plan, folder, progress) if learner is None else _run(plan, learner, folder, out, progress)
-        )
+        try:
+            if learner is None:
+                return _cross_validate(plan, folder, progress)
+            return _run(plan, learner, folder, out, progress)
+        except KeyboardInterrupt:
+            progress.line(f"interrupted; go on with: lopore train --resume {folder.name} --out {out}")
+            raise
 
 
 def _new_folder(folder: Path, rank: int) -> Path:
-    if rank == 0 and folder.exists() and any(folder.iterdir()):
+    if rank == 0 and (folder / runs.CONFIG).exists():
         raise RunError(f"run {folder} exists already; go on with --resume {folder.name}, or give another --run-name")
     return folder
 
@@ -126,7 +139,7 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     if not first:
         return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
     model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
-    progress.line(f"saved {model.path}")
+    progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
     model, failed = write_exports(plan, sides, model, progress)
     runs.add_facts(folder, model=str(model.path), finished=datetime.now(UTC).isoformat(timespec="seconds"))
     return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
@@ -136,8 +149,10 @@ def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) ->
     """The model of this run: published now, or already before an interruption."""
     facts = runs.read_facts(folder)
     target = out / "final" / facts["name"] / facts["version"]
-    if (target / "lopore.json").is_file():
+    if (target / RECORD_NAME).is_file():
         return ModelFolder.read(target)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(left, ignore_errors=True)
     return write(target)
 
 

@@ -23,6 +23,7 @@ from . import distributed, precision
 from .backbones import build, cam_support, statistics_in_force
 from .freezing import build_optimizer, freeze, frozen_modules
 from .losses import image_loss
+from .memory import keep_freed_memory
 from .network import Network, to_scores, to_tensor
 from .precision import Plan, Trial
 from .schedules import Rate
@@ -46,6 +47,8 @@ class TorchLearner:
         self.request = request
         self.rank, self.world = distributed.place()
         self.device = distributed.choose_device(request.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         distributed.join(self.device)
         if request.threads:
             torch.set_num_threads(request.threads)
@@ -151,8 +154,19 @@ class TorchLearner:
         pixels = to_tensor(batch.pixels, self.device)
         targets = torch.from_numpy(np.array(batch.targets)).to(self.device, non_blocking=True)
         with plan.autocast(self.device):
-            logits = runner(pixels)
+            logits = self._forward(runner, pixels)
         return self.image_loss(logits.float(), targets).sum()
+
+    def _forward(self, runner: nn.Module, pixels: Tensor) -> Tensor:
+        if not self.request.compile:
+            return cast(Tensor, runner(pixels))
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return cast(Tensor, runner(pixels))
+        except TorchDynamoException as error:
+            text = " ".join(str(error).split())[:160]
+            raise RunError(f"torch.compile failed here ({text}); set training.compile: false") from None
 
     def _update(self) -> None:
         factor = self.rate.factor(self.step)

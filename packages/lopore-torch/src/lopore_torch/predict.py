@@ -14,6 +14,7 @@ from lopore.errors import ModelError
 
 from .backbones import rebuild
 from .distributed import choose_device
+from .memory import keep_freed_memory
 from .network import Network, Segmenter, to_maps, to_scores, to_tensor
 from .weights import read_tensors
 
@@ -38,6 +39,8 @@ class TorchSession:
         threads: int | None = None,
         shape: tuple[tuple[int, int], int] = ((224, 224), 1),
     ) -> None:
+        if device.type == "cpu":
+            keep_freed_memory()
         self.network: Network | None = network.to(device).to(memory_format=torch.channels_last).eval()
         self.network.requires_grad_(False)
         self.task, self.device, self.threads, self.shape = task, device, threads, shape

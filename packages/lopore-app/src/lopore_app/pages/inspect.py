@@ -10,7 +10,7 @@ import streamlit as st
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.model import ModelFolder, OpenModel, open_model
-from lopore.overlay import COLOUR_MAPS, natural_limits
+from lopore.overlay import COLOUR_MAPS, colour_ramp, natural_limits
 from lopore.preprocess import Preprocessing
 from lopore.registry import discover
 from lopore_app.session import (
@@ -151,9 +151,9 @@ def card(found: Answer, model: OpenModel) -> None:
     prediction = found.prediction
     with st.container(border=True):
         left, right = st.columns([1, 2])
-        left.metric("Decision", decision_text(prediction.decision))
-        rule = "set by you" if prediction.decision.threshold != model.record.threshold.value else model.record.threshold.rule
-        left.caption(f"threshold {prediction.decision.threshold:.3f}, {plain(rule)}")
+        left.caption("Decision")
+        left.subheader(plain(decision_text(prediction.decision)), anchor=False)
+        left.caption(plain(operating_point(found, model)))
         ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:5]
         for name, score in ranked:
             right.progress(min(1.0, score), text=f"{plain(name.replace('_', ' '))}: {score:.3f}")
@@ -161,6 +161,16 @@ def card(found: Answer, model: OpenModel) -> None:
             st.caption("16-bit film, shown between its 0.1 and 99.9 percentiles; the network saw the full depth's window.")
         for note in prediction.notes:
             st.caption(plain(note))
+
+
+def operating_point(found: Answer, model: OpenModel) -> str:
+    """Which threshold decided, and how it was chosen."""
+    own, used = model.record.threshold, found.prediction.decision.threshold
+    if used == 0:
+        return "the class that scores highest"
+    if used != own.value and not own.per_class:
+        return f"threshold {used:.3f}, set by you"
+    return f"threshold {used:.3f}, {own.rule}{f', chosen on {own.chosen_on}' if own.chosen_on else ''}"
 
 
 def pictures(film: Film, found: Answer, choice: Settings) -> None:
@@ -174,6 +184,7 @@ def pictures(film: Film, found: Answer, choice: Settings) -> None:
     picture = screen(found.enhanced, found.heat, choice.opacity, choice.colour_map)
     right.image(picture, caption=f"Enhanced, with evidence for {plain(name)}", width="stretch")
     low, high = natural_limits(found.heat.values, found.heat.scale)
+    right.image(colour_ramp(choice.colour_map), width="stretch")
     right.caption(f"{found.heat.explainer}: colours run from {low:.3g} to {high:.3g} ({found.heat.scale})")
 
 
@@ -202,7 +213,6 @@ def answered(model: OpenModel, films: list[Film], chain: Chain, choice: Settings
 
 def page() -> None:
     """The whole page."""
-    st.title("Inspect")
     model = choose_model(Shelf.look())
     choice = settings(model) if model else None
     films = uploads(model.record.preprocessing if model else Preprocessing())

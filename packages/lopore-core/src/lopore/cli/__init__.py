@@ -25,30 +25,48 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command '{args[0][:60]}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
-        from ..errors import LoporeError
+        from lopore.errors import LoporeError
 
         try:
             return super().invoke(ctx)
         except LoporeError as error:
             if ctx.params.get("debug"):
                 raise
-            raise OneLine(str(error), error.exit_code) from None
+            raise OneLine(str(error)) from None
         except MemoryError:
-            raise OneLine("out of memory; lower the batch size, the picture size or data.cache_mb", 1) from None
+            raise OneLine("out of memory; lower the batch size, the picture size or data.cache_mb") from None
         except OSError as error:
             if ctx.params.get("debug") or isinstance(error, BrokenPipeError):
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            raise OneLine(f"{where}{error.strerror or error}; mend that and run the command again", 1) from None
+            raise OneLine(f"{where}{error.strerror or error}; mend that and run the command again") from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            text = f"{type(error).__name__}: {error}"[:500]
+            raise OneLine(f"unexpected {text}; `lopore --debug ...` shows where, please report it") from error
 
 
 class OneLine(click.ClickException):
     """A user's mistake: its text on one line of standard error, no traceback."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(" ".join(message.split()))
-        self.exit_code = exit_code
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.split())
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in line))
 
     def show(self, file: object = None) -> None:
         click.echo(f"lopore: {self.format_message()}", err=True)

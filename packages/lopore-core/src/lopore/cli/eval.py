@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from lopore.model import Interval
 
 
 @click.command(name="eval")
@@ -12,7 +16,9 @@ import click
 @click.option("--manifest", type=click.Path(path_type=Path), help="Default: the manifest the model was trained on.")
 @click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: reports/NAME-VERSION-SPLIT.")
-@click.option("--pictures", type=click.IntRange(0, 200), default=12, show_default=True, help="Worst mistakes of each kind.")
+@click.option(
+    "--pictures", type=click.IntRange(0, 200), default=12, show_default=True, help="Worst mistakes of each kind."
+)
 @click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
@@ -27,15 +33,16 @@ def command(
     as_json: bool,
 ) -> None:
     """Score MODEL on one side of a split and write predictions.csv, metrics.json and report.html."""
-    from ..evaluate import evaluate, own_manifest, write_evaluation
-    from ..model import locate_model, open_model
+    from lopore.evaluate import evaluate, own_manifest, write_evaluation
+    from lopore.model import locate_model, open_model
+    from lopore.run.progress import Progress
+
     from .inputs import Tally
 
     folder = locate_model(model_name)
     films = own_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
-    with click.progressbar(length=1000, label="Predicting", file=click.get_text_stream("stderr")) as bar:
-        found = evaluate(model, films, split=split, progress=lambda n, of: bar.update(n * 1000 // of - bar.pos))
+    found = evaluate(model, films, split=split, progress=Progress().stage("predicting"))
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
     papers = write_evaluation(model, found, target, pictures=pictures)
     if as_json:
@@ -54,10 +61,10 @@ def command(
         tally.finish("scored")
 
 
-def _summary(overall: dict[str, object], images: int, groups: int) -> str:
+def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
     lines = [f"{images} images of {groups} groups, 95 % intervals resample groups"]
     for name, interval in overall.items():
-        value, low, high = (getattr(interval, part) for part in ("value", "low", "high"))
-        bounds = f"  {low:.3f} to {high:.3f}" if low is not None else ""
-        lines.append(f"  {name:<18} {'not defined' if value is None else f'{value:.3f}'}{bounds}")
+        value = "not defined" if interval.value is None else f"{interval.value:.3f}"
+        bounds = "" if interval.low is None else f"  {interval.low:.3f} to {interval.high:.3f}"
+        lines.append(f"  {name:<18} {value}{bounds}")
     return "\n".join(lines)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from ..contracts import Explainer
-    from ..model import OpenModel
+    from lopore.contracts import Explainer
+    from lopore.model import OpenModel
 
 
 @click.command(name="explain")
@@ -32,17 +33,19 @@ def command(
     raw: bool,
 ) -> None:
     """Draw what drove the decision on IMAGES: an overlay with its scale bar for each."""
-    from ..explain import choose_explainer
-    from ..model import locate_model, open_model
+    from lopore.explain import check_class, choose_explainer
+    from lopore.model import locate_model, open_model
+
     from .enhance import target_names
     from .inputs import Tally, expand
 
     tally = Tally()
     model = open_model(locate_model(model_name), runtime=runtime)
     explainer = choose_explainer(model, explainer_name)
+    check_class(model, class_name)
     paths = expand(images, tally)
     for path, target in zip(paths, target_names(paths, out), strict=True):
-        tally.attempt(path, lambda p=path, t=target: _one(model, explainer, p, t, class_name, opacity, raw))
+        tally.attempt(path, partial(_one, model, explainer, path, target, class_name, opacity, raw))
     tally.finish("explained")
 
 
@@ -53,11 +56,11 @@ def _one(
 
     import numpy as np
 
-    from ..explain import explain
-    from ..files import atomic_write_bytes
-    from ..overlay import draw_overlay
-    from ..predict import decide, prepare, score_pictures
-    from ..radiograph import write_radiograph
+    from lopore.explain import explain
+    from lopore.files import atomic_write_bytes
+    from lopore.overlay import draw_overlay
+    from lopore.predict import decide, prepare, score_pictures
+    from lopore.radiograph import write_radiograph
 
     prepared = prepare(model.record, path)
     row = score_pictures(model, [prepared.pixels])[0]

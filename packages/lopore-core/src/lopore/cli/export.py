@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..model import ModelFolder
+    from lopore.model import ModelFolder
 
 
 @click.command(name="export")
@@ -26,8 +26,8 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     """Write MODEL in other formats; each is published only if it gives the same answers on real pictures."""
     from dataclasses import asdict
 
-    from ..export import export_model, gate_pictures
-    from ..model import locate_model
+    from lopore.export import export_model, gate_pictures
+    from lopore.model import locate_model
 
     folder = locate_model(model_name)
     pictures = gate_pictures(folder, _images(folder, images))
@@ -46,8 +46,9 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 
 def _images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
-    from ..errors import DataError
-    from ..evaluate import own_manifest
+    from lopore.errors import DataError
+    from lopore.evaluate import own_manifest
+
     from .inputs import Tally, expand
 
     if images:

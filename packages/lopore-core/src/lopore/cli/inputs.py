@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dcn"})
+
 
 class Tally:
     """Counts good and bad files; a bad one is told on standard error at once, the end decides the exit status."""
@@ -17,7 +19,7 @@ class Tally:
 
     def attempt(self, path: Path, work: Callable[[], None]) -> None:
         """Run ``work``; a user's error is told and counted, everything else passes."""
-        from ..errors import LoporeError
+        from lopore.errors import LoporeError
 
         try:
             work()
@@ -28,9 +30,16 @@ class Tally:
 
     def fail(self, source: str, reason: str) -> None:
         """Tell and count one failed file; the reason already names the source where it is an image error."""
+        from lopore.data.manifest import plain
+        from lopore.reading.files import display_name
+
         self.bad += 1
-        text = reason if source in reason else f"{source}: {reason}"
-        click.echo(f"lopore: {' '.join(text.split())}", err=True)
+        name, shown = display_name(Path(source).name), plain(source, 300)
+        if reason.startswith(f"{name} "):
+            text = f"{shown}{reason[len(name) :]}"
+        else:
+            text = reason if shown in reason else f"{shown}: {reason}"
+        click.echo(f"lopore: {plain(' '.join(text.split()), 800)}", err=True)
 
     def finish(self, verb: str) -> None:
         """Tell the counts on standard error and leave with status 1 where any file failed."""
@@ -42,11 +51,12 @@ class Tally:
 def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
     """Images among files, folders (searched to the bottom) and globs, each once, sorted.
 
-    A file named by itself is kept whatever it holds, so that its reader says what is wrong with it; other files in
-    folders are passed over. An argument that gives nothing is counted as failed; no argument at all is a ConfigError.
+    A file that is named by itself, or by its suffix says that it is an image, is kept whatever it holds, so that its
+    reader says what is wrong with it; other files in folders are passed over. An argument that gives nothing is
+    counted as failed; no argument at all is a ConfigError.
     """
-    from ..errors import ConfigError, ImageError
-    from ..radiograph import image_paths
+    from lopore.errors import ConfigError, ImageError
+    from lopore.radiograph import image_paths
 
     if not images:
         raise ConfigError("name at least one image, folder or glob")
@@ -56,10 +66,11 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
             found[given] = None
             continue
         try:
-            paths = image_paths(given).images
+            sound, others = image_paths(given)
         except ImageError as error:
             tally.fail(str(given), str(error))
             continue
+        paths = sorted([*sound, *(path for path in others if path.suffix.lower() in IMAGE_SUFFIXES)])
         if not paths:
             tally.fail(str(given), f"{given} holds no image")
         found.update(dict.fromkeys(paths))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..model import ModelFolder
+    from lopore.model import ModelFolder, ModelRecord
 
 
 @click.command(name="inspect")
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record.")
 def command(model_name: str | None, as_json: bool) -> None:
     """Show MODEL's record and check its files; without MODEL, list the models that are found."""
-    from ..model import locate_model
+    from lopore.model import locate_model
 
     if model_name is None:
         _list_models()
@@ -31,8 +31,8 @@ def command(model_name: str | None, as_json: bool) -> None:
 
 
 def _list_models() -> None:
-    from ..errors import ModelError
-    from ..model import BrokenModel, find_models, model_roots
+    from lopore.errors import ModelError
+    from lopore.model import BrokenModel, find_models, model_roots
 
     found = list(find_models())
     for item in found:
@@ -55,21 +55,35 @@ def _summary(folder: ModelFolder) -> str:
     metrics = [
         f"{name} {score.value:.3f}" + (f" ({score.low:.3f} to {score.high:.3f})" if score.low is not None else "")
         for name, score in record.metrics.items()
-        if score.value is not None
+        if score.value is not None and "/" not in name
     ]
+    colour = "grey" if plan.channels == 1 else "colour"
+    exact = "exact Grad-CAM in exports"
+    heat_maps = exact if record.explanation.exact_cam else record.explanation.reason or "no exact Grad-CAM in exports"
     rows = {
         "model": f"{folder.title} ({folder.path})",
         "network": f"{record.framework}/{record.backbone}, {record.task}",
         "classes": ", ".join(record.classes),
-        "input": f"{plan.size[0]} x {plan.size[1]} px, {plan.channels} channel(s), {plan.depth} bit, {plan.resize}",
+        "input": f"{plan.size[0]} x {plan.size[1]} px, {colour}, {plan.depth} bit, {plan.resize}",
         "enhance": ", ".join(str(step["name"]) for step in plan.enhance) or "nothing",
-        "threshold": f"{record.threshold.value:.3f}, {record.threshold.rule}, chosen on {record.threshold.chosen_on}",
-        "scores": f"{'; '.join(metrics[:6])} on {record.metrics_split}" if metrics else "none",
+        "decision": _decision(record),
+        "scores": f"{'; '.join(metrics)} on {record.metrics_split}" if metrics else "none",
         "split": f"{record.leaks.split_kind}, leaks: {leaks}",
-        "heat maps": "exact Grad-CAM in exports" if record.explanation.exact_cam else record.explanation.reason or "none",
-        "formats": ", ".join(record.formats),
+        "heat maps": heat_maps,
+        "formats": ", ".join(record.formats) or "none",
         "licence": record.licence or "not stated",
         "trained": f"{record.created} with {', '.join(f'{k} {v}' for k, v in sorted(record.versions.items()))}",
         "checks": f"preprocessing {record.preprocessing_fingerprint}",
     }
     return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
+
+
+def _decision(record: ModelRecord) -> str:
+    point = record.threshold
+    if record.task == "multiclass":
+        return "the largest score" + (f", undecided under {point.value:.3f}" if point.value else "")
+    limits = ", ".join(f"{name} from {value:.3f}" for name, value in point.per_class.items())
+    chosen = f", chosen on {point.chosen_on}" if point.chosen_on else ""
+    if not limits:
+        limits = f"{record.positive or 'a class'} from {point.value:.3f}"
+    return f"{limits} ({point.rule}{chosen})"

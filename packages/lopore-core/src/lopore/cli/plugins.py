@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from lopore.registry import Registry
 
 
 @click.command(name="plugins")
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit 1 if any plugin has a problem.")
 def command(as_json: bool, strict: bool) -> None:
     """List enhancers, backbones, trainers, exporters, predictors and explainers."""
-    from ..registry import discover
+    from lopore.registry import discover
 
     registry = discover()
     click.echo(json.dumps(_as_data(registry), indent=2) if as_json else _as_text(registry))
@@ -25,7 +25,7 @@ def command(as_json: bool, strict: bool) -> None:
 
 
 def _as_data(registry: Registry) -> dict[str, Any]:
-    from ..registry import KINDS
+    from lopore.registry import KINDS
 
     entries = {kind: getattr(registry, kind) for kind in KINDS}
     return {
@@ -50,7 +50,7 @@ def vars_of(plugin: Any) -> dict[str, Any]:
 
 
 def _as_text(registry: Registry) -> str:
-    from ..registry import KINDS
+    from lopore.registry import KINDS
 
     lines = []
     for kind in KINDS:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from ..predict import Prediction
+    from lopore.predict import Prediction
 
 
 @click.command(name="predict")
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", "model_name", required=True, help="Model folder, ONNX file, NAME or NAME/VERSION.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a .csv, .json or .jsonl file instead of the terminal.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write a .csv, .json or .jsonl file instead of the terminal."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--chain", "chain_text", help="Enhance first: steps or a preset, as `lopore enhance` takes them.")
 @click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
@@ -39,10 +39,12 @@ def command(
     page: int | None,
 ) -> None:
     """Predict IMAGES (files, folders or globs); bad files are told one by one and the rest goes on."""
-    from ..enhance import Chain
-    from ..errors import ConfigError
-    from ..model import locate_model, open_model
-    from ..predict import Failure, predict_files
+    from lopore.enhance import Chain
+    from lopore.errors import ConfigError
+    from lopore.model import locate_model, open_model
+    from lopore.predict import Failure, predict_files
+    from lopore.run.progress import Progress
+
     from .inputs import Tally, expand
 
     if out is not None and out.suffix not in (".csv", ".json", ".jsonl"):
@@ -50,7 +52,10 @@ def command(
     tally = Tally()
     chain = Chain.from_text(chain_text) if chain_text else None
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
-    results = predict_files(model, expand(images, tally), chain=chain, batch_size=batch_size, page=page)
+    paths = expand(images, tally)
+    results = predict_files(model, paths, chain=chain, batch_size=batch_size, page=page)
+    if out is not None:
+        results = Progress().track(results, len(paths), "predicting")
 
     def good() -> Iterator[Prediction]:
         for result in results:
@@ -72,34 +77,43 @@ def command(
 
 
 def _line(prediction: Prediction) -> str:
+    from lopore.data.manifest import plain
+
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
-    scores = "  ".join(f"{name} {score:.3f}" for name, score in ranked)
-    return f"{prediction.source}: {prediction.decision.text}  ({scores})"
+    scores = "  ".join(f"{plain(name, 60)} {score:.3f}" for name, score in ranked)
+    return f"{plain(prediction.source, 300)}: {plain(prediction.decision.text)}  ({scores})"
 
 
 def _write_file(out: Path, predictions: Iterator[Prediction]) -> None:
-    from ..files import atomic_write_text
+    from lopore.files import text_in_the_making
 
-    stream = io.StringIO()
-    if out.suffix == ".csv":
-        _write_csv(stream, predictions)
-    elif out.suffix == ".jsonl":
-        stream.writelines(f"{prediction.model_dump_json()}\n" for prediction in predictions)
-    else:
-        json.dump([prediction.model_dump(mode="json") for prediction in predictions], stream, indent=1)
-    atomic_write_text(out, stream.getvalue())
+    write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix]
+    with text_in_the_making(out) as stream:
+        write(stream, predictions)
     click.echo(str(out), err=True)
 
 
-def _write_csv(stream: IO[str], predictions: Iterator[Prediction]) -> None:
-    writer: Any = None
+def _write_lines(stream: IO[str], predictions: Iterator[Prediction]) -> None:
+    stream.writelines(f"{prediction.model_dump_json()}\n" for prediction in predictions)
+
+
+def _write_list(stream: IO[str], predictions: Iterator[Prediction]) -> None:
+    before = "["
     for prediction in predictions:
-        if writer is None:
-            names = ["source", "decision", "score", "threshold", *prediction.scores, "sha256", "page", "model"]
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(names)
-        decision = prediction.decision
-        scores = [f"{score:.6f}" for score in prediction.scores.values()]
-        source = prediction.source if prediction.source[:1] not in "=+-@" else f"'{prediction.source}"
-        row = [source, decision.text, f"{decision.score:.6f}", decision.threshold, *scores]
+        stream.write(f"{before}\n{prediction.model_dump_json()}")
+        before = ","
+    stream.write("[]\n" if before == "[" else "\n]\n")
+
+
+def _write_csv(stream: IO[str], predictions: Iterator[Prediction]) -> None:
+    from lopore.data.manifest import safe_cell
+
+    writer = csv.writer(stream, lineterminator="\n")
+    for number, prediction in enumerate(predictions):
+        decision, scores = prediction.decision, prediction.scores
+        if number == 0:
+            names = [f"score:{name}" for name in scores]
+            writer.writerow(["source", "decision", "score", "threshold", *names, "sha256", "page", "model"])
+        told = [f"{value:.6f}" for value in (decision.score, decision.threshold, *scores.values())]
+        row = [safe_cell(prediction.source), safe_cell(decision.text), *told]
         writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])

@@ -112,6 +112,7 @@ def _as_data(result: TrainResult) -> dict[str, Any]:
     return {
         "model": str(result.model_folder) if result.model_folder else None,
         "run": str(result.run_folder),
+        "files": [str(path) for path in result.files],
         "metrics": result.metrics.model_dump(mode="json") if result.metrics else None,
         "failed": list(result.failed),
         "notes": list(result.notes),
@@ -133,6 +134,7 @@ def _as_text(result: TrainResult) -> str:
     lines.append(f"run   {result.run_folder}")
     if result.model_folder:
         lines.append(f"model {result.model_folder}")
+        lines += [f"  {path}" for path in result.files]
     lines += [f"failed: {line}" for line in result.failed]
     return "\n".join(lines)
 

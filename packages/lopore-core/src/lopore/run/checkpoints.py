@@ -22,7 +22,7 @@ _NAME = re.compile(r"epoch-(\d{4,6})")
 class State(BaseModel):
     """What core remembers of a run after ``epoch`` finished epochs; the framework's part lies beside it.
 
-    best_score: of the epoch that is kept. reference, stale: the score that early stopping measures against, and how
+    best_score, best_loss: of the epoch that is kept. reference, stale: what early stopping measures against, and how
     many epochs have not passed it. history: one row of the training log an epoch.
     """
 
@@ -31,6 +31,7 @@ class State(BaseModel):
     epoch: int = Field(0, ge=0)
     best_epoch: int = Field(0, ge=0)
     best_score: float | None = None
+    best_loss: float | None = None
     reference: float | None = None
     stale: int = Field(0, ge=0)
     stopped: bool = False

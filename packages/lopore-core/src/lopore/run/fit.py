@@ -139,16 +139,26 @@ def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
 
 
 def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
-    """The state after an epoch: whether it is the best so far, and whether to stop."""
+    """The state after an epoch: whether it is the best so far, and whether to stop.
+
+    Of equal scores the lower validation loss is better: on few films many epochs reach the same AUC.
+    """
     settings = plan.experiment.training
     by = "auc" if settings.select_by == "last" else settings.select_by
     score = row.get(f"val_{by}")
     update: dict[str, Any] = {"epoch": state.epoch + 1}
-    if score is not None and settings.select_by != "last" and (state.best_score is None or score > state.best_score):
-        update |= {"best_score": score, "best_epoch": state.epoch + 1}
-    row["best"] = int(update.get("best_epoch") == state.epoch + 1)
+    better = score is not None and (
+        state.best_score is None
+        or score > state.best_score
+        or (score == state.best_score and row["val_loss"] < (state.best_loss or 0.0))
+    )
+    if better:
+        update |= {"best_score": score, "best_loss": row["val_loss"]}
+        update["best_epoch"] = 0 if settings.select_by == "last" else state.epoch + 1
+    row["best"] = int(bool(update.get("best_epoch")))
     if settings.early_stopping is not None and score is not None:
-        passed = state.reference is None or score > state.reference + settings.early_stopping.min_delta
+        least = settings.early_stopping.min_delta
+        passed = better if least == 0 else state.reference is None or score > state.reference + least
         stale = 0 if passed else state.stale + 1
         update |= {"reference": score if passed else state.reference, "stale": stale}
         update["stopped"] = stale >= settings.early_stopping.patience

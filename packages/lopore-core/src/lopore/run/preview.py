@@ -48,7 +48,7 @@ def draw_sheet(rows: list[list[Pixels]], titles: list[str], heading: str) -> Ima
         draw.text((GAP, 6), heading[: width // 8], font=_font(14), fill=(235, 235, 235))
     for line, (row, title) in enumerate(zip(tiles, titles, strict=True)):
         y = top + line * (high + label + GAP)
-        draw.text((GAP, y + 2), title[:60], font=_font(12), fill=(250, 200, 90))
+        draw.text((GAP, y + 2), title[: width // 8], font=_font(12), fill=(250, 200, 90))
         for column, tile in enumerate(row):
             sheet.paste(Image.fromarray(tile), (GAP + column * (wide + GAP), y + label))
     return sheet

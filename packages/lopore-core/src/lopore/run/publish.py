@@ -19,7 +19,7 @@ from lopore.contracts import Learner, Scores
 from lopore.data.manifest import plain, safe_cell
 from lopore.errors import LoporeError
 from lopore.files import atomic_write_text, folder_in_the_making, sha256_of
-from lopore.metrics import Metrics, _answers, measure, operating_point
+from lopore.metrics import Metrics, answers_at, measure, operating_point
 from lopore.model import RECORD_NAME, Explanation, ModelFile, ModelFolder, ModelRecord, Threshold
 from lopore.preprocess import Preprocessing
 
@@ -93,7 +93,7 @@ def predictions_csv(plan: Plan, parts: list[tuple[str, Rows, Scores]], threshold
     for side, rows, scores in parts:
         if not len(rows):
             continue
-        answers = _answers(scores, targets.task, targets.classes, targets.positive, threshold)
+        answers = answers_at(scores, targets.task, targets.classes, targets.positive, threshold)
         truth = _table(targets.labels[rows], len(targets.classes))
         for number, row in enumerate(rows):
             entry = plan.manifest.rows[int(row)]
