@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nox
@@ -125,18 +122,12 @@ def bench(session: nox.Session) -> None:
         session.run("python", str(script), *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(default=False, reuse_venv=False)
 def pins(session: nox.Session) -> None:
-    """Write constraints.txt anew from what the registry offers today (versions only, no addresses)."""
-    session.install("uv")
-    sources = [f"packages/{name}/pyproject.toml" for name in PACKAGES]
-    extras = ["train", "dicom", "tiff", "segmentation", "offline"]
-    command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *(f"--extra={name}" for name in extras)]
-    tools = "\n".join((*TEST_TOOLS, "ruff", "mypy", "types-PyYAML", "build", "uv"))
-    found = subprocess.run(
-        [*command, "-", "--no-header", "--no-annotate", "--no-emit-index-url"],
-        input=tools, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    lines = [line for line in found.stdout.splitlines() if "==" in line and not line.startswith("lopore-")]
+    """Write constraints.txt anew: the versions that the registry's newest set installs together today, without addresses."""
+    options = [option for name in PACKAGES for option in ("-e", f"packages/{name}{EXTRAS.get(name, '')}")]
+    session.install("--upgrade", *options, *TEST_TOOLS, "ruff", "mypy", "types-PyYAML", "build", "uv")
+    found = session.run("uv", "pip", "freeze", "--exclude-editable", silent=True) or ""
+    lines = [line for line in found.splitlines() if "==" in line]
     (ROOT / "constraints.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    session.log(json.dumps({"pinned": len(lines)}))
+    session.log(f"{len(lines)} versions pinned")

@@ -2,9 +2,9 @@
 
 python benchmarks/bench_explain.py [--backbone resnet18] [--size 224] [--batch 4] [--rounds 7] [--json FILE]
 
-All see the same untrained one-channel network (arithmetic does not depend on the weights) in fp32; lopore as its session
-holds it, the packages as timm makes it. captum runs with internal_batch_size 25, its faster setting. Candidates take
-turns; the medians of a round's ratios count. One thread is measured in CPU time, several in wall time.
+All see the same untrained one-channel network (arithmetic does not depend on the weights) in fp32; lopore as its
+session holds it, the packages as timm makes it. captum runs with internal_batch_size 25, its faster setting. Candidates
+take turns; the medians of a round's ratios count. One thread is measured in CPU time, several in wall time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write the tables of docs/training.md from the config models: `python docs/config_reference.py` (`--check` only compares).
+"""Write the tables of docs/training.md from the config models; ``--check`` only compares.
 
 What a key means is the description of its field; fields that have none are told here, each once.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lopore.augment import Augmentation
+from lopore.augment import Augmentation, Step
 from lopore.config import Experiment
 
 PAGE = Path(__file__).with_name("training.md")
@@ -22,18 +22,20 @@ BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->
 
 MEANING = {
     "name": "Name of the experiment; the model folder is `models/final/NAME/VERSION`.",
-    "task": "`binary`: one class against all others. `multiclass`: one class a picture. `multilabel`: any number of classes a "
-    "picture. `segmentation`: a class a pixel, from masks.",
+    "task": "`binary`: one class against all others. `multiclass`: one class a picture. `multilabel`: any number of "
+    "classes a picture. `segmentation`: a class a pixel, from masks.",
     "seed": "Seed of weights, order of pictures, augmentation and bootstrap.",
     "augmentation": "`none`, or the steps below.",
-    "preprocessing.channels": "1 reads grey, 3 reads colour. A grey network with pretrained colour weights has its first layer folded.",
+    "preprocessing.channels": "1 reads grey, 3 reads colour. Pretrained colour weights are folded for a grey network.",
     "preprocessing.depth": "Bits a pixel that the network takes.",
-    "preprocessing.window.mode": "Which grey values of a deep film fill the network's range: `full` range of the file's type, "
-    "`percentile` of the film's own values, `fixed` grey values, DICOM `tags` (percentile where a file has none).",
-    "preprocessing.enhance": "Enhancement chain, a list of `{name: clahe, clip_limit: 2}`; `lopore enhance --list` names the steps.",
-    "preprocessing.resize": "`stretch` both sides; `letterbox` keeps the shape and fills with the film's median grey; `crop` keeps the "
-    "shape and takes the middle.",
-    "preprocessing.mean": "Mean of each channel, pixels scaled to 0..1. Default: that of the pretrained weights, else 0.5.",
+    "preprocessing.window.mode": "Which grey values of a deep film fill the network's range: `full` range of the "
+    "file's type, `percentile` of the film's own values, `fixed` grey values, DICOM `tags` (percentile where a file "
+    "has none).",
+    "preprocessing.enhance": "Enhancement chain: a list of steps such as `{name: clahe, clip_limit: 2}`, as "
+    "`lopore enhance --list` names them.",
+    "preprocessing.resize": "`stretch` both sides; `letterbox` keeps the shape and fills with the film's median grey; "
+    "`crop` keeps the shape and takes the middle.",
+    "preprocessing.mean": "Mean of each channel, pixels in 0..1. Default: that of the pretrained weights, else 0.5.",
     "preprocessing.std": "Standard deviation of each channel. Default: that of the pretrained weights, else 0.25.",
     "model.pretrained_sha256": "Checked where `model.pretrained` is a file.",
     "model.dropout": "Share of the features that is left out before the head, in training only.",
@@ -61,8 +63,9 @@ MEANING = {
     "training.device": "`auto` takes a GPU where there is one.",
     "training.threads": "CPU threads of the framework. Default: the cores allowed.",
     "training.keep_checkpoints": "Newest checkpoints that stay on disk.",
-    "training.threshold.rule": "How the operating point is chosen on validation films (binary, multi-label, segmentation): the "
-    "best F1, the highest threshold that keeps a recall, or a fixed value. `multiclass` answers with the largest score.",
+    "training.threshold.rule": "How the operating point is chosen on validation films (binary, multi-label, "
+    "segmentation): the best F1, the highest threshold that keeps a recall, or a fixed value. `multiclass` answers "
+    "with the largest score.",
 }
 
 
@@ -80,7 +83,7 @@ def keys(model: type[BaseModel] = Experiment, at: str = "") -> Iterator[tuple[st
     for name, field in model.model_fields.items():
         dotted = f"{at}.{name}".lstrip(".")
         sections = models_in(field.annotation)
-        if not sections or dotted == "augmentation" or not field.is_required() and field.default is None:
+        if not sections or dotted == "augmentation" or (not field.is_required() and field.default is None):
             yield dotted, field
         if sections and dotted != "augmentation":
             yield from keys(sections[0], dotted)
@@ -102,7 +105,9 @@ def default_of(field: FieldInfo) -> str:
 
 def allowed(field: FieldInfo) -> str:
     """Choices or bounds."""
-    choices = [str(value) for part in _parts(field.annotation) if get_origin(part) is Literal for value in get_args(part)]
+    choices = [
+        str(value) for part in _parts(field.annotation) if get_origin(part) is Literal for value in get_args(part)
+    ]
     text = ", ".join(f"`{choice}`" for choice in choices)
     signs = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
     bounds = [
@@ -136,7 +141,9 @@ def experiment_table() -> list[str]:
     unknown = MEANING.keys() - found.keys()
     if unknown:
         raise ValueError(f"MEANING names keys that do not exist: {', '.join(sorted(unknown))}")
-    rows = [f"| `{key}` | {default_of(field)} | {allowed(field)} | {meaning(key, field)} |" for key, field in found.items()]
+    rows = [
+        f"| `{key}` | {default_of(field)} | {allowed(field)} | {meaning(key, field)} |" for key, field in found.items()
+    ]
     return ["| key | default | allowed | meaning |", "|---|---|---|---|", *rows]
 
 
@@ -147,11 +154,8 @@ def step_rows() -> Iterator[str]:
         told = " ".join((step.__doc__ or "").split())
         yield f"| `augmentation.{name}` | off | `true`, `false`, or its settings | {told} |"
         for setting, inner in step.model_fields.items():
-            row = f"`augmentation.{name}.{setting}` | {default_of(inner)} | {allowed(inner)} | {inner.description or SHARE}."
-            yield f"| {row} |"
-
-
-SHARE = "Share of the pictures that are changed so"
+            told = inner.description or Step.model_fields[setting].description
+            yield f"| `augmentation.{name}.{setting}` | {default_of(inner)} | {allowed(inner)} | {told}. |"
 
 
 def render() -> str:

@@ -49,6 +49,16 @@ def test_an_enhancement_changes_the_call_at_once(opened: AppTest, model_folder: 
     assert [heading.value for heading in page.subheader][-1:] == ["no defect"]
 
 
+def test_a_preview_for_the_eye_is_shown_and_changes_no_call(opened: AppTest, model_folder: ModelFolder) -> None:
+    page = opened.run()
+    page.file_uploader[0].upload("bright.png", png(255), "image/png").run()
+    chosen = next(box for box in page.sidebar.selectbox if box.label == "For the eye only")
+    chosen.select("canny").run()
+    assert not page.exception
+    assert [heading.value for heading in page.subheader][-1:] == ["pore"]
+    assert "canny" not in page.multiselect[0].options
+
+
 def test_a_broken_file_is_one_line_and_the_others_are_shown(opened: AppTest, model_folder: ModelFolder) -> None:
     page = opened.run()
     files = [("broken.png", b"no picture at all", "image/png"), ("dark.png", png(0), "image/png")]
@@ -59,7 +69,9 @@ def test_a_broken_file_is_one_line_and_the_others_are_shown(opened: AppTest, mod
     assert [heading.value for heading in page.subheader][-1:] == ["no defect"]
 
 
-def test_a_corrupt_model_is_listed_and_harms_no_other(opened: AppTest, model_folder: ModelFolder, tmp_path: Path) -> None:
+def test_a_corrupt_model_is_listed_and_harms_no_other(
+    opened: AppTest, model_folder: ModelFolder, tmp_path: Path
+) -> None:
     corrupt = tmp_path / "models" / "final" / "corrupt" / "1"
     corrupt.mkdir(parents=True)
     (corrupt / "lopore.json").write_text("{")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def lopore(tmp_path: Path) -> Run:
-    """``lopore ARGUMENTS`` in a process that stands in tmp_path; ``before`` is a command that starts it, such as setpriv."""
+    """``lopore ARGUMENTS`` in a process that stands in tmp_path; ``before`` is a command that starts it."""
 
     def run(
         *arguments: object, before: tuple[str, ...] = (), preexec: Callable[[], None] | None = None, **environment: str
@@ -41,18 +41,20 @@ def lopore(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """``lopore ARGUMENTS`` in this process, standing in tmp_path."""
     from lopore.cli import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOPORE_MODELS", raising=False)
-    yield lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    return lambda *arguments: CliRunner().invoke(
+        main, [str(argument) for argument in arguments], catch_exceptions=False
+    )
 
 
 @pytest.fixture
 def films(tmp_path: Path, model_folder: ModelFolder) -> Path:
-    """Twelve made films in class folders, bright ones with pores; ``bright`` is a model in models/final that knows them."""
+    """Twelve made films in class folders; ``bright`` is a model in models/final that knows the bright ones as pores."""
     folder, rng = tmp_path / "films", np.random.default_rng(1)
     for name, level in (("pore", 190), ("no_defect", 60)):
         for number in range(6):

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.config import dump_experiment, load_experiment, parse_experiment
+from lopore.config import Experiment, dump_experiment, load_experiment, parse_experiment
 from lopore.enhance import Chain
 from lopore.errors import ConfigError, LoporeError
 
@@ -59,7 +59,7 @@ def with_value(dotted: str, value: Any) -> dict[str, Any]:
         (
             "",
             1,
-            "unknown key '', allowed: name, trainer, task, seed, data, preprocessing, augmentation, model, training, exports, licence",
+            f"unknown key '', allowed: {', '.join(Experiment.model_fields)}",
         ),
         ("exports", "onnx", "exports: Input should be a list (got 'onnx')"),
     ],

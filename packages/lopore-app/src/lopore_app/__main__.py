@@ -36,7 +36,9 @@ def main(models: Path | None, port: int, address: str, browser: bool) -> None:
     page = Path(__file__).with_name("main.py")
     flags = [f"--{name}={value}" for name, value in options.items()]
     try:
-        raise SystemExit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(page), *flags], env=environment))
+        raise SystemExit(
+            subprocess.call([sys.executable, "-m", "streamlit", "run", str(page), *flags], env=environment)
+        )
     except KeyboardInterrupt:
         raise SystemExit(0) from None
 

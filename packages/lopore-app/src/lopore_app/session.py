@@ -120,7 +120,9 @@ def fitting_explainers(model: OpenModel) -> list[str]:
     return sorted(explainers_for(model), key=lambda name: (name != "grad-cam", name))
 
 
-def screen(pixels: Pixels, heat: HeatMap | None = None, opacity: float = 0.5, colour_map: str = "inferno") -> NDArray[Any]:
+def screen(
+    pixels: Pixels, heat: HeatMap | None = None, opacity: float = 0.5, colour_map: str = "inferno"
+) -> NDArray[Any]:
     """(h, w, 3) uint8 of at most 900 px a side for the page; the download keeps the full picture."""
     factor = min(1.0, SCREEN_SIDE / max(pixels.shape[:2]))
     size = max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor))

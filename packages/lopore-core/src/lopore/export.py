@@ -92,7 +92,7 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
     with folder_in_the_making(attempt) as workshop:
         owner = discover().exporters.sources[exporter.key]
         notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop)))
-        written = _written_files(folder.record, exporter, workshop)
+        written = written_files(folder.record, exporter, workshop)
         candidate = ModelFolder(workshop, folder.record.model_copy(update={"files": tuple(written)}))
         report = _compare(folder, source_format, candidate, exporter, pictures[:GATE_PICTURES], notes)
         verdict = report.verdict(exporter.quantised)
@@ -139,7 +139,7 @@ def _source_format(folder: ModelFolder, exporter: Exporter) -> str:
     raise ModelError(f"{folder.title} has no {native or 'native'} weights to export from; it has {have}")
 
 
-def _written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> list[ModelFile]:
+def written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> list[ModelFile]:
     main = workshop / exporter.file_name
     if not main.exists():
         raise PluginError(f"exporter {exporter.key} wrote no {exporter.file_name}; report that to its author")

@@ -33,7 +33,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-_DISK_SAYS_NO = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG}
+_DISK_SAYS_NO = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG, errno.EEXIST,
+}  # fmt: skip
 
 
 def _cannot_write(path: Path, error: OSError) -> LoporeError:
@@ -76,6 +78,8 @@ def text_in_the_making(path: Path) -> Iterator[IO[str]]:
     The file is opened at once, so that a read-only folder is told before the work, not after it.
     Raises LoporeError in one line where the disk is full or the folder is read-only; an older file then stays.
     """
+    if path.is_dir():
+        raise LoporeError(f"{path} is a folder; name a file")
     temporary = _sibling(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

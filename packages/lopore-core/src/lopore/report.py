@@ -161,7 +161,6 @@ def _confusion(evaluation: Evaluation) -> str:
 
 def _curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
     from matplotlib.figure import Figure
-    from sklearn.metrics import precision_recall_curve, roc_curve
 
     scores, columns = evaluation.scores, _shown_columns(record)
     plots = []
@@ -177,11 +176,11 @@ def _curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
             if truth.min() == truth.max():
                 continue
             if title == "ROC":
-                x, y, _ = roc_curve(truth, scores[:, column])
+                x, y = roc_points(scores[:, column], truth)
             elif title == "Reliability":
                 x, y = _reliability(scores[:, column], truth)
             else:
-                y, x, _ = precision_recall_curve(truth, scores[:, column])
+                x, y = precision_recall_points(scores[:, column], truth)
             marker = "o" if title == "Reliability" else None
             axes.plot(x, y, linewidth=2, marker=marker, markersize=4, label=record.classes[column])
         if title != "Precision and recall":
@@ -203,6 +202,29 @@ def _shown_columns(record: ModelRecord) -> list[int]:
 def _truth(evaluation: Evaluation, column: int) -> NDArray[np.int64]:
     labels = evaluation.targets.labels
     return np.asarray(labels[:, column] if labels.ndim == 2 else labels == column, np.int64)
+
+
+def _counts(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """True and false positives at each distinct threshold, the highest first."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    hits = np.cumsum(truth[order])[ends]
+    return hits, ends + 1 - hits
+
+
+def roc_points(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """False and true positive rate from (0, 0) to (1, 1), one point a distinct score.
+
+    scores: (N,). truth: (N,) of 0 and 1, both occurring.
+    """
+    hits, false_calls = (np.append(0, counts) for counts in _counts(scores, truth))
+    return false_calls / false_calls[-1], hits / hits[-1]
+
+
+def precision_recall_points(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Recall and precision from recall 0 (where precision is set to 1) upwards; arguments as ``roc_points``."""
+    hits, false_calls = _counts(scores, truth)
+    return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + false_calls))
 
 
 def _reliability(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:

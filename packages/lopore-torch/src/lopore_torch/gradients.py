@@ -14,7 +14,7 @@ from .network import Classifier, Network, class_logits
 from .predict import TorchSession
 
 STEPS = 50
-STEP_BATCH = 32
+STEP_BATCH = 25
 """Points of the path that go through the network at once."""
 
 

@@ -133,6 +133,18 @@ def enhancement_chain() -> Chain:
     return Chain.parse(data)
 
 
+def preview_chain() -> Chain:
+    """An enhancement for the eye alone: edges, thresholds, regions; the network never sees it."""
+    names = [name for name, item in discover().enhancers.items() if item.preview_only]
+    chosen = st.selectbox(
+        "For the eye only", [NO_PRESET, *names], help="Shown below the films; not given to the network"
+    )
+    if chosen == NO_PRESET:
+        return Chain()
+    values = parameters(discover().enhancers[chosen], f"eye/{chosen}")
+    return Chain.parse([{"name": chosen, **values}])
+
+
 def uploads(plan: Preprocessing) -> list[Film]:
     """Films that could be read; each bad one gets its line."""
     kinds = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "dcm"]
@@ -150,7 +162,7 @@ def card(found: Answer, model: OpenModel) -> None:
     """Decision, top classes with bars, warnings."""
     prediction = found.prediction
     with st.container(border=True):
-        left, right = st.columns([1, 2])
+        left, right = st.columns([2, 3])
         left.caption("Decision")
         left.subheader(plain(decision_text(prediction.decision)), anchor=False)
         left.caption(plain(operating_point(found, model)))
@@ -158,7 +170,9 @@ def card(found: Answer, model: OpenModel) -> None:
         for name, score in ranked:
             right.progress(min(1.0, score), text=f"{plain(name.replace('_', ' '))}: {score:.3f}")
         if prediction.depth == 16:
-            st.caption("16-bit film, shown between its 0.1 and 99.9 percentiles; the network saw the full depth's window.")
+            st.caption(
+                "16-bit film, shown between its 0.1 and 99.9 percentiles; the network saw the full depth's window."
+            )
         for note in prediction.notes:
             st.caption(plain(note))
 
@@ -192,8 +206,12 @@ def downloads(film: Film, found: Answer, answers: list[Answer], model: OpenModel
     """The enhanced picture and the log of all films."""
     left, right, _ = st.columns([1, 1, 2])
     stem = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in film.name.rsplit(".", 1)[0])[:80]
-    left.download_button("Enhanced image", lambda: enhanced_file(found), f"{stem}-enhanced.png", "image/png", width="stretch")
-    right.download_button("Prediction log", log_file(answers, model), "lopore-log.json", "application/json", width="stretch")
+    left.download_button(
+        "Enhanced image", lambda: enhanced_file(found), f"{stem}-enhanced.png", "image/png", width="stretch"
+    )
+    right.download_button(
+        "Prediction log", log_file(answers, model), "lopore-log.json", "application/json", width="stretch"
+    )
     spent = ", ".join(f"{name} {value:.0f} ms" for name, value in found.milliseconds.items())
     st.caption(f"{spent}, by {plain(model.predictor.name)}")
 
@@ -213,24 +231,24 @@ def answered(model: OpenModel, films: list[Film], chain: Chain, choice: Settings
 
 def page() -> None:
     """The whole page."""
+    st.html("<style>.stMainBlockContainer{padding:3.6rem 2rem 2rem}</style>")
     model = choose_model(Shelf.look())
-    choice = settings(model) if model else None
-    films = uploads(model.record.preprocessing if model else Preprocessing())
-    controls, view = st.columns([1, 2.6], gap="large")
-    with controls:
-        st.subheader("Enhance")
+    with st.sidebar:
+        st.header("Enhance")
         try:
             chain = enhancement_chain()
+            eye = preview_chain()
         except LoporeError as error:
             st.error(plain(error, 300))
-            chain = Chain()
-    with view:
-        if not films:
-            st.info("Drop one or more radiographs above: PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, 50 MB each at most.")
-        elif model is None or choice is None:
-            st.image(screen(chain.apply(films[0].full.pixels)[0]), caption="Enhanced", width="stretch")
-        else:
-            show(model, films, chain, choice)
+            chain = eye = Chain()
+    choice = settings(model) if model else None
+    films = uploads(model.record.preprocessing if model else Preprocessing())
+    if not films:
+        st.info("Drop one or more radiographs above: PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, 50 MB each at most.")
+    elif model is None or choice is None:
+        st.image(screen(chain.apply(films[0].full.pixels)[0]), caption="Enhanced", width="stretch")
+    else:
+        show(model, films, chain, choice, eye)
     st.divider()
     st.caption(
         "A demonstration with a human in the loop: it certifies nothing and replaces no qualified radiographer. Uploads stay "
@@ -238,7 +256,7 @@ def page() -> None:
     )
 
 
-def show(model: OpenModel, films: list[Film], chain: Chain, choice: Settings) -> None:
+def show(model: OpenModel, films: list[Film], chain: Chain, choice: Settings, eye: Chain) -> None:
     """Everything about the film that is looked at."""
     index = 0
     if len(films) > 1:
@@ -248,6 +266,9 @@ def show(model: OpenModel, films: list[Film], chain: Chain, choice: Settings) ->
         return
     card(answers[index], model)
     pictures(films[index], answers[index], choice)
+    if eye.steps:
+        name = eye.steps[0].enhancer.name
+        st.image(screen(eye.apply(answers[index].enhanced)[0]), caption=f"For the eye only: {name}", width="stretch")
     downloads(films[index], answers[index], answers, model)
 
 

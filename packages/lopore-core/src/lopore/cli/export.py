@@ -46,16 +46,12 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 
 def _images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
-    from lopore.errors import DataError
     from lopore.evaluate import own_manifest
 
     from .inputs import Tally, expand
 
     if images:
         return expand(images, Tally())
-    try:
-        manifest = own_manifest(folder)
-    except DataError as error:
-        raise DataError(f"{error}, or real pictures with --images FOLDER") from None
+    manifest = own_manifest(folder, advice="name real pictures with --images FOLDER")
     side = manifest.side("val") if manifest.side("val").rows else manifest
     return [side.file(row) for row in side.rows]

@@ -1,0 +1,254 @@
+"""What every enhancer promises, one function a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from lopore.contracts import Affine, Enhancer, Params, Pixels
+from lopore.errors import LoporeError
+
+from .check import one_line, require
+from .moves import motion_moves_planted_marks, planted_marks_stay
+from .parameters import bounds_of, is_number, variations
+from .pictures import DTYPES, film, flat, full_scale, pictures, ramp, step
+
+LARGEST = 1 << 24
+"""Pixels; an enlargement beyond this is not tried."""
+
+
+def checks_for(enhancer: Enhancer) -> Iterator[Callable[[Enhancer], None]]:
+    """The promises that this descriptor makes."""
+    yield from (
+        defaults_are_valid,
+        bounds_are_stated_and_hold,
+        works_within_its_bounds,
+        leaves_input_untouched,
+        keeps_depth_8_bit,
+        keeps_depth_16_bit,
+        repeatable,
+        constant_picture,
+        tiny_picture,
+    )
+    if not enhancer.preview_only:
+        yield from (keeps_grey_levels_16_bit, does_not_wrap_around)
+    if enhancer.lookup is not None:
+        yield from (lookup_equals_apply, lookup_keeps_order)
+    if enhancer.motion is not None:
+        yield motion_moves_planted_marks
+    elif not enhancer.preview_only:
+        yield planted_marks_stay
+
+
+def defaults_are_valid(enhancer: Enhancer) -> None:
+    """Parameters have defaults, come back from JSON unchanged, and an unknown one is refused."""
+    require(
+        isinstance(enhancer.params, type) and issubclass(enhancer.params, Params),
+        f"params is {enhancer.params!r}; it is a subclass of lopore.contracts.Params",
+    )
+    needed = [name for name, field in enhancer.params.model_fields.items() if field.is_required()]
+    require(not needed, f"{', '.join(needed)} has no default; every parameter has one")
+    made = enhancer.params()
+    again = enhancer.params.model_validate(made.model_dump(mode="json"))
+    require(again == made, f"the defaults {made!r} come back from JSON as {again!r}")
+    try:
+        enhancer.params.model_validate({"no_such_parameter": 1})
+    except ValidationError:
+        return
+    raise AssertionError("an unknown parameter is accepted in silence; keep extra='forbid' of Params")
+
+
+def bounds_are_stated_and_hold(enhancer: Enhancer) -> None:
+    """Every number has a lowest and a highest value, which draw its control, and refuses what lies beyond."""
+    for name, field in enhancer.params.model_fields.items():
+        if not is_number(field):
+            continue
+        low, high = bounds_of(field)
+        if low is None or high is None:
+            raise AssertionError(f"{name} has bounds {low} to {high}; give Field(ge=..., le=...) so that it is a slider")
+        for beyond in (low - 2 * abs(high - low) - 2, high + 2 * abs(high - low) + 2, float("nan")):
+            require(_refuses(enhancer.params, name, beyond), f"{name}={beyond} is accepted; it says {low} to {high}")
+
+
+def _refuses(params: type[Params], name: str, value: float) -> bool:
+    try:
+        params.model_validate({name: value})
+    except ValidationError:
+        return True
+    return False
+
+
+def works_within_its_bounds(enhancer: Enhancer) -> None:
+    """At both ends of every range and for every choice it works, or refuses in one line."""
+    for dtype in DTYPES:
+        for said, params in variations(enhancer.params):
+            result = attempt(enhancer, film(dtype), params)
+            if result is not None:
+                _same_kind(result, film(dtype), f"{dtype} at {said}")
+
+
+def attempt(enhancer: Enhancer, picture: Pixels, params: Params) -> Pixels | None:
+    """What apply gives; None where it refuses in one line or would make a picture too large to try."""
+    try:
+        if enhancer.motion is not None:
+            move = enhancer.motion((picture.shape[0], picture.shape[1]), params)
+            if _area(move) * picture.size > LARGEST:
+                return None
+        return enhancer.apply(picture, params)
+    except (ValueError, LoporeError) as error:
+        text = str(error)
+        require(bool(text.strip()) and "\n" not in text, f"its refusal is not one line: {one_line(text)!r}")
+        return None
+
+
+def _area(move: Affine) -> float:
+    return abs(move.xx * move.yy - move.xy * move.yx)
+
+
+def _same_kind(result: Any, picture: Pixels, case: str) -> None:
+    require(isinstance(result, np.ndarray), f"{case}: it gave {type(result).__name__}, not an array")
+    require(result.dtype == picture.dtype, f"{case}: it gave {result.dtype} for {picture.dtype}")
+    require(
+        result.ndim == picture.ndim and result.shape[2:] == picture.shape[2:] and result.size > 0,
+        f"{case}: it gave shape {result.shape} for {picture.shape}",
+    )
+
+
+def _keeps_depth(enhancer: Enhancer, dtype: np.dtype[Any]) -> None:
+    for picture in pictures(dtype):
+        result = enhancer.apply(picture, enhancer.params())
+        case = f"{dtype}, {'grey' if picture.ndim == 2 else 'colour'}"
+        _same_kind(result, picture, case)
+        require(
+            enhancer.motion is not None or result.shape == picture.shape,
+            f"{case}: it gave shape {result.shape} for {picture.shape} and declares no motion",
+        )
+
+
+def keeps_depth_8_bit(enhancer: Enhancer) -> None:
+    """uint8 in is uint8 out, grey stays grey, colour stays colour, and the size stays unless a motion is declared."""
+    _keeps_depth(enhancer, np.dtype(np.uint8))
+
+
+def keeps_depth_16_bit(enhancer: Enhancer) -> None:
+    """uint16 in is uint16 out, grey stays grey, colour stays colour, and the size stays unless a motion is declared."""
+    _keeps_depth(enhancer, np.dtype(np.uint16))
+
+
+def keeps_grey_levels_16_bit(enhancer: Enhancer) -> None:
+    """16 bits are not narrowed to 8 on the way: of ten thousand grey values more than 256 remain."""
+    result = enhancer.apply(ramp(np.dtype(np.uint16)), enhancer.params())
+    left = len(np.unique(result))
+    require(left > 256, f"of {ramp(np.dtype(np.uint16)).size} grey values {left} are left: it works in 8 bits inside")
+
+
+def leaves_input_untouched(enhancer: Enhancer) -> None:
+    """The picture that it was given is the same afterwards."""
+    for dtype in DTYPES:
+        for picture in pictures(dtype):
+            given = picture.copy()
+            enhancer.apply(given, enhancer.params())
+            require(np.array_equal(given, picture), f"it changed the {dtype} picture {picture.shape} that it was given")
+
+
+def repeatable(enhancer: Enhancer) -> None:
+    """Equal parameters and pixels give equal pixels, whatever was enhanced in between."""
+    for dtype in DTYPES:
+        first = enhancer.apply(film(dtype), enhancer.params())
+        enhancer.apply(film(dtype, seed=1), enhancer.params())
+        np.random.default_rng().random()
+        again = enhancer.apply(film(dtype), enhancer.params())
+        require(np.array_equal(first, again), f"two runs on the same {dtype} picture differ; seed it by a parameter")
+
+
+def constant_picture(enhancer: Enhancer) -> None:
+    """Black, grey and white pictures without any detail are enhanced or refused in one line."""
+    for dtype in DTYPES:
+        for share in (0.0, 0.5, 1.0):
+            for shape in ((96, 112), (96, 112, 3)):
+                picture = flat(dtype, share, shape)
+                result = attempt(enhancer, picture, enhancer.params())
+                if result is not None:
+                    _same_kind(result, picture, f"a constant {dtype} picture")
+
+
+def tiny_picture(enhancer: Enhancer) -> None:
+    """Pictures of 1 x 1 and 3 x 5 pixels are enhanced or refused in one line."""
+    for dtype in DTYPES:
+        for shape in ((1, 1), (3, 5), (1, 1, 3), (3, 5, 3)):
+            picture = film(dtype, 3 if len(shape) == 3 else 1)[: shape[0], : shape[1]].copy()
+            result = attempt(enhancer, picture, enhancer.params())
+            if result is not None:
+                _same_kind(result, picture, f"a {dtype} picture of shape {shape}")
+
+
+def does_not_wrap_around(enhancer: Enhancer) -> None:
+    """White never turns black: flat pictures keep their order, and a sharp edge gets no stripes beside it."""
+    for dtype in DTYPES:
+        for said, params in variations(enhancer.params):
+            _flat_pictures_keep_order(enhancer, dtype, said, params)
+            _edges_get_no_stripes(enhancer, dtype, said, params)
+
+
+def _flat_pictures_keep_order(enhancer: Enhancer, dtype: np.dtype[Any], said: str, params: Params) -> None:
+    results = [attempt(enhancer, flat(dtype, share), params) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    made = [result.astype(np.int64) for result in results if result is not None]
+    if len(made) < len(results) or len({result.shape for result in made}) > 1:
+        return
+    steps = np.diff(np.stack(made), axis=0)
+    slack = 4 * full_scale(dtype) // 255
+    require(
+        bool((steps >= -slack).all() or (steps <= slack).all()),
+        f"{dtype} at {said}: brighter flat pictures come out in no order, "
+        f"{[round(float(result.mean()), 1) for result in made]}: values wrap around",
+    )
+
+
+def _edges_get_no_stripes(enhancer: Enhancer, dtype: np.dtype[Any], said: str, params: Params) -> None:
+    sharp, plain = attempt(enhancer, step(dtype), params), attempt(enhancer, flat(dtype, 0.5), params)
+    if sharp is None or plain is None:
+        return
+    # A clipped overshoot moves a row by 2 full scales at most; one that wraps by 3 and more. Noise moves both alike.
+    travelled = _travelled(sharp) - _travelled(plain)
+    require(
+        travelled <= 2.5 * full_scale(dtype),
+        f"{dtype} at {said}: beside a sharp edge the grey value runs through {travelled / full_scale(dtype):.1f} "
+        "full scales: values wrap around",
+    )
+
+
+def _travelled(picture: Pixels) -> float:
+    """How far the grey value moves along a row and along a column, the larger of the two means."""
+    values = picture.astype(np.int64)
+    return max(float(np.abs(np.diff(values, axis=axis)).sum(axis=axis).mean()) for axis in (0, 1))
+
+
+def lookup_equals_apply(enhancer: Enhancer) -> None:
+    """The table gives what apply gives on one channel, for 8 and 16 bit, defaults and bounds."""
+    lookup = enhancer.lookup
+    assert lookup is not None  # asked only where one is declared
+    for dtype in DTYPES:
+        every = np.arange(full_scale(dtype) + 1).astype(dtype).reshape(16, -1)
+        for said, params in variations(enhancer.params):
+            table = lookup(dtype, params)
+            require(
+                table.dtype == dtype and table.shape == (full_scale(dtype) + 1,),
+                f"{dtype} at {said}: the table is {table.dtype} {table.shape}; one entry a grey value of {dtype}",
+            )
+            differ = int((table[every] != enhancer.apply(every, params)).sum())
+            require(not differ, f"{dtype} at {said}: table and apply differ for {differ} grey values")
+
+
+def lookup_keeps_order(enhancer: Enhancer) -> None:
+    """The table only rises or only falls, so that no two grey values change places."""
+    lookup = enhancer.lookup
+    assert lookup is not None  # asked only where one is declared
+    for dtype in DTYPES:
+        for said, params in variations(enhancer.params):
+            steps = np.diff(lookup(dtype, params).astype(np.int64))
+            require(
+                bool((steps >= 0).all() or (steps <= 0).all()), f"{dtype} at {said}: the table rises and falls"
+            )

@@ -1,0 +1,189 @@
+"""What every trainer promises, one function a promise; the tiny set is grain with dark or bright discs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Learner, LearnRequest, Task, Trainer
+from lopore.errors import ModelError
+
+from .check import require
+from .pictures import in_batches
+from .workshop import BATCH, CLASSES, HELD_OUT, Workshop, material, request_for
+
+REOPENED = 1e-5
+SHORT = 3 * BATCH
+
+
+def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]]:
+    """The promises that this descriptor makes."""
+    yield from (
+        names_its_devices,
+        learns_the_tiny_set,
+        same_seed_same_result,
+        resumes_where_it_stopped,
+        refuses_an_empty_state,
+        weights_come_back,
+        states_mean_and_std,
+        published_model_reopens,
+    )
+    if "binary" in trainer.tasks:
+        yield binary_rows_sum_to_one
+    if "multiclass" in trainer.tasks:
+        yield multiclass_rows_sum_to_one
+    if "multilabel" in trainer.tasks:
+        yield multilabel_scores_are_probabilities
+
+
+def names_its_devices(trainer: Trainer, workshop: Workshop) -> None:
+    """It lists at least one device by name."""
+    devices = list(trainer.devices())
+    require(bool(devices) and all(isinstance(name, str) and name for name in devices), f"devices() gave {devices!r}")
+
+
+def learns_the_tiny_set(trainer: Trainer, workshop: Workshop) -> None:
+    """Bright discs are told from dark ones: AUC of at least 0.9 on pictures it never saw."""
+    score = workshop.trained(trainer.framework, workshop.main_task(trainer))[1]
+    require(score >= 0.9, f"its best AUC on held-out pictures is {score:.3f}; at least 0.9 is asked")
+
+
+def _short(trainer: Trainer, workshop: Workshop, task: Task | None = None) -> tuple[Learner, LearnRequest]:
+    backbone = workshop.backbone(trainer.framework)
+    request = request_for(
+        trainer, backbone, task or workshop.main_task(trainer), epochs=2, steps_per_epoch=SHORT // BATCH
+    )
+    return trainer.learner(request), request
+
+
+def _fit(learner: Learner, request: LearnRequest, epoch: int) -> float:
+    loss = learner.fit_epoch(epoch, in_batches(*material(request, SHORT, seed=3 + epoch), BATCH)).loss
+    learner.observe(0.5)
+    return float(loss)
+
+
+def _scores(learner: Learner, request: LearnRequest) -> NDArray[Any]:
+    return np.asarray(learner.predict(in_batches(*material(request, HELD_OUT, seed=2), BATCH)))
+
+
+def same_seed_same_result(trainer: Trainer, workshop: Workshop) -> None:
+    """In deterministic mode two runs of one seed end with the same loss and the same scores, bit by bit."""
+    results = []
+    for _ in range(2):
+        learner, request = _short(trainer, workshop)
+        results.append((_fit(learner, request, 0), _scores(learner, request)))
+    (loss, scores), (other_loss, other_scores) = results
+    require(loss == other_loss, f"the losses of two runs of one seed are {loss} and {other_loss}")
+    difference = float(np.abs(scores - other_scores).max())
+    require(difference == 0, f"scores of two runs of one seed differ by {difference:.1e}")
+
+
+def resumes_where_it_stopped(trainer: Trainer, workshop: Workshop) -> None:
+    """Saved after one epoch, restored into a new learner and trained on, it ends as the uninterrupted run does."""
+    whole, request = _short(trainer, workshop)
+    _fit(whole, request, 0)
+    folder = workshop.folder("state")
+    whole.save(folder)
+    expected_loss = _fit(whole, request, 1)
+    expected = _scores(whole, request)
+    resumed, _ = _short(trainer, workshop)
+    resumed.restore(folder)
+    loss = _fit(resumed, request, 1)
+    require(loss == expected_loss, f"the loss after resuming is {loss}, uninterrupted it is {expected_loss}")
+    difference = float(np.abs(_scores(resumed, request) - expected).max())
+    require(difference == 0, f"scores after resuming differ by {difference:.1e}: a part of the state is not saved")
+
+
+def refuses_an_empty_state(trainer: Trainer, workshop: Workshop) -> None:
+    """Restoring from a folder without a state is a ModelError, never a silent new start."""
+    learner, _ = _short(trainer, workshop)
+    try:
+        learner.restore(workshop.folder("empty"))
+    except ModelError:
+        return
+    raise AssertionError("restore of an empty folder passes in silence; raise ModelError")
+
+
+def weights_come_back(trainer: Trainer, workshop: Workshop) -> None:
+    """Weights that were saved predict the same again after training went on."""
+    learner, request = _short(trainer, workshop)
+    _fit(learner, request, 0)
+    folder = workshop.folder("weights")
+    learner.save_weights(folder)
+    before = _scores(learner, request)
+    _fit(learner, request, 1)
+    learner.load_weights(folder)
+    difference = float(np.abs(_scores(learner, request) - before).max())
+    require(difference == 0, f"scores differ by {difference:.1e} after load_weights")
+
+
+def states_mean_and_std(trainer: Trainer, workshop: Workshop) -> None:
+    """Its facts hold the mean and std that the network applies, one number a channel."""
+    learner, request = _short(trainer, workshop)
+    facts = learner.facts()
+    for name in ("mean", "std"):
+        values = facts.get(name)
+        require(
+            isinstance(values, list | tuple)
+            and len(values) == request.network.channels
+            and all(isinstance(value, float | int) and np.isfinite(value) for value in values),
+            f"facts()['{name}'] is {values!r}; a list of {request.network.channels} number(s)",
+        )
+    require(min(facts["std"]) > 0, f"facts()['std'] is {facts['std']!r}; it is positive")
+
+
+def published_model_reopens(trainer: Trainer, workshop: Workshop) -> None:
+    """What it publishes opens with the predictor of its native format and gives the learner's own scores."""
+    learner, _, folder = workshop.trained(trainer.framework, workshop.main_task(trainer))
+    require(
+        trainer.native_format in folder.record.formats,
+        f"publish wrote {[file.path for file in folder.record.files]}, its answer names no {trainer.native_format} file",
+    )
+    predictor = workshop.predictor(trainer.native_format)
+    session = predictor.opens(folder, "cpu", None)
+    record = folder.record.preprocessing
+    request = request_for(trainer, workshop.backbone(trainer.framework), folder.record.task)
+    pixels, targets = material(request, HELD_OUT, seed=2)
+    require(pixels.shape[1:] == (*record.size, record.channels), f"the record says {record.size}, {record.channels}")
+    expected = np.asarray(learner.predict(in_batches(pixels, targets, BATCH)), np.float64)
+    got = np.asarray(session.predict(pixels), np.float64)
+    session.close()
+    require(got.shape == expected.shape, f"reopened it gives scores {got.shape}, the learner {expected.shape}")
+    difference = float(np.abs(got - expected).max())
+    require(difference <= REOPENED, f"reopened its scores differ by {difference:.1e}; {REOPENED:.0e} is allowed")
+
+
+def _checked_scores(trainer: Trainer, workshop: Workshop, task: Task) -> NDArray[Any]:
+    learner, request = _short(trainer, workshop, task)
+    _fit(learner, request, 0)
+    scores = _scores(learner, request)
+    shape = (HELD_OUT, len(CLASSES[task]))
+    require(scores.shape == shape, f"{task}: predict gave {scores.shape}, not {shape}")
+    require(
+        bool(np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all()),
+        f"{task}: scores reach from {np.nanmin(scores):.3g} to {np.nanmax(scores):.3g}; they are probabilities",
+    )
+    return scores
+
+
+def _sum_to_one(scores: NDArray[Any], task: str) -> None:
+    off = float(np.abs(scores.astype(np.float64).sum(axis=1) - 1).max())
+    require(off <= 1e-5, f"{task}: a row sums to 1 but for {off:.1e}")
+
+
+def binary_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
+    """Binary: one row a picture, two columns, that sum to 1."""
+    _sum_to_one(_checked_scores(trainer, workshop, "binary"), "binary")
+
+
+def multiclass_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
+    """Multiclass: one row a picture, one column a class, that sum to 1."""
+    _sum_to_one(_checked_scores(trainer, workshop, "multiclass"), "multiclass")
+
+
+def multilabel_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:
+    """Multilabel: one row a picture, every class between 0 and 1 by itself."""
+    _checked_scores(trainer, workshop, "multilabel")

@@ -1,0 +1,277 @@
+"""What the checks of one plugin share: its entries beside the installed ones, and one small trained model of a kind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lopore.contracts import (
+    Backbone,
+    Exporter,
+    Framework,
+    Learner,
+    LearnRequest,
+    NetworkRequest,
+    Predictor,
+    Session,
+    Task,
+    Trainer,
+)
+from lopore.export import written_files
+from lopore.files import atomic_write_text, sha256_of
+from lopore.model import RECORD_NAME, LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
+from lopore.preprocess import Preprocessing
+from lopore.registry import Registry, discover
+
+from .check import skip
+from .pictures import discs, in_batches
+
+SIDE = 64
+"""Largest side of the pictures that the kit trains on."""
+BATCH = 16
+TRAINING, HELD_OUT = 128, 32
+CLASSES: dict[Task, tuple[str, ...]] = {
+    "binary": ("dark", "bright"),
+    "multiclass": ("dark", "bright", "plain"),
+    "multilabel": ("dark", "bright"),
+    "segmentation": ("dark", "bright"),
+}
+RATES = (3e-3, 3e-2, 3e-4)
+"""Learning rates tried in turn: a trainer passes with any of them."""
+EPOCHS = 10
+
+Model = Path | Callable[[], Path]
+
+
+class Workshop:
+    """Trains and exports what the checks of a plugin need, each once; ``models`` are a caller's own model folders."""
+
+    def __init__(self, plugin: Any, registry: Registry, models: Sequence[Model] = ()) -> None:
+        self.plugin, self.registry, self._models = plugin, registry, models
+        self._trained: dict[tuple[Framework, Task], tuple[Learner, float, ModelFolder]] = {}
+        self._exported: dict[str, ModelFolder] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._count = 0
+
+    @cached_property
+    def _home(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="lopore-check-", ignore_cleanup_errors=True)
+
+    def folder(self, name: str) -> Path:
+        """A new empty folder that goes away with the workshop."""
+        self._count += 1
+        made = Path(self._home.name) / f"{self._count}-{name}"
+        made.mkdir()
+        return made
+
+    def entries(self, kind: str) -> list[Any]:
+        """Descriptors of one kind: the plugin's own, then those installed."""
+        own, installed = getattr(self.registry, kind), getattr(discover(), kind)
+        return [*own.values(), *(installed[key] for key in installed if key not in own)]
+
+    def trainer(self, framework: Framework) -> Trainer:
+        for trainer in self.entries("trainers"):
+            if framework in (trainer.framework, "any"):
+                return trainer  # type: ignore[no-any-return]
+        skip(f"no trainer of {framework} is installed")
+
+    def backbone(self, framework: Framework, *, segmentation: bool = False) -> Backbone:
+        """The framework's backbone to try a trainer with: the plugin's first, else the first that is installed."""
+        order = [backbone.name for backbone in getattr(self.plugin, "lopore_backbones", tuple)()]
+        fitting = [
+            backbone
+            for backbone in self.entries("backbones")
+            if backbone.framework == framework and backbone.segmentation == segmentation and backbone.family is None
+        ]
+        if not fitting:
+            skip(f"no {'segmentation ' * segmentation}backbone of {framework} is installed")
+        known = [backbone for backbone in fitting if backbone.name in order]
+        if known:
+            return min(known, key=lambda backbone: order.index(backbone.name))
+        # Of networks that nobody put in order the smallest is wanted; "18" and "small" are how makers name them.
+        return min(fitting, key=lambda backbone: ("resnet18" not in backbone.name, backbone.default_size))
+
+    def predictor(self, format: str) -> Predictor:
+        own = [item for item in self.registry.predictors.values() if format in item.formats]
+        fitting = own or [item for item in discover().predictors.values() if format in item.formats]
+        if not fitting:
+            skip(f"no predictor that opens {format} is installed")
+        return max(fitting, key=lambda predictor: predictor.preference)
+
+    def trained(self, framework: Framework, task: Task) -> tuple[Learner, float, ModelFolder]:
+        """A learner after the tiny set, its AUC on held-out pictures (NaN but for binary), and its published model."""
+        made = self._trained.get((framework, task))
+        if made is None:
+            trainer = self.trainer(framework)
+            if task not in trainer.tasks:
+                skip(f"the trainer of {framework} does not offer {task}")
+            backbone = self.backbone(framework, segmentation=task == "segmentation")
+            learner, score, request = learn(trainer, backbone, task)
+            folder = self.folder(f"{framework}-{task}")
+            made = learner, score, publish(trainer, learner, request, folder)
+            self._trained[framework, task] = made
+        return made
+
+    def main_task(self, trainer: Trainer) -> Task:
+        """The task that the kit trains: binary where it is offered, else the first that gives one row a picture."""
+        for task in ("binary", "multiclass", "multilabel"):
+            if task in trainer.tasks:
+                return task  # type: ignore[return-value]
+        skip(f"the trainer of {trainer.framework} offers no task but {', '.join(trainer.tasks) or 'none'}")
+
+    def native_model(self, framework: Framework) -> ModelFolder:
+        trainer = self.trainer(framework)
+        return self.trained(trainer.framework, self.main_task(trainer))[2]
+
+    @cached_property
+    def given(self) -> list[ModelFolder]:
+        """The caller's own models."""
+        return [ModelFolder.read(model() if callable(model) else model) for model in self._models]
+
+    def model(self, format: str) -> ModelFolder:
+        """A model with a file of this format: the caller's, else one trained, else one exported from a trained one."""
+        for folder in self.given:
+            if format in folder.record.formats:
+                return folder
+        if format not in self._exported:
+            self._exported[format] = self._make(format)
+        return self._exported[format]
+
+    def _make(self, format: str) -> ModelFolder:
+        for trainer in self.entries("trainers"):
+            if trainer.native_format == format:
+                return self.native_model(trainer.framework)
+        for exporter in self.entries("exporters"):
+            trained_here = any(exporter.framework in (item.framework, "any") for item in self.entries("trainers"))
+            if exporter.format == format and trained_here:
+                return self.exported(exporter)
+        skip(f"no trainer or exporter that writes {format} is installed; give models=[FOLDER]")
+
+    def exported(self, exporter: Exporter) -> ModelFolder:
+        """What an exporter makes of a trained model, as a folder that opens."""
+        source = self.native_model(exporter.framework)
+        target = self.folder(f"{exporter.framework}-{exporter.format}")
+        exporter.export(source, target)
+        files = tuple(written_files(source.record, exporter, target))
+        return ModelFolder(target, source.record.model_copy(update={"files": files}))
+
+    def any_format(self) -> str:
+        """A format that can be had and opened here: the caller's models first, then what a trainer writes."""
+        formats = [format for folder in self.given for format in folder.record.formats]
+        formats += [trainer.native_format for trainer in self.entries("trainers")]
+        for format in formats:
+            if any(format in predictor.formats for predictor in self.entries("predictors")):
+                return format
+        skip("no model is given and no trainer is installed; give models=[FOLDER]")
+
+    def session(self, format: str, predictor: Predictor | None = None) -> tuple[Session, ModelFolder]:
+        """An open model of this format on the CPU, opened once for each predictor."""
+        chosen = predictor or self.predictor(format)
+        folder = self.model(format)
+        if (chosen.name, format) not in self._sessions:
+            folder.verify(format)
+            self._sessions[chosen.name, format] = chosen.opens(folder, "cpu", None)
+        return self._sessions[chosen.name, format], folder
+
+
+def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any) -> LearnRequest:
+    """A small deterministic run in single precision; ``changes`` replace fields, ``channels`` those of the network."""
+    from lopore.config import Loss, Optimizer, Schedule
+
+    classes = CLASSES[task]
+    side = min(backbone.default_size, SIDE)
+    network = NetworkRequest(
+        backbone=backbone.name,
+        outputs={"binary": 1, "segmentation": len(classes) + 1}.get(task, len(classes)),
+        channels=changes.pop("channels", 1),
+        size=(side, side),
+        segmentation=backbone.segmentation,
+    )
+    rate = changes.pop("learning_rate", RATES[0])
+    settings: dict[str, Any] = {
+        "task": task, "classes": classes, "network": network, "loss": Loss(),
+        "optimizer": Optimizer(learning_rate=rate), "schedule": Schedule(name="constant"), "epochs": EPOCHS,
+        "steps_per_epoch": TRAINING // BATCH, "batch_size": BATCH, "precision": "fp32", "deterministic": True,
+        "device": "cpu" if "cpu" in trainer.devices() else "auto",
+    }  # fmt: skip
+    return LearnRequest(**{**settings, **changes})
+
+
+def material(request: LearnRequest, count: int, seed: int) -> tuple[Any, Any]:
+    """Pictures of the tiny set at the request's size, and targets of its task."""
+    network, classes = request.network, len(request.classes)
+    pixels, labels = discs(count, network.size, network.channels, network.depth, seed, classes)
+    if request.task == "multilabel":
+        return pixels, np.eye(classes, dtype=np.float32)[labels]
+    return pixels, labels
+
+
+def learn(trainer: Trainer, backbone: Backbone, task: Task) -> tuple[Learner, float, LearnRequest]:
+    """Train on the tiny set until the held-out AUC reaches 0.95, with the first learning rate that brings it to 0.9."""
+    best: tuple[Learner, float, LearnRequest] | None = None
+    for rate in RATES:
+        request = request_for(trainer, backbone, task, learning_rate=rate)
+        learner, score = _run(trainer.learner(request), request)
+        if best is None or score > best[1]:
+            best = learner, score, request
+        if score >= 0.9:
+            break
+    assert best is not None  # there are rates
+    return best
+
+
+def _run(learner: Learner, request: LearnRequest) -> tuple[Learner, float]:
+    training = in_batches(*material(request, TRAINING, seed=1), BATCH)
+    pixels, targets = material(request, HELD_OUT, seed=2)
+    labels = targets.argmax(axis=1) if request.task == "multilabel" else targets
+    score = 0.0
+    for epoch in range(request.epochs):
+        learner.fit_epoch(epoch, training)
+        scores = np.asarray(learner.predict(in_batches(pixels, targets, BATCH)), np.float64)
+        score = area_under_curve(scores[:, 1], labels == 1)
+        learner.observe(score)
+        if score >= 0.95:
+            break
+    return learner, score
+
+
+def area_under_curve(scores: Any, positive: Any) -> float:
+    """ROC AUC as the share of pairs in the right order (Mann and Whitney, 1947); 0 where a score is no number."""
+    if not np.isfinite(scores).all():
+        return 0.0
+    pairs = scores[positive][:, None] - scores[~positive][None, :]
+    return float((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
+
+
+def publish(trainer: Trainer, learner: Learner, request: LearnRequest, folder: Path) -> ModelFolder:
+    """The learner's weights as a model folder with its record, as a training run leaves one."""
+    names = list(learner.publish(folder))
+    facts = dict(learner.facts())
+    network = request.network
+    plan = Preprocessing.model_validate(
+        {
+            "channels": network.channels, "depth": network.depth, "size": network.size,
+            "mean": tuple(facts["mean"]), "std": tuple(facts["std"]),
+        }
+    )  # fmt: skip
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    record = ModelRecord(
+        name="conformance", version="1", created="2026-01-01T00:00:00+00:00", task=request.task,
+        classes=request.classes, positive="bright" if request.task == "binary" else None, preprocessing=plan,
+        preprocessing_fingerprint=plan.fingerprint, framework=trainer.framework, backbone=network.backbone,
+        architecture={key: value for key, value in facts.items() if key not in ("versions", "trials")},
+        threshold=Threshold(value=0.5, rule="fixed", chosen_on="nothing"), leaks=LeakReport(split_kind="made"),
+        files=tuple(_listed(path, folder, names, trainer.native_format) for path in files),
+    )  # fmt: skip
+    atomic_write_text(folder / RECORD_NAME, record.to_json())
+    return ModelFolder.read(folder)
+
+
+def _listed(path: Path, folder: Path, published: list[str], format: str) -> ModelFile:
+    name = path.relative_to(folder).as_posix()
+    return ModelFile(path=name, sha256=sha256_of(path), format=format if published[:1] == [name] else "")

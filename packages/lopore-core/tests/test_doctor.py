@@ -1,0 +1,66 @@
+"""``lopore doctor`` says what is there, what is missing and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+from lopore.model import ModelFolder
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Invoke = Callable[..., Result]
+
+
+def test_doctor_lists_packages_extras_and_models_and_is_well(model_folder: ModelFolder, lopore: Run) -> None:
+    found = lopore("doctor", "--no-devices", "--json")
+    facts = json.loads(found.stdout)
+    assert facts["packages"]["lopore-core"] == "0.1.0"
+    assert set(facts["packages"]) == {f"lopore-{name}" for name in ("core", "torch", "tf", "onnx", "enhance", "app")}
+    assert {"train", "dicom", "tiff"} <= set(facts["extras"])
+    assert facts["models"] == 1
+    assert (found.returncode == 0) == (facts["problems"] == [])
+
+
+def test_a_missing_package_says_what_it_is_for_and_how_to_install_it(invoke: Invoke, monkeypatch: object) -> None:
+    import pytest
+
+    from lopore.cli import doctor
+
+    assert isinstance(monkeypatch, pytest.MonkeyPatch)
+    real = doctor._installed
+    monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "lopore-torch" else real(name))
+    text = invoke("doctor", "--no-devices").stdout
+    assert "lopore-torch    missing  train and explain with PyTorch: pip install lopore-torch" in text
+
+
+def test_a_broken_model_is_a_problem_with_its_reason(model_folder: ModelFolder, invoke: Invoke) -> None:
+    (model_folder.path / "lopore.json").write_text("{")
+    found = invoke("doctor", "--no-devices")
+    assert found.exit_code == 1
+    assert "models found    0" in found.stdout
+    assert "model: models/final/bright/1/lopore.json" in found.stdout
+
+
+def test_a_broken_plugin_is_a_problem_and_hides_nothing(tmp_path: Path, lopore: Run) -> None:
+    info = tmp_path / "site" / "weld_plus-1.0.dist-info"
+    info.mkdir(parents=True)
+    (tmp_path / "site" / "weld_plus.py").write_text("raise RuntimeError('no licence key')")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weld-plus\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lopore]\nplus = weld_plus\n")
+    found = lopore("doctor", "--no-devices", PYTHONPATH=str(tmp_path / "site"))
+    assert found.returncode == 1
+    assert "weld-plus 1.0: import: RuntimeError: no licence key" in found.stdout
+    assert "lopore-core     0.1.0" in found.stdout
+    assert found.stderr == ""
+
+
+def test_doctor_without_devices_wakes_no_framework(lopore: Run) -> None:
+    code = "import sys\nfrom lopore.cli.doctor import gather\ngather(ask_devices=False)\nprint(*sys.modules)"
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"torch", "tensorflow", "onnxruntime", "cv2", "streamlit", "sklearn"} & set(done.stdout.split())

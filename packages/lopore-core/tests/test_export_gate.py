@@ -1,0 +1,225 @@
+"""Nothing is published that does not give its source's answers: wrong, flipped, infinite, foreign or altered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from lopore import registry
+from lopore.contracts import PixelBatch
+from lopore.errors import LoporeError, ModelError, ParityError, PluginError
+from lopore.export import ParityReport, export_model, find_exporter
+from lopore.files import sha256_of
+from lopore.model import ModelFile, ModelFolder, open_model
+
+PLUGIN = '''
+import json
+from pathlib import Path
+
+import numpy as np
+from lopore.contracts import Exporter, Explainer, Predictor
+from lopore.hookspecs import hookimpl
+
+LOPORE_API = 1
+
+
+class Session:
+    """The source's own answers, spoiled as the file says."""
+
+    def __init__(self, folder):
+        from lopore.model import ModelFolder, open_model
+
+        told = json.loads(folder.file_for("copy").read_text())
+        self.how, self.source = told["how"], open_model(ModelFolder.read(Path(told["source"])), runtime="onnx")
+
+    def predict(self, batch):
+        scores = self.source.session.predict(batch).copy()
+        if self.how == "drift":
+            scores += np.float32([[1e-3, -1e-3]])
+        if self.how == "flip":
+            scores[np.abs(scores[:, 0] - 0.5) < 1e-4] += np.float32([7e-5, -7e-5])
+        if self.how == "nan":
+            scores[-1] = np.nan
+        if self.how == "classes":
+            scores = scores[:, :1]
+        return scores
+
+    def close(self):
+        self.source.session.close()
+
+
+def write(how):
+    def export(folder, workshop):
+        if how == "crash":
+            raise RuntimeError("no licence key")
+        if how == "forget":
+            return {}
+        (workshop / "model.copy").write_text(json.dumps({"how": how, "source": str(folder.path)}))
+        return {"how": how}
+    return export
+
+
+@hookimpl
+def lopore_exporters():
+    for how in ("equal", "drift", "flip", "nan", "classes", "crash", "forget"):
+        yield Exporter(framework="any", format=f"copy-{how}", summary="test", file_name="model.copy", export=write(how))
+
+
+@hookimpl
+def lopore_predictors():
+    formats = tuple(f"copy-{how}" for how in ("equal", "drift", "flip", "nan", "classes"))
+    yield Predictor(name="copies", summary="test", formats=formats, opens=lambda folder, *_: Session(folder))
+'''.replace('folder.file_for("copy")', 'folder.path.joinpath("model.copy")')
+
+
+@pytest.fixture
+def copies(tmp_path: Path, model_folder: ModelFolder) -> Iterator[ModelFolder]:
+    """A model, and a distribution on the path whose exporters copy it well, badly or not at all."""
+    site = tmp_path / "site"
+    info = site / "lopore_copies-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "lopore_copies.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lopore-copies\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lopore]\ncopies = lopore_copies\n")
+    sys.path.insert(0, str(site))
+    registry.discover.cache_clear()
+    yield model_folder
+    sys.path.remove(str(site))
+    sys.modules.pop("lopore_copies", None)
+    registry.discover.cache_clear()
+
+
+@pytest.fixture
+def pictures() -> PixelBatch:
+    """Dark, bright, and one whose two scores are within 1e-4 of each other."""
+    grey = np.array([20, 60, 120, 200, 240], np.uint8)[:, None, None, None]
+    batch = np.broadcast_to(grey, (5, 16, 16, 1)).copy()
+    batch[2] = 127
+    batch[2, :8] = 128
+    batch[2, 0, 0] = 129
+    return batch
+
+
+def listing(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictures: PixelBatch) -> None:
+    folder, report = export_model(copies, "copy-equal", pictures)
+    assert (report.pictures, report.max_dp, report.flipped) == (5, 0.0, 0)
+    read = ModelFolder.read(copies.path)
+    assert read == folder
+    assert set(read.record.formats) == {"onnx", "copy-equal"}
+    told = json.loads((copies.path / "parity-copy-equal.json").read_text())
+    assert told["source_sha256"] == sha256_of(copies.path / "model.onnx")
+    assert told["export_sha256"] == sha256_of(copies.path / "model.copy")
+    for file in read.record.files:
+        assert sha256_of(read.path / file.path) == file.sha256
+    open_model(read, runtime="copy-equal").session.predict(pictures)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ("drift", ParityError, r"probabilities differ by 1\.00e-03, 1e-04 is allowed; nothing was published"),
+        ("flip", ParityError, r"1 of 5 decisions differ; nothing was published"),
+        ("nan", ParityError, r"gave scores that are no numbers; nothing was published"),
+        ("classes", ParityError, r"gave scores \(5, 1\) for \(5, 2\); nothing was published"),
+        ("crash", PluginError, r"exporter 'any/copy-crash' of lopore-copies 1\.0 failed: RuntimeError: no licence key"),
+        ("forget", PluginError, r"exporter any/copy-forget wrote no model\.copy"),
+    ],
+)
+def test_a_bad_export_leaves_the_folder_as_it_was(
+    copies: ModelFolder, pictures: PixelBatch, how: str, error: type[LoporeError], said: str
+) -> None:
+    before = listing(copies.path)
+    with pytest.raises(error, match=said) as caught:
+        export_model(copies, f"copy-{how}", pictures)
+    assert len(str(caught.value).splitlines()) == 1
+    assert listing(copies.path) == before
+    assert {path.name for path in copies.path.parent.iterdir()} == {"1"}
+
+
+def test_an_older_export_stays_where_the_new_one_fails(copies: ModelFolder, pictures: PixelBatch) -> None:
+    export_model(copies, "copy-equal", pictures)
+    folder, before = ModelFolder.read(copies.path), listing(copies.path)
+    with pytest.raises(ParityError):
+        export_model(folder, "copy-drift", pictures)
+    assert listing(copies.path) == before
+
+
+def test_files_come_back_where_the_record_cannot_be_written(
+    copies: ModelFolder, pictures: PixelBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_model(copies, "copy-equal", pictures)
+    folder, before = ModelFolder.read(copies.path), listing(copies.path)
+
+    def full(self: ModelFolder, files: list[ModelFile]) -> ModelFolder:
+        raise LoporeError("lopore.json cannot be written (No space left on device); free space")
+
+    monkeypatch.setattr(ModelFolder, "with_files", full)
+    with pytest.raises(LoporeError, match="No space left"):
+        export_model(folder, "copy-equal", pictures[:2])
+    assert listing(copies.path) == before
+
+
+def test_an_altered_source_is_not_exported(copies: ModelFolder, pictures: PixelBatch) -> None:
+    with (copies.path / "model.onnx").open("ab") as stream:
+        stream.write(b"\0")
+    before = listing(copies.path)
+    with pytest.raises(ModelError, match="sha256 differs"):
+        export_model(copies, "copy-equal", pictures)
+    assert listing(copies.path) == before
+
+
+def test_a_gate_without_pictures_does_not_open(copies: ModelFolder, pictures: PixelBatch) -> None:
+    with pytest.raises(ModelError, match="needs pictures"):
+        export_model(copies, "copy-equal", pictures[:0])
+
+
+def test_an_unknown_format_lists_what_is_installed(copies: ModelFolder) -> None:
+    with pytest.raises(PluginError, match=r"nothing installed exports torch models to 'onyx'; installed: .*copy-equal"):
+        find_exporter(copies, "onyx")
+
+
+@pytest.mark.parametrize(
+    ("facts", "quantised", "said"),
+    [
+        ({}, False, ""),
+        ({"max_dp": float("nan")}, False, "probabilities differ by nan"),
+        ({"cam": 2e-3}, False, "Grad-CAM differs by 2.00e-03 of its maximum"),
+        ({"cam": float("nan")}, False, "Grad-CAM differs by nan"),
+        ({"max_dp": 0.2, "flipped": 2}, True, ""),
+        ({"max_dp": 0.2, "flipped": 3}, True, "decisions agree on 97.0% only"),
+    ],
+)
+def test_the_verdict_follows_the_stated_tolerances(facts: dict[str, float], quantised: bool, said: str) -> None:
+    sound = {
+        "format": "x", "pictures": 100, "max_dp": 0.0, "mean_dp": 0.0, "flipped": 0, "tolerance": 1e-4, "cam": None,
+        "source_sha256": "", "export_sha256": "", "checked": "", "notes": {},
+    }  # fmt: skip
+    verdict = ParityReport(**{**sound, **facts}).verdict(quantised)  # type: ignore[arg-type]
+    assert verdict.startswith(said)
+    assert bool(verdict) == bool(said)
+
+
+def test_the_command_takes_real_pictures_and_prints_the_report(
+    copies: ModelFolder, films: Path, invoke: Callable[..., Result]
+) -> None:
+    found = invoke("export", "bright", "--to", "copy-equal", "--images", "films", "--json")
+    assert found.exit_code == 0, found.stderr
+    (report,) = json.loads(found.stdout)
+    assert (report["format"], report["pictures"]) == ("copy-equal", 12)
+    refused = invoke("export", "bright", "--to", "copy-drift", "--images", "films")
+    assert refused.exit_code == 1
+    assert "nothing was published" in refused.stderr
+    shutil.rmtree("films")
+    lost = invoke("export", "bright", "--to", "copy-equal").stderr
+    assert lost.endswith("has no config.yaml that names its manifest; name real pictures with --images FOLDER\n")
