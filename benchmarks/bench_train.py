@@ -6,17 +6,20 @@ plain: what tutorials do: ImageFolder, Pillow, torchvision transforms, three cha
 workers. timm: the step of timm's train.py with --amp --amp-dtype bfloat16 --channels-last, its own transform and
 loader. lopore: `lopore.data.batches` and the Learner as `lopore train` runs them, precision auto; its first epoch
 reads files, later ones take pictures from memory (both are shown; the others decode every epoch, as they are used).
-Candidates take turns in each round, one epoch each; the medians of a round's ratios count.
+Each candidate has a process of its own, since allocator and thread settings hold for a process; they take turns in each
+round, one epoch each, the others waiting; the medians of a round's ratios count.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -143,30 +146,49 @@ def speed(epoch: Epoch) -> float:
     return epoch() / (time.perf_counter() - begin)
 
 
-def measure(backbone: str, files: list[Path], rounds: int) -> dict[str, Any]:
+def serve(name: str, backbone: str, files: list[Path], root: Path, threads: int, pipe: Connection) -> None:
+    """One candidate in its own process: warms up, then runs an epoch for every message and answers with its speed."""
+    torch.set_num_threads(threads)
+    if name == "lopore":
+        epoch, learner = lopore_epochs(backbone, files)
+        learner.fit_epoch(0, _one_batch(files))  # the trial of precision is no part of the epochs that are timed
+        facts = learner.facts()
+        pipe.send((speed(epoch), f"{facts['precision']} {facts['memory_format']}"))
+    else:
+        epoch = (plain_epochs if name == "plain" else timm_epochs)(backbone, root)
+        pipe.send((speed(epoch), ""))
+    while pipe.recv():
+        pipe.send(speed(epoch))
+
+
+def measure(backbone: str, files: list[Path], rounds: int, threads: int) -> dict[str, Any]:
     """Medians of images a second and of the rounds' ratios."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
     with tempfile.TemporaryDirectory() as folder:
         link_folders(files, Path(folder))
-        ours, learner = lopore_epochs(backbone, files)
-        learner.fit_epoch(0, _one_batch(files))  # the trial of precision is no part of the epochs that are timed
-        first = speed(ours)
-        candidates = {
-            "lopore": ours,
-            "plain": plain_epochs(backbone, Path(folder)),
-            "timm": timm_epochs(backbone, Path(folder)),
-        }
-        for name in ("plain", "timm"):
-            speed(candidates[name])
-        table = [{name: speed(run) for name, run in candidates.items()} for _ in range(rounds)]
-    facts = learner.facts()
-    result: dict[str, Any] = {"backbone": backbone, "chosen": f"{facts['precision']} {facts['memory_format']}"}
-    result["images_per_second"] = {name: statistics.median(row[name] for row in table) for name in candidates}
-    result["images_per_second"]["lopore, first epoch"] = first
+        firsts = {}
+        for name in ("lopore", "plain", "timm"):
+            pipes[name], theirs = context.Pipe()
+            arguments = (name, backbone, files, Path(folder), threads, theirs)
+            context.Process(target=serve, args=arguments).start()
+            firsts[name] = pipes[name].recv()
+        table = [{name: _ask(pipe) for name, pipe in pipes.items()} for _ in range(rounds)]
+        for pipe in pipes.values():
+            pipe.send(False)
+    result: dict[str, Any] = {"backbone": backbone, "chosen": firsts["lopore"][1]}
+    result["images_per_second"] = {name: statistics.median(row[name] for row in table) for name in pipes}
+    result["images_per_second"]["lopore, first epoch"] = firsts["lopore"][0]
     result["ratio"] = {
         name: statistics.median(row["lopore"] / row[name] for row in table) for name in ("plain", "timm")
     }
     result["target"] = TARGETS.get(backbone, {"plain": 1.3})
     return result
+
+
+def _ask(pipe: Connection) -> float:
+    pipe.send(True)
+    return float(pipe.recv())
 
 
 def _one_batch(files: list[Path]) -> Any:
@@ -186,11 +208,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     files = list(image_paths(options.images).images)[: options.pictures]
     results = []
     for backbone in options.backbones:
-        result = measure(backbone, files, options.rounds)
+        result = measure(backbone, files, options.rounds, options.threads)
         results.append(result)
         speeds = ", ".join(f"{name} {value:.1f}" for name, value in result["images_per_second"].items())
         ratios = ", ".join(f"{name} x{value:.2f}" for name, value in result["ratio"].items())

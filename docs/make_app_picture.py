@@ -1,12 +1,14 @@
-"""Draw docs/images/app.png: the app with a model and a made film, as a browser shows it (needs selenium and Chromium).
+"""Draw docs/images/app.png, the app with a model and a made film (POSIX; needs selenium and Chromium).
 
-    python docs/make_app_picture.py demo/models/final demo/films/pore/film00008_0.png
+python docs/make_app_picture.py demo/models/final demo/films/pore/film00008_0.png
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 PICTURE = Path(__file__).parent / "images" / "app.png"
-SECONDS = 90
+SECONDS, WIDTH = 90, 1120
 
 
 def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -63,16 +66,17 @@ def main() -> None:
     given = parser.parse_args()
     port = free_port()
     words = ["--models", str(given.models), "--port", str(port), "--no-browser"]
-    server = subprocess.Popen([sys.executable, "-m", "lopore_app", *words])
+    server = subprocess.Popen([sys.executable, "-m", "lopore_app", *words], start_new_session=True)
     try:
         taken = screenshot(port, given.film)
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=10)
     from PIL import Image
 
-    few = Image.open(io.BytesIO(taken)).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-    few.save(PICTURE, optimize=True)
+    whole = Image.open(io.BytesIO(taken)).convert("RGB")
+    size = (WIDTH, round(whole.height * WIDTH / whole.width))
+    whole.resize(size, Image.Resampling.LANCZOS).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

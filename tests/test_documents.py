@@ -289,17 +289,31 @@ def test_the_ten_line_plugin_of_the_readme_is_found_and_works(tmp_path: Path) ->
     site.mkdir()
     readme_plugin(site)
     told = json.loads(run_lopore("plugins", "--strict", "--json", site=site, cwd=tmp_path))
-    assert "lopore-posterize 0.1" in json.dumps(told)
-    assert "posterize" in json.dumps(told["enhancers"])
+    assert "lopore-darken 0.1" in json.dumps(told)
+    assert "darken" in json.dumps(told["enhancers"])
     for dtype in (np.uint8, np.uint16):
         top = np.iinfo(dtype).max
         ramp = np.linspace(0, top, 64 * 64).astype(dtype).reshape(64, 64)
         film = tmp_path / f"film{top}.png"
         write_radiograph(ramp, film)
-        run_lopore("enhance", str(film), "--chain", "posterize(bits=3)", "--out", "out", site=site, cwd=tmp_path)
+        run_lopore("enhance", str(film), "--chain", "darken(by=0.3)", "--out", "out", site=site, cwd=tmp_path)
         got = read_radiograph(tmp_path / "out" / film.name, channels=1).pixels
         assert got.dtype == dtype
-        assert len(np.unique(got)) == 8
+        assert np.abs(got - ramp * 0.7).max() <= 1
+
+
+def test_the_plugin_of_the_readme_keeps_every_promise_of_the_kit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lopore.testing import iter_checks
+
+    readme_plugin(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    checks = list(iter_checks(import_module("lopore_darken")))
+    assert any(check.id.startswith("enhancer/darken/") for check in checks)
+    for check in checks:
+        check()
 
 
 def test_every_hook_is_told_with_its_signature_and_every_command_is_named() -> None:

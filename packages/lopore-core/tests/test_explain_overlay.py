@@ -11,6 +11,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lopore.contracts import Pixels
 from lopore.errors import ConfigError
 from lopore.explain import choose_explainer, explain, explainers_for
 from lopore.model import ModelFolder, open_model
@@ -105,7 +106,8 @@ def test_heat_is_an_even_blend_that_keeps_type_and_input(opacity: float, colour_
     values = np.linspace(0, top, 24, dtype=np.float32).reshape(4, 6)
     before = picture.copy()
     mixed = blend(picture, values, opacity=opacity, limits=(0.0, top), colour_map=colour_map)
-    assert (mixed.dtype, mixed.shape) == (np.uint8, (4, 6, 3))
+    assert mixed.dtype == np.uint8
+    assert mixed.shape == (4, 6, 3)
     assert np.array_equal(picture, before)
     assert np.array_equal(mixed[0, 0], picture[0, 0])
     full = blend(picture, values, opacity=1.0, limits=(0.0, top), colour_map=colour_map)
@@ -125,7 +127,7 @@ def test_limits_are_the_callers_so_a_sound_weld_does_not_look_hot() -> None:
     ("shape", "dtype"), [((16, 16), np.uint8), ((300, 40), np.uint16), ((60, 900), np.uint8), ((400, 400, 3), np.uint8)]
 )
 def test_an_overlay_has_a_caption_and_a_bar_at_any_size(shape: tuple[int, ...], dtype: type) -> None:
-    pixels = np.full(shape, 100, dtype)
+    pixels: Pixels = np.full(shape, 100, dtype)
     heat = np.zeros(shape[:2], np.float32)
     heat[0, 0] = 0.7
     drawn = draw_overlay(pixels, heat, title="Bindefehler ä 0.988, grad-cam (logit) " * 3)

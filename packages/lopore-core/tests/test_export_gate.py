@@ -180,7 +180,7 @@ def test_an_altered_source_is_not_exported(copies: ModelFolder, pictures: PixelB
 
 
 def test_a_gate_without_pictures_does_not_open(copies: ModelFolder, pictures: PixelBatch) -> None:
-    with pytest.raises(ModelError, match="needs pictures"):
+    with pytest.raises(ModelError, match="needs real pictures"):
         export_model(copies, "copy-equal", pictures[:0])
 
 
@@ -221,5 +221,9 @@ def test_the_command_takes_real_pictures_and_prints_the_report(
     assert refused.exit_code == 1
     assert "nothing was published" in refused.stderr
     shutil.rmtree("films")
+    nowhere = invoke("export", "bright", "--to", "copy-equal", "--images", "films")
+    assert "films does not exist" in nowhere.stderr
+    assert "the parity gate needs real pictures" in nowhere.stderr
+    assert "unexpected" not in nowhere.stderr
     lost = invoke("export", "bright", "--to", "copy-equal").stderr
     assert lost.endswith("has no config.yaml that names its manifest; name real pictures with --images FOLDER\n")

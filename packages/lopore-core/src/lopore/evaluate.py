@@ -159,7 +159,8 @@ def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...
     if not record.leaks.clean:
         notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
     if failures:
-        notes.append(f"{len(failures)} files could not be read and are in none of the scores.")
+        many = "1 file" if len(failures) == 1 else f"{len(failures)} files"
+        notes.append(f"{many} could not be read and count in none of the scores.")
     return tuple(notes)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .model import ModelRecord
 
 GATE_PICTURES = 256
+NO_PICTURES = "the parity gate needs real pictures; name some with --images, or keep the manifest where it was"
 CAM_TOLERANCE = 1e-3
 QUANTISED_AGREEMENT = 0.98
 _BATCH = 16
@@ -83,7 +84,7 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
     Raises ParityError where the answers differ; the folder then stays as it was.
     """
     if len(pictures) == 0:
-        raise ModelError("the parity gate needs pictures; name some with --images, or keep the manifest where it was")
+        raise ModelError(NO_PICTURES)
     exporter = find_exporter(folder, format)
     source_format = _source_format(folder, exporter)
     folder.verify(source_format)
@@ -140,6 +141,10 @@ def _source_format(folder: ModelFolder, exporter: Exporter) -> str:
 
 
 def written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> list[ModelFile]:
+    """The files that an exporter left in ``workshop``, with their sums; an ONNX file gets the record put inside.
+
+    PluginError where the file that the exporter names is not there.
+    """
     main = workshop / exporter.file_name
     if not main.exists():
         raise PluginError(f"exporter {exporter.key} wrote no {exporter.file_name}; report that to its author")
@@ -220,9 +225,14 @@ def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) 
 
 
 def gate_pictures(folder: ModelFolder, images: Sequence[Path]) -> PixelBatch:
-    """Preprocessed pictures for the gate from files, evenly picked where there are more than 256."""
+    """Preprocessed pictures for the gate from files, evenly picked where there are more than 256.
+
+    ModelError where there are none; ImageError for a file that cannot be read.
+    """
     from .preprocess import preprocess, read_for
 
+    if not images:
+        raise ModelError(NO_PICTURES)
     step = max(1, -(-len(images) // GATE_PICTURES))
     record = folder.record.preprocessing
     return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])

@@ -70,7 +70,7 @@ def draw_overlay(
     pixels: Pixels,
     values: NDArray[np.float32],
     *,
-    opacity: float = 0.45,
+    opacity: float = 0.6,
     limits: tuple[float, float] | None = None,
     scale: str = "raw",
     title: str = "",

@@ -303,7 +303,8 @@ def _source_of(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}"
 
 
-def _distribution_name(entry: EntryPoint) -> str:
+def distribution_name(entry: EntryPoint) -> str:
+    """The distribution that an entry point belongs to, in the spelling that ``LOPORE_BLOCK`` takes."""
     return re.sub(r"[-_.]+", "-", entry.dist.name if entry.dist is not None else entry.name).lower()
 
 
@@ -322,7 +323,7 @@ def discover() -> Registry:
     blocked = {re.sub(r"[-_.]+", "-", name.strip()).lower() for name in listed.split(",") if name.strip()}
     collector = _Collector()
     skipped = []
-    unique = {(_distribution_name(entry), entry.name, entry.value): entry for entry in entry_points(group=GROUP)}
+    unique = {(distribution_name(entry), entry.name, entry.value): entry for entry in entry_points(group=GROUP)}
     for (name, _, _), entry in sorted(unique.items()):
         if name in blocked:
             skipped.append(name)

@@ -30,11 +30,18 @@ def _shared(table: Pixels) -> Pixels:
 def linear_table(dtype: np.dtype[Any], scale: float, offset: float) -> Pixels:
     """``scale * value + offset``, rounded and clipped, for every grey value."""
     values = ramp(dtype)
+    if not _fits_opencv(dtype, scale, offset):
+        return _shared(np.rint(np.clip(scale * values.astype(np.float64) + offset, 0, values[-1])).astype(dtype))
     return _shared(cv2.addWeighted(values, scale, values, 0, offset).reshape(-1))
 
 
+def _fits_opencv(dtype: np.dtype[Any], scale: float, offset: float) -> bool:
+    """OpenCV rounds to 32-bit integers before it clips, so that very steep lines would wrap around."""
+    return abs(scale) * full_scale(dtype) + abs(offset) < 2**31
+
+
 def _linear(image: Pixels, scale: float, offset: float) -> Pixels:
-    if image.dtype == np.uint16:
+    if image.dtype == np.uint16 and _fits_opencv(image.dtype, scale, offset):
         return cv2.addWeighted(image, scale, image, 0, offset)
     return apply_table(image, linear_table(image.dtype, scale, offset))
 

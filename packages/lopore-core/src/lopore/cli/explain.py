@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--explainer", "explainer_name", help="Such as grad-cam; default: the best that fits the model.")
 @click.option("--class", "class_name", help="Class to explain; default: the decision of each picture.")
 @click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
-@click.option("--opacity", type=click.FloatRange(0, 1), default=0.45, show_default=True)
+@click.option("--opacity", type=click.FloatRange(0, 1), default=0.6, show_default=True)
 @click.option("--raw", is_flag=True, help="Also write the raw map as a float32 NumPy file.")
 def command(
     images: tuple[Path, ...],

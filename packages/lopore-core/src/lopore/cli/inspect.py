@@ -51,7 +51,7 @@ def _list_models() -> None:
 def _summary(folder: ModelFolder) -> str:
     record = folder.record
     plan = record.preprocessing
-    leaks = "none found" if record.leaks.clean else f"{record.leaks.leaks} pairs: the score cannot be trusted"
+    leaks = "no leak found" if record.leaks.clean else f"{record.leaks.leaks} LEAKING PAIRS: scores cannot be trusted"
     metrics = [
         f"{name} {score.value:.3f}" + (f" ({score.low:.3f} to {score.high:.3f})" if score.low is not None else "")
         for name, score in record.metrics.items()
@@ -68,7 +68,7 @@ def _summary(folder: ModelFolder) -> str:
         "enhance": ", ".join(str(step["name"]) for step in plan.enhance) or "nothing",
         "decision": _decision(record),
         "scores": f"{'; '.join(metrics)} on {record.metrics_split}" if metrics else "none",
-        "split": f"{record.leaks.split_kind}, leaks: {leaks}",
+        "split": f"{record.leaks.split_kind}, {leaks}",
         "heat maps": heat_maps,
         "formats": ", ".join(record.formats) or "none",
         "licence": record.licence or "not stated",

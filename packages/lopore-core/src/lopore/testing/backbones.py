@@ -11,7 +11,7 @@ from lopore.contracts import Backbone, NetworkRequest, Task
 
 from .check import require, skip
 from .pictures import discs, in_batches
-from .workshop import CLASSES, Workshop, request_for
+from .workshop import CLASSES, SEGMENTATION_SIDE, Workshop, request_for
 
 COUNT = 2
 
@@ -36,7 +36,7 @@ def family_knows_its_names(backbone: Backbone, workshop: Workshop) -> None:
 
 
 def _build(backbone: Backbone) -> Any:
-    size = (min(backbone.default_size, 64),) * 2
+    size = (min(backbone.default_size, SEGMENTATION_SIDE),) * 2
     outputs = 3 if backbone.segmentation else 2
     return backbone.build(
         NetworkRequest(

@@ -16,7 +16,8 @@ from .check import require
 from .parameters import variations
 from .pictures import DTYPES, HEIGHT, PLANT_RADIUS, PLANTS, WIDTH, plant
 
-LARGEST_SCALE = 8.0
+SCALES = (1 / PLANT_RADIUS, 8.0)
+"""Smaller, a mark is less than a pixel; larger, the pictures grow too big to try."""
 
 
 def motion_moves_planted_marks(enhancer: Enhancer) -> None:
@@ -30,7 +31,7 @@ def motion_moves_planted_marks(enhancer: Enhancer) -> None:
         except (ValueError, LoporeError):
             continue
         require(isinstance(move, Affine), f"{said}: motion gave {type(move).__name__}, not an Affine")
-        if _scale(move) <= LARGEST_SCALE:
+        if SCALES[0] < min(_scales(move)) and max(_scales(move)) <= SCALES[1]:
             for colour in (False, True):
                 seen += _marks_seen(enhancer, params, move, said, DTYPES[0], colour)
     require(seen > 0, "no planted mark is to be seen in any of its pictures, so its motion cannot be judged")
@@ -42,8 +43,8 @@ def planted_marks_stay(enhancer: Enhancer) -> None:
         _marks_seen(enhancer, enhancer.params(), Affine(), "the defaults", dtype, False)
 
 
-def _scale(move: Affine) -> float:
-    return max(math.hypot(move.xx, move.yx), math.hypot(move.xy, move.yy))
+def _scales(move: Affine) -> tuple[float, float]:
+    return math.hypot(move.xx, move.yx), math.hypot(move.xy, move.yy)
 
 
 def _marks_seen(
@@ -60,7 +61,7 @@ def _marks_seen(
     if not change.max() > 0:
         return 0
     goals = [move(*place) for place in places]
-    inside = [_is_inside(goal, change.shape, PLANT_RADIUS * _scale(move)) for goal in goals]
+    inside = [_is_inside(goal, change.shape, PLANT_RADIUS * max(_scales(move))) for goal in goals]
     for goal, lies_inside in zip(goals, inside, strict=True):
         if lies_inside:
             found = _centre_near(change, goal, goals)
@@ -99,7 +100,7 @@ def _compare(found: tuple[float, float] | None, goal: tuple[float, float], said:
         raise AssertionError(f"{said}: the mark that {move} takes to {where} is not there")
     off = math.hypot(found[0] - goal[0], found[1] - goal[1])
     require(
-        off <= max(1.0, _scale(move)),
+        off <= max(1.0, *_scales(move)),
         f"{said}: the mark is at ({found[0]:.1f}, {found[1]:.1f}), {off:.1f} px from {where}, where its motion puts it",
     )
 

@@ -45,7 +45,9 @@ def registers_without_problems(plugin: Any, source: str, workshop: Workshop) -> 
 
 def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:
     """A fresh Python that imports it and asks its hooks holds no framework: they are imported when used."""
-    module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+    if not isinstance(plugin, ModuleType):
+        skip("the plugin is an object, and a fresh Python can only import a module")
+    module = plugin.__name__
     paths = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.run(
         [sys.executable, "-c", PROBE, module, *FRAMEWORKS],

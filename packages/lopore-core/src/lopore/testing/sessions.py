@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Explainer, Exporter, HeatMaps, PixelBatch, Predictor, Session
 from lopore.export import QUANTISED_AGREEMENT
-from lopore.files import sha256_of
 from lopore.model import ModelFolder
 from lopore.predict import decide
 
@@ -18,7 +17,7 @@ from .check import require, skip
 from .pictures import discs
 from .workshop import Workshop
 
-COUNT = 6
+COUNT, FEW = 6, 3
 CLOSE = 1e-5
 SessionCheck = Callable[[Predictor, str, Workshop], None]
 ExportCheck = Callable[[Exporter, Workshop], None]
@@ -101,28 +100,17 @@ def closes(predictor: Predictor, format: str, workshop: Workshop) -> None:
 
 
 def writes_the_file_it_names(exporter: Exporter, workshop: Workshop) -> None:
-    """It writes ``file_name`` and nothing outside its folder, and returns its notes."""
-    source = workshop.native_model(exporter.framework)
-    target = workshop.folder("export")
-    notes = exporter.export(source, target)
-    written = sorted(path.name for path in target.iterdir())
-    require((target / exporter.file_name).exists(), f"there is no {exporter.file_name}; it wrote {written}")
-    require(hasattr(notes, "keys"), f"export gave {type(notes).__name__}, not a mapping of notes")
+    """It writes ``file_name`` into its folder and returns its notes."""
+    run = workshop.export(exporter)
+    written = sorted(path.name for path in run.target.iterdir())
+    require((run.target / exporter.file_name).exists(), f"there is no {exporter.file_name}; it wrote {written}")
+    require(isinstance(run.notes, Mapping), f"export gave {type(run.notes).__name__}, not a mapping of notes")
 
 
 def leaves_the_source_untouched(exporter: Exporter, workshop: Workshop) -> None:
     """The model that it reads is the same afterwards, file by file."""
-    source = workshop.native_model(exporter.framework)
-    before = _sums(source)
-    exporter.export(source, workshop.folder("export"))
-    after = _sums(source)
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    changed = workshop.export(exporter).changed
     require(not changed, f"it changed {', '.join(changed)} in the folder of its source")
-
-
-def _sums(folder: ModelFolder) -> dict[str, str]:
-    files = (path for path in folder.path.rglob("*") if path.is_file())
-    return {path.relative_to(folder.path).as_posix(): sha256_of(path) for path in files}
 
 
 def equals_its_source(exporter: Exporter, workshop: Workshop) -> None:
@@ -149,7 +137,7 @@ def equals_its_source(exporter: Exporter, workshop: Workshop) -> None:
 
 
 def _opened_scores(predictor: Predictor, folder: ModelFolder) -> NDArray[np.float32]:
-    session = predictor.opens(folder, "cpu", None)
+    session = predictor.opens(folder, "cpu", 1)
     try:
         return session.predict(_pictures(folder, 24))
     finally:
@@ -159,7 +147,10 @@ def _opened_scores(predictor: Predictor, folder: ModelFolder) -> NDArray[np.floa
 def _explained(explainer: Explainer, format: str, workshop: Workshop) -> tuple[Session, ModelFolder, list[HeatMaps]]:
     """A session that fits, its model, and the maps of each class on the same pictures."""
     session, folder = _fitting(explainer, format, workshop)
-    maps = [explainer.explain(session, _pictures(folder), index) for index in range(len(folder.record.classes))]
+    pixels, classes = _pictures(folder, FEW), range(len(folder.record.classes))
+    maps = workshop.maps(
+        explainer.key, format, lambda: [explainer.explain(session, pixels, index) for index in classes]
+    )
     return session, folder, maps
 
 
@@ -176,8 +167,8 @@ def maps_have_one_plane_a_picture(explainer: Explainer, format: str, workshop: W
     """Maps are (N, h, w) float32 for every class."""
     for maps in _explained(explainer, format, workshop)[2]:
         require(isinstance(maps, np.ndarray), f"explain gave {type(maps).__name__}, not an array")
-        shaped = maps.ndim == 3 and len(maps) == COUNT and maps.size > 0 and maps.dtype == np.float32
-        require(shaped, f"maps are {maps.dtype} {maps.shape} for {COUNT} pictures; (N, h, w) float32 is asked")
+        shaped = maps.ndim == 3 and len(maps) == FEW and maps.size > 0 and maps.dtype == np.float32
+        require(shaped, f"maps are {maps.dtype} {maps.shape} for {FEW} pictures; (N, h, w) float32 is asked")
 
 
 def maps_are_finite_and_not_negative(explainer: Explainer, format: str, workshop: Workshop) -> None:
@@ -192,7 +183,7 @@ def one_picture_does_not_change_another(explainer: Explainer, format: str, works
     session, folder, maps = _explained(explainer, format, workshop)
     for index, together in enumerate(maps):
         alone = np.concatenate(
-            [explainer.explain(session, _pictures(folder)[at : at + 1], index) for at in range(COUNT)]
+            [explainer.explain(session, _pictures(folder, FEW)[at : at + 1], index) for at in range(FEW)]
         )
         off = float(np.abs(alone.astype(np.float64) - together).max())
         require(off <= 1e-3 * max(float(together.max()), 1e-6), f"alone and in a batch maps differ by {off:.1e}")
@@ -201,11 +192,11 @@ def one_picture_does_not_change_another(explainer: Explainer, format: str, works
 def leaves_the_session_as_it_was(explainer: Explainer, format: str, workshop: Workshop) -> None:
     """Predictions, and the pixels given, are the same after explaining: mode, weights and hooks are put back."""
     session, folder = _fitting(explainer, format, workshop)
-    batch = _pictures(folder)
+    batch = _pictures(folder, FEW)
     before = session.predict(batch)
     for index in range(len(folder.record.classes)):
         explainer.explain(session, batch, index)
-    after = session.predict(_pictures(folder))
+    after = session.predict(_pictures(folder, FEW))
     off = float(np.abs(before.astype(np.float64) - after).max())
     require(off <= 1e-6, f"scores differ by {off:.1e} after explaining")
-    require(np.array_equal(batch, _pictures(folder)), "explain changed the pixels that it was given")
+    require(np.array_equal(batch, _pictures(folder, FEW)), "explain changed the pixels that it was given")

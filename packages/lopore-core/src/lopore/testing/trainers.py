@@ -16,7 +16,7 @@ from .pictures import in_batches
 from .workshop import BATCH, CLASSES, HELD_OUT, Workshop, material, request_for
 
 REOPENED = 1e-5
-SHORT = 3 * BATCH
+SHORT = 2 * BATCH
 
 
 def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]]:
@@ -143,7 +143,7 @@ def published_model_reopens(trainer: Trainer, workshop: Workshop) -> None:
         f"publish wrote {[file.path for file in folder.record.files]}, its answer names no {trainer.native_format} file",
     )
     predictor = workshop.predictor(trainer.native_format)
-    session = predictor.opens(folder, "cpu", None)
+    session = predictor.opens(folder, "cpu", 1)
     record = folder.record.preprocessing
     request = request_for(trainer, workshop.backbone(trainer.framework), folder.record.task)
     pixels, targets = material(request, HELD_OUT, seed=2)

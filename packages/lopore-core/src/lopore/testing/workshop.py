@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lopore.contracts import (
     Backbone,
     Exporter,
     Framework,
+    HeatMaps,
     Learner,
     LearnRequest,
     NetworkRequest,
@@ -31,10 +33,10 @@ from lopore.registry import Registry, discover
 from .check import skip
 from .pictures import discs, in_batches
 
-SIDE = 64
-"""Largest side of the pictures that the kit trains on."""
+SIDE, SEGMENTATION_SIDE = 48, 64
+"""Largest side of the pictures that the kit trains on; U-Nets halve theirs five times."""
 BATCH = 16
-TRAINING, HELD_OUT = 128, 32
+TRAINING, HELD_OUT = 96, 24
 CLASSES: dict[Task, tuple[str, ...]] = {
     "binary": ("dark", "bright"),
     "multiclass": ("dark", "bright", "plain"),
@@ -43,9 +45,24 @@ CLASSES: dict[Task, tuple[str, ...]] = {
 }
 RATES = (3e-3, 3e-2, 3e-4)
 """Learning rates tried in turn: a trainer passes with any of them."""
-EPOCHS = 10
+EPOCHS = 12
 
 Model = Path | Callable[[], Path]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an exporter did: the folder it wrote, its notes, and the files of its source that it changed."""
+
+    source: ModelFolder
+    target: Path
+    notes: Any
+    changed: tuple[str, ...]
+
+
+def _sums(folder: ModelFolder) -> dict[str, str]:
+    files = (path for path in folder.path.rglob("*") if path.is_file())
+    return {path.relative_to(folder.path).as_posix(): sha256_of(path) for path in files}
 
 
 class Workshop:
@@ -54,7 +71,9 @@ class Workshop:
     def __init__(self, plugin: Any, registry: Registry, models: Sequence[Model] = ()) -> None:
         self.plugin, self.registry, self._models = plugin, registry, models
         self._trained: dict[tuple[Framework, Task], tuple[Learner, float, ModelFolder]] = {}
-        self._exported: dict[str, ModelFolder] = {}
+        self._formats: dict[str, ModelFolder] = {}
+        self._exports: dict[str, Export] = {}
+        self._maps: dict[tuple[str, str], list[HeatMaps]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
         self._count = 0
 
@@ -138,9 +157,9 @@ class Workshop:
         for folder in self.given:
             if format in folder.record.formats:
                 return folder
-        if format not in self._exported:
-            self._exported[format] = self._make(format)
-        return self._exported[format]
+        if format not in self._formats:
+            self._formats[format] = self._make(format)
+        return self._formats[format]
 
     def _make(self, format: str) -> ModelFolder:
         for trainer in self.entries("trainers"):
@@ -152,13 +171,23 @@ class Workshop:
                 return self.exported(exporter)
         skip(f"no trainer or exporter that writes {format} is installed; give models=[FOLDER]")
 
+    def export(self, exporter: Exporter) -> Export:
+        """One run of an exporter on a trained model."""
+        if exporter.key not in self._exports:
+            source = self.native_model(exporter.framework)
+            target = self.folder(f"{exporter.framework}-{exporter.format}")
+            before = _sums(source)
+            notes = exporter.export(source, target)
+            after = _sums(source)
+            changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            self._exports[exporter.key] = Export(source, target, notes, tuple(changed))
+        return self._exports[exporter.key]
+
     def exported(self, exporter: Exporter) -> ModelFolder:
         """What an exporter makes of a trained model, as a folder that opens."""
-        source = self.native_model(exporter.framework)
-        target = self.folder(f"{exporter.framework}-{exporter.format}")
-        exporter.export(source, target)
-        files = tuple(written_files(source.record, exporter, target))
-        return ModelFolder(target, source.record.model_copy(update={"files": files}))
+        run = self.export(exporter)
+        files = tuple(written_files(run.source.record, exporter, run.target))
+        return ModelFolder(run.target, run.source.record.model_copy(update={"files": files}))
 
     def any_format(self) -> str:
         """A format that can be had and opened here: the caller's models first, then what a trainer writes."""
@@ -175,8 +204,15 @@ class Workshop:
         folder = self.model(format)
         if (chosen.name, format) not in self._sessions:
             folder.verify(format)
-            self._sessions[chosen.name, format] = chosen.opens(folder, "cpu", None)
+            self._sessions[chosen.name, format] = chosen.opens(folder, "cpu", 1)
         return self._sessions[chosen.name, format], folder
+
+
+    def maps(self, key: str, format: str, make: Callable[[], list[HeatMaps]]) -> list[HeatMaps]:
+        """The maps of an explainer, made once."""
+        if (key, format) not in self._maps:
+            self._maps[key, format] = make()
+        return self._maps[key, format]
 
 
 def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any) -> LearnRequest:
@@ -184,7 +220,7 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
     from lopore.config import Loss, Optimizer, Schedule
 
     classes = CLASSES[task]
-    side = min(backbone.default_size, SIDE)
+    side = min(backbone.default_size, SEGMENTATION_SIDE if backbone.segmentation else SIDE)
     network = NetworkRequest(
         backbone=backbone.name,
         outputs={"binary": 1, "segmentation": len(classes) + 1}.get(task, len(classes)),
@@ -197,7 +233,7 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
         "task": task, "classes": classes, "network": network, "loss": Loss(),
         "optimizer": Optimizer(learning_rate=rate), "schedule": Schedule(name="constant"), "epochs": EPOCHS,
         "steps_per_epoch": TRAINING // BATCH, "batch_size": BATCH, "precision": "fp32", "deterministic": True,
-        "device": "cpu" if "cpu" in trainer.devices() else "auto",
+        "device": "cpu" if "cpu" in trainer.devices() else "auto", "threads": 1,
     }  # fmt: skip
     return LearnRequest(**{**settings, **changes})
 
