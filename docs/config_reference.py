@@ -154,7 +154,7 @@ def step_rows() -> Iterator[str]:
         told = " ".join((step.__doc__ or "").split())
         yield f"| `augmentation.{name}` | off | `true`, `false`, or its settings | {told} |"
         for setting, inner in step.model_fields.items():
-            told = inner.description or Step.model_fields[setting].description
+            told = inner.description or Step.model_fields[setting].description or ""
             yield f"| `augmentation.{name}.{setting}` | {default_of(inner)} | {allowed(inner)} | {told}. |"
 
 

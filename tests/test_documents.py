@@ -299,7 +299,7 @@ def test_the_ten_line_plugin_of_the_readme_is_found_and_works(tmp_path: Path) ->
         run_lopore("enhance", str(film), "--chain", "darken(by=0.3)", "--out", "out", site=site, cwd=tmp_path)
         got = read_radiograph(tmp_path / "out" / film.name, channels=1).pixels
         assert got.dtype == dtype
-        assert np.abs(got - ramp * 0.7).max() <= 1
+        assert np.abs(got - ramp.astype(np.float64) * 0.7).max() <= 1
 
 
 def test_the_plugin_of_the_readme_keeps_every_promise_of_the_kit(

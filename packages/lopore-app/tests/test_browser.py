@@ -116,3 +116,14 @@ def _downloaded(folder: Path, name: str) -> bytes:
             return (folder / name).read_bytes()
         time.sleep(0.1)
     pytest.fail(f"{name} was not downloaded; there are {[path.name for path in folder.glob('*')]}")
+
+
+def test_whoever_stops_the_app_stops_its_server(model_folder: ModelFolder) -> None:
+    port = _free_port()
+    command = [sys.executable, "-m", "lopore", "app", "--no-browser", f"--port={port}"]
+    with subprocess.Popen(command, cwd=model_folder.path.parents[3], stdout=subprocess.DEVNULL) as server:
+        _wait_for(port)
+        server.terminate()
+        server.wait(timeout=30)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -35,12 +34,8 @@ def main(models: Path | None, port: int, address: str, browser: bool) -> None:
     }
     page = Path(__file__).with_name("main.py")
     flags = [f"--{name}={value}" for name, value in options.items()]
-    try:
-        raise SystemExit(
-            subprocess.call([sys.executable, "-m", "streamlit", "run", str(page), *flags], env=environment)
-        )
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
+    # In place of this process, so that whoever stops it stops the server.
+    os.execve(sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *flags], environment)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from .views import predict_views
 if TYPE_CHECKING:
     from .model import ModelRecord
 
-GATE_PICTURES = 256
+GATE_PICTURES = 512
 NO_PICTURES = "the parity gate needs real pictures; name some with --images, or keep the manifest where it was"
 CAM_TOLERANCE = 1e-3
 QUANTISED_AGREEMENT = 0.98
@@ -79,7 +79,7 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
 def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tuple[ModelFolder, ParityReport]:
     """Write ``folder`` in another format, prove it equal on ``pictures`` and only then add it to the folder.
 
-    pictures: (N, H, W, C) preprocessed real pictures, best of the validation split; at least one, at most 256 are used.
+    pictures: (N, H, W, C) preprocessed real pictures, best of the validation split; at least one, at most 512 are used.
     Returns the folder with its new record, and the report that lies beside the file as ``parity-FORMAT.json``.
     Raises ParityError where the answers differ; the folder then stays as it was.
     """
@@ -225,7 +225,7 @@ def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) 
 
 
 def gate_pictures(folder: ModelFolder, images: Sequence[Path]) -> PixelBatch:
-    """Preprocessed pictures for the gate from files, evenly picked where there are more than 256.
+    """Preprocessed pictures for the gate from files, evenly picked where there are more than 512.
 
     ModelError where there are none; ImageError for a file that cannot be read.
     """

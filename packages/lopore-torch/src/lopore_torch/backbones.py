@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
 UNET = "unet-"
+HEAD_STD = 0.01
 
 
 def build(request: NetworkRequest) -> Network:
@@ -69,14 +70,40 @@ def create_timm(name: str, request: NetworkRequest, planes: int) -> nn.Module:
     config = timm.models.get_pretrained_cfg(name)
     sized: dict[str, Any] = {"img_size": request.size} if config is not None and config.fixed_input_size else {}
     try:
-        return timm.create_model(
+        body: nn.Module = timm.create_model(
             name, pretrained=False, num_classes=request.outputs, in_chans=planes, drop_rate=request.dropout, **sized
         )
+        return _with_calm_head(body)
     except (TypeError, AssertionError, RuntimeError, ValueError) as error:
         text = " ".join(str(error).split())[:160]
         raise ConfigError(
             f"timm's '{name}' cannot be built for {request.size} px: {text}; choose another size"
         ) from None
+
+
+@torch.no_grad()
+def _with_calm_head(body: nn.Module) -> nn.Module:
+    """The network with a head that starts near zero, so that the first answers are undecided.
+
+    timm draws EfficientNet's head from +-1/sqrt(outputs), which is +-1 for one output: with a frozen backbone, ten
+    epochs on 200 films did not undo that (by-film ROC AUC 0.78; 0.9 and more from a start near zero).
+    """
+    for module in _modules_at(body, _config_of(body, "classifier")):
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.normal_(module.weight, std=HEAD_STD)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return body
+
+
+def _config_of(body: nn.Module, key: str) -> Any:
+    config: Any = getattr(body, "pretrained_cfg", None) or {}
+    return config.get(key)
+
+
+def _modules_at(body: nn.Module, names: Any) -> list[nn.Module]:
+    wanted = {prefix.removesuffix(".") for prefix in prefixes(names)}
+    return [module for name, module in body.named_modules() if name in wanted]
 
 
 def known_name(name: str) -> None:

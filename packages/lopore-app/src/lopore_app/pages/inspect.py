@@ -244,15 +244,18 @@ def page() -> None:
     choice = settings(model) if model else None
     films = uploads(model.record.preprocessing if model else Preprocessing())
     if not films:
-        st.info("Drop one or more radiographs above: PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, 50 MB each at most.")
+        st.info(
+            f"Drop one or more radiographs above: PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, "
+            f"{st.get_option('server.maxUploadSize')} MB each at most."
+        )
     elif model is None or choice is None:
         st.image(screen(chain.apply(films[0].full.pixels)[0]), caption="Enhanced", width="stretch")
     else:
         show(model, films, chain, choice, eye)
     st.divider()
     st.caption(
-        "A demonstration with a human in the loop: it certifies nothing and replaces no qualified radiographer. Uploads stay "
-        "in the memory of this server for this session; nothing is stored or sent elsewhere."
+        "A demonstration with a human in the loop: it certifies nothing and replaces no qualified radiographer. "
+        "Uploads stay in the memory of this server for this session; nothing is stored or sent elsewhere."
     )
 
 

@@ -8,7 +8,8 @@ from importlib import import_module
 import click
 
 COMMANDS = (
-    "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "inspect", "app"
+    "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "inspect", "app",
+    "check-plugin",
 )  # fmt: skip
 
 

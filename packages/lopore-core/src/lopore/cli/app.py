@@ -15,7 +15,6 @@ import click
 def command(models: Path | None, port: int, address: str, browser: bool) -> None:
     """Open the app: upload films, dial enhancements, see the decision and what drove it."""
     import os
-    import subprocess
     import sys
     from importlib.util import find_spec
 
@@ -27,4 +26,4 @@ def command(models: Path | None, port: int, address: str, browser: bool) -> None
         roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
     options = [f"--port={port}", f"--address={address}", "--browser" if browser else "--no-browser"]
-    raise SystemExit(subprocess.call([sys.executable, "-m", "lopore_app", *options]))
+    os.execv(sys.executable, [sys.executable, "-m", "lopore_app", *options])

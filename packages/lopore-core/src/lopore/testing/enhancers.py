@@ -68,7 +68,9 @@ def bounds_are_stated_and_hold(enhancer: Enhancer) -> None:
             continue
         low, high = bounds_of(field)
         if low is None or high is None:
-            raise AssertionError(f"{name} has bounds {low} to {high}; give Field(ge=..., le=...) so that it is a slider")
+            raise AssertionError(
+                f"{name} has bounds {low} to {high}; give Field(ge=..., le=...) so that it is a slider"
+            )
         for beyond in (low - 2 * abs(high - low) - 2, high + 2 * abs(high - low) + 2, float("nan")):
             require(_refuses(enhancer.params, name, beyond), f"{name}={beyond} is accepted; it says {low} to {high}")
 
@@ -253,6 +255,4 @@ def lookup_keeps_order(enhancer: Enhancer) -> None:
     for dtype in DTYPES:
         for said, params in variations(enhancer.params):
             steps = np.diff(lookup(dtype, params).astype(np.int64))
-            require(
-                bool((steps >= 0).all() or (steps <= 0).all()), f"{dtype} at {said}: the table rises and falls"
-            )
+            require(bool((steps >= 0).all() or (steps <= 0).all()), f"{dtype} at {said}: the table rises and falls")

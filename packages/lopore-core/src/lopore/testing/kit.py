@@ -67,13 +67,17 @@ def _every_check(plugin: Any, models: Sequence[Model]) -> Iterator[Check]:
 
 def _session_checks(registry: Registry, workshop: Workshop) -> Iterator[Check]:
     for key, predictor in registry.predictors.items():
-        for format, scoring in ((format, check) for format in predictor.formats for check in sessions.predictor_checks()):
+        for format, scoring in (
+            (format, check) for format in predictor.formats for check in sessions.predictor_checks()
+        ):
             yield _check(f"predictor/{key}{_of(predictor, format)}", scoring, predictor, format, workshop)
     for key, exporter in registry.exporters.items():
         for writing in sessions.exporter_checks():
             yield _check(f"exporter/{key}", writing, exporter, workshop)
     for key, explainer in registry.explainers.items():
-        for format, mapping in ((format, check) for format in explainer.formats for check in sessions.explainer_checks()):
+        for format, mapping in (
+            (format, check) for format in explainer.formats for check in sessions.explainer_checks()
+        ):
             yield _check(f"explainer/{key}{_of(explainer, format)}", mapping, explainer, format, workshop)
 
 

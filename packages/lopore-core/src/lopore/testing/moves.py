@@ -47,9 +47,7 @@ def _scales(move: Affine) -> tuple[float, float]:
     return math.hypot(move.xx, move.yx), math.hypot(move.xy, move.yy)
 
 
-def _marks_seen(
-    enhancer: Enhancer, params: Params, move: Affine, said: str, dtype: np.dtype[Any], colour: bool
-) -> int:
+def _marks_seen(enhancer: Enhancer, params: Params, move: Affine, said: str, dtype: np.dtype[Any], colour: bool) -> int:
     """Compare where both marks are found with where ``move`` takes them; returns how many lay in the picture."""
     places = [(x * WIDTH, y * HEIGHT) for x, y in PLANTS]
     planted = [_in_colour(plant(dtype, place), colour) for place in places]
@@ -103,5 +101,3 @@ def _compare(found: tuple[float, float] | None, goal: tuple[float, float], said:
         off <= max(1.0, *_scales(move)),
         f"{said}: the mark is at ({found[0]:.1f}, {found[1]:.1f}), {off:.1f} px from {where}, where its motion puts it",
     )
-
-

@@ -73,7 +73,7 @@ def batch_equals_single(predictor: Predictor, format: str, workshop: Workshop) -
     """A picture's scores are the same alone and among others."""
     session, folder = workshop.session(format, predictor)
     batch = _pictures(folder)
-    together = session.predict(batch)
+    together = session.predict(batch.copy())
     alone = np.concatenate([session.predict(batch[at : at + 1]) for at in range(COUNT)])
     difference = float(np.abs(together.astype(np.float64) - alone).max())
     require(difference <= CLOSE, f"alone and in a batch scores differ by {difference:.1e}; {CLOSE:.0e} is allowed")

@@ -207,7 +207,6 @@ class Workshop:
             self._sessions[chosen.name, format] = chosen.opens(folder, "cpu", 1)
         return self._sessions[chosen.name, format], folder
 
-
     def maps(self, key: str, format: str, make: Callable[[], list[HeatMaps]]) -> list[HeatMaps]:
         """The maps of an explainer, made once."""
         if (key, format) not in self._maps:

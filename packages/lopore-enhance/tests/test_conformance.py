@@ -1,0 +1,11 @@
+"""The conformance kit on every enhancer of this package."""
+
+from __future__ import annotations
+
+import lopore_enhance.plugin
+from lopore.testing import Check, parametrize_checks
+
+
+@parametrize_checks(lopore_enhance.plugin)
+def test_conforms(check: Check) -> None:
+    check()
