@@ -120,7 +120,7 @@ def _loses_a_row_of(dtype: type[Any]) -> Callable[[Pixels, Any], Pixels]:
 
 
 def _eight_bits_inside(pixels: Pixels, params: Any) -> Pixels:
-    return pixels >> 8 << 8 if pixels.dtype == np.uint16 else pixels.copy()
+    return np.asarray(pixels >> 8 << 8) if pixels.dtype == np.uint16 else pixels.copy()
 
 
 def _unseeded(pixels: Pixels, params: Any) -> Pixels:
@@ -218,7 +218,7 @@ def _opens(folder: ModelFolder, device: str, threads: int | None) -> Any:
 PREDICTOR = Predictor(name="softmax", summary="One layer in NumPy", formats=("npy",), opens=_opens)
 
 
-class DoubledSession(softmax.SoftmaxSession):  # type: ignore[misc]
+class DoubledSession(softmax.SoftmaxSession):  # type: ignore[misc, name-defined]
     """Opens what the exporter writes: the same weights, all times two."""
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -270,47 +270,47 @@ def with_one(kind: str, entry: Any) -> Any:
 # --- trainers ---------------------------------------------------------------------------------------------------------
 
 
-class Idle(softmax.SoftmaxLearner):  # type: ignore[misc]
+class Idle(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def fit_epoch(self, epoch: int, batches: Iterable[Batch]) -> EpochReport:
         return EpochReport(1.0, sum(len(batch.pixels) for batch in batches), 0.1, 0.0)
 
 
-class Unseeded(softmax.SoftmaxLearner):  # type: ignore[misc]
+class Unseeded(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def __init__(self, request: LearnRequest) -> None:
         super().__init__(request)
         self.rng = np.random.default_rng()
 
 
-class ForgetsItsDice(softmax.SoftmaxLearner):  # type: ignore[misc]
+class ForgetsItsDice(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def restore(self, folder: Path) -> None:
         super().restore(folder)
         self.rng = np.random.default_rng(self.request.seed)
 
 
-class StartsAnewInSilence(softmax.SoftmaxLearner):  # type: ignore[misc]
+class StartsAnewInSilence(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def restore(self, folder: Path) -> None:
         if (folder / "state.npz").is_file():
             super().restore(folder)
 
 
-class KeepsItsWeights(softmax.SoftmaxLearner):  # type: ignore[misc]
+class KeepsItsWeights(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def load_weights(self, folder: Path) -> None:
         pass
 
 
-class MeanAsText(softmax.SoftmaxLearner):  # type: ignore[misc]
+class MeanAsText(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def facts(self) -> Mapping[str, Any]:
         return {**super().facts(), "mean": ["0.5"] * self.request.network.channels}
 
 
-class PublishesOthers(softmax.SoftmaxLearner):  # type: ignore[misc]
+class PublishesOthers(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     def publish(self, folder: Path) -> Sequence[str]:
         np.save(folder / "softmax.npy", 0.5 * self.weights)
         return ["softmax.npy"]
 
 
 def _scaling(task: str, factor: float) -> type[Any]:
-    class Scaled(softmax.SoftmaxLearner):  # type: ignore[misc]
+    class Scaled(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
         def predict(self, batches: Iterable[Batch]) -> Scores:
             scores: Scores = super().predict(batches)
             return scores * np.float32(factor) if self.request.task == task else scores
@@ -349,7 +349,7 @@ BACKBONE_FAULTS: dict[str, tuple[Backbone, set[str]]] = {
 }
 
 
-class Wide(softmax.SoftmaxLearner):  # type: ignore[misc]
+class Wide(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
     """A column too many for pictures of ``channels`` channels."""
 
     channels = 1

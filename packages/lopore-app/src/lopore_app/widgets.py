@@ -47,16 +47,16 @@ def _control(name: str, field: FieldInfo, default: Any, key: str) -> Any:
         return st.selectbox(label, list(kind), index=list(kind).index(default), key=key, help=text)
     if kind is bool:
         return st.toggle(label, value=default, key=key, help=text)
-    if kind in (int, float):
-        return _number(label, kind, default, _bounds(field), key, text)
+    if kind is int or kind is float:
+        return _number(label, int if kind is int else float, default, _bounds(field), key, text)
     return st.text_input(label, value="" if default is None else str(default), key=key, help=text) or default
 
 
-def _number(label: str, kind: type[Any], default: Any, bounds: tuple[Any, Any], key: str, text: str | None) -> Any:
+def _number(label: str, kind: type[int] | type[float], default: Any, bounds: tuple[Any, Any], key: str, text: str | None) -> Any:
     low, high = bounds
     if low is None or high is None or (kind is int and high - low > 5000):
-        edges = {"min_value": None if low is None else kind(low), "max_value": None if high is None else kind(high)}
-        return st.number_input(label, value=kind(default), key=key, help=text, **edges)
+        least, most = (None if edge is None else kind(edge) for edge in (low, high))
+        return st.number_input(label, min_value=least, max_value=most, value=kind(default), key=key, help=text)
     step = 1 if kind is int else _step(float(high - low))
     return st.slider(label, kind(low), kind(high), kind(default), step, key=key, help=text)
 

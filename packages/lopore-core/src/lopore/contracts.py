@@ -32,8 +32,8 @@ HeatMaps: TypeAlias = NDArray[np.float32]
 """``(N, h, w)`` on the explainer's own scale, never stretched; ``(h, w)`` spans the network's input evenly."""
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
-"""binary and multiclass: rows of scores sum to 1. multilabel: every class by itself. segmentation: every class by itself,
-an image's score being the largest probability of the class over its pixels."""
+"""binary and multiclass: rows of scores sum to 1. multilabel and segmentation: every class by itself, for segmentation
+the largest probability of the class over the pixels."""
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 Framework: TypeAlias = str
 

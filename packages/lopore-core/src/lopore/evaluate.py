@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import Answers, answers_csv
 from .contracts import Scores
-from .data.manifest import Manifest, is_sound, plain, safe_cell
+from .data.manifest import Manifest, is_sound, plain
 from .data.targets import Targets, leave_out
 from .errors import DataError
 from .files import atomic_write_text
@@ -38,6 +37,11 @@ class Evaluation:
     scores: Scores
     metrics: Metrics
     failures: tuple[Failure, ...]
+
+    @property
+    def answers(self) -> Answers:
+        """All answers, for the table of answers; each picture keeps the side its manifest gives it."""
+        return Answers("", self.manifest.rows, self.targets, self.scores)
 
     def decision(self, record: ModelRecord, index: int) -> Decision:
         """The decision on one picture."""
@@ -164,30 +168,6 @@ def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...
     return tuple(notes)
 
 
-def predictions_csv(evaluation: Evaluation, record: ModelRecord) -> str:
-    """One row a picture, in the columns that training writes: path, side, group, truth, answer, score of each class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [safe_cell(f"score:{name}") for name in record.classes]
-    writer.writerow(["path", "split", "group", "labels", "predicted", "correct", *names])
-    for index, row in enumerate(evaluation.manifest.rows):
-        decision = evaluation.decision(record, index)
-        cells = (row.path, row.split, row.group, row.labels, decision.labels)
-        scores = [f"{score:.7g}" for score in evaluation.scores[index]]
-        writer.writerow([*map(safe_cell, cells), int(is_right(evaluation, record, index)), *scores])
-    return text.getvalue()
-
-
-def is_right(evaluation: Evaluation, record: ModelRecord, index: int) -> bool:
-    """Whether the decision on one picture is its truth."""
-    labels = evaluation.targets.labels[index]
-    if evaluation.targets.labels.ndim == 1:
-        truth = {record.classes[int(labels)]}
-    else:
-        truth = {name for name, there in zip(record.classes, labels, strict=True) if there}
-    return set(evaluation.decision(record, index).labels) == truth
-
-
 def write_evaluation(model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12) -> list[Path]:
     """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
 
@@ -196,7 +176,7 @@ def write_evaluation(model: OpenModel, evaluation: Evaluation, out: Path, *, pic
     from .report import evaluation_report
 
     papers = {
-        "predictions.csv": predictions_csv(evaluation, model.record),
+        "predictions.csv": answers_csv([evaluation.answers], model.record.threshold),
         "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
         "report.html": evaluation_report(model, evaluation, pictures=pictures),
     }

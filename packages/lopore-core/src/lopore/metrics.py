@@ -170,7 +170,7 @@ def operating_point(
         fixed = rule.rule == "fixed"
         return Threshold(value=rule.value if fixed else 0.0, rule="fixed" if fixed else "largest score", chosen_on="")
     named = "fixed" if rule.rule == "fixed" else "f1" if rule.rule == "f1" else f"recall >= {rule.recall:g}"
-    truth = _truth(targets, len(classes))
+    truth = truth_table(targets, len(classes))
     columns = [classes.index(positive)] if task == "binary" and positive else range(len(classes))
     found = {classes[column]: choose_threshold(scores[:, column], truth[:, column], rule) for column in columns}
     missing = [name for name, value in found.items() if value is None]
@@ -189,7 +189,7 @@ def check_rule(rule: ThresholdRule, task: Task) -> None:
         raise ConfigError("training.threshold.rule 'recall' fits binary and multilabel tasks; use f1 or fixed")
 
 
-def _truth(targets: NDArray[Any], classes: int) -> NDArray[np.bool_]:
+def truth_table(targets: NDArray[Any], classes: int) -> NDArray[np.bool_]:
     """(N, K) of which class is there."""
     if targets.ndim == 2:
         return np.asarray(targets, bool)
@@ -232,7 +232,7 @@ def measure(
     """
     classes = tuple(classes)
     point = threshold or Threshold(value=0.0 if task == "multiclass" else 0.5, rule="default", chosen_on="")
-    truth = _truth(targets, len(classes))
+    truth = truth_table(targets, len(classes))
     answers = answers_at(scores, task, classes, positive, point)
     ids = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else np.arange(len(scores))
     every = _Answers(np.asarray(scores, np.float64), truth, answers, task=task, classes=classes, positive=positive)
@@ -355,7 +355,7 @@ def validation_score(
 
     binary: of the positive class. Others: mean over the classes for which it is defined (multiclass F1: largest score).
     """
-    truth = _truth(targets, len(classes))
+    truth = truth_table(targets, len(classes))
     columns = [classes.index(positive)] if task == "binary" and positive else list(range(len(classes)))
     if by == "auc":
         found = [roc_auc(scores[:, column], truth[:, column]) for column in columns]

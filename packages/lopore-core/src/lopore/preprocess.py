@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .contracts import Affine, PixelBatch, Pixels
 from .errors import ConfigError
-from .tables import apply_table
 from .resampling import resize
+from .tables import apply_table
 
 if TYPE_CHECKING:
+    from .enhance import Chain
     from .radiograph import Radiograph
 
 __all__ = [
@@ -86,9 +88,14 @@ class Preprocessing(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_side_means_a_square(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("size"), int):
-            return {**data, "size": (data["size"], data["size"])}
+    def _short_forms(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        size, steps = data.get("size"), data.get("enhance")
+        if isinstance(size, int):
+            data = {**data, "size": (size, size)}
+        if isinstance(steps, list | tuple):
+            data = {**data, "enhance": tuple({"name": step} if isinstance(step, str) else step for step in steps)}
         return data
 
     @model_validator(mode="after")
@@ -266,13 +273,18 @@ def preprocess(radiograph: Radiograph, record: Preprocessing) -> tuple[Pixels, G
     pixels = to_depth(radiograph, record)
     move = radiograph.to_original.inverse()
     if record.enhance:
-        from .enhance import Chain
-
-        pixels, motion = Chain.parse(record.enhance, for_model=True).apply(pixels)
+        pixels, motion = _chain(json.dumps(record.enhance)).apply(pixels)
         move = move.then(motion)
     placed, placing = place(pixels, record.resize, record.size)
     placed = _with_channels(placed, record.channels, radiograph.source.name)
     return placed, Geometry(radiograph.original_shape, record.size, move.then(placing))
+
+
+@lru_cache(maxsize=64)
+def _chain(steps: str) -> Chain:
+    from .enhance import Chain
+
+    return Chain.parse(json.loads(steps), for_model=True)
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:

@@ -9,7 +9,7 @@ import click
 
 COMMANDS = (
     "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "inspect", "app",
-    "check-plugin",
+    "check-plugin", "new-plugin",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.answers import answers_csv
 from lopore.contracts import Scores
 from lopore.files import atomic_write_bytes, atomic_write_text
 from lopore.metrics import Metrics, measure, operating_point
@@ -19,7 +20,7 @@ from .checkpoints import Checkpoints
 from .fit import fit, predict_rows
 from .plan import Plan, Rows, Sides, make_learner
 from .progress import Progress
-from .publish import predictions_csv
+from .publish import answers_of
 
 ANSWERS = "answers.npz"
 
@@ -46,8 +47,8 @@ def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
     folder = run / "cross-validation"
     if plan.place[0] == 0:
         single = [_measure(plan, r, s, f"fold {n}", pooled=False) for n, (r, s) in zip(numbers, parts, strict=True)]
-        named = [(f"fold {n}", r, s) for n, (r, s) in zip(numbers, parts, strict=True)]
-        atomic_write_text(folder / "predictions.csv", predictions_csv(plan, named, metrics.threshold))
+        named = [answers_of(plan, f"fold {n}", r, s) for n, (r, s) in zip(numbers, parts, strict=True)]
+        atomic_write_text(folder / "predictions.csv", answers_csv(named, metrics.threshold))
         report = {"pooled": metrics.model_dump(mode="json"), "folds": [one.model_dump(mode="json") for one in single]}
         atomic_write_text(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
     return CrossValidated(folder, metrics)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lopore.answers import Answers, answers_csv
 from lopore.config import Experiment
 from lopore.contracts import Learner, Scores
-from lopore.data.manifest import plain, safe_cell
+from lopore.data.manifest import Manifest, plain
 from lopore.errors import LoporeError
 from lopore.files import atomic_write_text, folder_in_the_making, sha256_of
-from lopore.metrics import Metrics, answers_at, measure, operating_point
+from lopore.metrics import Metrics, measure, operating_point
 from lopore.model import RECORD_NAME, Explanation, ModelFile, ModelFolder, ModelRecord, Threshold
 from lopore.preprocess import Preprocessing
 
@@ -64,8 +62,8 @@ def judge(plan: Plan, sides: Sides, learner: Learner) -> Judged:
         seed=plan.experiment.seed,
         notes=notes,
     )
-    parts = [("val", sides.val, val), ("test", sides.test, test)]
-    return Judged(threshold, metrics, split, predictions_csv(plan, parts, threshold))
+    parts = [answers_of(plan, "val", sides.val, val), answers_of(plan, "test", sides.test, test)]
+    return Judged(threshold, metrics, split, answers_csv(parts, threshold))
 
 
 def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
@@ -83,32 +81,10 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
     )
 
 
-def predictions_csv(plan: Plan, parts: list[tuple[str, Rows, Scores]], threshold: Threshold) -> str:
-    """One line an image: path, side, group, truth, answer, and the score of each class."""
-    targets = plan.targets
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [safe_cell(f"score:{name}") for name in targets.classes]
-    writer.writerow(["path", "split", "group", "labels", "predicted", "correct", *names])
-    for side, rows, scores in parts:
-        if not len(rows):
-            continue
-        answers = answers_at(scores, targets.task, targets.classes, targets.positive, threshold)
-        truth = _table(targets.labels[rows], len(targets.classes))
-        for number, row in enumerate(rows):
-            entry = plan.manifest.rows[int(row)]
-            found = tuple(name for name, hit in zip(targets.classes, answers[number], strict=True) if hit)
-            right = int((answers[number] == truth[number]).all())
-            cells = (entry.path, side, entry.group, entry.labels, found)
-            told = [f"{score:.7g}" for score in scores[number]]
-            writer.writerow([*(safe_cell(cell) for cell in cells), right, *told])
-    return text.getvalue()
-
-
-def _table(labels: NDArray[Any], classes: int) -> NDArray[np.bool_]:
-    if labels.ndim == 2:
-        return labels.astype(bool)
-    return np.asarray(np.arange(classes)[None, :] == labels[:, None])
+def answers_of(plan: Plan, side: str, rows: Rows, scores: Scores) -> Answers:
+    """The answers on one side of a plan, for the table of answers."""
+    targets = replace(plan.targets, labels=plan.targets.labels[rows])
+    return Answers(side, [plan.manifest.rows[int(row)] for row in rows], targets, scores)
 
 
 def publish(plan: Plan, sides: Sides, learner: Learner, judged: Judged, run: Path, target: Path) -> ModelFolder:
@@ -165,9 +141,15 @@ def _record(
         ),
         versions={**versions(), **facts.get("versions", {})},
         seed=experiment.seed,
-        licence=experiment.licence,
+        licence=licence_of(experiment, manifest),
         files=files,
     )
+
+
+def licence_of(experiment: Experiment, manifest: Manifest) -> str:
+    """The config's licence, or where it states none that of the films."""
+    stated = experiment.licence != Experiment.model_fields["licence"].default
+    return experiment.licence if stated or not manifest.about.licence else manifest.about.licence[:200]
 
 
 def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preprocessing:

@@ -9,9 +9,10 @@ import numpy as np
 
 from lopore.contracts import Backbone, NetworkRequest, Task
 
-from .check import require, skip
+from .check import NotJudged, require
+from .learning import CLASSES, SEGMENTATION_SIDE, request_for
 from .pictures import discs, in_batches
-from .workshop import CLASSES, SEGMENTATION_SIDE, Workshop, request_for
+from .workshop import Workshop
 
 COUNT = 2
 
@@ -68,7 +69,7 @@ def _scores_have_shape(backbone: Backbone, workshop: Workshop, tasks: tuple[Task
     trainer = workshop.trainer(backbone.framework)
     task = next((task for task in tasks if task in trainer.tasks), None)
     if task is None:
-        skip(f"the trainer of {backbone.framework} offers none of {', '.join(tasks)}")
+        raise NotJudged(f"the trainer of {backbone.framework} offers none of {', '.join(tasks)}")
     request = request_for(trainer, backbone, task, channels=channels)
     pixels, targets = discs(COUNT, request.network.size, channels)
     scores = np.asarray(trainer.learner(request).predict(in_batches(pixels, targets, COUNT)))

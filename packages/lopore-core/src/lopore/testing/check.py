@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Literal
 from unittest import SkipTest
 
 Work = Callable[[], None]
@@ -69,8 +69,8 @@ def require(kept: bool, text: str) -> None:
         raise AssertionError(text)
 
 
-def skip(reason: str) -> NoReturn:
-    raise SkipTest(reason)
+class NotJudged(SkipTest):
+    """Something that a check needs is not installed; ``raise NotJudged(reason)``."""
 
 
 def promise_of(function: Callable[..., None]) -> str:

@@ -100,7 +100,7 @@ def parametrize_checks(
 ) -> pytest.MarkDecorator:
     """A pytest decorator that runs a test with argument ``check`` once for every check of ``iter_checks``.
 
-    expected_failures: id -> reason; such a check has to fail (strict xfail), so a waiver that is no longer needed shows.
+    expected_failures: id -> reason; such a check has to fail (strict xfail), so that an unneeded waiver shows.
     ConfigError for a waiver of an unknown id, naming near ones, or without a reason.
     """
     import pytest

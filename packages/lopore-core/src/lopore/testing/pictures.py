@@ -29,7 +29,7 @@ def film(dtype: np.dtype[Any], channels: int = 1, seed: int = 0) -> Pixels:
     values[47:50, 20:70] -= 0.15
     grey = np.rint(np.clip(values, 0, 1) * full_scale(dtype))
     if channels == 1:
-        return grey.astype(dtype)
+        return np.asarray(grey, dtype)
     return np.stack([np.rint(grey * tint) for tint in (1.0, 0.95, 0.9)], axis=-1).astype(dtype)
 
 
@@ -61,7 +61,7 @@ def plant(dtype: np.dtype[Any], place: tuple[float, float]) -> Pixels:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     grain = np.random.default_rng(7).normal(0, 0.01, (HEIGHT, WIDTH))
     values = 0.4 + grain + 0.4 * (np.hypot(columns - place[0], rows - place[1]) <= PLANT_RADIUS)
-    return np.rint(np.clip(values, 0, 1) * full_scale(dtype)).astype(dtype)
+    return np.asarray(np.rint(np.clip(values, 0, 1) * full_scale(dtype)), dtype)
 
 
 def discs(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lopore.registry import KINDS, Registry
 
-from .check import require, skip
+from .check import NotJudged, require
 from .workshop import Workshop
 
 FRAMEWORKS = (
@@ -46,7 +46,7 @@ def registers_without_problems(plugin: Any, source: str, workshop: Workshop) -> 
 def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:
     """A fresh Python that imports it and asks its hooks holds no framework: they are imported when used."""
     if not isinstance(plugin, ModuleType):
-        skip("the plugin is an object, and a fresh Python can only import a module")
+        raise NotJudged("the plugin is an object, and a fresh Python can only import a module")
     module = plugin.__name__
     paths = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.run(
@@ -58,7 +58,7 @@ def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:
         check=False,
     )
     if process.returncode and "No module named" in process.stderr and module in process.stderr.splitlines()[-1]:
-        skip(f"{module} cannot be imported by its name, so a fresh Python cannot try it")
+        raise NotJudged(f"{module} cannot be imported by its name, so a fresh Python cannot try it")
     require(process.returncode == 0, f"a fresh Python cannot import it: {process.stderr.strip().splitlines()[-1:]}")
     woken = process.stdout.split()
     require(not woken, f"importing it wakes {', '.join(woken)}; import them inside the functions that use them")

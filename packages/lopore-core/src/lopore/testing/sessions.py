@@ -13,7 +13,7 @@ from lopore.export import QUANTISED_AGREEMENT
 from lopore.model import ModelFolder
 from lopore.predict import decide
 
-from .check import require, skip
+from .check import NotJudged, require
 from .pictures import discs
 from .workshop import Workshop
 
@@ -64,7 +64,7 @@ def rows_sum_to_one(predictor: Predictor, format: str, workshop: Workshop) -> No
     """Each row of a binary or multiclass model sums to 1."""
     session, folder = workshop.session(format, predictor)
     if folder.record.task not in ("binary", "multiclass"):
-        skip(f"the model at hand is {folder.record.task}; its rows need not sum to 1")
+        raise NotJudged(f"the model at hand is {folder.record.task}; its rows need not sum to 1")
     off = float(np.abs(session.predict(_pictures(folder)).astype(np.float64).sum(axis=1) - 1).max())
     require(off <= CLOSE, f"a row sums to 1 but for {off:.1e}")
 
@@ -159,7 +159,7 @@ def _fitting(explainer: Explainer, format: str, workshop: Workshop) -> tuple[Ses
     fits: Any = explainer.fits(session)
     require(isinstance(fits, bool), f"fits gave {type(fits).__name__}, not True or False")
     if not fits:
-        skip(f"it does not fit the model at hand ({folder.record.backbone}); give one with models=[FOLDER]")
+        raise NotJudged(f"it does not fit the model at hand ({folder.record.backbone}); give one with models=[FOLDER]")
     return session, folder
 
 

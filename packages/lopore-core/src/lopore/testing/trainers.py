@@ -12,8 +12,9 @@ from lopore.contracts import Learner, LearnRequest, Task, Trainer
 from lopore.errors import ModelError
 
 from .check import require
+from .learning import BATCH, CLASSES, HELD_OUT, material, request_for
 from .pictures import in_batches
-from .workshop import BATCH, CLASSES, HELD_OUT, Workshop, material, request_for
+from .workshop import Workshop
 
 REOPENED = 1e-5
 SHORT = 2 * BATCH
@@ -140,7 +141,7 @@ def published_model_reopens(trainer: Trainer, workshop: Workshop) -> None:
     learner, _, folder = workshop.trained(trainer.framework, workshop.main_task(trainer))
     require(
         trainer.native_format in folder.record.formats,
-        f"publish wrote {[file.path for file in folder.record.files]}, its answer names no {trainer.native_format} file",
+        f"publish names no {trainer.native_format} file; it wrote {[file.path for file in folder.record.files]}",
     )
     predictor = workshop.predictor(trainer.native_format)
     session = predictor.opens(folder, "cpu", 1)

@@ -1,0 +1,24 @@
+"""``lopore new-plugin``: a folder that installs, is found by lopore and passes the conformance kit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+KINDS = ("enhancer", "explainer", "trainer")
+
+
+@click.command(name="new-plugin")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it offers; a trainer brings its predictor.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Parent folder [default: here]."
+)
+def command(name: str, kind: str, out: Path) -> None:
+    """Write a new plugin into the folder NAME: package, entry point, README and conformance test."""
+    from lopore.scaffold import write_plugin
+
+    for path in write_plugin(name, kind, out):
+        click.echo(str(path))
+    click.echo(f"next: pip install -e {out / name}, then `lopore check-plugin {name}`")

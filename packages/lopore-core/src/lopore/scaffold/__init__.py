@@ -1,0 +1,63 @@
+"""A new plugin as a folder that installs and passes the conformance kit, to be changed from there."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from lopore.errors import ConfigError
+from lopore.files import folder_in_the_making
+from lopore.registry import OWN_PACKAGES
+
+KINDS = ("enhancer", "explainer", "trainer")
+"""What can be written. A trainer comes with a backbone and a predictor, for one is of no use without the others."""
+_NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+_SUFFIX = ".txt"
+
+
+def write_plugin(name: str, kind: str, parent: Path) -> list[Path]:
+    """Write plugin ``name`` into the new folder ``parent / name``; it appears when it is whole.
+
+    name: the distribution, small letters and digits joined by hyphens. kind: of ``KINDS``.
+    Returns the files, sorted. ConfigError for an impossible name, an unknown kind or a folder that exists.
+    """
+    _check(name, kind)
+    target = parent / name
+    if target.exists() or target.is_symlink():
+        raise ConfigError(f"{target} exists; choose another name, or another folder with --out")
+    words = {"name": name, "module": name.replace("-", "_"), "kind": kind}
+    with folder_in_the_making(target) as folder:
+        for source, text in _templates(kind):
+            path = folder / Template(source).substitute(words)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(Template(text).substitute(words), encoding="utf-8")
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _check(name: str, kind: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError(f"no plugin of kind '{kind[:40]}' can be written; there are {', '.join(KINDS)}")
+    if not _NAME.match(name) or len(name) > 60:
+        raise ConfigError(
+            f"name '{name[:60]}' is not small letters and digits joined by hyphens, such as weld-contrast"
+        )
+    module = name.replace("-", "_")
+    if name in OWN_PACKAGES or name == "lopore":
+        raise ConfigError(f"{name} is a package of lopore itself; choose another name")
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names:
+        raise ConfigError(f"{module} is a word or module of Python itself; choose another name")
+
+
+def _templates(kind: str) -> list[tuple[str, str]]:
+    """Paths within the plugin's folder and their texts; name, module and kind are still to be filled in."""
+    found = [("src/$module/py.typed", "")]
+    for group, folder in (("every", ""), (kind, "src/$module/")):
+        for item in files(__name__).joinpath(group).iterdir():
+            if item.name.endswith(_SUFFIX):
+                place = item.name.removesuffix(_SUFFIX).replace("__", "/") if group == "every" else None
+                found.append((place or folder + item.name.removesuffix(_SUFFIX), item.read_text(encoding="utf-8")))
+    return found
