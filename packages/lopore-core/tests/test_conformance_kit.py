@@ -245,7 +245,7 @@ def test_the_command_speaks_json_and_picks_checks() -> None:
     done = command("lopore-enhance", "--kind", "enhancer", "--only", "gamma/tiny", "--json")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
-    assert json.loads(line)["id"] == "enhancer/gamma/tiny_picture" and json.loads(line)["status"] == "passed"
+    assert json.loads(line)["id"] == "enhancer/gamma/tiny_image" and json.loads(line)["status"] == "passed"
 
 
 def test_the_command_offers_the_kinds_of_the_kit() -> None:

@@ -2,7 +2,7 @@
 
 Three lines in a plugin's tests adopt it:
 
-    @parametrize_checks(lopore_mine.plugin, expected_failures={"enhancer/fft/tiny_picture": "needs 64 px"})
+    @parametrize_checks(lopore_mine.plugin, expected_failures={"enhancer/fft/tiny_image": "needs 64 px"})
     def test_conforms(check):
         check()
 

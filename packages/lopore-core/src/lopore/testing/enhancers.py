@@ -30,8 +30,8 @@ def checks_for(enhancer: Enhancer) -> Iterator[Callable[[Enhancer], None]]:
         keeps_depth_8_bit,
         keeps_depth_16_bit,
         repeatable,
-        constant_picture,
-        tiny_picture,
+        constant_image,
+        tiny_image,
     )
     if not enhancer.preview_only:
         yield from (keeps_grey_levels_16_bit, does_not_wrap_around)
@@ -170,7 +170,7 @@ def repeatable(enhancer: Enhancer) -> None:
         require(np.array_equal(first, again), f"two runs on the same {dtype} picture differ; seed it by a parameter")
 
 
-def constant_picture(enhancer: Enhancer) -> None:
+def constant_image(enhancer: Enhancer) -> None:
     """Black, grey and white pictures without any detail are enhanced or refused in one line."""
     for dtype in DTYPES:
         for share in (0.0, 0.5, 1.0):
@@ -181,7 +181,7 @@ def constant_picture(enhancer: Enhancer) -> None:
                     _same_kind(result, picture, f"a constant {dtype} picture")
 
 
-def tiny_picture(enhancer: Enhancer) -> None:
+def tiny_image(enhancer: Enhancer) -> None:
     """Pictures of 1 x 1 and 3 x 5 pixels are enhanced or refused in one line."""
     for dtype in DTYPES:
         for shape in ((1, 1), (3, 5), (1, 1, 3), (3, 5, 3)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,13 +61,15 @@ class Workshop:
         self._count = 0
 
     @cached_property
-    def _home(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="lopore-check-", ignore_cleanup_errors=True)
+    def _home(self) -> Path:
+        made = tempfile.mkdtemp(prefix="lopore-check-")
+        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+        return Path(made)
 
     def folder(self, name: str) -> Path:
         """A new empty folder that goes away with the workshop."""
         self._count += 1
-        made = Path(self._home.name) / f"{self._count}-{name}"
+        made = self._home / f"{self._count}-{name}"
         made.mkdir()
         return made
 
