@@ -18,6 +18,7 @@ from lopore.model import LeakReport, ModelFile, ModelFolder, ModelRecord, Thresh
 from lopore.onnxfile import write_record
 from lopore.preprocess import Preprocessing
 
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real radiographs beside the repository; tests that need it are skipped where it is absent."""

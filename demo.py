@@ -21,7 +21,9 @@ LOPORE = (sys.executable, "-m", "lopore")
 def lopore(*words: str, folder: Path, capture: bool = False) -> str:
     """Run one command as the README shows it; stops the demonstration where it fails."""
     print(f"\n$ lopore {' '.join(words)}", flush=True)
-    done = subprocess.run([*LOPORE, *words], cwd=folder, check=False, stdout=subprocess.PIPE if capture else None, text=True)
+    done = subprocess.run(
+        [*LOPORE, *words], cwd=folder, check=False, stdout=subprocess.PIPE if capture else None, text=True
+    )
     if done.returncode:
         raise SystemExit(f"demo: `lopore {words[0]}` ended with status {done.returncode}")
     return done.stdout or ""
@@ -29,7 +31,9 @@ def lopore(*words: str, folder: Path, capture: bool = False) -> str:
 
 def newest_model(folder: Path) -> Path:
     """The model folder that the training published last."""
-    records = sorted((folder / "models" / "final" / "demo").glob("*/lopore.json"), key=lambda path: path.stat().st_mtime)
+    records = sorted(
+        (folder / "models" / "final" / "demo").glob("*/lopore.json"), key=lambda path: path.stat().st_mtime
+    )
     return records[-1].parent.relative_to(folder)
 
 
@@ -55,7 +59,9 @@ def main() -> None:
     lopore("train", "--config", config, folder=folder)
     model = str(newest_model(folder))
     lopore("eval", model, "--split", "test", "--out", "reports/test", folder=folder)
-    lopore("predict", "--model", model, "--runtime", "onnxruntime", "--out", "predictions.csv", "films/pore", folder=folder)
+    lopore(
+        "predict", "--model", model, "--runtime", "onnxruntime", "--out", "predictions.csv", "films/pore", folder=folder
+    )
     lopore("explain", "--model", model, "--out", "heatmaps", *some_films(folder), folder=folder)
     lopore("inspect", model, folder=folder)
     summary(folder, folder / model, time.monotonic() - began)
@@ -75,7 +81,9 @@ def summary(folder: Path, model: Path, seconds: float) -> None:
     parity = json.loads((model / "parity-onnx.json").read_text(encoding="utf-8"))
     auc = metrics["overall"]["roc_auc"]
     print(f"\ntest ROC AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}) on films never seen in training")
-    print(f"ONNX against torch: {parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} flips")
+    print(
+        f"ONNX against torch: {parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} flips"
+    )
     for path in (model, folder / "reports" / "test" / "report.html", folder / "predictions.csv", folder / "heatmaps"):
         print(path)
     print(f"{seconds:.0f} s")

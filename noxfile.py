@@ -65,7 +65,9 @@ def types(session: nox.Session) -> None:
 def _wheels(session: nox.Session, folder: Path) -> list[str]:
     shutil.rmtree(folder, ignore_errors=True)
     for name in PACKAGES:
-        session.run("python", "-m", "build", "--wheel", "--installer=uv", "-o", str(folder), f"packages/{name}", silent=True)
+        session.run(
+            "python", "-m", "build", "--wheel", "--installer=uv", "-o", str(folder), f"packages/{name}", silent=True
+        )
     return sorted(str(path) for path in folder.glob("*.whl"))
 
 
@@ -92,7 +94,9 @@ def isolated(session: nox.Session) -> None:
     models = sorted((ROOT / "demo" / "models" / "final").glob("*/*/lopore.json"))
     films = sorted((ROOT / "demo" / "films").glob("*/*.png"))[:3]
     if models and films:
-        session.run(python, "-m", "lopore", "predict", "--model", str(models[-1].parent), *map(str, films), external=True)
+        session.run(
+            python, "-m", "lopore", "predict", "--model", str(models[-1].parent), *map(str, films), external=True
+        )
     check = "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow', 'sklearn')))"
     session.run(python, "-c", check, external=True)
     size = sum(path.stat().st_size for path in small.rglob("*") if path.is_file() and not path.is_symlink())

@@ -107,7 +107,9 @@ def measure(folder: Path, films: list[Path], rounds: int) -> dict[str, float]:
         "bare ONNX Runtime, pictures a second": len(films) / statistics.median(turn["bare"] for turn in turns),
         "predict of a folder / bare (throughput)": statistics.median(turn["bare"] / turn["files"] for turn in turns),
         "session alone / bare (throughput)": statistics.median(turn["bare"] / turn["scores"] for turn in turns),
-        "Grad-CAM in the file / forward alone (time)": statistics.median(turn["maps"] / turn["scores"] for turn in turns),
+        "Grad-CAM in the file / forward alone (time)": statistics.median(
+            turn["maps"] / turn["scores"] for turn in turns
+        ),
     }
 
 
@@ -123,7 +125,9 @@ def cold_starts(folder: Path, film: Path, rounds: int) -> dict[str, float]:
     found = {}
     for name, words in jobs.items():
         subprocess.run(words, **quiet)
-        found[name] = statistics.median(timed(lambda words=words: subprocess.run(words, **quiet)) for _ in range(rounds))
+        found[name] = statistics.median(
+            timed(lambda words=words: subprocess.run(words, **quiet)) for _ in range(rounds)
+        )
     return found
 
 

@@ -52,7 +52,9 @@ def _control(name: str, field: FieldInfo, default: Any, key: str) -> Any:
     return st.text_input(label, value="" if default is None else str(default), key=key, help=text) or default
 
 
-def _number(label: str, kind: type[int] | type[float], default: Any, bounds: tuple[Any, Any], key: str, text: str | None) -> Any:
+def _number(
+    label: str, kind: type[int] | type[float], default: Any, bounds: tuple[Any, Any], key: str, text: str | None
+) -> Any:
     low, high = bounds
     if low is None or high is None or (kind is int and high - low > 5000):
         least, most = (None if edge is None else kind(edge) for edge in (low, high))

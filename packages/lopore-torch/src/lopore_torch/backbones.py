@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lopore.contracts import NetworkRequest
-from lopore.errors import ConfigError, ModelError
+from lopore.contracts import Backbone, NetworkRequest
+from lopore.errors import ConfigError, ModelError, PluginError
+from lopore.registry import call_entry, discover
 
-from .network import Classifier, Network
+from .network import Classifier, Network, Segmenter
 from .weights import Pretrained, find_pretrained, fold_grey, prefixes
 
 if TYPE_CHECKING:
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 
 PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
 UNET = "unet-"
+OWN_PACKAGE = "lopore-torch"
 HEAD_STD = 0.01
 
 
 def build(request: NetworkRequest) -> Network:
-    """The network of a request, in training mode; ConfigError for an unknown name or impossible size."""
+    """The network of a request, in training mode; ConfigError for an unknown name or impossible size.
+
+    Where another package offers the backbone, its own ``build`` makes the network, weights and normalisation included.
+    """
+    outside = _outside_backbone(request.backbone)
+    if outside is not None:
+        return _built_outside(outside, request)
     name = request.backbone.removeprefix(UNET)
     segmentation = request.segmentation or name != request.backbone
     found = find_pretrained(request, name)
@@ -36,6 +44,25 @@ def build(request: NetworkRequest) -> Network:
     if found is not None:
         mean, std = _take_over(network, found.state, mean, std, request.channels, name)
     network.normalise.set(mean, std, request.depth)
+    return network
+
+
+def _outside_backbone(name: str) -> Backbone | None:
+    """The backbone of this name that is another package's, or None."""
+    backbones = discover().backbones
+    key = f"torch/{name}"
+    own = key not in backbones or backbones.sources[key].split(" ")[0] == OWN_PACKAGE
+    return None if own else backbones[key]
+
+
+def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
+    source = discover().backbones.sources[backbone.key]
+    network = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
+    if not isinstance(network, Classifier | Segmenter):
+        raise PluginError(
+            f"backbone '{backbone.key}' of {source} built a {type(network).__name__}; it returns "
+            "lopore_torch.network.Classifier(body, planes), which normalises raw pixels"
+        )
     return network
 
 
@@ -170,8 +197,7 @@ def head_prefixes(network: Network) -> tuple[str, ...]:
     """Prefixes of the parameters that are learned anew for a task."""
     if not isinstance(network, Classifier):
         return ("body.decoder.", "body.segmentation_head.")
-    config: Any = network.body.pretrained_cfg
-    return tuple(f"body.{prefix}" for prefix in prefixes(config.get("classifier")))
+    return tuple(f"body.{prefix}" for prefix in prefixes(_config_of(network.body, "classifier")))
 
 
 def statistics_in_force(network: Network, channels: int, depth: int) -> tuple[list[float], list[float]]:
@@ -196,7 +222,11 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
         size=size, depth=record.preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
         segmentation=record.task == "segmentation",
     )  # fmt: skip
-    network = assemble(name.removeprefix(UNET), request, planes, request.segmentation)
+    outside = _outside_backbone(name)
+    if outside is not None:
+        network = _built_outside(outside, request)
+    else:
+        network = assemble(name.removeprefix(UNET), request, planes, request.segmentation)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -1,0 +1,93 @@
+"""A backbone from another package is trained, published and opened again like one of timm's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lopore.config import Loss, Optimizer, Schedule
+from lopore.contracts import Batch, LearnRequest, NetworkRequest
+from lopore.errors import PluginError
+from lopore.registry import discover
+from lopore_torch.learner import TorchLearner
+
+PLUGIN = """
+from lopore.contracts import Backbone
+from lopore.hookspecs import hookimpl
+
+LOPORE_API = 1
+
+
+def build(request):
+    from torch import nn
+
+    from lopore_torch.network import Classifier
+
+    body = nn.Sequential(nn.Conv2d(request.channels, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    body.append(nn.Linear(8, request.outputs))
+    network = Classifier(body, request.channels)
+    network.normalise.set((0.5,) * request.channels, (0.25,) * request.channels, request.depth)
+    return network
+
+
+@hookimpl
+def lopore_backbones():
+    facts = dict(framework="torch", default_size=32, explanation_layer="body.0", pretrained=(), exact_cam=False)
+    yield Backbone(name="handmade", summary="One convolution", build=build, **facts)
+    yield Backbone(name="bare", summary="Forgets the wrapper", build=lambda request: object(), **facts)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "handmade_backbone.py").write_text(PLUGIN)
+    info = tmp_path / "handmade_backbone-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handmade-backbone\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lopore]\nhandmade = handmade_backbone\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    discover.cache_clear()
+    yield
+    discover.cache_clear()
+
+
+def request_for(backbone: str) -> LearnRequest:
+    return LearnRequest(
+        task="binary",
+        classes=("dark", "bright"),
+        network=NetworkRequest(backbone=backbone, outputs=1, channels=1, size=(32, 32)),
+        loss=Loss(),
+        optimizer=Optimizer(learning_rate=0.05),
+        schedule=Schedule(name="constant"),
+        epochs=1,
+        steps_per_epoch=20,
+        batch_size=8,
+        precision="fp32",
+    )
+
+
+@pytest.mark.usefixtures("installed")
+def test_it_learns_is_published_and_answers_the_same_when_rebuilt(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, 160)
+    pixels = np.repeat(grey, 32 * 32).reshape(-1, 32, 32, 1).astype(np.uint8)
+    targets = (grey > 127).astype(np.int64)
+    batches = [Batch(pixels[at : at + 8], targets[at : at + 8]) for at in range(0, 160, 8)]
+    learner = TorchLearner(request_for("handmade"))
+    for epoch in range(8):
+        learner.fit_epoch(epoch, batches)
+    scores = learner.predict(batches)
+    assert ((scores[:, 1] > 0.5) == targets).mean() > 0.95
+    learner.publish(tmp_path)
+    again = TorchLearner(request_for("handmade"))
+    again.network.load_state_dict(torch.load(tmp_path / "model_best.pth", weights_only=True))
+    assert np.array_equal(again.predict(batches), scores)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_backbone_that_builds_something_else_is_one_line() -> None:
+    with pytest.raises(PluginError, match="torch/bare' of handmade-backbone 1.0 built a object; it returns"):
+        TorchLearner(request_for("bare"))
