@@ -1,7 +1,7 @@
-"""The main job from nothing, as a user would type it: make films, train, evaluate, export, predict with ONNX, open the app.
+"""The main job as a user would type it: make films, train, evaluate, export, predict with ONNX, open the app.
 
-Run by ``nox -s demo``; writes everything below ./demo. ``--no-app`` ends before the app, ``--films N`` and ``--out DIR`` change the size
-and the place.
+Run by ``nox -s demo``; writes everything below ./demo. ``--no-app`` ends before the app, ``--films N``
+and ``--out DIR`` change size and place.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def summary(folder: Path, model: Path, seconds: float) -> None:
     metrics = json.loads((folder / "reports" / "test" / "metrics.json").read_text(encoding="utf-8"))
     parity = json.loads((model / "parity-onnx.json").read_text(encoding="utf-8"))
     auc = metrics["overall"]["roc_auc"]
-    print(f"\ntest ROC AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}) on films never seen in training")
+    bounds = f"{auc['low']:.3f} to {auc['high']:.3f}"
+    print(f"\ntest ROC AUC {auc['value']:.3f} ({bounds}) on films never seen in training")
     print(
         f"ONNX against torch: {parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} flips"
     )

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
 PINS = ("--constraint", "constraints.txt")
 TEST_TOOLS = (
-    "pytest", "pytest-timeout", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx", "grad-cam", "captum", "selenium",
+    "pytest", "pytest-timeout", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx", "grad-cam", "captum",
+    "selenium",
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
@@ -128,7 +129,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, reuse_venv=False)
 def pins(session: nox.Session) -> None:
-    """Write constraints.txt anew: the versions that the registry's newest set installs together today, without addresses."""
+    """Write constraints.txt anew: the newest versions that install together today, without addresses."""
     options = [option for name in PACKAGES for option in ("-e", f"packages/{name}{EXTRAS.get(name, '')}")]
     session.install("--upgrade", *options, *TEST_TOOLS, "ruff", "mypy", "types-PyYAML", "build", "uv")
     found = session.run("uv", "pip", "freeze", "--exclude-editable", silent=True) or ""

@@ -1,9 +1,9 @@
-"""Prediction through ONNX: a folder of JPEG files against bare ONNX Runtime on ready batches; Grad-CAM inside; cold starts.
+"""Prediction through ONNX: a folder of JPEG files against bare ONNX Runtime on ready batches; Grad-CAM; cold starts.
 
 python benchmarks/bench_predict.py [--backbone resnet18] [--pictures 192] [--rounds 5] [--json FILE]
 
-The model is a real one: made films, one epoch, exported through the parity gate. Candidates take turns within a round; the
-median of the rounds' ratios counts. All use every core that the process may use.
+The model is a real one: made films, one epoch, exported through the parity gate. Candidates take turns within a
+round; the median of the rounds' ratios counts. All use every core that the process may use.
 """
 
 from __future__ import annotations

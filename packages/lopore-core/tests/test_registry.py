@@ -153,13 +153,13 @@ def test_a_name_that_a_lopore_package_holds_is_never_given_away() -> None:
 
 def test_an_unknown_name_says_what_is_near_and_what_is_installed() -> None:
     registry = Registry.from_plugins({"a 1": _Offer("clahe", "median")})
-    with pytest.raises(PluginError, match="no enhancer 'clahee'; did you mean clahe.*installed: clahe, median"):
+    with pytest.raises(PluginError, match=r"no enhancer 'clahee'; did you mean clahe.*installed: clahe, median"):
         registry.enhancers["clahee"]
 
 
 def test_a_disputed_name_says_who_disputes_it() -> None:
     registry = Registry.from_plugins({"a 1": _Offer("twice"), "b 1": _Offer("twice")})
-    with pytest.raises(PluginError, match="'twice' is disputed: offered by .* neither is used"):
+    with pytest.raises(PluginError, match=r"'twice' is disputed: offered by .* neither is used"):
         registry.enhancers["twice"]
 
 

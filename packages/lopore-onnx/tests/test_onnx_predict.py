@@ -220,7 +220,8 @@ def test_a_cold_prediction_wakes_no_framework(model_folder: ModelFolder, tmp_pat
         "import sys\nfrom lopore.cli import main\n"
         f"try: main(['predict', '--json', '--model', {str(model_folder.path)!r}, {str(path)!r}])\n"
         "except SystemExit as end: assert not end.code\n"
-        "print(*[name for name in ('torch', 'tensorflow', 'sklearn', 'pandas', 'onnx', 'matplotlib') if name in sys.modules])"
+        "heavy = ('torch', 'tensorflow', 'sklearn', 'pandas', 'onnx', 'matplotlib')\n"
+        "print(*[name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     answer, woken = done.stdout.splitlines()

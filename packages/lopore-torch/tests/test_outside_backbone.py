@@ -89,5 +89,5 @@ def test_it_learns_is_published_and_answers_the_same_when_rebuilt(tmp_path: Path
 
 @pytest.mark.usefixtures("installed")
 def test_a_backbone_that_builds_something_else_is_one_line() -> None:
-    with pytest.raises(PluginError, match="torch/bare' of handmade-backbone 1.0 built a object; it returns"):
+    with pytest.raises(PluginError, match=r"torch/bare' of handmade-backbone 1.0 built a object; it returns"):
         TorchLearner(request_for("bare"))

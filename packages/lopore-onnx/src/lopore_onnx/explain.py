@@ -15,7 +15,7 @@ OCCLUSION_CELLS = 14
 def class_activation(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
     """Grad-CAM of one class from the file's second output.
 
-    batch: (N, H, W, C). Returns (N, h, w) float32, >= 0, in logits: the share of the class's logit that each place adds.
+    batch: (N, H, W, C). Returns (N, h, w) float32, >= 0, in logits: what each place adds to the class's logit.
     """
     (maps,) = session.run(batch, ("cam",))
     return np.asarray(maps[:, class_index], np.float32)

@@ -42,7 +42,10 @@ class OnnxSession:
         return self.run(batch, ("maps",))[0]
 
     def run(self, batch: PixelBatch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Named outputs of one run, stopped after LOPORE_RUN_SECONDS. ModelError for pixels of another shape or depth."""
+        """Named outputs of one run, stopped between operators after LOPORE_RUN_SECONDS.
+
+        Raises ModelError for pixels of another shape or depth.
+        """
         options = ort.RunOptions()
         watch = threading.Timer(self._run_seconds, setattr, (options, "terminate", True))
         watch.daemon = True

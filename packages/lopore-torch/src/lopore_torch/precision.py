@@ -79,7 +79,8 @@ def fixed_plan(precision: Precision) -> Plan:
 def choose(plans: list[Plan], step: Callable[[Plan], None], device: torch.device) -> list[Trial]:
     """A warm-up and two timed steps per plan, in turns so that a busy moment hits all; the chosen one comes first.
 
-    On a CPU the process's own time counts, which other programs disturb less than the clock on the wall. The first plan stays unless another is faster by ``DEFAULT_GAIN``.
+    On a CPU the process's own time counts, which other programs disturb less than the clock on the wall. The first
+    plan stays unless another is faster by ``DEFAULT_GAIN``.
     """
     rounds = [[_seconds(plan, step, device) for plan in plans] for _ in range(3)]
     return rank([Trial(plan, min(times)) for plan, times in zip(plans, zip(*rounds[1:], strict=True), strict=True)])
