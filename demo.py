@@ -82,9 +82,8 @@ def summary(folder: Path, model: Path, seconds: float) -> None:
     auc = metrics["overall"]["roc_auc"]
     bounds = f"{auc['low']:.3f} to {auc['high']:.3f}"
     print(f"\ntest ROC AUC {auc['value']:.3f} ({bounds}) on films never seen in training")
-    print(
-        f"ONNX against torch: {parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} flips"
-    )
+    told = f"{parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} decisions differ"
+    print(f"ONNX against torch: {told}")
     for path in (model, folder / "reports" / "test" / "report.html", folder / "predictions.csv", folder / "heatmaps"):
         print(path)
     print(f"{seconds:.0f} s")
