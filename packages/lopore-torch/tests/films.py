@@ -15,7 +15,7 @@ from lopore.model import LeakReport, ModelFile, ModelFolder, ModelRecord, Thresh
 from lopore.preprocess import Preprocessing
 
 SIDE = 64
-LEARNED: dict[str, Any] = {"backbone": "resnet18", "steps": 40, "size": 16, "optimizer": Optimizer(learning_rate=5e-3)}
+LEARNED: dict[str, Any] = {"backbone": "resnet18", "steps": 60, "size": 16, "optimizer": Optimizer(learning_rate=2e-3)}
 """Arguments of the ``trained`` fixture for a network that has learned ``films``."""
 
 

