@@ -1,6 +1,6 @@
 """Prediction through ONNX: a folder of JPEG files against bare ONNX Runtime on ready batches; Grad-CAM; cold starts.
 
-python benchmarks/bench_predict.py [--backbone resnet18] [--pictures 192] [--rounds 5] [--json FILE]
+python benchmarks/bench_predict.py [--images FOLDER] [--backbone resnet18] [--pictures 192] [--rounds 5] [--json FILE]
 
 The model is a real one: made films, one epoch, exported through the parity gate. Candidates take turns within a
 round; the median of the rounds' ratios counts. All use every core that the process may use.
@@ -46,8 +46,15 @@ def train_small(folder: Path, backbone: str) -> Path:
     return next((folder / "models" / "final" / "bench").glob("*/lopore.json")).parent
 
 
+def real_films(folder: Path, count: int) -> list[Path]:
+    """Up to ``count`` films of a folder; none where it is absent."""
+    from lopore.radiograph import image_paths
+
+    return list(image_paths(folder).images)[:count] if folder.is_dir() else []
+
+
 def write_films(folder: Path, count: int) -> list[Path]:
-    """640 x 640 grey JPEG files of made films."""
+    """640 x 640 grey JPEG files of made films: grainier than scans, so larger and slower to decode."""
     import simplejpeg
 
     from lopore.synthesis import sample_film
@@ -134,13 +141,14 @@ def cold_starts(folder: Path, film: Path, rounds: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"), help="folder of films")
     parser.add_argument("--pictures", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         model = train_small(Path(place), options.backbone)
-        films = write_films(Path(place), options.pictures)
+        films = real_films(options.images, options.pictures) or write_films(Path(place), options.pictures)
         figures = {**measure(model, films, options.rounds), **cold_starts(model, films[0], options.rounds)}
     for name, value in figures.items():
         print(f"{name:<46} {value:8.3f}")

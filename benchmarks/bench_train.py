@@ -91,7 +91,8 @@ def plain_epochs(backbone: str, root: Path) -> Epoch:
             transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ]
     )
-    loader = DataLoader(datasets.ImageFolder(str(root), prepare), BATCH, shuffle=True, num_workers=2, drop_last=True)
+    films = datasets.ImageFolder(str(root), prepare)
+    loader = DataLoader(films, BATCH, shuffle=True, num_workers=2, drop_last=True, persistent_workers=True)
     model: nn.Module = timm.create_model(backbone, num_classes=CLASSES)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()
