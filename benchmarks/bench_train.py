@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,15 @@ def plain_epochs(backbone: str, root: Path) -> Epoch:
         ]
     )
     films = datasets.ImageFolder(str(root), prepare)
-    loader = DataLoader(films, BATCH, shuffle=True, num_workers=2, drop_last=True, persistent_workers=True)
+    loader = DataLoader(
+        films,
+        BATCH,
+        shuffle=True,
+        num_workers=2,
+        drop_last=True,
+        persistent_workers=True,
+        multiprocessing_context="fork",
+    )
     model: nn.Module = timm.create_model(backbone, num_classes=CLASSES)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()
@@ -166,17 +175,22 @@ def measure(backbone: str, files: list[Path], rounds: int, threads: int) -> dict
     """Medians of images a second and of the rounds' ratios."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
+    processes: list[SpawnProcess] = []
     with tempfile.TemporaryDirectory() as folder:
         link_folders(files, Path(folder))
         firsts = {}
         for name in ("lopore", "plain", "timm"):
             pipes[name], theirs = context.Pipe()
             arguments = (name, backbone, files, Path(folder), threads, theirs)
-            context.Process(target=serve, args=arguments).start()
+            processes.append(context.Process(target=serve, args=arguments))
+            processes[-1].start()
             firsts[name] = pipes[name].recv()
         table = [{name: _ask(pipe) for name, pipe in pipes.items()} for _ in range(rounds)]
         for pipe in pipes.values():
             pipe.send(False)
+        for process in processes:
+            process.join(5)
+            process.kill()  # its loader's workers would hold it
     result: dict[str, Any] = {"backbone": backbone, "chosen": firsts["lopore"][1]}
     result["images_per_second"] = {name: statistics.median(row[name] for row in table) for name in pipes}
     result["images_per_second"]["lopore, first epoch"] = firsts["lopore"][0]
