@@ -3,18 +3,21 @@
 python benchmarks/bench_explain.py [--backbone resnet18] [--size 224] [--batch 4] [--rounds 7] [--json FILE]
 
 All see the same untrained one-channel network (arithmetic does not depend on the weights) in fp32; lopore as its
-session holds it, the packages as timm makes it. captum runs with internal_batch_size 25, its faster setting. Candidates
-take turns; the medians of a round's ratios count. One thread is measured in CPU time, several in wall time.
+session holds it, the packages as timm makes it. captum runs with internal_batch_size 25, its faster setting. lopore and
+each package have a process of their own, since the allocator's settings hold for a process; they take turns in each
+round, the others waiting, and the medians of a round's ratios count. One thread is measured in CPU time, several in
+wall time.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,74 +33,95 @@ STEPS = 50
 Run = Callable[[], object]
 
 
-def make(backbone: str, size: int, batch: int) -> tuple[TorchSession, np.ndarray[Any, Any]]:
+def make(backbone: str, size: int) -> Any:
     torch.manual_seed(0)
-    request = NetworkRequest(backbone=backbone, outputs=2, channels=1, size=(size, size))
-    session = TorchSession(build(request), "multiclass", torch.device("cpu"), shape=((size, size), 1))
-    pixels = np.random.default_rng(0).integers(0, 256, (batch, size, size, 1), dtype=np.uint8)
-    return session, pixels
+    return build(NetworkRequest(backbone=backbone, outputs=2, channels=1, size=(size, size)))
 
 
-def as_timm_makes_it(session: TorchSession) -> Any:
-    """A copy of the network, contiguous and with weights that could learn."""
-    return copy.deepcopy(session.open_network).to(memory_format=torch.contiguous_format).requires_grad_(True)
+def pictures(size: int, batch: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).integers(0, 256, (batch, size, size, 1), dtype=np.uint8)
 
 
-def cheap_candidates(session: TorchSession, pixels: Any, layer: str) -> dict[str, Run]:
-    """The forward pass and class activation maps."""
+def lopore_runs(options: argparse.Namespace) -> dict[str, Run]:
+    """Forward pass and explainers as a session of lopore does them; integrated gradients of one picture."""
+    size, pixels = options.size, pictures(options.size, options.batch)
+    network = make(options.backbone, size)
+    session = TorchSession(network, "multiclass", torch.device("cpu"), shape=((size, size), 1))
+    return {
+        "forward": lambda: session.predict(pixels),
+        "grad-cam": lambda: explain.explain_grad_cam(session, pixels, 1),
+        "grad-cam++": lambda: explain.explain_grad_cam_plus_plus(session, pixels, 1),
+        "integrated gradients": lambda: gradients.explain_integrated_gradients(session, pixels[:1], 1),
+    }
+
+
+def grad_cam_runs(options: argparse.Namespace) -> dict[str, Run]:
+    """The package `grad-cam` over the network as timm makes it."""
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    network: Any = as_timm_makes_it(session)
-    planes = network.normalise(session.tensor(pixels))
-    theirs = {
-        "grad-cam package": GradCAM(network.body, [network.get_submodule(layer)]),
-        "grad-cam package, ++": GradCAMPlusPlus(network.body, [network.get_submodule(layer)]),
-    }
-
-    def run(tool: Any) -> object:
-        return tool(planes, [ClassifierOutputTarget(1)] * len(pixels))
-
-    return {
-        "forward": lambda: session.predict(pixels),
-        "lopore grad-cam": lambda: explain.explain_grad_cam(session, pixels, 1),
-        "lopore grad-cam++": lambda: explain.explain_grad_cam_plus_plus(session, pixels, 1),
-        "grad-cam package": lambda: run(theirs["grad-cam package"]),
-        "grad-cam package, ++": lambda: run(theirs["grad-cam package, ++"]),
-    }
+    network = make(options.backbone, options.size).eval()
+    planes = network.normalise(torch.from_numpy(pictures(options.size, options.batch)))
+    layer = next(b.explanation_layer for b in plugin.lopore_backbones() if b.name == options.backbone)
+    cam = GradCAM(network.body, [network.get_submodule(layer)])
+    plus = GradCAMPlusPlus(network.body, [network.get_submodule(layer)])
+    targets = [ClassifierOutputTarget(1)] * options.batch
+    return {"grad-cam": lambda: cam(planes, targets), "grad-cam++": lambda: plus(planes, targets)}
 
 
-def dear_candidates(session: TorchSession, pixels: Any) -> dict[str, Run]:
-    """Integrated gradients of 50 steps on one picture."""
+def captum_runs(options: argparse.Namespace) -> dict[str, Run]:
+    """captum over the network as timm makes it."""
     from captum.attr import IntegratedGradients
 
-    network: Any = as_timm_makes_it(session)
-    picture = pixels[:1]
-    planes = network.normalise(session.tensor(picture))
-    tool = IntegratedGradients(network.body)
+    network = make(options.backbone, options.size).eval()
+    planes = network.normalise(torch.from_numpy(pictures(options.size, 1)))
     flat = gradients.baseline(planes[0])[None]
+    tool = IntegratedGradients(network.body)
     return {
-        "lopore integrated gradients": lambda: gradients.explain_integrated_gradients(session, picture, 1),
-        "captum": lambda: tool.attribute(planes, flat, target=1, n_steps=STEPS, internal_batch_size=25),
+        "integrated gradients": lambda: tool.attribute(planes, flat, target=1, n_steps=STEPS, internal_batch_size=25)
     }
 
 
-def rounds_of(candidates: dict[str, Run], rounds: int) -> list[dict[str, float]]:
-    """Seconds of each candidate in each round, after one that does not count."""
-    table = []
-    for number in range(rounds + 1):
-        row = {}
-        for name, run in candidates.items():
-            clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-            begin = clock()
-            run()
-            row[name] = clock() - begin
-        if number:
-            table.append(row)
+CANDIDATES = {"lopore": lopore_runs, "grad-cam": grad_cam_runs, "captum": captum_runs}
+
+
+def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
+    """One candidate in its own process: warms up, then does a job for every message and answers with its seconds."""
+    torch.set_num_threads(options.threads)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    runs = CANDIDATES[name](options)
+    for run in runs.values():
+        run()
+    pipe.send(list(runs))
+    while job := pipe.recv():
+        begin = clock()
+        runs[job]()
+        pipe.send(clock() - begin)
+
+
+def measure(options: argparse.Namespace) -> list[dict[tuple[str, str], float]]:
+    """Seconds of every candidate's jobs, one table a round."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    jobs: dict[str, list[str]] = {}
+    for name in CANDIDATES:
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=serve, args=(name, options, theirs), daemon=True).start()
+        jobs[name] = pipes[name].recv()
+    table = [
+        {(name, job): _ask(pipes[name], job) for name in pipes for job in jobs[name]} for _ in range(options.rounds)
+    ]
+    for pipe in pipes.values():
+        pipe.send("")
     return table
 
 
-def ratio(table: list[dict[str, float]], over: str, under: str) -> float:
+def _ask(pipe: Connection, job: str) -> float:
+    pipe.send(job)
+    return float(pipe.recv())
+
+
+def ratio(table: list[dict[tuple[str, str], float]], over: tuple[str, str], under: tuple[str, str]) -> float:
     return statistics.median(row[over] / row[under] for row in table)
 
 
@@ -110,17 +134,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    session, pixels = make(options.backbone, options.size, options.batch)
-    layer = next(b.explanation_layer for b in plugin.lopore_backbones() if b.name == options.backbone)
-    cheap = rounds_of(cheap_candidates(session, pixels, layer), options.rounds)
-    dear = rounds_of(dear_candidates(session, pixels), max(2, options.rounds // 2))
+    table = measure(options)
+    forward, ours = ("lopore", "forward"), {job: ("lopore", job) for job in ("grad-cam", "grad-cam++")}
+    steps = "integrated gradients"
     results = {
-        "grad-cam over forward (at most 1.15)": ratio(cheap, "lopore grad-cam", "forward"),
-        "grad-cam++ over forward (at most 1.15)": ratio(cheap, "lopore grad-cam++", "forward"),
-        "grad-cam package over lopore (at least 3)": ratio(cheap, "grad-cam package", "lopore grad-cam"),
-        "grad-cam package ++ over lopore (at least 3)": ratio(cheap, "grad-cam package, ++", "lopore grad-cam++"),
-        "captum over lopore, 50 steps (at least 1.2)": ratio(dear, "captum", "lopore integrated gradients"),
+        "grad-cam over forward (at most 1.15)": ratio(table, ours["grad-cam"], forward),
+        "grad-cam++ over forward (at most 1.15)": ratio(table, ours["grad-cam++"], forward),
+        "grad-cam package over lopore (at least 3)": ratio(table, ("grad-cam", "grad-cam"), ours["grad-cam"]),
+        "grad-cam package ++ over lopore (at least 3)": ratio(table, ("grad-cam", "grad-cam++"), ours["grad-cam++"]),
+        "captum over lopore, 50 steps (at least 1.2)": ratio(table, ("captum", steps), ("lopore", steps)),
     }
     for name, value in results.items():
         print(f"{options.backbone} {options.size} px: {name}: {value:.2f}")
