@@ -94,17 +94,17 @@ def put(folder: Path, model: onnx.ModelProto, facts: ModelRecord) -> ModelFolder
     return ModelFolder(folder, facts).with_files([ModelFile(path="model.onnx", sha256=sha256_of(path), format="onnx")])
 
 
-@pytest.fixture(name="bright_or_dark")
+@pytest.fixture(name="bright_or_dark", scope="session")
 def _bright_or_dark() -> Callable[..., onnx.ModelProto]:
     return network
 
 
-@pytest.fixture(name="record_for")
+@pytest.fixture(name="record_for", scope="session")
 def _record_for() -> Callable[..., ModelRecord]:
     return record
 
 
-@pytest.fixture(name="publish")
+@pytest.fixture(name="publish", scope="session")
 def _publish() -> Callable[..., ModelFolder]:
     return put
 

@@ -10,15 +10,18 @@ import nox
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
 PINS = ("--constraint", "constraints.txt")
+DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
     "pytest", "pytest-timeout", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx", "grad-cam", "captum",
-    "selenium",
+    "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
     "lopore-enhance": "[segmentation]",
+    "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }
+EXAMPLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*/src"))
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
@@ -59,8 +62,8 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict type checking of every package."""
     _install(session, *PACKAGES)
-    session.install(*PINS, "mypy", "types-PyYAML")
-    session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES])
+    session.install(*PINS, "mypy", "types-PyYAML", "openvino")
+    session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES], *EXAMPLES)
 
 
 def _wheels(session: nox.Session, folder: Path) -> list[str]:
@@ -109,6 +112,14 @@ def demo(session: nox.Session) -> None:
     """Make radiographs, train, evaluate, export, predict with ONNX, open the app (not with `-- --no-app`)."""
     _install(session, "lopore-core", "lopore-enhance", "lopore-torch", "lopore-onnx", "lopore-app")
     session.run("python", "demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation site in site/, without a network; broken links, anchors and lost pages are errors."""
+    _install(session, "lopore-core")
+    session.install(*PINS, *DOCS_TOOLS)
+    session.run("mkdocs", "build", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(default=False)

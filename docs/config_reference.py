@@ -1,4 +1,4 @@
-"""Write the tables of docs/training.md from the config models; ``--check`` only compares.
+"""Write the tables of docs/configuration.md from the config models; ``--check`` only compares.
 
 What a key means is the description of its field; fields that have none are told here, each once.
 """
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from lopore.augment import Augmentation, Step
 from lopore.config import Experiment
 
-PAGE = Path(__file__).with_name("training.md")
+PAGE = Path(__file__).with_name("configuration.md")
 BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->"
 
 MEANING = {
@@ -58,9 +58,9 @@ MEANING = {
     "training.early_stopping.patience": "Epochs without a better score.",
     "training.early_stopping.min_delta": "By how much a score must pass the best one to count as better.",
     "training.precision": "`auto` measures two steps of each kind that the device has and logs the choice.",
-    "training.compile": "`torch.compile`; pays for long runs.",
+    "training.compile": "`torch.compile`, or XLA with `trainer: tf`; pays for long runs on GPUs.",
     "training.deterministic": "Equal runs give equal weights; some speed is lost.",
-    "training.device": "`auto` takes a GPU where there is one.",
+    "training.device": "`auto` takes a GPU where there is one. `trainer: tf` also takes `all` and `cuda:0,cuda:1`.",
     "training.threads": "CPU threads of the framework. Default: the cores allowed.",
     "training.keep_checkpoints": "Newest checkpoints that stay on disk.",
     "training.threshold.rule": "How the operating point is chosen on validation films (binary, multi-label, "

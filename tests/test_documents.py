@@ -41,7 +41,7 @@ def text_of(page: Path) -> str:
 
 def blocks(page: Path, language: str | None = None) -> list[str]:
     """Fenced blocks of one language, or of all."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
     return [body for named, body in found if language in (None, named)]
 
 
@@ -51,7 +51,8 @@ def prose(page: Path) -> str:
 
 def command_lines(page: Path) -> Iterator[list[str]]:
     """Each simple command of the page's blocks, fenced or indented, as words; ``&&`` and ``|`` part them."""
-    indented = re.findall(r"^    (\S.*)$", prose(page), flags=re.MULTILINE)
+    told = re.sub(r"^!!! .*\n(?: {4}.*\n)+", "", prose(page), flags=re.MULTILINE)
+    indented = re.findall(r"^    (\S.*)$", told, flags=re.MULTILINE)
     lines = [line for block in blocks(page) for line in block.replace("\\\n", " ").splitlines()]
     for line in (*lines, *indented):
         if re.match(r"(\$ )?(\w+=\S+ )?(lopore|nox|python3?|torchrun|pip|tensorboard)\b", line):
@@ -194,8 +195,13 @@ def test_every_page_and_picture_of_docs_is_reached() -> None:
         (page.parent / target.partition("#")[0]).resolve()
         for page in PAGES
         for target in re.findall(r"\]\(([^)\s]+)\)", prose(page))
-    }
-    lost = [file for kind in ("*.md", "images/*.png") for file in (ROOT / "docs").glob(kind) if file not in linked]
+    } | {ROOT / "docs" / "index.md"}  # the site's first page
+    lost = [
+        file
+        for kind in ("*.md", "images/*.png", "images/*.svg")
+        for file in (ROOT / "docs").glob(kind)
+        if file not in linked
+    ]
     assert not lost
 
 
@@ -208,9 +214,9 @@ def config_reference() -> Any:
     return module
 
 
-def test_every_config_key_stands_on_the_training_page_with_its_default() -> None:
+def test_every_config_key_stands_on_the_configuration_page_with_its_default() -> None:
     reference = config_reference()
-    page = text_of(ROOT / "docs" / "training.md")
+    page = text_of(ROOT / "docs" / "configuration.md")
     assert reference.filled(page) == page, "run `python docs/config_reference.py`"
     for key in dict(reference.keys()):
         assert f"| `{key}` |" in page
@@ -223,7 +229,7 @@ def leaf_keys(data: dict[str, Any], at: str = "") -> Iterator[str]:
             yield from leaf_keys(value, f"{at}{name}.")
 
 
-def test_no_key_of_a_full_config_is_missing_from_the_training_page() -> None:
+def test_no_key_of_a_full_config_is_missing_from_the_configuration_page() -> None:
     switches = ("horizontal_flip", "vertical_flip", "quarter_turns", "random_crop", "scale", "rotate", "elastic",
                 "gaussian_blur", "motion_blur", "brightness_contrast", "gamma", "noise")  # fmt: skip
     full = parse_experiment(
@@ -236,7 +242,7 @@ def test_no_key_of_a_full_config_is_missing_from_the_training_page() -> None:
         source="test",
     ).model_dump(mode="json")
     assert set(full["augmentation"]) == set(switches)
-    page = text_of(ROOT / "docs" / "training.md")
+    page = text_of(ROOT / "docs" / "configuration.md")
     sections = {"data", "preprocessing", "preprocessing.window", "model", "training"}
     sections |= {f"training.{name}" for name in ("loss", "optimizer", "schedule", "threshold")}
     missing = [key for key in leaf_keys(full) if key not in sections and f"| `{key}` |" not in page]
@@ -244,8 +250,10 @@ def test_no_key_of_a_full_config_is_missing_from_the_training_page() -> None:
 
 
 def test_configs_in_documents_and_in_the_repository_are_valid() -> None:
-    (example,) = blocks(ROOT / "docs" / "training.md", "yaml")
-    parse_experiment(yaml.safe_load(example), source="training.md")
+    examples = [(page, block) for page in PAGES for block in blocks(page, "yaml") if block.startswith("name:")]
+    assert {page.name for page, _ in examples} >= {"training.md", "own-films.md"}
+    for page, example in examples:
+        parse_experiment(yaml.safe_load(example), source=page.name)
     (record,) = blocks(ROOT / "docs" / "concepts.md", "yaml")
     Preprocessing.model_validate(yaml.safe_load(record)["preprocessing"])
     for config in sorted((ROOT / "configs").glob("*.yaml")):

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest import SkipTest
 
@@ -17,12 +16,14 @@ import pytest
 
 from lopore.contracts import Predictor
 from lopore.errors import ConfigError
-from lopore.testing import Check, iter_checks, parametrize_checks, run_check
+from lopore.testing import KINDS, Check, iter_checks, parametrize_checks
 
 
 def _faults() -> Any:
-    path = Path(__file__).parent / "seeded_faults.py"
-    spec = importlib.util.spec_from_file_location("seeded_faults", path)
+    folder = Path(__file__).parent / "seeded_faults"
+    spec = importlib.util.spec_from_file_location(
+        "seeded_faults", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["seeded_faults"] = module
@@ -31,13 +32,8 @@ def _faults() -> Any:
 
 
 seeded = _faults()
-SOUND = seeded.plugin_of(**seeded.SOUND)
-
-
-def broken(plugin: Any, kind: str) -> dict[str, str]:
-    """The promises of one kind that the kit finds broken, with the reason."""
-    outcomes = [run_check(check) for check in iter_checks(plugin, kinds=[kind])]
-    return {item.id.rsplit("/", 1)[1]: item.reason for item in outcomes if item.status == "failed"}
+SOUND = seeded.sound()
+MATRIX = Path(__file__).parents[3] / "docs" / "make_fault_matrix.py"
 
 
 @parametrize_checks(SOUND)
@@ -45,87 +41,34 @@ def test_a_sound_plugin_keeps_every_promise(check: Check) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", seeded.ENHANCER_FAULTS)
-def test_a_broken_enhancer_is_caught_by_the_check_of_that_promise(name: str) -> None:
-    enhancer, promises = seeded.ENHANCER_FAULTS[name]
-    found = broken(seeded.plugin_of(enhancers=[enhancer]), "enhancer")
-    assert set(found) == promises, found
-
-
 @pytest.mark.parametrize(("kind", "name"), seeded.CASES)
-def test_a_broken_entry_is_caught_by_the_check_of_that_promise(kind: str, name: str) -> None:
-    entry, promises = seeded.FAULTS[kind][name]
-    found = broken(seeded.with_one(kind, entry), kind.removesuffix("s"))
-    assert set(found) == promises, found
+def test_a_fault_is_caught_by_the_check_of_that_promise_and_by_no_other(kind: str, name: str) -> None:
+    found = seeded.broken_by(kind, name)
+    assert set(found) == seeded.FAULTS[kind][name].promises, dict(found)
 
 
-@pytest.mark.parametrize(
-    ("learner", "promise"),
-    [("Wide", "grey_scores_have_one_column_a_class"), ("WideInColour", "colour_scores_have_one_column_a_class")],
-)
-def test_a_network_with_a_column_too_many_is_caught(learner: str, promise: str) -> None:
-    trainer = replace(seeded.TRAINER, learner=getattr(seeded, learner))
-    assert set(broken(seeded.with_one("trainers", trainer), "backbone")) == {promise}
+@pytest.mark.parametrize("kind", seeded.FAULTS)
+def test_every_promise_has_a_fault_that_breaks_it(kind: str) -> None:
+    breakable = set().union(*(fault.promises for fault in seeded.FAULTS[kind].values()))
+    assert set(seeded.promises(kind)) == breakable
 
 
-def test_every_promise_has_a_fault_that_breaks_it() -> None:
-    seen = {check.id.rsplit("/", 1)[1] for check in iter_checks(SOUND)}
-    faults = [seeded.ENHANCER_FAULTS, *seeded.FAULTS.values()]
-    broken_somewhere = set().union(*(promises for group in faults for _, promises in group.values()))
-    tried_below = {
-        "grey_scores_have_one_column_a_class", "colour_scores_have_one_column_a_class", "registers_without_problems",
-        "wakes_no_framework", "summaries_are_one_line", "presets_are_valid",
-    }  # fmt: skip
-    assert seen - broken_somewhere == tried_below
+def test_every_kind_of_check_is_tried() -> None:
+    assert set(seeded.FAULTS) == set(KINDS)
+    assert {check.id.split("/")[0] for check in iter_checks(SOUND)} == set(KINDS)
 
 
-def module_of(folder: Path, name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    (folder / f"{name}.py").write_text(code)
-    monkeypatch.syspath_prepend(str(folder))
-    return importlib.import_module(name)
-
-
-HEAD = """
-from lopore.contracts import Enhancer, NoParams
-from lopore.hookspecs import hookimpl
-{extra}
-LOPORE_API = {api}
-
-@hookimpl
-def lopore_enhancers():
-    yield Enhancer(name="same", summary={summary!r}, params=NoParams, apply=lambda pixels, params: pixels.copy(),
-                   presets={presets!r})
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "promise"),
-    [
-        ("sound", {}, set()),
-        ("other_api", {"api": 2}, {"registers_without_problems"}),
-        ("heavy", {"extra": "import cv2"}, {"wakes_no_framework"}),
-        ("wordy", {"summary": "One.\nTwo."}, {"summaries_are_one_line"}),
-        ("preset_of_nothing", {"presets": {"Both": [{"name": "nobody-has-this"}]}}, {"presets_are_valid"}),
-        ("preset_with_typo", {"presets": {"Both": [{"name": "same", "cilp": 1}]}}, {"presets_are_valid"}),
-    ],
-)
-def test_a_broken_module_is_caught_by_the_check_of_that_promise(
-    name: str, change: dict[str, Any], promise: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code = HEAD.format(**{"extra": "", "api": 1, "summary": "As it was", "presets": {}, **change})
-    plugin = module_of(tmp_path, f"kit_{name}", code, monkeypatch)
-    assert set(broken(plugin, "plugin")) == promise
-
-
-def test_a_framework_that_only_a_hook_wakes_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = HEAD.format(extra="", api=1, summary="As it was", presets={})
-    code = code.replace("def lopore_enhancers():", "def lopore_enhancers():\n    import cv2")
-    plugin = module_of(tmp_path, "kit_hook_wakes", code, monkeypatch)
-    assert "cv2" in broken(plugin, "plugin")["wakes_no_framework"]
+def test_the_printed_matrix_is_what_the_kit_finds() -> None:
+    """Every cell of docs/fault-matrix.md was found by running the kit; the file is not older than the checks."""
+    spec = importlib.util.spec_from_file_location("make_fault_matrix", MATRIX)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(seeded)
 
 
 def test_two_entries_of_one_name_are_a_problem() -> None:
-    found = broken(seeded.plugin_of(enhancers=[seeded.PLAIN, seeded.PLAIN]), "plugin")
+    found = seeded.failed(seeded.plugin_of(enhancers=[seeded.PLAIN, seeded.PLAIN]), "plugin")
     assert "offered by" in found["registers_without_problems"]
 
 
@@ -198,7 +141,7 @@ def test_a_waiver_without_a_reason_is_refused() -> None:
 
 
 def test_three_lines_run_under_pytest_and_an_unneeded_waiver_fails(tmp_path: Path) -> None:
-    code = HEAD.format(extra="", api=1, summary="As it was", presets={})
+    code = seeded.source()
     (tmp_path / "kit_author.py").write_text(code)
     (tmp_path / "test_author.py").write_text(
         "import kit_author\nfrom lopore.testing import parametrize_checks\n\n"
@@ -232,11 +175,11 @@ def command(*arguments: str, path: Path | None = None) -> subprocess.CompletedPr
 
 
 def test_the_command_shows_kept_and_broken_promises_and_exits_with_1(tmp_path: Path) -> None:
-    code = HEAD.format(extra="import cv2", api=1, summary="As it was", presets={})
+    code = seeded.source(extra="import scipy")
     (tmp_path / "kit_shown.py").write_text(code)
     done = command("kit_shown", path=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "BROKEN      plugin/wakes_no_framework: importing it wakes cv2" in done.stdout
+    assert "BROKEN      plugin/wakes_no_framework: importing it wakes scipy" in done.stdout
     assert "kept        enhancer/same/repeatable" in done.stdout
     assert done.stdout.splitlines()[-1].endswith("kept, 1 broken, 0 not judged")
 
@@ -249,10 +192,9 @@ def test_the_command_speaks_json_and_picks_checks() -> None:
 
 
 def test_the_command_offers_the_kinds_of_the_kit() -> None:
-    from lopore.cli.check_plugin import KINDS
-    from lopore.testing import KINDS as OF_THE_KIT
+    from lopore.cli.check_plugin import KINDS as OF_THE_COMMAND
 
-    assert KINDS == OF_THE_KIT
+    assert OF_THE_COMMAND == KINDS
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,15 @@ def test_classes_that_the_model_does_not_know_are_refused(manifest: Path, model_
 
 
 def test_a_binary_model_scores_a_side_of_sound_films_alone(
-    manifest: Path, publish: Put, bright_or_dark: Callable[..., object], record_for: Callable[..., ModelRecord]
+    manifest: Path,
+    publish: Put,
+    bright_or_dark: Callable[..., object],
+    record_for: Callable[..., ModelRecord],
+    tmp_path: Path,
 ) -> None:
     threshold = Threshold(value=0.5, rule="fixed", chosen_on="")
     folder = publish(
-        Path("binary/1"), bright_or_dark(), record_for(task="binary", positive="pore", threshold=threshold)
+        tmp_path / "binary" / "1", bright_or_dark(), record_for(task="binary", positive="pore", threshold=threshold)
     )
     films = Manifest.read(manifest)
     sound = films.select(

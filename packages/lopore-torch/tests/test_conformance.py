@@ -1,13 +1,23 @@
-"""The conformance kit on this package; of the backbones two small ones, a U-Net and the family stand for all."""
+"""The conformance kit on every entry of this package; of the backbones a few small ones are also run."""
 
 from __future__ import annotations
 
 import lopore_torch.plugin
-from lopore.testing import Check, parametrize_checks
+from lopore.registry import KINDS, Registry
+from lopore.testing import Check, iter_checks, parametrize_checks
 
-SMALL = r"^(?!backbone/)|^backbone/torch/(resnet18|mobilenetv3_small_100|unet-mobilenetv3_small_100|timm)/"
+SMALL = r"/(resnet18|mobilenetv3_small_100|unet-mobilenetv3_small_100|timm)/"
+CHOSEN = rf"^(?!backbone/)|^backbone/torch{SMALL}|/(every_build_is_new|explanation_layer_exists)$"
 
 
-@parametrize_checks(lopore_torch.plugin, only=SMALL)
+@parametrize_checks(lopore_torch.plugin, only=CHOSEN)
 def test_conforms(check: Check) -> None:
     check()
+
+
+def test_no_entry_is_left_out() -> None:
+    judged = {check.id for check in iter_checks(lopore_torch.plugin, only=CHOSEN)}
+    registry = Registry.from_plugins({"lopore-torch": lopore_torch.plugin})
+    for kind in KINDS:
+        for key in getattr(registry, kind):
+            assert any(name.startswith(f"{kind[:-1]}/{key}/") for name in judged), key

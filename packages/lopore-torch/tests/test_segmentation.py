@@ -10,7 +10,12 @@ from films import films, publish, request
 
 from lopore.config import Optimizer
 from lopore.contracts import Batch, MapSession
+from lopore.detections import DetectionRule
 from lopore.errors import ConfigError
+from lopore.model import open_model
+from lopore.predict import prepare
+from lopore.radiograph import write_radiograph
+from lopore.segment import detect
 from lopore_torch.export import export_onnx
 from lopore_torch.learner import TorchLearner
 from lopore_torch.predict import open_pth
@@ -61,6 +66,19 @@ def test_the_onnx_file_of_a_unet_gives_the_same_maps(unet: tuple[Any, Any], tmp_
     session: Any = open_pth(unet[1], "cpu", 1)
     np.testing.assert_allclose(maps, session.segment(pixels), atol=1e-4)
     np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-4)
+
+
+def test_detections_of_a_unet_lie_where_the_disc_is(unet: tuple[Any, Any], tmp_path: Path) -> None:
+    model = open_model(unet[1])
+    pixels, targets, centres = films(8, seed=99)
+    for number, (picture, there, (row, column)) in enumerate(zip(pixels, targets, centres, strict=True)):
+        write_radiograph(picture[:, :, 0], tmp_path / f"{number}.png")
+        prepared = prepare(model.record, tmp_path / f"{number}.png")
+        found = detect(model, prepared, DetectionRule(minimum_area_px=40)).found
+        assert [one.class_name for one in found] == ["pore"] * int(there)
+        if there:
+            assert found[0].centre == pytest.approx((column, row), abs=2)
+            assert found[0].area_px == pytest.approx(np.pi * (0.14 * SIDE) ** 2, rel=0.3)
 
 
 def test_a_size_that_no_unet_takes_is_refused_with_advice() -> None:

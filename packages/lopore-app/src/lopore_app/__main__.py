@@ -8,7 +8,28 @@ from pathlib import Path
 
 import click
 
+from lopore_app import theme
+
 UPLOAD_MB = 50
+
+
+def flags(port: int, address: str, *, browser: bool) -> list[str]:
+    """Every option of ``streamlit run`` that lopore sets, so that no config file of the machine weakens one."""
+    options = {
+        "server.port": str(port),
+        "server.address": address,
+        "server.headless": str(not browser).lower(),
+        "server.maxUploadSize": os.environ.get("LOPORE_UPLOAD_MB", str(UPLOAD_MB)),
+        "server.enableCORS": "true",
+        "server.enableXsrfProtection": "true",
+        "server.enableStaticServing": "false",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+        **theme.options(),
+    }
+    return [f"--{name}={value}" for name, value in options.items()]
 
 
 @click.command(name="lopore-app")
@@ -22,20 +43,10 @@ def main(models: Path | None, port: int, address: str, browser: bool) -> None:
     if models is not None:
         roots = [str(models.resolve()), environment.get("LOPORE_MODELS", "")]
         environment["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
-    options = {
-        "server.port": port,
-        "server.address": address,
-        "server.headless": str(not browser).lower(),
-        "server.maxUploadSize": os.environ.get("LOPORE_UPLOAD_MB", UPLOAD_MB),
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
-    }
     page = Path(__file__).with_name("main.py")
-    flags = [f"--{name}={value}" for name, value in options.items()]
     # In place of this process, so that whoever stops it stops the server.
-    os.execve(sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *flags], environment)
+    words = [sys.executable, "-m", "streamlit", "run", str(page), *flags(port, address, browser=browser)]
+    os.execve(sys.executable, words, environment)
 
 
 if __name__ == "__main__":

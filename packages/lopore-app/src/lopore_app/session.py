@@ -1,56 +1,90 @@
-"""From an upload to a decision and a heat map; no Streamlit in here."""
+"""From an upload to a decision and a heat map, each computed once a session; no Streamlit in here."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels
+from lopore.contracts import Affine, Pixels, Scores
 from lopore.enhance import Chain
-from lopore.explain import HeatMap, choose_explainer, explain, explainers_for
-from lopore.model import BrokenModel, ModelFolder, ModelRecord, OpenModel, find_models
-from lopore.overlay import blend, for_screen, natural_limits
-from lopore.predict import Decision, Prediction, decide, describe_prediction, prepare_radiograph, score_pictures
-from lopore.preprocess import Preprocessing, read_for, resize, round_to
+from lopore.errors import LoporeError
+from lopore.explain import HeatMap, choose_explainer, explainers_for, raw_maps
+from lopore.model import ModelRecord, OpenModel
+from lopore.predict import (
+    Decision,
+    Prediction,
+    Prepared,
+    decide,
+    describe_prediction,
+    prepare_radiograph,
+    score_pictures,
+)
+from lopore.preprocess import Geometry, Preprocessing, read_for
 from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore_app.memory import Memory
+from lopore_app.shelf import fingerprint
 
-SCREEN_SIDE = 900
+UNMOVED = Affine()
+HEAT_PIXELS = 650_000
+"""A heat map is drawn at most this fine; it is smooth, and the screen shows no more."""
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """Models that can be opened, and folders that cannot with their reasons."""
+class Upload:
+    """A file as it came. name: shown as plain text alone."""
 
-    models: tuple[ModelFolder, ...]
-    broken: tuple[BrokenModel, ...]
+    name: str
+    sha256: str
+    content: bytes
 
     @classmethod
-    def look(cls) -> Shelf:
-        """What lies in the model folders now, the newest first."""
-        found = list(find_models())
-        usable = [item for item in found if isinstance(item, ModelFolder)]
-        usable.sort(key=lambda model: model.record.created, reverse=True)
-        return cls(tuple(usable), tuple(item for item in found if isinstance(item, BrokenModel)))
+    def of(cls, name: str, content: bytes) -> Upload:
+        return cls(name, hashlib.sha256(content).hexdigest(), content)
 
 
 @dataclass(frozen=True)
 class Film:
-    """An uploaded picture, decoded once.
+    """An upload, decoded once.
 
     radiograph: as the model reads it. full: every pixel, for the eye; another one only where the model lets a JPEG's
     decoder shrink the picture.
     """
 
-    name: str
+    upload: Upload
     radiograph: Radiograph
     full: Radiograph
+
+
+@dataclass(frozen=True)
+class Enhanced:
+    """A film after a chain: pixels of the film's depth, where they moved to, milliseconds of each step."""
+
+    pixels: Pixels
+    motion: Affine = UNMOVED
+    costs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores (K,) of a film after a chain, what the network was given for them, and what they cost.
+
+    pixels: (h, w, C) of the record's size. geometry: leads back to the enhanced picture.
+    """
+
+    row: Scores
+    pixels: Pixels
+    geometry: Geometry
+    milliseconds: dict[str, float]
+
+    @property
+    def grey(self) -> tuple[float, float]:
+        """Mean and deviation of what the network was given, in 0..1 of its depth."""
+        full = float(np.iinfo(self.pixels.dtype).max)
+        return float(self.pixels.mean()) / full, float(self.pixels.std()) / full
 
 
 @dataclass(frozen=True)
@@ -58,17 +92,157 @@ class Answer:
     """What one model says of one film after one chain."""
 
     prediction: Prediction
-    enhanced: Pixels
-    heat: HeatMap | None
+    enhanced: Enhanced
     milliseconds: dict[str, float]
 
 
-def read_film(name: str, content: bytes, plan: Preprocessing) -> Film:
-    """Decode an upload as a model's record asks; ImageError in one line where it is no picture that lopore reads."""
-    radiograph = read_for(plan, content, name=name)
-    scaled = radiograph.pixels.shape[:2] != radiograph.original_shape
-    full = read_radiograph(content, channels=plan.channels, name=name) if scaled else radiograph
-    return Film(name, radiograph, full)
+def chain_text(chain: Chain) -> str:
+    """A chain as a key."""
+    return json.dumps(chain.as_data(), sort_keys=True)
+
+
+def _bytes(found: Film | Enhanced | Scored | HeatMap) -> int:
+    match found:
+        case Film(radiograph=radiograph, full=full):
+            return int(radiograph.pixels.nbytes + (0 if full is radiograph else full.pixels.nbytes))
+        case Enhanced(pixels=pixels):
+            return int(pixels.nbytes)
+        case Scored(pixels=pixels):
+            return int(pixels.nbytes)
+        case HeatMap(values=values):
+            return int(values.nbytes)
+
+
+class Desk:
+    """One session's work with one model, or with none (then films are read in grey and only enhanced)."""
+
+    def __init__(self, memory: Memory, model: OpenModel | None) -> None:
+        self.memory = memory
+        self.model = model
+        self.plan = model.record.preprocessing if model else Preprocessing()
+        self._reading = f"{self.plan.channels}/{self.plan.size if self.plan.decoder_scaling else ''}"
+        self.model_key = fingerprint(model.folder) if model else ""
+
+    def film(self, upload: Upload) -> Film:
+        """Decode an upload as the model's record asks; ImageError in one line where it is no picture lopore reads."""
+        return self.memory.get(("film", upload.sha256, self._reading), lambda: self._read(upload), _bytes)
+
+    def _read(self, upload: Upload) -> Film:
+        radiograph = read_for(self.plan, upload.content, name=upload.name)
+        scaled = radiograph.pixels.shape[:2] != radiograph.original_shape
+        full = read_radiograph(upload.content, channels=self.plan.channels, name=upload.name) if scaled else radiograph
+        return Film(upload, radiograph, full)
+
+    def broken(self, upload: Upload) -> str | None:
+        """Why an upload that was tried before cannot be read; None for others. Decodes nothing."""
+        if not self.memory.holds(("film", upload.sha256, self._reading)):
+            return None
+        try:
+            self.film(upload)
+        except LoporeError as error:
+            return str(error)
+        return None
+
+    def enhanced(self, film: Film, chain: Chain) -> Enhanced:
+        """The film after the chain; what the first steps gave is kept, so that a later dial redoes only its own."""
+        return self._enhanced(film, film.full, "full", chain)
+
+    def _enhanced(self, film: Film, base: Radiograph, kind: str, chain: Chain) -> Enhanced:
+        if not chain.steps:
+            return Enhanced(base.pixels)
+
+        def work() -> Enhanced:
+            before = self._enhanced(film, base, kind, Chain(chain.steps[:-1]))
+            began = time.perf_counter()
+            pixels, motion = Chain(chain.steps[-1:]).apply(before.pixels)
+            spent = (time.perf_counter() - began) * 1000
+            return Enhanced(pixels, before.motion.then(motion), (*before.costs, spent))
+
+        return self.memory.get(("enhanced", film.upload.sha256, self._reading, kind, chain_text(chain)), work, _bytes)
+
+    def answered(self, upload: Upload, chain: Chain) -> bool:
+        """Whether this upload's scores are already there."""
+        return self.memory.holds(self._scores_of(upload, chain))
+
+    def prepared(self, film: Film, enhanced: Enhanced, given: Pixels) -> Prepared:
+        """What the network gets. The Geometry leads back to the enhanced picture, on which heat is drawn."""
+        assert self.model is not None
+        scale = Affine(xx=enhanced.pixels.shape[1] / given.shape[1], yy=enhanced.pixels.shape[0] / given.shape[0])
+        shape = enhanced.pixels.shape[:2]
+        shown = replace(film.radiograph, pixels=given, original_shape=shape, to_original=scale)
+        return prepare_radiograph(self.model.record, shown)
+
+    def scored(self, film: Film, chain: Chain) -> Scored:
+        """Scores of a film after a chain, from the memory where they are there."""
+
+        def work() -> Scored:
+            assert self.model is not None
+            began = time.perf_counter()
+            enhanced = self.enhanced(film, chain)
+            given = enhanced.pixels
+            if film.full is not film.radiograph:
+                given = self._enhanced(film, film.radiograph, "read", chain).pixels
+            middle = time.perf_counter()
+            prepared = self.prepared(film, enhanced, given)
+            ready = time.perf_counter()
+            row = score_pictures(self.model, [prepared.pixels])[0]
+            times = {"enhance": middle - began, "preprocess": ready - middle, "predict": time.perf_counter() - ready}
+            return Scored(
+                row, prepared.pixels, prepared.geometry, {name: 1000 * value for name, value in times.items()}
+            )
+
+        return self.memory.get(self._scores_of(film.upload, chain), work, _bytes)
+
+    def decision(self, upload: Upload, chain: Chain, threshold: float | None = None) -> Decision:
+        """The decision alone, for a film that was ``answered``; LoporeError where the model gave none."""
+        assert self.model is not None
+        scored = self.memory.get(self._scores_of(upload, chain), lambda: self.scored(self.film(upload), chain), _bytes)
+        return decide(self._record(threshold), scored.row)
+
+    def _scores_of(self, upload: Upload, chain: Chain) -> tuple[str, ...]:
+        return "scores", upload.sha256, self.model_key, chain_text(chain)
+
+    def _record(self, threshold: float | None) -> ModelRecord:
+        assert self.model is not None
+        return self.model.record if threshold is None else with_threshold(self.model.record, threshold)
+
+    def answer(self, film: Film, chain: Chain, threshold: float | None = None) -> Answer:
+        """Decision and scores at the model's threshold, or at the reviewer's."""
+        assert self.model is not None
+        scored = self.scored(film, chain)
+        prediction = describe_prediction(self.model, film.radiograph, scored.row, chain)
+        prediction = prediction.model_copy(update={"decision": decide(self._record(threshold), scored.row)})
+        return Answer(prediction, self.enhanced(film, chain), scored.milliseconds)
+
+    def heat(self, film: Film, chain: Chain, explainer: str, class_name: str) -> HeatMap:
+        """Evidence for one class over the enhanced picture, (h, w) float32 at its size or at ``HEAT_PIXELS``."""
+
+        def work() -> HeatMap:
+            assert self.model is not None
+            chosen = choose_explainer(self.model, explainer)
+            scored = self.scored(film, chain)
+            index = self.model.record.classes.index(class_name)
+            maps = raw_maps(self.model, chosen, scored.pixels[None], index)
+            values = coarser(scored.geometry, HEAT_PIXELS).map_to_original(maps[0], fill=float("nan"))
+            return HeatMap(values, class_name, chosen.name, chosen.scale)
+
+        return self.memory.get(("heat", *self._scores_of(film.upload, chain), explainer, class_name), work, _bytes)
+
+    def explainers(self) -> list[str]:
+        """Names of the explainers for this model, Grad-CAM first."""
+        model = self.model
+        if model is None:
+            return []
+        return self.memory.get(("explainers", self.model_key), lambda: fitting_explainers(model))
+
+
+def coarser(geometry: Geometry, pixels: int) -> Geometry:
+    """The geometry of a picture of at most ``pixels`` that covers the same field as the original."""
+    height, width = geometry.original
+    share = min(1.0, (pixels / (height * width)) ** 0.5)
+    small = max(1, round(height * share)), max(1, round(width * share))
+    grow = Affine(xx=width / small[1], yy=height / small[0])
+    return Geometry(small, geometry.size, grow.then(geometry.to_input))
 
 
 def with_threshold(record: ModelRecord, value: float) -> ModelRecord:
@@ -77,42 +251,10 @@ def with_threshold(record: ModelRecord, value: float) -> ModelRecord:
     return record.model_copy(update={"threshold": point})
 
 
-def answer(
-    model: OpenModel, film: Film, chain: Chain, *, threshold: float | None = None, explainer: str | None = None
-) -> Answer:
-    """Enhance, predict and, where an explainer is named, explain the class that was answered (or scores highest).
-
-    The heat map lies on the enhanced picture, which is what the network was given.
-    """
-    times: dict[str, float] = {}
-    record = model.record if threshold is None else with_threshold(model.record, threshold)
-    enhanced = _timed(times, "enhance", lambda: chain.apply(film.full.pixels)[0])
-    given = enhanced if film.full is film.radiograph else chain.apply(film.radiograph.pixels)[0]
-    scale = Affine(xx=enhanced.shape[1] / given.shape[1], yy=enhanced.shape[0] / given.shape[0])
-    shown = replace(film.radiograph, pixels=given, original_shape=enhanced.shape[:2], to_original=scale)
-    prepared = _timed(times, "preprocess", lambda: prepare_radiograph(model.record, shown))
-    row = _timed(times, "predict", lambda: score_pictures(model, [prepared.pixels])[0])
-    prediction = describe_prediction(model, film.radiograph, row, chain)
-    prediction = prediction.model_copy(update={"decision": decide(record, row)})
-    heat = None
-    if explainer is not None:
-        name = explained_class(prediction)
-        chosen = choose_explainer(model, explainer)
-        heat = _timed(times, "explain", lambda: explain(model, prepared, class_name=name, explainer=chosen))
-    return Answer(prediction, enhanced, heat, times)
-
-
 def explained_class(prediction: Prediction) -> str:
     """The class whose evidence is shown: the one answered, else the one that scores highest."""
     labels = prediction.decision.labels
     return labels[0] if labels else max(prediction.scores, key=lambda name: prediction.scores[name])
-
-
-def _timed(times: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
-    result = work()
-    times[name] = (time.perf_counter() - began) * 1000
-    return result
 
 
 def fitting_explainers(model: OpenModel) -> list[str]:
@@ -120,58 +262,11 @@ def fitting_explainers(model: OpenModel) -> list[str]:
     return sorted(explainers_for(model), key=lambda name: (name != "grad-cam", name))
 
 
-def screen(
-    pixels: Pixels, heat: HeatMap | None = None, opacity: float = 0.5, colour_map: str = "inferno"
-) -> NDArray[Any]:
-    """(h, w, 3) uint8 of at most 900 px a side for the page; the download keeps the full picture."""
-    factor = min(1.0, SCREEN_SIDE / max(pixels.shape[:2]))
-    size = max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor))
-    picture = for_screen(pixels)
-    if factor < 1:
-        picture = round_to(resize(picture, size), np.dtype(np.uint8))
-    if heat is None:
-        return picture
-    limits = natural_limits(heat.values, heat.scale)
-    values = np.nan_to_num(heat.values)
-    values = resize(values, size) if values.shape != size else values
-    return blend(picture, values, opacity=opacity, limits=limits, colour_map=colour_map)
-
-
-def enhanced_file(found: Answer) -> bytes:
+def enhanced_file(enhanced: Enhanced) -> bytes:
     """The enhanced picture as PNG in its own depth."""
-    return write_radiograph(found.enhanced, None)
+    return write_radiograph(enhanced.pixels, None)
 
 
 def decision_text(decision: Decision) -> str:
     """The decision in words for a person."""
     return decision.text.replace("_", " ")
-
-
-def log_file(answers: Sequence[Answer], model: OpenModel) -> str:
-    """The prediction log: one JSON object a film with inputs, chain, scores, decision, times and versions."""
-    record = model.record
-    return json.dumps(
-        {
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "notice": "Demonstration with a human in the loop; no certification.",
-            "model": {
-                "name": record.name,
-                "version": record.version,
-                "runtime": model.predictor.name,
-                "format": model.format,
-                "preprocessing": record.preprocessing_fingerprint,
-                "leaks": record.leaks.leaks,
-                "versions": record.versions,
-            },
-            "predictions": [
-                {
-                    **found.prediction.model_dump(mode="json"),
-                    "explainer": found.heat.explainer if found.heat else None,
-                    "explained_class": found.heat.class_name if found.heat else None,
-                    "milliseconds": {name: round(value, 2) for name, value in found.milliseconds.items()},
-                }
-                for found in answers
-            ],
-        },
-        indent=2,
-    )

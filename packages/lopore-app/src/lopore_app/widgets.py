@@ -1,15 +1,17 @@
-"""An enhancer's parameter model as Streamlit controls: bounds, defaults and texts come from the model."""
+"""An enhancer's parameter model as dials, with its own bounds, defaults and texts; text from outside, made plain."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
-import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from lopore.contracts import Enhancer
+
+WIDEST_WHOLE = 5000
+"""Whole numbers over a wider range are typed, not dialled."""
 
 
 def plain(text: object, limit: int = 120) -> str:
@@ -18,49 +20,63 @@ def plain(text: object, limit: int = 120) -> str:
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|<>~:$&" else sign for sign in line)
 
 
-def parameters(enhancer: Enhancer, key: str, start: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Controls for every parameter of an enhancer; returns the values set. ``key`` keeps two steps apart."""
-    values = {}
+def title(name: str) -> str:
+    """``clip_limit`` as "Clip limit"."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def controls(enhancer: Enhancer, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the chain editor draws for each parameter: its kind, bounds, step, choices, help and present value."""
+    found = []
     for name, field in enhancer.params.model_fields.items():
-        default = (start or {}).get(name, field.get_default(call_default_factory=True))
-        values[name] = _control(name, field, default, f"{key}/{name}")
-    return values
+        value = values.get(name, field.get_default(call_default_factory=True))
+        value = value.value if isinstance(value, Enum) else value
+        found.append({"name": name, "label": title(name), "help": field.description, "value": value, **_kind(field)})
+    return found
+
+
+def _kind(field: FieldInfo) -> dict[str, Any]:
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return {"kind": "choice", "choices": list(get_args(kind))}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"kind": "choice", "choices": [item.value for item in kind]}
+    if kind is bool:
+        return {"kind": "switch"}
+    if kind is int or kind is float:
+        return dial(field) or {"kind": "number", "whole": kind is int}
+    return {"kind": "text"}
+
+
+def dial(field: FieldInfo) -> dict[str, Any] | None:
+    """Range of a bounded number as a slider shows it; None where it has no two bounds or too many whole values.
+
+    A positive range over more than two decades is dialled on a logarithmic scale.
+    """
+    whole = field.annotation is int
+    low, high = _bounds(field)
+    if field.annotation not in (int, float) or low is None or high is None:
+        return None
+    if whole and high - low > WIDEST_WHOLE:
+        return None
+    step = 1 if whole else _step(float(high - low))
+    log = not whole and low > 0 and high / low >= 50
+    return {"kind": "dial", "low": low, "high": high, "step": step, "log": log, "whole": whole}
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
     low = high = None
+    nudge = 1 if field.annotation is int else None
     for rule in field.metadata:
-        if isinstance(rule, Ge | Gt):
-            low = rule.ge if isinstance(rule, Ge) else rule.gt
-        elif isinstance(rule, Le | Lt):
-            high = rule.le if isinstance(rule, Le) else rule.lt
+        if isinstance(rule, Ge):
+            low = rule.ge
+        elif isinstance(rule, Le):
+            high = rule.le
+        elif isinstance(rule, Gt):
+            low = rule.gt + (nudge or 1e-3)  # type: ignore[operator]
+        elif isinstance(rule, Lt):
+            high = rule.lt - (nudge or 1e-3)  # type: ignore[operator]
     return low, high
-
-
-def _control(name: str, field: FieldInfo, default: Any, key: str) -> Any:
-    label, text = name.replace("_", " ").capitalize(), field.description
-    kind = field.annotation
-    if get_origin(kind) is Literal:
-        choices = list(get_args(kind))
-        return st.selectbox(label, choices, index=choices.index(default), key=key, help=text)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return st.selectbox(label, list(kind), index=list(kind).index(default), key=key, help=text)
-    if kind is bool:
-        return st.toggle(label, value=default, key=key, help=text)
-    if kind is int or kind is float:
-        return _number(label, int if kind is int else float, default, _bounds(field), key, text)
-    return st.text_input(label, value="" if default is None else str(default), key=key, help=text) or default
-
-
-def _number(
-    label: str, kind: type[int] | type[float], default: Any, bounds: tuple[Any, Any], key: str, text: str | None
-) -> Any:
-    low, high = bounds
-    if low is None or high is None or (kind is int and high - low > 5000):
-        least, most = (None if edge is None else kind(edge) for edge in (low, high))
-        return st.number_input(label, min_value=least, max_value=most, value=kind(default), key=key, help=text)
-    step = 1 if kind is int else _step(float(high - low))
-    return st.slider(label, kind(low), kind(high), kind(default), step, key=key, help=text)
 
 
 def _step(span: float) -> float:

@@ -118,7 +118,7 @@ class TrainConfig(Section):
     precision: Precision = "auto"
     compile: bool = False
     deterministic: bool = False
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=r"^(auto|all|cpu|mps|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+)$")
     threads: int | None = Field(None, ge=1, le=1024)
     test_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
     keep_checkpoints: int = Field(2, ge=2, le=1000)

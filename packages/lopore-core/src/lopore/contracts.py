@@ -17,7 +17,36 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from .config import Loss, Optimizer, Schedule
-    from .model import ModelFolder
+    from .model import ModelFolder, ModelRecord
+
+__all__ = [
+    "LOPORE_API",
+    "Affine",
+    "Backbone",
+    "Batch",
+    "Descriptor",
+    "Enhancer",
+    "EpochReport",
+    "Explainer",
+    "Exporter",
+    "Framework",
+    "HeatMaps",
+    "LearnRequest",
+    "Learner",
+    "MapSession",
+    "NamedWeights",
+    "NetworkRequest",
+    "NoParams",
+    "Params",
+    "PixelBatch",
+    "Pixels",
+    "Precision",
+    "Predictor",
+    "Scores",
+    "Session",
+    "Task",
+    "Trainer",
+]
 
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
@@ -30,12 +59,18 @@ Scores: TypeAlias = NDArray[np.float32]
 """``(N, K)`` probabilities in 0..1, K in the order of the model's classes."""
 HeatMaps: TypeAlias = NDArray[np.float32]
 """``(N, h, w)`` on the explainer's own scale, never stretched; ``(h, w)`` spans the network's input evenly."""
+NamedWeights: TypeAlias = Mapping[str, NDArray[np.float32]]
+"""A classifier's weights and statistics between frameworks, float32: timm's names and layouts (convolutions (out, in,
+height, width)), the classifier as ``head.weight`` and ``head.bias``, and ``normalise.scale`` and ``normalise.shift``
+(planes,), by which pixels become ``pixel * scale + shift``; a plane beyond the channels is constant."""
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
 """binary and multiclass: rows of scores sum to 1. multilabel and segmentation: every class by itself, for segmentation
 the largest probability of the class over the pixels."""
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+"""How numbers are kept in training; ``auto`` leaves the choice to the backend, which measures."""
 Framework: TypeAlias = str
+"""What a trainer calls its library, such as ``torch``; it begins the keys of backbones and exporters."""
 
 
 class Params(BaseModel):
@@ -195,7 +230,7 @@ class LearnRequest:
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
     head_learning_rate: factor on the learning rate for the head.
     layer_decay: factor on the learning rate for each stage further from the head; 1 is off.
-    device: "auto", "cpu", "cuda", "cuda:1" and so on. devices: how many a run may use.
+    device: "auto", "cpu", "cuda", "cuda:1" and so on; "all" or "cuda:0,cuda:1" where one process drives several.
     """
 
     task: Task
@@ -286,6 +321,12 @@ class Trainer:
     learner: Callable[[LearnRequest], Learner]
     place: Callable[[], tuple[int, int]] = lambda: (0, 1)
     """(rank, world): which process of a launched group this is; core gives each its share of every batch."""
+    give: Callable[[ModelFolder], NamedWeights] | None = None
+    """For ``lopore convert``: the weights of a checked model folder for another framework; ModelError or ConfigError
+    where the network can have no twin."""
+    take: Callable[[ModelRecord, NamedWeights, Path], Sequence[str]] | None = None
+    """For ``lopore convert``: write another framework's weights as this one's native file into the folder; returns the
+    file names, the native one first. ModelError or ConfigError where there is no such network or they do not fit."""
 
     @property
     def key(self) -> str:
@@ -378,3 +419,4 @@ class Explainer:
 
 
 Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer
+"""What a hook yields: a light, frozen object that names a thing and holds the function that makes it."""

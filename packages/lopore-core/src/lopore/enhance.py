@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from .contracts import Affine, Enhancer, Params, Pixels
-from .errors import ConfigError
+from .errors import ConfigError, PluginError
+from .problems import is_own
 from .registry import call_entry, discover
 from .tables import apply_table
 
@@ -67,27 +69,57 @@ class Chain:
                 continue
             for step in steps:
                 if step.enhancer.motion is not None:
-                    motion = motion.then(step.enhancer.motion(pixels.shape[:2], step.params))
+                    motion = motion.then(_move(step, (pixels.shape[0], pixels.shape[1])))
                 pixels = _apply_step(step, pixels)
         return pixels, motion
 
 
 def _apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
     enhancer = step.enhancer
+    own = is_own(step.source)
+    given = pixels if own else pixels.copy()  # an outsider may write into what it is given, now or later
 
     def run() -> Pixels:
         try:
-            return enhancer.apply(pixels, step.params)
+            return enhancer.apply(given, step.params)
         except ValueError as error:
             raise ConfigError(f"{enhancer.name}: {error}") from None
 
     result = call_entry("enhancer", enhancer.name, step.source, run)
-    if not isinstance(result, np.ndarray) or result.dtype != pixels.dtype or result.ndim != pixels.ndim:
+    if not _is_same_kind(result, pixels, moved=enhancer.motion is not None):
         got = f"{getattr(result, 'dtype', type(result).__name__)} {getattr(result, 'shape', '')}"
         raise ConfigError(
             f"{enhancer.name} of {step.source} gave {got} for {pixels.dtype} {pixels.shape}; leave it out"
         )
-    return result
+    return result if own else result.copy()
+
+
+def _is_same_kind(result: Any, pixels: Pixels, *, moved: bool) -> bool:
+    """Depth and channels as before, and without a declared motion the size too."""
+    return (
+        isinstance(result, np.ndarray)
+        and result.dtype == pixels.dtype
+        and result.ndim == pixels.ndim
+        and result.shape[2:] == pixels.shape[2:]
+        and result.size > 0
+        and (moved or result.shape == pixels.shape)
+    )
+
+
+def _move(step: ChainStep, shape: tuple[int, int]) -> Affine:
+    motion = step.enhancer.motion
+    assert motion is not None  # asked only where one is declared
+
+    def run() -> Affine:
+        try:
+            return motion(shape, step.params)
+        except ValueError as error:
+            raise ConfigError(f"{step.enhancer.name}: {error}") from None
+
+    found = call_entry("enhancer", step.enhancer.name, step.source, run)
+    if not isinstance(found, Affine):
+        raise PluginError(f"motion of {step.enhancer.name} of {step.source} gave {type(found).__name__}; leave it out")
+    return found
 
 
 def _folded_table(steps: list[ChainStep], dtype: np.dtype[Any]) -> Pixels:
@@ -95,7 +127,12 @@ def _folded_table(steps: list[ChainStep], dtype: np.dtype[Any]) -> Pixels:
     for step in steps:
         lookup = step.enhancer.lookup
         assert lookup is not None  # grouped by it
-        table = lookup(dtype, step.params)[table]
+        own = call_entry("enhancer", step.enhancer.name, step.source, partial(lookup, dtype, step.params))
+        if not isinstance(own, np.ndarray) or own.shape != table.shape or own.dtype != dtype:
+            raise PluginError(
+                f"lookup of {step.enhancer.name} of {step.source} gave no table of {len(table)} {dtype}; leave it out"
+            )
+        table = own[table]
     return table
 
 

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "ImageError",
+    "LeakError",
+    "LoporeError",
+    "ModelError",
+    "ParityError",
+    "PluginError",
+    "RunError",
+]
+
 
 class LoporeError(Exception):
     """A mistake that a user can mend; the command line prints its text alone and exits with 1."""

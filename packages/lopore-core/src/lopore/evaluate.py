@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .answers import Answers, answers_csv
-from .contracts import Scores
-from .data.manifest import Manifest, is_sound, plain
+from .contracts import MapSession, Scores
+from .data.manifest import Manifest, Row, is_sound, plain
+from .data.masks import read_mask
 from .data.targets import Targets, leave_out
-from .errors import DataError
+from .detections import DetectionRule
+from .errors import DataError, ImageError
 from .files import atomic_write_text
 from .metrics import Metrics, measure
+from .pixels import PixelCounts, PixelMetrics, count_pixels, pixel_scores
 from .predict import Decision, Failure, Prediction, decide, predict_files
+from .segment import Segmented, check_maps, segment_files, sifted
 
 if TYPE_CHECKING:
     from .model import ModelFolder, ModelRecord, OpenModel
+    from .preprocess import Geometry
+    from .spurious import SpuriousReport
 
 Progress = Callable[[int, int], None]
 
@@ -71,12 +77,24 @@ def own_manifest(
     return leave_out(found, tuple(text for text in left_out if frozenset(text.split("+")) in there))
 
 
-def evaluate(model: OpenModel, manifest: Manifest, *, split: str, progress: Progress | None = None) -> Evaluation:
+def evaluate(
+    model: OpenModel,
+    manifest: Manifest,
+    *,
+    split: str,
+    rule: DetectionRule | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
     """Predict every picture of one side and score the answers, intervals resampling groups.
 
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
-    Unreadable files become ``failures``. DataError where the side is empty or its classes are not the model's.
+    rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
+    scored before and after it, in ``metrics.pixels``. The scores of pictures are those before.
+    Unreadable files become ``failures``. DataError where the side is empty or its classes are not the model's;
+    ModelError for a rule and a model without maps.
     """
+    if rule is not None:
+        check_maps(model)
     side = manifest if split == "all" else manifest.side(split)
     if not side.rows:
         raise DataError(
@@ -86,16 +104,85 @@ def evaluate(model: OpenModel, manifest: Manifest, *, split: str, progress: Prog
     answers: dict[int, list[float]] = {}
     failures: list[Failure] = []
     paths = [side.file(row) for row in side.rows]
+    masked = any(row.mask for row in side.rows) and isinstance(model.session, MapSession)
+    masked = masked and model.record.task == "segmentation"
+    steps = len(paths) * (2 if masked else 1)
     for index, result in enumerate(predict_files(model, paths)):
         if isinstance(result, Prediction):
             answers[index] = list(result.scores.values())
         else:
             failures.append(result)
         if progress is not None:
-            progress(index + 1, len(paths))
+            progress(index + 1, steps)
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
-    return _scored(side, targets, answers, model.record, split, tuple(failures))
+    found = _scored(side, targets, answers, model.record, split, tuple(failures))
+    if not masked:
+        return found
+    pixels = evaluate_pixels(
+        model, found.manifest, rule, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
+    )
+    return replace(found, metrics=found.metrics.model_copy(update={"pixels": pixels}))
+
+
+def evaluate_pixels(
+    model: OpenModel, films: Manifest, rule: DetectionRule | None = None, *, progress: Progress | None = None
+) -> PixelMetrics:
+    """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
+
+    Pictures whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
+    maps; ConfigError for a rule in mm2 and a picture whose pitch neither the manifest nor the file knows.
+    """
+    rule = rule or DetectionRule()
+    rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
+    judged: dict[int, tuple[NDArray[np.int64], list[PixelCounts]]] = {}
+    unknown: list[str] = []
+    paths = [films.file(row) for row in films.rows]
+    for index, result in enumerate(segment_files(model, paths)):
+        try:
+            judged[index] = _against_mask(model, films, films.rows[index], result, rules)
+        except (DataError, ImageError) as error:
+            unknown.append(str(error))
+        if progress is not None:
+            progress(index + 1, len(paths))
+    chosen, names = films.select(sorted(judged)), model.record.classes
+    return pixel_scores(
+        [counts[0] for _, counts in judged.values()],
+        [counts[1] for _, counts in judged.values()] if rule.drops else (),
+        np.array([marked for marked, _ in judged.values()], np.int64).reshape(-1, len(names)),
+        chosen.targets(names).astype(np.bool_),
+        chosen.group_ids(),
+        classes=names,
+        rule=rule,
+        seed=model.record.seed,
+        notes=(f"{len(unknown)} of {len(paths)} pictures count in no pixel score; first: {unknown[0]}",)
+        if unknown
+        else (),
+    )
+
+
+def _against_mask(
+    model: OpenModel, films: Manifest, row: Row, result: Segmented | Failure, rules: Sequence[DetectionRule]
+) -> tuple[NDArray[np.int64], list[PixelCounts]]:
+    """(K,) pixels of each class in a picture's mask, and the counts under each rule."""
+    if isinstance(result, Failure):
+        raise ImageError(result.reason)
+    classes = model.record.classes
+    truth = _truth(films, row, result.prepared.geometry, classes)
+    seen = [sifted(model, result.prepared, result.maps, rule, row.mm_per_pixel) for rule in rules]
+    marked = np.bincount(truth.ravel(), minlength=len(classes) + 1)[1:].astype(np.int64)
+    return marked, [count_pixels(each, truth, classes) for each in seen]
+
+
+def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Class numbers (h, w) of one picture on the network's input; DataError where they are not known."""
+    marked = [classes.index(label) + 1 for label in row.labels if label in classes]
+    path = films.mask_file(row)
+    if path is not None:
+        return read_mask(path, geometry, marked[0] if len(marked) == 1 else 0, len(classes))
+    if marked:
+        raise DataError(f"{plain(row.path)} has no mask")
+    return np.zeros(geometry.size, np.uint8)
 
 
 def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
@@ -168,18 +255,23 @@ def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...
     return tuple(notes)
 
 
-def write_evaluation(model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12) -> list[Path]:
+def write_evaluation(
+    model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12, spurious: SpuriousReport | None = None
+) -> list[Path]:
     """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
 
     pictures: how many false positives and false negatives the gallery shows of each, worst first.
+    spurious: a check for shortcuts, which also becomes spurious.json.
     """
     from .report import evaluation_report
 
     papers = {
         "predictions.csv": answers_csv([evaluation.answers], model.record.threshold),
         "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
-        "report.html": evaluation_report(model, evaluation, pictures=pictures),
+        "report.html": evaluation_report(model, evaluation, pictures=pictures, spurious=spurious),
     }
+    if spurious is not None:
+        papers["spurious.json"] = spurious.model_dump_json(indent=2) + "\n"
     for name, text in papers.items():
         atomic_write_text(out / name, text)
     return [out / name for name in papers]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contracts import Explainer
-from .errors import ConfigError, ModelError
+from .errors import ConfigError, ModelError, PluginError
+from .problems import is_own
 from .registry import call_entry, discover
 
 if TYPE_CHECKING:
@@ -29,21 +30,39 @@ class HeatMap:
 
 
 def explainers_for(model: OpenModel) -> dict[str, Explainer]:
-    """Explainers that can read this very session, by name; one written for the format goes before one for any."""
+    """Explainers that can read this very session, by name; one written for the format goes before one for any.
+
+    One whose ``fits`` fails does not fit; ``choose_explainer`` says so where it is asked for.
+    """
+    return _sorted_out(model)[0]
+
+
+def _sorted_out(model: OpenModel) -> tuple[dict[str, Explainer], dict[str, str]]:
+    """Explainers that fit, and why others failed when they were asked, both by name."""
     found: dict[str, Explainer] = {}
+    failed: dict[str, str] = {}
     registry = discover()
     for explainer in sorted(registry.explainers.values(), key=lambda item: item.formats != ("*",)):
         if model.format not in explainer.formats and explainer.formats != ("*",):
             continue
         source = registry.explainers.sources[explainer.key]
-        if call_entry("explainer", explainer.key, source, partial(explainer.fits, model.session)):
-            found[explainer.name] = explainer
-    return dict(sorted(found.items()))
+        try:
+            if call_entry("explainer", explainer.key, source, partial(_fits, explainer, model)):
+                found[explainer.name] = explainer
+        except PluginError as error:  # one broken explainer must not hide the others
+            failed[explainer.name] = str(error)
+    return dict(sorted(found.items())), failed
+
+
+def _fits(explainer: Explainer, model: OpenModel) -> bool:
+    return bool(explainer.fits(model.session))
 
 
 def choose_explainer(model: OpenModel, name: str | None = None) -> Explainer:
     """The explainer ``name``, or the best that fits: grad-cam, else any other. ConfigError lists what fits."""
-    fitting = explainers_for(model)
+    fitting, failed = _sorted_out(model)
+    if name in failed and name not in fitting:
+        raise PluginError(failed[name])
     if not fitting:
         raise ConfigError(
             f"no explainer fits {model.folder.title} as {model.format}; install lopore-torch or lopore-onnx"
@@ -63,13 +82,18 @@ def raw_maps(
 ) -> NDArray[np.float32]:
     """Maps (N, h, w) over the network's input on the explainer's own scale; ModelError where one is not finite."""
     source = discover().explainers.sources.get(explainer.key, "lopore")
-    maps = call_entry("explainer", explainer.key, source, lambda: explainer.explain(model.session, batch, class_index))
-    maps = np.asarray(maps)
+    given = batch if is_own(source) else batch.copy()  # an outsider may write into what it is given
+    maps = call_entry(
+        "explainer",
+        explainer.key,
+        source,
+        lambda: np.array(explainer.explain(model.session, given, class_index), np.float32),
+    )
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
         raise ModelError(
             f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers"
         )
-    return np.asarray(maps, np.float32)
+    return maps
 
 
 def explain(model: OpenModel, prepared: Prepared, *, class_name: str, explainer: Explainer) -> HeatMap:

@@ -95,7 +95,9 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
         notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop)))
         written = written_files(folder.record, exporter, workshop)
         candidate = ModelFolder(workshop, folder.record.model_copy(update={"files": tuple(written)}))
-        report = _compare(folder, source_format, candidate, exporter, pictures[:GATE_PICTURES], notes)
+        report = compare(
+            folder, source_format, candidate, exporter.format, pictures, tolerance=exporter.tolerance, notes=notes
+        )
         verdict = report.verdict(exporter.quantised)
         if verdict:
             raise ParityError(f"{folder.title} as {format}: {verdict}; nothing was published")
@@ -158,38 +160,45 @@ def written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> li
     return files
 
 
-def _compare(
+def compare(
     folder: ModelFolder,
     source_format: str,
     candidate: ModelFolder,
-    exporter: Exporter,
+    candidate_format: str,
     pictures: PixelBatch,
+    *,
+    tolerance: float,
     notes: dict[str, Any],
 ) -> ParityReport:
+    """Open both on the CPU and answer the same pictures, at most 512; the report judges, nothing is published here.
+
+    candidate: a folder that is not published yet and has the format in its record. ParityError where its scores have
+    another shape or are no numbers.
+    """
+    pictures = pictures[:GATE_PICTURES]
     source = open_model(folder, runtime=source_format, device="cpu")
     format, predictor = choose_predictor(candidate)
     export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
     try:
         expected, got = _scores(source, pictures), _scores(export, pictures)
         if got.shape != expected.shape:
-            raise ParityError(
-                f"{folder.title} as {format} gave scores {got.shape} for {expected.shape}; nothing was published"
-            )
+            shapes = f"{got.shape} for {expected.shape}"
+            raise ParityError(f"{folder.title} as {candidate_format} gave scores {shapes}; nothing was published")
         difference = np.abs(expected.astype(np.float64) - got)
         flips = sum(
             decide(folder.record, a).labels != decide(folder.record, b).labels
             for a, b in zip(expected, got, strict=True)
         )
         return ParityReport(
-            format=exporter.format,
+            format=candidate_format,
             pictures=len(pictures),
             max_dp=float(difference.max()),
             mean_dp=float(difference.mean()),
             flipped=int(flips),
-            tolerance=exporter.tolerance,
+            tolerance=tolerance,
             cam=_cam_difference(source, export, pictures[:_BATCH]),
             source_sha256=sha256_of(folder.file_for(source_format)),
-            export_sha256=sha256_of(candidate.file_for(exporter.format)),
+            export_sha256=sha256_of(candidate.file_for(candidate_format)),
             checked=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
         )

@@ -13,6 +13,17 @@ import pluggy
 if TYPE_CHECKING:
     from .contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
 
+__all__ = [
+    "hookimpl",
+    "hookspec",
+    "lopore_backbones",
+    "lopore_enhancers",
+    "lopore_explainers",
+    "lopore_exporters",
+    "lopore_predictors",
+    "lopore_trainers",
+]
+
 hookspec = pluggy.HookspecMarker("lopore")
 hookimpl = pluggy.HookimplMarker("lopore")
 

@@ -1,28 +1,26 @@
 """How good a set of answers is: confusion, precision, recall, F1, ROC AUC, PR AUC, with bounds that resample groups.
 
-Images of one film are not independent, so the bootstrap draws whole groups (Field and Welsh, JRSS B 69, 2007).
 What is not defined is None, never 0 and never NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from .bounds import RESAMPLES, Floats, group_weights, ratio, with_bounds
+from .bounds import mean_with_bounds as mean_with_bounds
 from .contracts import Task
 from .errors import ConfigError
 from .model import Interval, Threshold
+from .pixels import PixelMetrics
 
 if TYPE_CHECKING:
     from .config import ThresholdRule
-
-Floats = NDArray[np.float64]
-RESAMPLES = 2000
-_CELLS = 4_000_000  # weights held at once; bounds the memory of the bootstrap
 
 
 class _Part(BaseModel):
@@ -51,6 +49,7 @@ class Metrics(_Part):
     binary those of the positive class, else the plain mean over classes.
     confusion: (K, K) images, rows true, columns answered, in the order of ``classes``; None for multilabel.
     undecided: images whose best score stayed under a multiclass threshold (they count with their best class).
+    pixels: Dice and IoU of a segmentation model over the masks; None without masks and for other tasks.
     """
 
     task: Task
@@ -65,6 +64,7 @@ class Metrics(_Part):
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] | None = None
     undecided: int = 0
+    pixels: PixelMetrics | None = None
     notes: tuple[str, ...] = Field(())
 
     def flat(self) -> dict[str, Interval]:
@@ -107,23 +107,18 @@ def _auc_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Flo
     positive, negative = _weights_by_score(scores, labels, weights)
     above = np.cumsum(positive, axis=1) - positive / 2
     pairs = (above * negative).sum(axis=1)
-    return _ratio(pairs, positive.sum(axis=1) * negative.sum(axis=1))
+    return ratio(pairs, positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def _average_precision_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
     positive, negative = _weights_by_score(scores, labels, weights)
     found = np.cumsum(positive, axis=1)
     precision = np.divide(found, found + np.cumsum(negative, axis=1), out=np.zeros_like(found), where=found > 0)
-    return _ratio((precision * positive).sum(axis=1), positive.sum(axis=1))
-
-
-def _ratio(top: Any, bottom: Any) -> Floats:
-    out: Floats = np.full(np.shape(top), np.nan)
-    return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0), np.float64)
+    return ratio((precision * positive).sum(axis=1), positive.sum(axis=1))
 
 
 def _rates(tp: Floats, fp: Floats, fn: Floats) -> dict[str, Floats]:
-    return {"precision": _ratio(tp, tp + fp), "recall": _ratio(tp, tp + fn), "f1": _ratio(2 * tp, 2 * tp + fp + fn)}
+    return {"precision": ratio(tp, tp + fp), "recall": ratio(tp, tp + fn), "f1": ratio(2 * tp, 2 * tp + fp + fn)}
 
 
 def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) -> float | None:
@@ -238,7 +233,7 @@ def measure(
     every = _Answers(np.asarray(scores, np.float64), truth, answers, task=task, classes=classes, positive=positive)
     values = every.scores_of(np.ones((1, len(scores))))
     drawn = _draws(every, ids, resamples, seed)
-    intervals = {name: _interval(value[0], drawn.get(name)) for name, value in values.items()}
+    intervals = {name: with_bounds(value[0], drawn.get(name)) for name, value in values.items()}
     undecided = int((scores.max(axis=1) < point.value).sum()) if task == "multiclass" and len(scores) else 0
     return Metrics(
         task=task,
@@ -257,30 +252,10 @@ def measure(
     )
 
 
-def _interval(value: float, draws: Floats | None) -> Interval:
-    if not np.isfinite(value):
-        return Interval(value=None)
-    good = draws[np.isfinite(draws)] if draws is not None else np.zeros(0)
-    if draws is None or len(good) <= len(draws) / 2:
-        return Interval(value=float(value))
-    low, high = np.quantile(good, [0.025, 0.975])
-    return Interval(value=float(value), low=float(low), high=float(high))
-
-
-def _weights(ids: NDArray[Any], resamples: int, seed: int) -> Iterator[Floats]:
-    """(b, N) weights a piece: how often each image's group was drawn."""
-    count = int(ids.max()) + 1
-    rng = np.random.default_rng(seed)
-    step = max(1, _CELLS // max(len(ids), count))
-    for begin in range(0, resamples, step):
-        size = min(step, resamples - begin)
-        yield rng.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)[:, ids]
-
-
 def _draws(every: _Answers, ids: NDArray[Any], resamples: int, seed: int) -> dict[str, Floats]:
     if not resamples or not len(ids) or int(ids.max()) == 0:
         return {}
-    pieces = [every.scores_of(weights) for weights in _weights(ids, resamples, seed)]
+    pieces = [every.scores_of(weights) for weights in group_weights(ids, resamples, seed)]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
@@ -308,7 +283,7 @@ class _Answers:
             for kind, values in self._class_scores(column, weights).items():
                 found[f"{kind}/{name}"] = values
         right = (self.truth == self.answers).all(axis=1)
-        overall = {"accuracy": _ratio(weights @ right, weights.sum(axis=1))}
+        overall = {"accuracy": ratio(weights @ right, weights.sum(axis=1))}
         kinds = {"f1": "f1", "precision": "precision", "recall": "recall", "roc_auc": "roc_auc", "pr_auc": "pr_auc"}
         for title, kind in {"balanced_accuracy": "balanced", **kinds}.items():
             chosen = [found[f"{kind}/{name}"] for name in self.classes]
@@ -322,7 +297,7 @@ class _Answers:
         tp, fp, fn, tn = (weights @ cell for cell in cells)
         rates = _rates(tp, fp, fn)
         several = self.task in ("multilabel", "segmentation")
-        balanced = (rates["recall"] + _ratio(tn, tn + fp)) / 2 if several else rates["recall"]
+        balanced = (rates["recall"] + ratio(tn, tn + fp)) / 2 if several else rates["recall"]
         empty = np.full(len(weights), np.nan)
         ranked = len(truth) > 0
         return {
@@ -362,7 +337,7 @@ def validation_score(
     elif task == "multiclass":
         answers = answers_at(scores, task, classes, positive, Threshold(value=0, rule="", chosen_on=""))
         pairs = [(truth[:, column], answers[:, column]) for column in columns]
-        found = [_defined(float(_ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
+        found = [_defined(float(ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
     else:
         found = [_best_f1(scores[:, column], truth[:, column]) for column in columns]
     known = [value for value in found if value is not None]

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +113,10 @@ def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
     """
     predictor, batch = model.predictor, np.stack(pictures)
     owner = discover().predictors.sources.get(predictor.key, "lopore")
-    work = partial(predict_views, model.session.predict, batch, model.record.test_views)
+
+    def work() -> Scores:
+        return np.array(predict_views(model.session.predict, batch, model.record.test_views), np.float32)
+
     scores = call_entry("predictor", predictor.key, owner, work)
     if scores.shape != (len(pictures), len(model.record.classes)):
         raise ModelError(f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes")
@@ -207,13 +209,31 @@ def predict_files(
 
     Files are read by threads a batch ahead of the network; at most three batches are in memory.
     """
+    batches = prepared_in_batches(
+        model.record, paths, chain=chain, page=page, batch_size=batch_size, workers=workers, limits=limits
+    )
+    for batch in batches:
+        yield from _answer(model, batch, chain)
+
+
+def prepared_in_batches(
+    record: ModelRecord,
+    paths: Iterable[Path],
+    *,
+    chain: Chain | None = None,
+    page: int | None = None,
+    batch_size: int = 16,
+    workers: int | None = None,
+    limits: Limits | None = None,
+) -> Iterator[list[Prepared | Failure]]:
+    """What ``predict_files`` reads, in order: lists of ``batch_size`` pictures, with the failures between them."""
     waiting: list[Prepared | Failure] = []
-    for item in _prepared_in_order(model.record, paths, chain, page, 2 * batch_size, workers, limits):
+    for item in _prepared_in_order(record, paths, chain, page, 2 * batch_size, workers, limits):
         waiting.append(item)
         if sum(isinstance(entry, Prepared) for entry in waiting) == batch_size:
-            yield from _answer(model, waiting, chain)
+            yield waiting
             waiting = []
-    yield from _answer(model, waiting, chain)
+    yield waiting
 
 
 def _answer(

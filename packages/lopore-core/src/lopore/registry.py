@@ -6,38 +6,35 @@ whatever a plugin does wrong becomes a ``Problem`` and leaves the rest alone.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import importlib
-import io
+import itertools
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType, ModuleType
+from inspect import signature
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from . import hookspecs
+from . import hookspecs, surroundings
 from .contracts import (
     LOPORE_API,
     Backbone,
-    Descriptor,
     Enhancer,
     Explainer,
     Exporter,
     Predictor,
     Trainer,
 )
-from .errors import PluginError
+from .descriptors import check_descriptor
+from .errors import LoporeError, PluginError
+from .installed import GROUP, distribution_name, installed_entries, load_entry, normal_name, source_of
+from .problems import OWN_PACKAGES, Problem, bare, dispute_mend, is_own, leave_out, mend_for, one_line, told
 
-GROUP = "lopore"
 SLOW_IMPORT_SECONDS = 2.0
-OWN_PACKAGES = frozenset({"lopore-core", "lopore-torch", "lopore-tf", "lopore-onnx", "lopore-enhance", "lopore-app"})
 KINDS: Mapping[str, type[Any]] = MappingProxyType(
     {
         "enhancers": Enhancer,
@@ -56,25 +53,14 @@ _PACKAGE_FOR = {
     "predictors": "lopore-onnx, lopore-torch or lopore-tf",
     "explainers": "lopore-onnx, lopore-torch or lopore-tf",
 }
-_NAME = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*[+]*$")
+__all__ = [
+    "GROUP", "KINDS", "OWN_PACKAGES", "Entries", "Plugin", "Problem", "Registry", "call_entry", "discover",
+    "slow_import_seconds",
+]  # fmt: skip
+
+MOST_ENTRIES = 10_000
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with one plugin. ``source`` is the distribution and version, ``stage`` where it happened.
-
-    stage: import, version, register, list, name, or slow (the plugin works but costs start-up time).
-    """
-
-    source: str
-    stage: str
-    reason: str
-    error: BaseException | None = None
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.stage}: {self.reason}"
 
 
 class Entries(Mapping[str, T], Generic[T]):
@@ -87,7 +73,7 @@ class Entries(Mapping[str, T], Generic[T]):
     def __getitem__(self, key: str) -> T:
         if key in self._items:
             return self._items[key]
-        raise PluginError(self._unknown(key))
+        raise PluginError(self.unknown(key))
 
     def __contains__(self, key: object) -> bool:
         return key in self._items
@@ -98,7 +84,8 @@ class Entries(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def _unknown(self, key: str) -> str:
+    def unknown(self, key: str) -> str:
+        """Why there is no such entry: what is near, installed, or to be installed."""
         noun = self._kind[:-1]
         if key in self._disputed:
             return f"{noun} '{key}' is disputed: {self._disputed[key]}"
@@ -110,7 +97,7 @@ class Entries(Mapping[str, T], Generic[T]):
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found: its distribution, the seconds its import took, and how many entries it gave."""
+    """A plugin that was found: its distribution, the seconds of its import and hooks, and how many entries it gave."""
 
     source: str
     module: str
@@ -131,26 +118,31 @@ class Registry:
     problems: tuple[Problem, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     blocked: tuple[str, ...] = ()
+    chains: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
     def backbone(self, framework: str, name: str) -> Backbone:
         """A backbone by name, else of a family (all of timm, say) that knows the name. PluginError if none does."""
         key = f"{framework}/{name}"
         if key in self.backbones:
             return self.backbones[key]
+        failed = []
         for entry in self.backbones.values():
             if entry.framework == framework and entry.family is not None:
-                found = entry.family(name)
-                if found is not None:
+                source = self.backbones.sources[entry.key]
+                try:
+                    found = call_entry("backbone", entry.key, source, partial(entry.family, name))
+                except PluginError as error:  # a broken family must not hide what the others know
+                    failed.append(str(error))
+                    continue
+                if isinstance(found, Backbone):
                     return found
+        if failed:
+            raise PluginError("; ".join([self.backbones.unknown(key), *failed]))
         return self.backbones[key]
 
     def presets(self) -> dict[str, tuple[dict[str, Any], ...]]:
         """Named enhancement chains of all enhancers, by title."""
-        return {
-            title: tuple(dict(step) for step in steps)
-            for enhancer in self.enhancers.values()
-            for title, steps in enhancer.presets.items()
-        }
+        return {title: tuple(dict(step) for step in steps) for title, steps in self.chains.items()}
 
     @classmethod
     def from_plugins(cls, plugins: Mapping[str, Any]) -> Registry:
@@ -170,21 +162,33 @@ class _Collector:
         self.offers: dict[str, list[tuple[str, Any]]] = {kind: [] for kind in KINDS}
 
     def add(self, source: str, load: Callable[[], Any], *, module: str) -> None:
+        """Import, check, register and ask one plugin; what it changed of the process is put back and told."""
         began = time.perf_counter()
-        plugin = self._stage(source, "import", lambda: _silently(load))
+        with surroundings.kept("import") as changes, surroundings.silenced():
+            self._take(source, load, module, began)
         seconds = time.perf_counter() - began
-        if plugin is None or not self._speaks_our_version(source, plugin):
+        told = [f"changed {', '.join(changes.names)}, put back"] * bool(changes.names)
+        told += [f"left {changes.threads} thread{'s' * (changes.threads > 1)} running"] * bool(changes.threads)
+        if told:
+            mend = f"its author should do that inside the functions that need it; {leave_out(source)}"
+            self._problem(source, "side-effect", f"its import {' and '.join(told)}", mend=mend)
+        if seconds > slow_import_seconds():
+            mend = f"its author should import frameworks inside the factories; {leave_out(source)}"
+            self._problem(source, "slow", f"its import took {seconds:.1f} s", mend=mend)
+
+    def _take(self, source: str, load: Callable[[], Any], module: str, began: float) -> None:
+        plugin = self._stage(source, "import", load)
+        if plugin is None or not self._stage(source, "version", partial(self._speaks_our_version, source, plugin)):
             return
-        if not self._registered(source, plugin):
+        if self._stage(source, "register", partial(self._registered, f"{source} {module}", plugin)) is not True:
             return
-        before = sum(len(offers) for offers in self.offers.values())
-        for kind in KINDS:
-            self._list(source, plugin, kind)
-        entries = sum(len(offers) for offers in self.offers.values()) - before
-        self.plugins.append(Plugin(source, module, seconds, entries))
-        if seconds > SLOW_IMPORT_SECONDS:
-            mend = "its author should import frameworks inside the factories; LOPORE_BLOCK leaves it out"
-            self.problems.append(Problem(source, "slow", f"its import took {seconds:.1f} s; {mend}"))
+        entries = sum(self._list(source, plugin, kind) for kind in KINDS)
+        self.plugins.append(Plugin(source, module, time.perf_counter() - began, entries))
+
+    def _problem(
+        self, source: str, stage: str, reason: str, error: BaseException | None = None, mend: str = ""
+    ) -> None:
+        self.problems.append(Problem(source, stage, reason, error, mend))
 
     def _stage(self, source: str, stage: str, work: Callable[[], T]) -> T | None:
         try:
@@ -192,125 +196,139 @@ class _Collector:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit of a plugin must not end lopore
-            text = " ".join(str(error).split())[:500]
-            self.problems.append(Problem(source, stage, f"{type(error).__name__}: {text}".rstrip(": "), error))
+            text = one_line(str(error)) if isinstance(error, PluginError) else told(error)
+            self._problem(source, stage, text, error, mend_for(source, stage, error))
             return None
 
     def _speaks_our_version(self, source: str, plugin: Any) -> bool:
         version = getattr(plugin, "LOPORE_API", None)
         if type(version) is int and version == LOPORE_API:
             return True
-        said = "states no LOPORE_API" if version is None else f"built for plugin API {str(version)[:40]}"
-        self.problems.append(
-            Problem(source, "version", f"{said}, this lopore-core speaks {LOPORE_API}; install a matching version")
-        )
+        said = "states no LOPORE_API" if version is None else f"built for plugin API {one_line(str(version))[:40]}"
+        mend = f"install a version of {bare(source)} for plugin API {LOPORE_API}; {leave_out(source)}"
+        self._problem(source, "version", f"{said}, this lopore-core speaks {LOPORE_API}", mend=mend)
         return False
 
-    def _registered(self, source: str, plugin: Any) -> bool:
-        def register() -> bool:
-            unmarked = [
-                name
-                for name in dir(plugin)
-                if name.startswith("lopore_")
-                and callable(getattr(plugin, name))
-                and not hasattr(getattr(plugin, name), "lopore_impl")
-            ]
-            if unmarked:
-                raise PluginError(f"{', '.join(unmarked)} lacks @hookimpl; mark it or rename it")
-            self.manager.register(plugin, name=source)
-            try:
-                self.manager.check_pending()
-                for caller in self.manager.get_hookcallers(plugin) or []:
-                    for implementation in caller.get_hookimpls():
-                        if implementation.plugin is plugin and (implementation.wrapper or implementation.hookwrapper):
-                            raise PluginError(f"{caller.name} is a wrapper; a hook only lists what it offers")
-            except BaseException:
-                self.manager.unregister(plugin)
-                raise
-            return True
+    def _registered(self, name: str, plugin: Any) -> bool:
+        _check_hooks(plugin)
+        self.manager.register(plugin, name=name)
+        try:
+            self.manager.check_pending()
+            for caller in self.manager.get_hookcallers(plugin) or []:
+                for implementation in caller.get_hookimpls():
+                    if implementation.plugin is plugin and (implementation.wrapper or implementation.hookwrapper):
+                        raise PluginError(f"{caller.name} is a wrapper; a hook only lists what it offers")
+        except BaseException:
+            self.manager.unregister(plugin)
+            raise
+        return True
 
-        return self._stage(source, "register", register) is True
-
-    def _list(self, source: str, plugin: Any, kind: str) -> None:
+    def _list(self, source: str, plugin: Any, kind: str) -> int:
         caller = getattr(self.manager.hook, f"lopore_{kind}")
         own = [item for item in caller.get_hookimpls() if item.plugin is plugin]
+        count = 0
         for implementation in own:
-            found = self._stage(source, "list", partial(_listed, implementation.function, kind))
+            found = self._stage(source, "list", partial(_listed, implementation.function, kind, source))
             if found is not None:
+                count += len(found)
                 self.offers[kind].extend((source, descriptor) for descriptor in found)
+        return count
 
     def registry(self, blocked: Sequence[str] = ()) -> Registry:
+        """What can be used of all that was offered."""
         kinds = {kind: self._settle(kind) for kind in KINDS}
         return Registry(
             **kinds,
+            chains=self._presets(kinds["enhancers"]),
             problems=tuple(self.problems),
             plugins=tuple(self.plugins),
             blocked=tuple(blocked),
         )
 
     def _settle(self, kind: str) -> Entries[Any]:
-        by_key: dict[str, list[tuple[str, Any]]] = {}
-        for source, descriptor in self.offers[kind]:
-            by_key.setdefault(descriptor.key, []).append((source, descriptor))
+        offers = [(descriptor.key, source, descriptor) for source, descriptor in self.offers[kind]]
+        items, sources, disputed = self._by_name(kind[:-1], offers)
+        return Entries(kind, items, sources, disputed)
+
+    def _presets(self, enhancers: Entries[Any]) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        offers = [
+            (title, enhancers.sources[key], tuple(MappingProxyType(dict(step)) for step in steps))
+            for key in enhancers
+            for title, steps in enhancers[key].presets.items()
+        ]
+        # The command line takes a step or a title: a preset called "invert" would slip in for the enhancer.
+        offers += [
+            (key, enhancers.sources[key], ()) for key in enhancers if any(key == title for title, _, _ in offers)
+        ]
+        items, _, _ = self._by_name("preset", offers)
+        return MappingProxyType({title: steps for title, steps in items.items() if steps})
+
+    def _by_name(
+        self, noun: str, offers: Sequence[tuple[str, str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+        """Items, sources and disputes by name: a lopore package keeps its name, between two outsiders none is used."""
+        by_name: dict[str, list[tuple[str, Any]]] = {}
+        for name, source, item in offers:
+            by_name.setdefault(name, []).append((source, item))
         items: dict[str, Any] = {}
         sources: dict[str, str] = {}
         disputed: dict[str, str] = {}
-        for key, offers in sorted(by_key.items()):
-            own = [offer for offer in offers if offer[0].split(" ")[0] in OWN_PACKAGES]
-            winner = offers[0] if len(offers) == 1 else own[0] if len(own) == 1 else None
+        for name, given in sorted(by_name.items()):
+            own = [offer for offer in given if is_own(offer[0])]
+            winner = given[0] if len(given) == 1 else own[0] if len(own) == 1 else None
             if winner is not None:
-                sources[key], items[key] = winner
-            for source, _ in offers if len(offers) > 1 else ():
+                sources[name], items[name] = winner
+            for source, _ in given if len(given) > 1 else ():
                 if winner is None or source != winner[0]:
-                    others = ", ".join(sorted({other for other, _ in offers} - {source})) or "itself"
-                    verdict = f"{winner[0]} keeps it" if winner else "neither is used; block one with LOPORE_BLOCK"
-                    disputed[key] = f"offered by {source} and {others}; {verdict}"
-                    self.problems.append(Problem(source, "name", f"{kind[:-1]} '{key}' is {disputed[key]}"))
-        return Entries(kind, items, sources, disputed)
+                    others = ", ".join(sorted({other for other, _ in given} - {source})) or "itself"
+                    verdict = f"{winner[0]} keeps it" if winner else "neither is used"
+                    mend = dispute_mend(source, winner is not None or others == "itself")
+                    disputed[name] = f"offered by {source} and {others}; {verdict}; {mend}"
+                    self._problem(
+                        source, "name", f"{noun} '{name}' is offered by {source} and {others}; {verdict}", mend=mend
+                    )
+        return items, sources, disputed
 
 
 def _itself(plugin: Any) -> Any:
     return plugin
 
 
-def _silently(load: Callable[[], T]) -> T:
-    # A plugin that prints at import would spoil `--json` and flood the terminal.
-    sink = io.StringIO()
-    with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
-        return load()
+def slow_import_seconds() -> float:
+    """From how many seconds on an import is told as slow: ``LOPORE_SLOW_IMPORT``, else two."""
+    try:
+        return float(os.environ["LOPORE_SLOW_IMPORT"])
+    except (KeyError, ValueError):
+        return SLOW_IMPORT_SECONDS
 
 
-def _listed(function: Callable[[], Iterable[Any]], kind: str) -> list[Any]:
+def _check_hooks(plugin: Any) -> None:
+    """PluginError for a function called ``lopore_...`` that is no hook or is not marked as one."""
+    hooks = [f"lopore_{kind}" for kind in KINDS]
+    for name in dir(plugin):
+        if not name.startswith("lopore_") or not callable(getattr(plugin, name)):
+            continue
+        if name not in hooks:
+            near = difflib.get_close_matches(name, hooks, n=1)
+            raise PluginError(f"there is no hook {name}; {f'did you mean {near[0]}?' if near else ', '.join(hooks)}")
+        if not hasattr(getattr(plugin, name), "lopore_impl"):
+            raise PluginError(f"{name} lacks @hookimpl; mark it or rename it")
+        asked = [item for item in signature(getattr(plugin, name)).parameters.values() if item.default is item.empty]
+        if asked:
+            given = ", ".join(map(str, asked))
+            raise PluginError(f"{name}({given}) takes arguments; a hook takes none, it lists what there is")
+
+
+def _listed(function: Callable[[], Iterable[Any]], kind: str, source: str) -> list[Any]:
     wanted = KINDS[kind]
-    found = list(_silently(lambda: list(function())))
+    found = list(itertools.islice(function(), MOST_ENTRIES + 1))
+    if len(found) > MOST_ENTRIES:
+        raise PluginError(f"lopore_{kind} lists more than {MOST_ENTRIES} entries; a family stands for many")
     for descriptor in found:
         if not isinstance(descriptor, wanted):
             raise PluginError(f"lopore_{kind} gave {type(descriptor).__name__}; it lists {wanted.__name__} descriptors")
-        for part in _names(descriptor):
-            if not isinstance(part, str) or not _NAME.match(part):
-                raise PluginError(f"name {part!r} of lopore_{kind} is not small letters and digits joined by - _ or .")
+        check_descriptor(descriptor, parameters=not is_own(source))
     return found
-
-
-def _names(descriptor: Descriptor) -> list[Any]:
-    fields = ("name", "framework", "format")
-    return [getattr(descriptor, name) for name in fields if hasattr(descriptor, name)]
-
-
-def _source_of(entry: EntryPoint) -> str:
-    if entry.dist is None:
-        return entry.value
-    return f"{entry.dist.name} {entry.dist.version}"
-
-
-def distribution_name(entry: EntryPoint) -> str:
-    """The distribution that an entry point belongs to, in the spelling that ``LOPORE_BLOCK`` takes."""
-    return re.sub(r"[-_.]+", "-", entry.dist.name if entry.dist is not None else entry.name).lower()
-
-
-def _import(entry: EntryPoint) -> ModuleType:
-    loaded: ModuleType = entry.load() if entry.attr else importlib.import_module(entry.module)
-    return loaded
 
 
 @cache
@@ -320,26 +338,38 @@ def discover() -> Registry:
     ``LOPORE_BLOCK=name,name`` leaves distributions out before anything of theirs is imported. No framework is imported.
     """
     listed = os.environ.get("LOPORE_BLOCK", "")
-    blocked = {re.sub(r"[-_.]+", "-", name.strip()).lower() for name in listed.split(",") if name.strip()}
+    blocked = {normal_name(name) for name in listed.split(",") if name.strip()}
     collector = _Collector()
     skipped = []
-    unique = {(distribution_name(entry), entry.name, entry.value): entry for entry in entry_points(group=GROUP)}
-    for (name, _, _), entry in sorted(unique.items()):
+    entries, unread = installed_entries()
+    collector.problems += unread
+    for entry in entries:
+        name = distribution_name(entry)
         if name in blocked:
             skipped.append(name)
             continue
-        collector.add(_source_of(entry), partial(_import, entry), module=entry.module)
+        collector.add(source_of(entry), partial(load_entry, entry), module=one_line(entry.value))
     return collector.registry(blocked=skipped)
 
 
 def call_entry(kind: str, key: str, source: str, work: Callable[[], T]) -> T:
-    """Run what a plugin entry holds; any error of an outsider's becomes a PluginError that names owner and key."""
-    from .errors import LoporeError
+    """Run what a plugin entry holds; any error of an outsider's becomes a PluginError that names owner and key.
 
+    What an outsider changes of the process is put back (``surroundings``), and what it prints goes to standard error.
+    Ctrl-C passes through.
+    """
     try:
-        return work()
-    except LoporeError:
+        if is_own(source) or source == "lopore":
+            return work()
+        with surroundings.undisturbed(training=kind == "trainer"):
+            return work()
+    except (LoporeError, KeyboardInterrupt, GeneratorExit):
         raise
-    except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        raise PluginError(f"{kind} '{key}' of {source} failed: {type(error).__name__}: {text}") from error
+    except BaseException as error:  # SystemExit of a plugin must not end lopore
+        raise PluginError(f"{kind} '{key}' of {source} failed: {told(error)}{_way_round(source, error)}") from error
+
+
+def _way_round(source: str, error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "; lower the batch size or the size of the pictures"
+    return "" if is_own(source) or source == "lopore" else f"; use another or tell its author; {leave_out(source)}"

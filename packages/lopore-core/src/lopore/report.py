@@ -19,11 +19,14 @@ from .model import Interval
 from .overlay import blend, for_screen, natural_limits
 from .predict import prepare
 from .preprocess import resize, round_to
+from .probe import REGIONS
 
 if TYPE_CHECKING:
     from .contracts import Explainer
     from .evaluate import Evaluation
     from .model import ModelRecord, OpenModel
+    from .pixels import PixelMetrics
+    from .spurious import SpuriousReport
 
 THUMB = 300
 _STYLE = """
@@ -64,7 +67,9 @@ _NOTICE = (
 )
 
 
-def evaluation_report(model: OpenModel, evaluation: Evaluation, *, pictures: int = 12) -> str:
+def evaluation_report(
+    model: OpenModel, evaluation: Evaluation, *, pictures: int = 12, spurious: SpuriousReport | None = None
+) -> str:
     """A whole HTML page as text; nothing in it is loaded from elsewhere and all names are shown as plain text."""
     record, metrics = model.record, evaluation.metrics
     title = f"{model.folder.title}: {metrics.split}"
@@ -82,6 +87,8 @@ def evaluation_report(model: OpenModel, evaluation: Evaluation, *, pictures: int
             "</section><h2>Each class</h2>",
             _class_table(evaluation),
             _confusion(evaluation),
+            *_pixels(metrics.pixels),
+            *_spurious(spurious),
             *_galleries(model, evaluation, pictures),
             f"<p class='lead'>{_NOTICE}</p></main></body></html>",
         ]
@@ -239,6 +246,52 @@ def _svg(figure: Any) -> str:
     figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()
     return text[text.index("<svg") :]
+
+
+def _pixels(found: PixelMetrics | None) -> list[str]:
+    if found is None:
+        return []
+    rows = []
+    for name, one in found.per_class.items():
+        first = f"{_plain(name)}<br><small>{one.pictures} pictures, {one.pixels} px</small>"
+        for title, scores in (("kept", one.before), ("dropped", one.after)):
+            if scores is not None:
+                cells = "".join(
+                    f"<td>{_number(cell)}<br><small>{_bounds(cell)}</small></td>" for cell in (scores.dice, scores.iou)
+                )
+                counts = (scores.detections, scores.found, scores.false_calls, scores.missed)
+                tail = "".join(f"<td>{count}</td>" for count in counts)
+                rows.append(f"<tr><td>{first}</td><td>{title}</td>{cells}{tail}</tr>")
+    names = ("class", "specks", "Dice", "IoU", "regions", "found", "false calls", "missed")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return [
+        "<h2>Pixels</h2>",
+        f"<p class='lead'>{_plain(found.text)}</p>",
+        *(f"<section class='warn'>{_plain(note)}</section>" for note in found.notes),
+        f"<section class='scroll'><table><tr>{head}</tr>{''.join(rows)}</table></section>",
+    ]
+
+
+def _spurious(found: SpuriousReport | None) -> list[str]:
+    if found is None:
+        return []
+    rows = []
+    for calls, effects in (("defect", found.defects), ("sound", found.sound)):
+        for region, effect in effects.items():
+            drop = f"{_number(effect.drop)}<br><small>{_bounds(effect.drop)}</small>"
+            rows.append(
+                f"<tr><td>{_plain(region)}<br><small>{_plain(REGIONS.get(region, ''))}</small></td><td>{calls}</td>"
+                f"<td>{effect.films}</td><td>{drop}</td><td>{effect.lost:.0%}</td></tr>"
+            )
+    head = "<th>painted over</th><th>calls</th><th>films</th><th>mean fall of the score</th><th>calls lost</th>"
+    warned = " class='warn'" if found.verdict == "shortcut" else ""
+    told = " ".join((f"The defect was known from its {found.marked_by}.", *found.notes))
+    return [
+        "<h2>What drives the calls</h2>",
+        f"<section{warned}>{_plain(found.text)}</section>",
+        f"<section class='scroll'><table><tr>{head}</tr>{''.join(rows)}</table></section>",
+        f"<p class='lead'>{_plain(told)}</p>",
+    ]
 
 
 @dataclass(frozen=True)

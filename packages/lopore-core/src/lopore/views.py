@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .contracts import PixelBatch, Scores
 from .errors import ConfigError
@@ -46,3 +47,25 @@ def predict_views(predict: Callable[[PixelBatch], Scores], batch: PixelBatch, vi
         scores = np.asarray(predict(view_of(batch, view)), np.float64)
         total = scores if view == 0 else total + scores
     return np.asarray(total / views, np.float32)
+
+
+def segment_views(
+    segment: Callable[[PixelBatch], NDArray[np.float32]], batch: PixelBatch, views: int = 1
+) -> NDArray[np.float32]:
+    """Maps (N, K, h, w) float32 averaged over the views, each turned back; as ``predict_views`` otherwise."""
+    check_views(views, (batch.shape[1], batch.shape[2]))
+    if views == 1:
+        return segment(batch)
+    total = _turned_back(segment(view_of(batch, 0)), 0).astype(np.float64)
+    for view in range(1, views):
+        total += _turned_back(segment(view_of(batch, view)), view)
+    return np.asarray(total / views, np.float32)
+
+
+def _turned_back(maps: NDArray[np.float32], view: int) -> NDArray[np.float32]:
+    """Maps (N, K, h, w) of one view as they lie on the picture."""
+    if view & 4:
+        maps = np.rot90(maps, -1, axes=(2, 3))
+    if view & 2:
+        maps = maps[:, :, ::-1]
+    return maps[:, :, :, ::-1] if view & 1 else maps

@@ -57,6 +57,7 @@ class OnnxSession:
             raise ModelError(f"the ONNX file cannot run on pixels {batch.dtype} {batch.shape}: {text}") from None
         finally:
             watch.cancel()
+            watch.join()  # it ends at once; no thread is left behind
         return [np.asarray(item, np.float32) for item in found]
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""TensorFlow backend of lopore; this version offers nothing."""
+"""TensorFlow backend of lopore: twins of timm's networks, training, prediction, explanation and export."""

@@ -32,6 +32,11 @@ def choose_device(name: str) -> torch.device:
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "all" or "," in name:
+        raise ConfigError(
+            f"device '{name}' is several; PyTorch takes one a process: set auto and start "
+            "`torchrun --nproc-per-node N -m lopore train ...`"
+        )
     if name == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device 'mps' is not here; choose auto or cpu")
     if not name.startswith("cuda"):

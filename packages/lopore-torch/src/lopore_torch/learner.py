@@ -6,9 +6,8 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +17,9 @@ from torch import Tensor, nn
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ModelError, RunError
+from lopore.run.rates import Rate
+from lopore.run.steps import Clock, groups
+from lopore.run.trials import Trial, rank
 
 from . import distributed, precision
 from .backbones import build, cam_support, statistics_in_force
@@ -25,8 +27,7 @@ from .freezing import build_optimizer, freeze, frozen_modules
 from .losses import image_loss
 from .memory import keep_freed_memory
 from .network import Network, to_scores, to_tensor
-from .precision import Plan, Trial
-from .schedules import Rate
+from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
 from .weights import read_tensors
 
@@ -67,7 +68,7 @@ class TorchLearner:
         self.optimizer = build_optimizer(network, request.optimizer, self.device.type)
         self.rate = Rate(request.schedule, request.epochs, request.steps_per_epoch)
         self.plan: Plan | None = None
-        self.trials: list[Trial] = []
+        self.trials: list[Trial[Plan]] = []
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
         self.step = 0
         weights = torch.tensor(request.class_weights, device=self.device) if request.class_weights else None
@@ -106,11 +107,11 @@ class TorchLearner:
         """See ``Learner.fit_epoch``."""
         begin = time.perf_counter()
         torch.manual_seed(np.random.SeedSequence([self.request.seed, epoch, self.rank]).generate_state(1)[0].item())
-        clock = _Clock(batches)
+        clock = Clock(batches)
         total = self._nought()
         images = 0
         self._train_mode()
-        for number, group in enumerate(_groups(clock, self.request.accumulate)):
+        for number, group in enumerate(groups(clock, self.request.accumulate)):
             if self.plan is None:
                 self._try_plans(group[0])
             total += self._step(group)
@@ -196,7 +197,7 @@ class TorchLearner:
             self.runner = cast(nn.Module, torch.compile(runner)) if self.request.compile else runner
         return self.runner
 
-    def _adopt(self, plan: Plan, trials: list[Trial]) -> None:
+    def _adopt(self, plan: Plan, trials: list[Trial[Plan]]) -> None:
         self.plan, self.trials = plan, trials
         for network in (self.network, self.averaged):
             if network is not None:
@@ -212,7 +213,7 @@ class TorchLearner:
         trials = precision.choose(plans, lambda plan: self._trial_step(batch, plan), self.device)
         ordered = sorted(trials, key=lambda trial: plans.index(trial.plan))
         seconds = distributed.sum_over_processes([trial.seconds for trial in ordered], self.device)
-        trials = precision.rank([Trial(plan, s / self.world) for plan, s in zip(plans, seconds, strict=True)])
+        trials = rank([Trial(plan, s / self.world) for plan, s in zip(plans, seconds, strict=True)])
         with torch.no_grad():
             for name, buffer in self.network.named_buffers():
                 buffer.copy_(buffers[name])
@@ -327,26 +328,3 @@ def _be_deterministic() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch documentation, "Reproducibility"
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-
-
-class _Clock:
-    """Iterates and adds up the seconds spent waiting for the next item."""
-
-    def __init__(self, items: Iterable[Batch]) -> None:
-        self.items = iter(items)
-        self.waited = 0.0
-
-    def __iter__(self) -> _Clock:
-        return self
-
-    def __next__(self) -> Batch:
-        begin = time.perf_counter()
-        try:
-            return next(self.items)
-        finally:
-            self.waited += time.perf_counter() - begin
-
-
-def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    while group := list(islice(batches, size)):
-        yield group

@@ -13,6 +13,7 @@ from lopore.contracts import (
     HeatMaps,
     Learner,
     LearnRequest,
+    NamedWeights,
     NetworkRequest,
     PixelBatch,
     Predictor,
@@ -22,7 +23,7 @@ from lopore.contracts import (
 from lopore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder
+    from lopore.model import ModelFolder, ModelRecord
 
 LOPORE_API = 1
 
@@ -33,6 +34,7 @@ CLASSIFIERS: Mapping[str, tuple[str, str]] = {
     "resnet34": ("ResNet with 34 layers", "body.layer4"),
     "resnet50": ("ResNet with 50 layers", "body.layer4"),
     "efficientnet_b0": ("EfficientNet B0", "body.bn2"),
+    "tf_efficientnetv2_b0": ("EfficientNetV2 B0", "body.bn2"),
     "tf_efficientnet_lite0": ("EfficientNet-Lite0: small, with weights that install offline", "body.bn2"),
     "mobilenetv2_100": ("MobileNet V2", "body.bn2"),
     "mobilenetv3_small_100": ("MobileNet V3 small: the fastest", "body.blocks"),
@@ -112,11 +114,23 @@ def _learner(request: LearnRequest) -> Learner:
     return TorchLearner(request)
 
 
+def _give(folder: ModelFolder) -> NamedWeights:
+    from .interchange import give
+
+    return give(folder)
+
+
+def _take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+    from .interchange import take
+
+    return take(record, weights, folder)
+
+
 @hookimpl
 def lopore_trainers() -> Iterable[Trainer]:
     yield Trainer(
         framework="torch", summary="PyTorch through timm, on CPU and GPUs", tasks=TASKS, native_format="pth",
-        devices=_devices, learner=_learner, place=_place,
+        devices=_devices, learner=_learner, place=_place, give=_give, take=_take,
     )  # fmt: skip
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
 import click
 
 COMMANDS = (
-    "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "inspect", "app",
-    "check-plugin", "new-plugin",
+    "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "convert", "inspect",
+    "app", "check-plugin", "new-plugin",
 )  # fmt: skip
 
 
@@ -87,6 +88,8 @@ def main(debug: bool) -> None:
       lopore train --config FILE           train a model
       lopore app                           try it in the browser
     """
+    # Pydantic reads the entry points of all distributions: one garbled list would end every command.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def run() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ def command(
     Predictors, exporters and explainers are judged on a small model that is trained for them, or on --model.
     """
     from lopore.errors import ConfigError
+    from lopore.surroundings import stdout_spared
     from lopore.testing import Check, iter_checks, run_check
 
     found: list[Check] = []
@@ -44,7 +47,8 @@ def command(
         return
     outcomes = []
     for check in found:
-        outcomes.append(run_check(check))
+        with stdout_spared():
+            outcomes.append(run_check(check))
         _show(outcomes[-1], as_json)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     skipped = sum(outcome.status == "skipped" for outcome in outcomes)
@@ -67,18 +71,29 @@ def _show(outcome: Outcome, as_json: bool) -> None:
 
 def _plugins(name: str) -> list[Any]:
     """The plugin modules of a distribution, or the one module of that name; ConfigError says what there is."""
-    from importlib.metadata import entry_points
+    from lopore.installed import distribution_name, installed_entries, load_entry
 
-    from lopore.errors import PluginError
-    from lopore.registry import GROUP, distribution_name
-
-    entries = {entry.value: entry for entry in entry_points(group=GROUP)}
+    entries, _ = installed_entries()
     wanted = name.replace("_", "-").lower()
-    mine = [entry for entry in entries.values() if distribution_name(entry) == wanted or entry.value == name]
+    mine = [entry for entry in entries if distribution_name(entry) == wanted or entry.value == name]
+    if mine:
+        return [_loaded(name, partial(load_entry, entry)) for entry in mine]
+    return [_loaded(name, partial(_module, name, sorted(map(distribution_name, entries))))]
+
+
+def _loaded(name: str, load: Callable[[], Any]) -> Any:
+    """What ``load`` imports, in silence; a plugin that cannot be imported is one line, whatever it raises."""
+    from lopore.errors import LoporeError, PluginError
+    from lopore.problems import told
+    from lopore.surroundings import kept, silenced
+
     try:
-        return [entry.load() for entry in mine] or [_module(name, sorted(map(distribution_name, entries.values())))]
-    except (ImportError, SyntaxError) as error:
-        raise PluginError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        with kept("import"), silenced():
+            return load()
+    except (KeyboardInterrupt, LoporeError):
+        raise
+    except BaseException as error:  # SystemExit of a plugin must not end this command with its own status
+        raise PluginError(f"{name} cannot be imported: {told(error)}; mend that first") from error
 
 
 def _module(name: str, installed: list[str]) -> Any:

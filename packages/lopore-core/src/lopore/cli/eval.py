@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .rules import rule_from, rule_options
+
 if TYPE_CHECKING:
     from lopore.model import Interval
+    from lopore.pixels import PixelMetrics, PixelScores
 
 
 @click.command(name="eval")
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--pictures", type=click.IntRange(0, 200), default=12, show_default=True, help="Worst mistakes of each kind."
 )
+@click.option(
+    "--spurious",
+    is_flag=True,
+    help="Also paint over the defect, the border, the background and what the heat map shows, and watch the score.",
+)
+@rule_options
 @click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
@@ -28,6 +37,10 @@ def command(
     split: str,
     out: Path | None,
     pictures: int,
+    spurious: bool,
+    min_area: float | None,
+    min_area_mm2: float | None,
+    opening: int | None,
     runtime: str | None,
     device: str,
     as_json: bool,
@@ -36,22 +49,31 @@ def command(
     from lopore.evaluate import evaluate, own_manifest, write_evaluation
     from lopore.model import locate_model, open_model
     from lopore.run.progress import Progress
+    from lopore.spurious import check_spurious
 
     from .inputs import Tally
 
     folder = locate_model(model_name)
     films = own_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
-    found = evaluate(model, films, split=split, progress=Progress().stage("predicting"))
+    rule = rule_from(min_area, min_area_mm2, opening)
+    found = evaluate(model, films, split=split, rule=rule, progress=Progress().stage("predicting"))
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
-    papers = write_evaluation(model, found, target, pictures=pictures)
+    probing = Progress().stage("painting over")
+    checked = check_spurious(model, films, split=split, progress=probing) if spurious else None
+    papers = write_evaluation(model, found, target, pictures=pictures, spurious=checked)
     if as_json:
         click.echo(found.metrics.model_dump_json(indent=2))
     else:
         click.echo(_summary(found.metrics.overall, found.metrics.images, found.metrics.groups))
+        if found.metrics.pixels is not None:
+            click.echo(_pixel_summary(found.metrics.pixels))
     for paper in papers:
         click.echo(str(paper), err=as_json)
-    for note in found.metrics.notes:
+    if checked is not None:
+        click.echo(checked.text, err=as_json)
+    seen = found.metrics.pixels
+    for note in (*found.metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
         click.echo(f"note: {note}", err=True)
     tally = Tally()
     tally.good = found.metrics.images
@@ -63,8 +85,28 @@ def command(
 
 def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
     lines = [f"{images} images of {groups} groups, 95 % intervals resample groups"]
-    for name, interval in overall.items():
-        value = "not defined" if interval.value is None else f"{interval.value:.3f}"
-        bounds = "" if interval.low is None else f"  {interval.low:.3f} to {interval.high:.3f}"
-        lines.append(f"  {name:<18} {value}{bounds}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {name:<18} {_told(interval)}" for name, interval in overall.items())])
+
+
+def _told(interval: Interval) -> str:
+    value = "not defined" if interval.value is None else f"{interval.value:.3f}"
+    return value if interval.low is None else f"{value}  {interval.low:.3f} to {interval.high:.3f}"
+
+
+def _pixel_summary(pixels: PixelMetrics) -> str:
+    from lopore.data.manifest import plain
+
+    def lines(name: str, scores: PixelScores) -> list[str]:
+        counts = f"found {scores.found}, missed {scores.missed}, false calls {scores.false_calls}"
+        return [
+            f"  {name}: {scores.detections} detections; pictures: {counts}",
+            f"    dice             {_told(scores.dice)}",
+            f"    iou              {_told(scores.iou)}",
+        ]
+
+    text = [pixels.text]
+    for name, one in pixels.per_class.items():
+        shown = plain(name, 60)
+        text += lines(f"{shown}, before" if one.after else shown, one.before)
+        text += lines(f"{shown}, after", one.after) if one.after else []
+    return "\n".join(text)

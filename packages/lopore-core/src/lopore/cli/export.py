@@ -30,7 +30,7 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     from lopore.model import locate_model
 
     folder = locate_model(model_name)
-    pictures = gate_pictures(folder, _images(folder, images))
+    pictures = gate_pictures(folder, gate_images(folder, images))
     reports = []
     for format in formats:
         folder, report = export_model(folder, format, pictures)
@@ -45,7 +45,8 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
         click.echo(json.dumps(reports, indent=2, default=str))
 
 
-def _images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
+def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
+    """The pictures that were named, else the validation films of the model's own manifest."""
     from lopore.evaluate import own_manifest
 
     from .inputs import Tally, expand

@@ -75,6 +75,9 @@ def _summary(folder: ModelFolder) -> str:
         "trained": f"{record.created} with {', '.join(f'{k} {v}' for k, v in sorted(record.versions.items()))}",
         "checks": f"preprocessing {record.preprocessing_fingerprint}",
     }
+    origin = record.architecture.get("converted_from")
+    if isinstance(origin, dict):
+        rows["origin"] = f"converted from {origin.get('model')} ({origin.get('framework')}), whose scores these are"
     return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
 
 

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 
-KINDS = ("enhancer", "explainer", "trainer")
+KINDS = ("enhancer", "backbone", "trainer", "exporter", "predictor", "explainer")
 
 
 @click.command(name="new-plugin")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it offers; a trainer brings its predictor.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    required=True,
+    help="What it offers; a trainer and an exporter bring their predictor.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Parent folder [default: here]."
 )

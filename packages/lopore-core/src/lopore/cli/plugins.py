@@ -34,7 +34,9 @@ def _as_data(registry: Registry) -> dict[str, Any]:
             kind: {key: {"source": found.sources[key], "summary": found[key].summary} for key in found}
             for kind, found in entries.items()
         },
-        "problems": [{"source": p.source, "stage": p.stage, "reason": p.reason} for p in registry.problems],
+        "problems": [
+            {"source": p.source, "stage": p.stage, "reason": p.reason, "mend": p.mend} for p in registry.problems
+        ],
         "blocked": list(registry.blocked),
     }
 
@@ -50,6 +52,7 @@ def vars_of(plugin: Any) -> dict[str, Any]:
 
 
 def _as_text(registry: Registry) -> str:
+    from lopore.problems import one_line
     from lopore.registry import KINDS
 
     lines = []
@@ -57,7 +60,7 @@ def _as_text(registry: Registry) -> str:
         found = getattr(registry, kind)
         lines.append(f"{kind} ({len(found)})")
         width = max((len(key) for key in found), default=0)
-        lines += [f"  {key:<{width}}  {found[key].summary}  [{found.sources[key]}]" for key in found]
+        lines += [f"  {key:<{width}}  {one_line(found[key].summary)}  [{found.sources[key]}]" for key in found]
     lines.append(f"plugins ({len(registry.plugins)})")
     lines += [f"  {p.source}  {p.entries} entries, import {p.seconds:.2f} s" for p in registry.plugins]
     if registry.blocked:

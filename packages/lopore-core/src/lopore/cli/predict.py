@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from .rules import FiniteRange, rule_from, rule_options
+
 if TYPE_CHECKING:
     from lopore.predict import Prediction
+    from lopore.segment import Examined
 
 
 @click.command(name="predict")
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--chain", "chain_text", help="Enhance first: steps or a preset, as `lopore enhance` takes them.")
+@rule_options
+@click.option("--detections", type=click.Path(path_type=Path), help="Write a .csv, a row a detection (segmentation).")
+@click.option("--mm-per-pixel", type=FiniteRange(0, 100, min_open=True), help="Default: what each file states.")
 @click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the network; default: the cores allowed.")
@@ -32,48 +39,108 @@ def command(
     out: Path | None,
     as_json: bool,
     chain_text: str | None,
+    min_area: float | None,
+    min_area_mm2: float | None,
+    opening: int | None,
+    detections: Path | None,
+    mm_per_pixel: float | None,
     runtime: str | None,
     device: str,
     threads: int | None,
     batch_size: int,
     page: int | None,
 ) -> None:
-    """Predict IMAGES (files, folders or globs); bad files are told one by one and the rest goes on."""
+    """Predict IMAGES (files, folders or globs); bad files are told one by one and the rest goes on.
+
+    A segmentation model also gives detections, of known place and size. Those too small by --min-area are dropped, and
+    then scores and decisions ignore them.
+    """
+    from lopore.detections import DetectionRule
     from lopore.enhance import Chain
-    from lopore.errors import ConfigError
+    from lopore.files import text_in_the_making
     from lopore.model import locate_model, open_model
     from lopore.predict import Failure, predict_files
     from lopore.run.progress import Progress
+    from lopore.segment import Examined, check_maps, detect_files
 
     from .inputs import Tally, expand
 
-    if out is not None and out.suffix not in (".csv", ".json", ".jsonl"):
-        raise ConfigError(f"--out {out} ends in '{out.suffix}'; allowed are .csv, .json, .jsonl")
+    _check_places(out, detections)
     tally = Tally()
     chain = Chain.from_text(chain_text) if chain_text else None
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
+    rule = rule_from(min_area, min_area_mm2, opening) or (DetectionRule() if detections or mm_per_pixel else None)
+    if rule is not None:
+        check_maps(model)
     paths = expand(images, tally)
-    results = predict_files(model, paths, chain=chain, batch_size=batch_size, page=page)
+    results: Iterator[Prediction | Failure]
+    if rule is None:
+        results = predict_files(model, paths, chain=chain, batch_size=batch_size, page=page)
+    else:
+        results = detect_files(model, paths, rule, pitch_mm=mm_per_pixel, chain=chain, batch_size=batch_size, page=page)
     if out is not None:
         results = Progress().track(results, len(paths), "predicting")
 
-    def good() -> Iterator[Prediction]:
+    def good(note: Callable[[Examined], None]) -> Iterator[Prediction]:
         for result in results:
             if isinstance(result, Failure):
                 tally.fail(result.source, result.reason)
-            else:
-                tally.good += 1
-                yield result
+                continue
+            tally.good += 1
+            if isinstance(result, Examined):
+                note(result)
+            yield result
 
-    if out is not None:
-        _write_file(out, good())
-    elif as_json:
-        for prediction in good():
-            click.echo(prediction.model_dump_json())
-    else:
-        for prediction in good():
-            click.echo(_line(prediction))
+    with ExitStack() as stack:
+        table = stack.enter_context(text_in_the_making(detections)) if detections else None
+        predictions = good(_no_table if table is None else _detections_table(table))
+        if out is not None:
+            _write_file(out, predictions)
+        else:
+            for prediction in predictions:
+                click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+    if detections is not None:
+        click.echo(str(detections), err=True)
     tally.finish("predicted")
+
+
+def _check_places(out: Path | None, detections: Path | None) -> None:
+    from lopore.errors import ConfigError
+
+    if out is not None and out.suffix not in (".csv", ".json", ".jsonl"):
+        raise ConfigError(f"--out {out} ends in '{out.suffix}'; allowed are .csv, .json, .jsonl")
+    if detections is not None and detections.suffix != ".csv":
+        raise ConfigError(f"--detections {detections} ends in '{detections.suffix}'; allowed is .csv")
+    if detections is not None and out == detections:
+        raise ConfigError(f"--out and --detections both name {out}; give each a file of its own")
+
+
+_COLUMNS = (
+    "source", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
+    "sha256", "page", "model",
+)  # fmt: skip
+
+
+def _no_table(prediction: Examined) -> None:
+    """Where no table of detections is asked for."""
+
+
+def _detections_table(stream: IO[str]) -> Callable[[Examined], None]:
+    """Writes the heading at once, and with each call a row for each detection of one picture."""
+    from lopore.data.manifest import safe_cell
+
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+
+    def note(prediction: Examined) -> None:
+        for one in prediction.detections:
+            area = "" if one.area_mm2 is None else f"{one.area_mm2:.6g}"
+            row = [safe_cell(prediction.source), safe_cell(one.class_name), f"{one.area_px:.2f}", area]
+            row += [f"{value:.2f}" for value in (*one.centre, *one.box)]
+            row += [f"{one.peak:.6f}", f"{one.mean:.6f}"]
+            writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])
+
+    return note
 
 
 def _line(prediction: Prediction) -> str:
@@ -81,7 +148,17 @@ def _line(prediction: Prediction) -> str:
 
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
     scores = "  ".join(f"{plain(name, 60)} {score:.3f}" for name, score in ranked)
-    return f"{plain(prediction.source, 300)}: {plain(prediction.decision.text)}  ({scores})"
+    return f"{plain(prediction.source, 300)}: {plain(prediction.decision.text)}  ({scores}){_counted(prediction)}"
+
+
+def _counted(prediction: Prediction) -> str:
+    from lopore.segment import Examined
+
+    if not isinstance(prediction, Examined):
+        return ""
+    many = len(prediction.detections)
+    dropped = f", {prediction.dropped} dropped" if prediction.dropped else ""
+    return f"  {many} detection{'' if many == 1 else 's'}{dropped}"
 
 
 def _write_file(out: Path, predictions: Iterator[Prediction]) -> None:

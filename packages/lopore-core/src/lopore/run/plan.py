@@ -22,6 +22,8 @@ from lopore.model import LeakReport
 from lopore.registry import call_entry, discover
 from lopore.views import check_views
 
+from .guard import guarded, place_of
+
 if TYPE_CHECKING:
     from .progress import Progress
 
@@ -54,7 +56,7 @@ class Plan:
 
     @property
     def place(self) -> tuple[int, int]:
-        return self.trainer.place()
+        return place_of(self.trainer)
 
     def side(self, name: str) -> Rows:
         return np.array([i for i, row in enumerate(self.manifest.rows) if row.split == name], np.int64)
@@ -104,7 +106,7 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     Raises one-line errors for classes with too few images, missing files, labels or settings that do not fit.
     """
     trainer, backbone = check_settings(experiment)
-    rank, world = trainer.place()
+    rank, world = place_of(trainer)
     if experiment.training.batch_size < 2 * world and world > 1:
         batch = experiment.training.batch_size
         raise ConfigError(f"batch_size {batch} leaves {world} processes under 2 images each; raise it")
@@ -262,4 +264,5 @@ def make_learner(plan: Plan, train: Rows) -> Learner:
         threads=settings.threads,
     )
     source = discover().trainers.sources[plan.trainer.key]
-    return call_entry("trainer", plan.trainer.key, source, lambda: plan.trainer.learner(request))
+    learner = call_entry("trainer", plan.trainer.key, source, lambda: plan.trainer.learner(request))
+    return guarded(learner, plan.trainer, len(classes))

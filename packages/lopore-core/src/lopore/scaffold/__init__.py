@@ -5,6 +5,8 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -13,10 +15,43 @@ from lopore.errors import ConfigError
 from lopore.files import folder_in_the_making
 from lopore.registry import OWN_PACKAGES
 
-KINDS = ("enhancer", "explainer", "trainer")
-"""What can be written. A trainer comes with a backbone and a predictor, for one is of no use without the others."""
 _NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 _SUFFIX = ".txt"
+_TORCH = ("lopore-torch>=0.1,<0.2", "torch>=2.6")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind's package says of itself; ``needs`` and ``tests`` are requirements beside lopore-core and pytest."""
+
+    about: str
+    needs: tuple[str, ...]
+    tests: tuple[str, ...] = ()
+
+
+_KINDS: Mapping[str, Kind] = {
+    "enhancer": Kind("dark parts of a film opened by a logarithm.", ("numpy>=1.26", "pydantic>=2.8")),
+    "backbone": Kind("a small convolutional network that lopore-torch trains, exports and explains.", _TORCH),
+    "trainer": Kind(
+        "a training framework in NumPy, with its network and the predictor of its files.", ("numpy>=1.26",)
+    ),
+    "exporter": Kind(
+        "ONNX files of half the size, with weights in 16 bits, and the predictor that opens them.",
+        ("lopore-torch>=0.1,<0.2", "lopore-onnx>=0.1,<0.2", "numpy>=1.26", "onnx>=1.17"),
+    ),
+    "predictor": Kind(
+        "ONNX files by the reference arithmetic of the ONNX project, to judge other runtimes by.",
+        ("numpy>=1.26", "onnx>=1.17"),
+        ("lopore-torch>=0.1,<0.2  # trains and exports the model that the checks open",),
+    ),
+    "explainer": Kind(
+        "how much of a probability hangs on the detail within each place.",
+        ("numpy>=1.26",),
+        ("lopore-torch>=0.1,<0.2  # trains the model that the checks explain",),
+    ),
+}
+KINDS = tuple(_KINDS)
+"""What can be written. A trainer comes with a backbone and a predictor, for one is of no use without the others."""
 
 
 def write_plugin(name: str, kind: str, parent: Path) -> list[Path]:
@@ -29,7 +64,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> list[Path]:
     target = parent / name
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target} exists; choose another name, or another folder with --out")
-    words = {"name": name, "module": name.replace("-", "_"), "kind": kind}
+    words = _words(name, kind)
     with folder_in_the_making(target) as folder:
         for source, text in _templates(kind):
             path = folder / Template(source).substitute(words)
@@ -52,8 +87,27 @@ def _check(name: str, kind: str) -> None:
         raise ConfigError(f"{module} is a word or module of Python itself; choose another name")
 
 
+def _words(name: str, kind: str) -> dict[str, str]:
+    """What stands for the placeholders of the templates."""
+    facts = _KINDS[kind]
+    return {
+        "name": name,
+        "module": name.replace("-", "_"),
+        "kind": kind,
+        "about": facts.about,
+        "needs": _listed("lopore-core>=0.1,<0.2", *facts.needs),
+        "tests": _listed("pytest>=8", *facts.tests),
+    }
+
+
+def _listed(*requirements: str) -> str:
+    """Requirements as lines of a TOML list; what follows ``#`` stays a comment."""
+    parts = [requirement.partition("  #") for requirement in requirements]
+    return "\n  ".join(f'"{needed}",{mark}{reason}' for needed, mark, reason in parts)
+
+
 def _templates(kind: str) -> list[tuple[str, str]]:
-    """Paths within the plugin's folder and their texts; name, module and kind are still to be filled in."""
+    """Paths within the plugin's folder and their texts; the words of ``_words`` are still to be filled in."""
     found = [("src/$module/py.typed", "")]
     for group, folder in (("every", ""), (kind, "src/$module/")):
         for item in files(__name__).joinpath(group).iterdir():

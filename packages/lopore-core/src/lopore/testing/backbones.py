@@ -23,6 +23,7 @@ def checks_for(backbone: Backbone) -> Iterator[Callable[[Backbone, Workshop], No
         yield family_knows_its_names
         return
     yield builds
+    yield every_build_is_new
     if backbone.explanation_layer:
         yield explanation_layer_exists
     yield grey_scores_have_one_column_a_class
@@ -49,6 +50,14 @@ def _build(backbone: Backbone) -> Any:
 def builds(backbone: Backbone, workshop: Workshop) -> None:
     """It builds a network for one grey channel without pretrained weights."""
     require(_build(backbone) is not None, "build gave None")
+
+
+def every_build_is_new(backbone: Backbone, workshop: Workshop) -> None:
+    """Two networks are built apart: training one leaves the other alone."""
+    first = _build(backbone)
+    require(
+        first is None or first is not _build(backbone), "build gave one network twice; two runs would share weights"
+    )
 
 
 def explanation_layer_exists(backbone: Backbone, workshop: Workshop) -> None:

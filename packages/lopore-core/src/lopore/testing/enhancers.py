@@ -15,6 +15,7 @@ from .check import one_line, require
 from .moves import motion_moves_planted_marks, planted_marks_stay
 from .parameters import bounds_of, is_number, variations
 from .pictures import DTYPES, film, flat, full_scale, pictures, ramp, step
+from .process import leaves_all
 
 LARGEST = 1 << 24
 """Pixels; an enlargement beyond this is not tried."""
@@ -30,6 +31,9 @@ def checks_for(enhancer: Enhancer) -> Iterator[Callable[[Enhancer], None]]:
         keeps_depth_8_bit,
         keeps_depth_16_bit,
         repeatable,
+        keeps_its_result,
+        takes_any_memory_layout,
+        leaves_the_process_as_it_was,
         constant_image,
         tiny_image,
     )
@@ -168,6 +172,37 @@ def repeatable(enhancer: Enhancer) -> None:
         np.random.default_rng().random()
         again = enhancer.apply(film(dtype), enhancer.params())
         require(np.array_equal(first, again), f"two runs on the same {dtype} picture differ; seed it by a parameter")
+
+
+def keeps_its_result(enhancer: Enhancer) -> None:
+    """A result stays as it is while the next picture is enhanced: no buffer is used twice."""
+    for dtype in DTYPES:
+        first = enhancer.apply(film(dtype), enhancer.params())
+        kept = first.copy()
+        enhancer.apply(film(dtype, seed=1), enhancer.params())
+        require(np.array_equal(first, kept), f"a {dtype} result changed while another picture was enhanced; copy it")
+
+
+def takes_any_memory_layout(enhancer: Enhancer) -> None:
+    """A cut-out, mirrored or turned view of a picture gives what a copy of it gives."""
+    for dtype in DTYPES:
+        for picture in pictures(dtype):
+            turned = (1, 0, *range(2, picture.ndim))
+            views = {"cut-out": picture[3:-2, 5:-4], "mirrored": picture[:, ::-1], "turned": picture.transpose(turned)}
+            for name, view in views.items():
+                expected = enhancer.apply(np.ascontiguousarray(view), enhancer.params())
+                same = np.array_equal(enhancer.apply(view, enhancer.params()), expected)
+                require(same, f"a {name} view of a {dtype} picture gives another result than its copy")
+
+
+def leaves_the_process_as_it_was(enhancer: Enhancer) -> None:
+    """Random states, directory, locale, environment, library settings and threads are the same afterwards."""
+
+    def work() -> None:
+        for dtype in DTYPES:
+            enhancer.apply(film(dtype), enhancer.params())
+
+    leaves_all(work)
 
 
 def constant_image(enhancer: Enhancer) -> None:

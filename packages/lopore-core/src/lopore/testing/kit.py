@@ -12,8 +12,9 @@ from lopore.contracts import Explainer, Predictor
 from lopore.errors import ConfigError
 from lopore.registry import Registry
 
-from . import backbones, enhancers, plugins, sessions, trainers
+from . import backbones, enhancers, explainers, exporters, plugins, predictors, trainers
 from .check import Check, promise_of
+from .process import awake
 from .workshop import Model, Workshop
 
 if TYPE_CHECKING:
@@ -67,17 +68,13 @@ def _every_check(plugin: Any, models: Sequence[Model]) -> Iterator[Check]:
 
 def _session_checks(registry: Registry, workshop: Workshop) -> Iterator[Check]:
     for key, predictor in registry.predictors.items():
-        for format, scoring in (
-            (format, check) for format in predictor.formats for check in sessions.predictor_checks()
-        ):
+        for format, scoring in ((format, check) for format in predictor.formats for check in predictors.checks()):
             yield _check(f"predictor/{key}{_of(predictor, format)}", scoring, predictor, format, workshop)
     for key, exporter in registry.exporters.items():
-        for writing in sessions.exporter_checks():
+        for writing in exporters.checks():
             yield _check(f"exporter/{key}", writing, exporter, workshop)
     for key, explainer in registry.explainers.items():
-        for format, mapping in (
-            (format, check) for format in explainer.formats for check in sessions.explainer_checks()
-        ):
+        for format, mapping in ((format, check) for format in explainer.formats for check in explainers.checks()):
             yield _check(f"explainer/{key}{_of(explainer, format)}", mapping, explainer, format, workshop)
 
 
@@ -87,7 +84,8 @@ def _of(entry: Predictor | Explainer, format: str) -> str:
 
 
 def _check(subject: str, function: Callable[..., None], *arguments: Any) -> Check:
-    return Check(f"{subject}/{function.__name__}", promise_of(function), partial(function, *arguments))
+    work = function if subject == "plugin" else partial(awake, function)
+    return Check(f"{subject}/{function.__name__}", promise_of(function), partial(work, *arguments))
 
 
 def parametrize_checks(

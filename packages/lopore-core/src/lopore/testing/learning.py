@@ -12,7 +12,7 @@ from lopore.files import atomic_write_text, sha256_of
 from lopore.model import RECORD_NAME, LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
 from lopore.preprocess import Preprocessing
 
-from .pictures import discs, in_batches
+from .pictures import discs, discs_and_masks, in_batches
 
 SIDE, SEGMENTATION_SIDE = 48, 64
 """Largest side of the pictures that the kit trains on; U-Nets halve theirs five times."""
@@ -55,6 +55,8 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
 def material(request: LearnRequest, count: int, seed: int) -> tuple[Any, Any]:
     """Pictures of the tiny set at the request's size, and targets of its task."""
     network, classes = request.network, len(request.classes)
+    if request.task == "segmentation":
+        return discs_and_masks(count, network.size, network.channels, seed)
     pixels, labels = discs(count, network.size, network.channels, network.depth, seed, classes)
     if request.task == "multilabel":
         return pixels, np.eye(classes, dtype=np.float32)[labels]
@@ -88,6 +90,15 @@ def _run(learner: Learner, request: LearnRequest) -> tuple[Learner, float]:
         if score >= 0.95:
             break
     return learner, score
+
+
+def learn_masks(trainer: Trainer, backbone: Backbone, folder: Path) -> tuple[Any, ModelFolder]:
+    """One epoch of discs and their masks; returns the scores of held-out pictures and the published model."""
+    request = request_for(trainer, backbone, "segmentation", epochs=1, steps_per_epoch=2)
+    learner = trainer.learner(request)
+    learner.fit_epoch(0, in_batches(*material(request, 2 * BATCH, seed=1), BATCH))
+    scores = np.asarray(learner.predict(in_batches(*material(request, HELD_OUT, seed=2), BATCH)))
+    return scores, publish(trainer, learner, request, folder)
 
 
 def area_under_curve(scores: Any, positive: Any) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.contracts import Batch, PixelBatch, Pixels
+from lopore.preprocess import Preprocessing
 
 HEIGHT, WIDTH = 96, 112
 DTYPES: tuple[np.dtype[Any], ...] = (np.dtype(np.uint8), np.dtype(np.uint16))
@@ -71,6 +72,26 @@ def discs(
 
     Returns (N, H, W, C) of uint8 or uint16 and (N,) class indices in turn.
     """
+    values, targets, _ = _scene(count, size, seed, classes)
+    return _as_batch(values, channels, depth), targets
+
+
+def discs_and_masks(
+    count: int, size: tuple[int, int], channels: int = 1, seed: int = 0
+) -> tuple[PixelBatch, NDArray[np.int64]]:
+    """The tiny set with (N, H, W) masks in place of classes: 0 grain, 1 the dark disc, 2 the bright one."""
+    values, targets, inside = _scene(count, size, seed, 2)
+    return _as_batch(values, channels, 8), np.where(inside, targets[:, None, None] + 1, 0)
+
+
+def pictures_for(plan: Preprocessing, count: int) -> PixelBatch:
+    """(N, H, W, C) of the tiny set at the size, channels and depth that a model takes."""
+    return discs(count, plan.size, plan.channels, plan.depth, seed=5)[0]
+
+
+def _scene(
+    count: int, size: tuple[int, int], seed: int, classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
     rng = np.random.default_rng(seed)
     height, width = size
     targets = np.arange(count, dtype=np.int64) % classes
@@ -79,10 +100,15 @@ def discs(
     distance = np.hypot(rows - centres[:, 0, None, None], columns - centres[:, 1, None, None])
     lift = np.array([-0.4, 0.4, 0.0])[targets]
     values = rng.normal(0.45, 0.03, (count, height, width))
-    values += lift[:, None, None] * (distance < 0.18 * min(size))
+    inside = distance < 0.18 * min(size)
+    values += lift[:, None, None] * inside
+    return values, targets, inside
+
+
+def _as_batch(values: NDArray[np.float64], channels: int, depth: int) -> PixelBatch:
     top = 2**depth - 1
     pixels = np.rint(np.clip(values, 0, 1) * top).astype(np.uint8 if depth == 8 else np.uint16)
-    return np.repeat(pixels[..., None], channels, axis=-1), targets
+    return np.repeat(pixels[..., None], channels, axis=-1)
 
 
 def in_batches(pixels: PixelBatch, targets: NDArray[Any], size: int) -> list[Batch]:

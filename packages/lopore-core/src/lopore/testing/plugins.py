@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
-from lopore.registry import KINDS, Registry
+from lopore.registry import KINDS, Registry, slow_import_seconds
+from lopore.surroundings import Changes
 
-from .check import NotJudged, require
+from .check import NotJudged, one_line, require
+from .process import require_none
 from .workshop import Workshop
 
 FRAMEWORKS = (
@@ -21,19 +26,36 @@ FRAMEWORKS = (
     "scipy", "pandas", "matplotlib", "albumentations", "streamlit",
 )  # fmt: skip
 PROBE = """
-import importlib, sys
+import importlib, json, sys, time
+import numpy.random
+from lopore import contracts
 from lopore.registry import Registry
+from lopore.surroundings import kept
 asleep = set(sys.modules)
-plugin = importlib.import_module(sys.argv[1])
-registry = Registry.from_plugins({sys.argv[1]: plugin})
-print(" ".join(name for name in sys.argv[2:] if name in sys.modules and name not in asleep))
+with kept("import") as changes:
+    began = time.perf_counter()
+    plugin = importlib.import_module(sys.argv[2])
+    seconds = time.perf_counter() - began
+    Registry.from_plugins({sys.argv[2]: plugin})
+woken = [name for name in sys.argv[3:] if name in sys.modules and name not in asleep]
+facts = {"woken": woken, "seconds": seconds, "changed": changes.names, "threads": changes.threads}
+with open(sys.argv[1], "w", encoding="utf-8") as told:
+    json.dump(facts, told)
 """
 PluginCheck = Callable[[Any, str, Workshop], None]
 
 
 def checks() -> Iterator[PluginCheck]:
     """The promises of a plugin as a whole."""
-    yield from (registers_without_problems, wakes_no_framework, summaries_are_one_line, presets_are_valid)
+    yield from (
+        registers_without_problems,
+        wakes_no_framework,
+        imports_in_silence,
+        imports_quickly,
+        leaves_the_process_as_it_was,
+        summaries_are_one_line,
+        presets_are_valid,
+    )
 
 
 def registers_without_problems(plugin: Any, source: str, workshop: Workshop) -> None:
@@ -43,25 +65,63 @@ def registers_without_problems(plugin: Any, source: str, workshop: Workshop) -> 
     require(any(len(getattr(registry, kind)) for kind in KINDS), "it offers nothing; implement one of the six hooks")
 
 
-def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:
-    """A fresh Python that imports it and asks its hooks holds no framework: they are imported when used."""
+@dataclass(frozen=True)
+class Import:
+    """What a fresh Python saw of a plugin's import and hooks."""
+
+    woken: list[str]
+    seconds: float
+    changed: list[str]
+    threads: int
+    printed: str
+
+
+def _imported(plugin: Any, workshop: Workshop) -> Import:
     if not isinstance(plugin, ModuleType):
         raise NotJudged("the plugin is an object, and a fresh Python can only import a module")
-    module = plugin.__name__
+    return workshop.once("import", lambda: _in_fresh_python(plugin.__name__, workshop.folder("import") / "told.json"))
+
+
+def _in_fresh_python(module: str, told: Path) -> Import:
     paths = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.run(
-        [sys.executable, "-c", PROBE, module, *FRAMEWORKS],
+        [sys.executable, "-c", PROBE, str(told), module, *FRAMEWORKS],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=120,
         check=False,
     )
-    if process.returncode and "No module named" in process.stderr and module in process.stderr.splitlines()[-1]:
+    last = (process.stderr.strip().splitlines() or [""])[-1]
+    if process.returncode and "No module named" in last and module in last:
         raise NotJudged(f"{module} cannot be imported by its name, so a fresh Python cannot try it")
-    require(process.returncode == 0, f"a fresh Python cannot import it: {process.stderr.strip().splitlines()[-1:]}")
-    woken = process.stdout.split()
+    require(told.is_file(), f"a fresh Python cannot import it (status {process.returncode}): {last}")
+    return Import(**json.loads(told.read_text(encoding="utf-8")), printed=process.stdout + process.stderr)
+
+
+def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:
+    """A fresh Python that imports it and asks its hooks holds no framework: they are imported when used."""
+    woken = _imported(plugin, workshop).woken
     require(not woken, f"importing it wakes {', '.join(woken)}; import them inside the functions that use them")
+
+
+def imports_in_silence(plugin: Any, source: str, workshop: Workshop) -> None:
+    """Its import prints nothing and warns of nothing: the terminal belongs to the command that a user runs."""
+    printed = _imported(plugin, workshop).printed
+    require(not printed, f"importing it prints {len(printed)} letters: {one_line(printed)[:80]!r}")
+
+
+def imports_quickly(plugin: Any, source: str, workshop: Workshop) -> None:
+    """Its import takes under two seconds, since every command waits for it."""
+    seconds, limit = _imported(plugin, workshop).seconds, slow_import_seconds()
+    require(seconds <= limit, f"importing it takes {seconds:.1f} s; {limit:g} s are allowed")
+
+
+def leaves_the_process_as_it_was(plugin: Any, source: str, workshop: Workshop) -> None:
+    """Its import changes no random state, directory, locale, environment or warning filter, and starts no thread."""
+    found = _imported(plugin, workshop)
+    require_none(Changes(found.changed, found.threads))
 
 
 def summaries_are_one_line(plugin: Any, source: str, workshop: Workshop) -> None:

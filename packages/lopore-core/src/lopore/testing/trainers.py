@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Learner, LearnRequest, Task, Trainer
-from lopore.errors import ModelError
+from lopore.contracts import EpochReport, Learner, LearnRequest, Task, Trainer
+from lopore.errors import ModelError, RunError
 
-from .check import require
+from .check import NotJudged, require
 from .learning import BATCH, CLASSES, HELD_OUT, material, request_for
 from .pictures import in_batches
 from .workshop import Workshop
 
 REOPENED = 1e-5
+DEPTHS = 1e-3
 SHORT = 2 * BATCH
 
 
@@ -24,6 +26,11 @@ def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]
     """The promises that this descriptor makes."""
     yield from (
         names_its_devices,
+        reports_what_it_saw,
+        leaves_batches_untouched,
+        predicting_changes_nothing,
+        reads_16_bit_pictures,
+        stops_at_a_loss_that_is_no_number,
         learns_the_tiny_set,
         same_seed_same_result,
         resumes_where_it_stopped,
@@ -38,6 +45,8 @@ def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]
         yield multiclass_rows_sum_to_one
     if "multilabel" in trainer.tasks:
         yield multilabel_scores_are_probabilities
+    if "segmentation" in trainer.tasks:
+        yield segmentation_scores_are_probabilities
 
 
 def names_its_devices(trainer: Trainer, workshop: Workshop) -> None:
@@ -68,6 +77,67 @@ def _fit(learner: Learner, request: LearnRequest, epoch: int) -> float:
 
 def _scores(learner: Learner, request: LearnRequest) -> NDArray[Any]:
     return np.asarray(learner.predict(in_batches(*material(request, HELD_OUT, seed=2), BATCH)))
+
+
+def reports_what_it_saw(trainer: Trainer, workshop: Workshop) -> None:
+    """An epoch's report counts the pictures it was given; loss, rate and seconds are sound numbers."""
+    learner, request = _short(trainer, workshop)
+    report = learner.fit_epoch(0, in_batches(*material(request, SHORT, seed=3), BATCH))
+    require(isinstance(report, EpochReport), f"fit_epoch gave {type(report).__name__}, not an EpochReport")
+    require(report.images == SHORT, f"it reports {report.images} images of {SHORT}")
+    numbers = (report.loss, report.learning_rate, report.seconds, report.data_wait_seconds)
+    require(all(np.isfinite(number) for number in numbers), f"its report holds what is no number: {report}")
+    require(report.learning_rate >= 0 and report.seconds > 0, f"its report says {report}")
+
+
+def leaves_batches_untouched(trainer: Trainer, workshop: Workshop) -> None:
+    """Pixels and targets that it learned from or predicted are the same afterwards: other epochs get them again."""
+    learner, request = _short(trainer, workshop)
+    pixels, targets = material(request, SHORT, seed=3)
+    given = pixels.copy(), targets.copy()
+    learner.fit_epoch(0, in_batches(*given, BATCH))
+    list(learner.predict(in_batches(*given, BATCH)))
+    require(bool((given[0] == pixels).all()), "it changed the pixels that it was given")
+    require(bool((given[1] == targets).all()), "it changed the targets that it was given")
+
+
+def predicting_changes_nothing(trainer: Trainer, workshop: Workshop) -> None:
+    """Two predictions in a row are equal, and training goes on as if there had been none."""
+    runs = []
+    for count in (1, 3):
+        learner, request = _short(trainer, workshop)
+        _fit(learner, request, 0)
+        scores = [_scores(learner, request) for _ in range(count)]
+        require(bool((scores[0] == scores[-1]).all()), "the same pictures get other scores the second time")
+        runs.append(_fit(learner, request, 1))
+    require(runs[0] == runs[1], f"the next loss is {runs[0]} after one prediction and {runs[1]} after three")
+
+
+def reads_16_bit_pictures(trainer: Trainer, workshop: Workshop) -> None:
+    """A picture in 16 bits, made of one in 8, gets its scores: grey values are divided by the full range of a depth."""
+    learner, request = _short(trainer, workshop)
+    deep = trainer.learner(replace(request, network=replace(request.network, depth=16)))
+    pixels, targets = material(request, HELD_OUT, seed=2)
+    expected = np.asarray(learner.predict(in_batches(pixels, targets, BATCH)), np.float64)
+    got = np.asarray(deep.predict(in_batches(pixels.astype(np.uint16) * 257, targets, BATCH)), np.float64)
+    difference = float(np.abs(expected - got).max())
+    require(difference <= DEPTHS, f"in 16 bits the scores of the same pictures differ by {difference:.1e}")
+
+
+def stops_at_a_loss_that_is_no_number(trainer: Trainer, workshop: Workshop) -> None:
+    """A loss that is infinite or NaN is a RunError, never a model of noise."""
+    _, request = _short(trainer, workshop)
+    wild = request.optimizer.model_copy(update={"learning_rate": 1e30})
+    nan = (float("nan"),) * len(request.classes)
+    learner = trainer.learner(replace(request, optimizer=wild, class_weights=nan, epochs=4))
+    for epoch in range(4):
+        try:
+            with np.errstate(all="ignore"):
+                loss = _fit(learner, request, epoch)
+        except RunError:
+            return
+        require(bool(np.isfinite(loss)), f"it reports the loss {loss} and goes on; raise RunError")
+    raise NotJudged("no learning rate and no weight made its loss infinite")
 
 
 def same_seed_same_result(trainer: Trainer, workshop: Workshop) -> None:
@@ -161,13 +231,17 @@ def _checked_scores(trainer: Trainer, workshop: Workshop, task: Task) -> NDArray
     learner, request = _short(trainer, workshop, task)
     _fit(learner, request, 0)
     scores = _scores(learner, request)
+    _are_probabilities(scores, task)
+    return scores
+
+
+def _are_probabilities(scores: NDArray[Any], task: Task) -> None:
     shape = (HELD_OUT, len(CLASSES[task]))
     require(scores.shape == shape, f"{task}: predict gave {scores.shape}, not {shape}")
     require(
         bool(np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all()),
         f"{task}: scores reach from {np.nanmin(scores):.3g} to {np.nanmax(scores):.3g}; they are probabilities",
     )
-    return scores
 
 
 def _sum_to_one(scores: NDArray[Any], task: str) -> None:
@@ -183,6 +257,12 @@ def binary_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
 def multiclass_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
     """Multiclass: one row a picture, one column a class, that sum to 1."""
     _sum_to_one(_checked_scores(trainer, workshop, "multiclass"), "multiclass")
+
+
+def segmentation_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:
+    """Segmentation: it learns from masks; one row a picture, a class's score is its largest probability of a pixel."""
+    scores, _ = workshop.segmenter(trainer.framework)
+    _are_probabilities(scores, "segmentation")
 
 
 def multilabel_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lopore.contracts import (
     Backbone,
@@ -25,12 +26,15 @@ from lopore.contracts import (
 from lopore.export import written_files
 from lopore.files import sha256_of
 from lopore.model import ModelFolder
+from lopore.problems import told
 from lopore.registry import Registry, discover
+from lopore.surroundings import Changes, kept
 
 from .check import NotJudged
-from .learning import learn, publish
+from .learning import learn, learn_masks, publish
 
 Model = Path | Callable[[], Path]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class Export:
     target: Path
     notes: Any
     changed: tuple[str, ...]
+    process: Changes
+
+
+def _wakes(framework: Framework) -> int:
+    modules = {"tf": "tensorflow"}
+    return 0 if modules.get(framework, framework) in sys.modules else 2 if framework == "tf" else 1
 
 
 def _sums(folder: ModelFolder) -> dict[str, str]:
@@ -58,6 +68,8 @@ class Workshop:
         self._exports: dict[str, Export] = {}
         self._maps: dict[tuple[str, str], list[HeatMaps]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
+        self._segmenters: dict[Framework, tuple[Any, ModelFolder]] = {}
+        self._once: dict[str, Any] = {}
         self._count = 0
 
     @cached_property
@@ -65,6 +77,13 @@ class Workshop:
         made = tempfile.mkdtemp(prefix="lopore-check-")
         weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
         return Path(made)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made once; an error of its is not kept."""
+        if name not in self._once:
+            self._once[name] = make()
+        made: T = self._once[name]
+        return made
 
     def folder(self, name: str) -> Path:
         """A new empty folder that goes away with the workshop."""
@@ -76,7 +95,9 @@ class Workshop:
     def entries(self, kind: str) -> list[Any]:
         """Descriptors of one kind: the plugin's own, then those installed."""
         own, installed = getattr(self.registry, kind), getattr(discover(), kind)
-        return [*own.values(), *(installed[key] for key in installed if key not in own)]
+        others = [installed[key] for key in installed if key not in own]
+        # Two frameworks in one process may crash it: one that is awake goes first, TensorFlow last.
+        return [*own.values(), *sorted(others, key=lambda entry: _wakes(getattr(entry, "framework", "")))]
 
     def trainer(self, framework: Framework) -> Trainer:
         for trainer in self.entries("trainers"):
@@ -121,6 +142,16 @@ class Workshop:
             self._trained[framework, task] = made
         return made
 
+    def segmenter(self, framework: Framework) -> tuple[Any, ModelFolder]:
+        """Scores of a segmentation learner after one epoch of discs and masks, and its published model."""
+        if framework not in self._segmenters:
+            trainer = self.trainer(framework)
+            if "segmentation" not in trainer.tasks:
+                raise NotJudged(f"the trainer of {framework} does not offer segmentation")
+            backbone = self.backbone(framework, segmentation=True)
+            self._segmenters[framework] = learn_masks(trainer, backbone, self.folder(f"{framework}-segmentation"))
+        return self._segmenters[framework]
+
     def main_task(self, trainer: Trainer) -> Task:
         """The task that the kit trains: binary where it is offered, else the first that gives one row a picture."""
         for task in ("binary", "multiclass", "multilabel"):
@@ -147,14 +178,33 @@ class Workshop:
         return self._formats[format]
 
     def _make(self, format: str) -> ModelFolder:
+        """A model in a format from whoever writes it; another's plugin that fails is passed over, its own is not."""
+        failed = []
+        for own, make in self._makers(format):
+            try:
+                return make()
+            except (KeyboardInterrupt, AssertionError):
+                raise
+            except BaseException as error:
+                if own:
+                    raise
+                failed.append(told(error))
+        if failed:
+            raise NotJudged(f"nothing installed makes a model in {format}: {'; '.join(failed)}; give models=[FOLDER]")
+        raise NotJudged(f"no trainer or exporter that writes {format} is installed; give models=[FOLDER]")
+
+    def _makers(self, format: str) -> list[tuple[bool, Callable[[], ModelFolder]]]:
+        found: list[tuple[bool, Callable[[], ModelFolder]]] = []
         for trainer in self.entries("trainers"):
             if trainer.native_format == format:
-                return self.native_model(trainer.framework)
+                own = trainer.key in self.registry.trainers
+                found.append((own, partial(self.native_model, trainer.framework)))
         for exporter in self.entries("exporters"):
             trained_here = any(exporter.framework in (item.framework, "any") for item in self.entries("trainers"))
             if exporter.format == format and trained_here:
-                return self.exported(exporter)
-        raise NotJudged(f"no trainer or exporter that writes {format} is installed; give models=[FOLDER]")
+                own = exporter.key in self.registry.exporters
+                found.append((own, partial(self.exported, exporter)))
+        return found
 
     def export(self, exporter: Exporter) -> Export:
         """One run of an exporter on a trained model."""
@@ -162,10 +212,11 @@ class Workshop:
             source = self.native_model(exporter.framework)
             target = self.folder(f"{exporter.framework}-{exporter.format}")
             before = _sums(source)
-            notes = exporter.export(source, target)
+            with kept("call") as process:
+                notes = exporter.export(source, target)
             after = _sums(source)
             changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-            self._exports[exporter.key] = Export(source, target, notes, tuple(changed))
+            self._exports[exporter.key] = Export(source, target, notes, tuple(changed), process)
         return self._exports[exporter.key]
 
     def exported(self, exporter: Exporter) -> ModelFolder:

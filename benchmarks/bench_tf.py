@@ -1,0 +1,228 @@
+"""Training and single predictions in TensorFlow: lopore beside Keras' own loops and lopore-torch, as ratios.
+
+python benchmarks/bench_tf.py [--images FOLDER] [--backbones ...] [--pictures 96] [--rounds 3] [--json FILE]
+
+arrays: `model.fit` over tf.data of the same pictures, ready in memory. files: `model.fit` over tf.data that decodes and
+resizes the JPEG files in parallel each epoch. Both train the very network that lopore-tf builds, with Keras' AdamW in
+fp32. torch: lopore-torch. lopore: lopore-tf as `lopore train` runs it, precision auto; its pictures come from memory
+after the first epoch, as do those of torch. Each has a process of its own; in each round they take turns, one epoch
+each, the others waiting; the medians of a round's ratios count. predict: a published model, one picture at a time,
+through lopore's predictor and through `model.predict`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lopore.augment import Augmenter
+from lopore.config import Loss, Optimizer, Schedule
+from lopore.contracts import Learner, LearnRequest, NetworkRequest
+from lopore.data.batches import Pictures, training_batches
+from lopore.preprocess import Preprocessing
+from lopore.radiograph import image_paths
+
+SIZE, BATCH, CLASSES = 224, 16, 2
+BACKBONES = ("resnet18", "mobilenetv3_small_100")
+CANDIDATES = ("lopore", "arrays", "files", "torch")
+TRAIN_TARGET, PREDICT_TARGET, SINGLES = 0.95, 5.0, 30
+Epoch = Callable[[], tuple[int, float]]
+"""Trains one epoch; tells the images seen and the seconds waited for data, where that is known."""
+
+
+def request_for(backbone: str, images: int, threads: int) -> LearnRequest:
+    return LearnRequest(
+        task="multiclass", classes=("class0", "class1"),
+        network=NetworkRequest(backbone=backbone, outputs=CLASSES, channels=1, size=(SIZE, SIZE)), loss=Loss(),
+        optimizer=Optimizer(), schedule=Schedule(name="constant"), epochs=100, steps_per_epoch=images // BATCH,
+        batch_size=BATCH, threads=threads,
+    )  # fmt: skip
+
+
+def learner_epochs(
+    make: Callable[[LearnRequest], Learner], request: LearnRequest, files: list[Path]
+) -> tuple[Epoch, Learner]:
+    """Epochs as core's run drives a learner; the learner tells what precision it chose."""
+    learner = make(request)
+    pictures = Pictures(files, Preprocessing(size=(SIZE, SIZE)))
+    labels, count = np.arange(len(files)) % CLASSES, [0]
+
+    def epoch() -> tuple[int, float]:
+        order = np.random.default_rng(count[0]).permutation(len(files) // BATCH * BATCH)
+        batches = training_batches(
+            pictures, labels, order, batch_size=BATCH, epoch=count[0], augmenter=Augmenter("none", (SIZE, SIZE))
+        )
+        count[0] += 1
+        report = learner.fit_epoch(count[0] - 1, batches)
+        return report.images, report.data_wait_seconds
+
+    return epoch, learner
+
+
+def keras_epochs(request: LearnRequest, files: list[Path], from_files: bool) -> Epoch:
+    """`model.fit` on the network of ``request``."""
+    from lopore_tf.backbones import build
+    from lopore_tf.distributed import prepare
+    from lopore_tf.start import keras, tf
+
+    prepare(request.threads)
+    model = build(request.network)
+    model.compile(keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    labels = np.arange(len(files)) % CLASSES
+
+    def read(path: Any, label: Any) -> tuple[Any, Any]:
+        pixels = tf.io.decode_jpeg(tf.io.read_file(path), channels=1)
+        return tf.cast(tf.image.resize(pixels, (SIZE, SIZE), antialias=True), tf.uint8), label
+
+    if from_files:
+        data = tf.data.Dataset.from_tensor_slices(([str(path) for path in files], labels)).shuffle(len(files))
+        data = data.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        pictures = Pictures(files, Preprocessing(size=(SIZE, SIZE)))
+        ready = np.stack([pictures[number][0] for number in range(len(files))])
+        data = tf.data.Dataset.from_tensor_slices((ready, labels)).shuffle(len(files))
+    data = data.batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def epoch() -> tuple[int, float]:
+        model.fit(data, shuffle=False, verbose=0)  # the data set shuffles itself
+        return len(files) // BATCH * BATCH, 0.0
+
+    return epoch
+
+
+def epochs_of(name: str, request: LearnRequest, files: list[Path]) -> tuple[Epoch, Learner | None]:
+    if name == "torch":
+        from lopore_torch.learner import TorchLearner
+
+        return learner_epochs(TorchLearner, request, files)
+    if name == "lopore":
+        from lopore_tf.learner import TensorFlowLearner
+
+        return learner_epochs(TensorFlowLearner, request, files)
+    return keras_epochs(request, files, from_files=name == "files"), None
+
+
+def serve(name: str, backbone: str, files: list[Path], threads: int, pipe: Connection) -> None:
+    """One candidate in its own process: warms up with an epoch, then runs one for every message."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    epoch, learner = epochs_of(name, request_for(backbone, len(files), threads), files)
+    epoch()
+    pipe.send(learner.facts()["precision"] if learner else "fp32")
+    while pipe.recv():
+        begin = time.perf_counter()
+        images, waited = epoch()
+        pipe.send((images / (time.perf_counter() - begin), waited))
+
+
+def train_ratios(backbone: str, files: list[Path], rounds: int, threads: int) -> dict[str, Any]:
+    """Medians of images a second and of the rounds' ratios, lopore over each."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    processes, chosen = [], {}
+    for name in CANDIDATES:
+        pipes[name], theirs = context.Pipe()
+        processes.append(context.Process(target=serve, args=(name, backbone, files, threads, theirs)))
+        processes[-1].start()
+        chosen[name] = pipes[name].recv()
+    table = [{name: _ask(pipe) for name, pipe in pipes.items()} for _ in range(rounds)]
+    for pipe, process in zip(pipes.values(), processes, strict=True):
+        pipe.send(False)
+        process.join()
+    others = [name for name in CANDIDATES if name != "lopore"]
+    return {
+        "precision": chosen,
+        "images_per_second": {name: statistics.median(row[name][0] for row in table) for name in CANDIDATES},
+        "ratio": {name: statistics.median(row["lopore"][0] / row[name][0] for row in table) for name in others},
+        "data_wait_seconds": statistics.median(row["lopore"][1] for row in table),
+        "target": {"arrays": TRAIN_TARGET, "files": TRAIN_TARGET},
+    }
+
+
+def _ask(pipe: Connection) -> tuple[float, float]:
+    pipe.send(True)
+    speed, waited = pipe.recv()
+    return float(speed), float(waited)
+
+
+def serve_singles(backbone: str, threads: int, pipe: Connection) -> None:
+    """Milliseconds of one picture through lopore's predictor and through `model.predict`, in one process."""
+    from lopore.testing.learning import publish
+    from lopore_tf.learner import TensorFlowLearner
+    from lopore_tf.plugin import lopore_trainers
+    from lopore_tf.predict import open_keras
+    from lopore_tf.start import keras
+
+    request = request_for(backbone, BATCH, threads)
+    learner = TensorFlowLearner(request)
+    picture = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 1), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        model = publish(next(iter(lopore_trainers())), learner, request, Path(folder))
+        session = open_keras(model, "cpu", threads)
+        plain = keras.models.load_model(Path(folder) / "model_best.keras")
+        calls = {"lopore": lambda: session.predict(picture), "keras": lambda: plain.predict(picture, verbose=0)}
+        for call in calls.values():
+            call()
+        times = [{name: _milliseconds(call) for name, call in calls.items()} for _ in range(SINGLES)]
+    pipe.send({name: statistics.median(row[name] for row in times) for name in calls})
+
+
+def _milliseconds(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - begin)
+
+
+def single_ratio(backbone: str, threads: int) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve_singles, args=(backbone, threads, theirs))
+    process.start()
+    times = ours.recv()
+    process.join()
+    return {"milliseconds": times, "ratio": times["keras"] / times["lopore"], "target": PREDICT_TARGET}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"))
+    parser.add_argument("--backbones", nargs="+", default=list(BACKBONES))
+    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = [path for path in image_paths(options.images).images if path.suffix.lower() in (".jpg", ".jpeg")]
+    files = found[: options.pictures]
+    results: dict[str, Any] = {}
+    for backbone in options.backbones:
+        trained = train_ratios(backbone, files, options.rounds, options.threads)
+        single = single_ratio(backbone, options.threads)
+        results[backbone] = {"train": trained, "predict": single}
+        speeds = ", ".join(
+            f"{name} {value:.1f} ({trained['precision'][name]})" for name, value in trained["images_per_second"].items()
+        )
+        ratios = ", ".join(f"{name} x{value:.2f}" for name, value in trained["ratio"].items())
+        print(f"{backbone}: images/s {speeds}; lopore is {ratios} (target x{TRAIN_TARGET} of Keras)", flush=True)
+        print(f"  waited {trained['data_wait_seconds']:.3f} s an epoch for data", flush=True)
+        print(
+            f"  one picture: lopore {single['milliseconds']['lopore']:.1f} ms, model.predict "
+            f"{single['milliseconds']['keras']:.1f} ms, x{single['ratio']:.1f} (target x{PREDICT_TARGET})",
+            flush=True,
+        )
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Periodic lines of scanners and detectors taken out of radiographs."""

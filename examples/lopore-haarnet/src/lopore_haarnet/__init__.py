@@ -1,0 +1,1 @@
+"""HaarNet for lopore-torch: a small residual network behind a wavelet stem."""

@@ -1,0 +1,1 @@
+"""lopore's ONNX files through OpenVINO."""

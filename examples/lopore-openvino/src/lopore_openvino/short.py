@@ -1,0 +1,49 @@
+"""bfloat16 by a rule: only on a CPU that has it, and only for a model whose scores stay within the tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+
+from lopore import ModelFolder, ModelRecord
+from lopore.contracts import PixelBatch
+from lopore.preprocess import preprocess
+from lopore.radiograph import Radiograph, Source
+from lopore.synthesis import sample_film
+
+from .predict import SHORT, OpenVinoSession, open_openvino
+
+TOLERANCE = 0.01
+"""Largest change of a probability on any made film."""
+LABELS = ("no_defect", "pore", "lack_of_penetration", "crack")
+FILMS_A_LABEL = 2
+
+
+def open_short(folder: ModelFolder, device: str, threads: int | None) -> OpenVinoSession:
+    """A session in bfloat16 where the rule allows it, else in single precision; its ``precision`` says which."""
+    exact = open_openvino(folder, device, threads)
+    if "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return exact
+    short = OpenVinoSession(folder, exact.threads, SHORT)
+    films = made_films(folder.record)
+    change = np.abs(short.predict(films) - exact.predict(films))
+    if not change.max() <= TOLERANCE:
+        short.close()
+        return exact
+    exact.close()
+    return short
+
+
+def made_films(record: ModelRecord) -> PixelBatch:
+    """Eight films of ``lopore.synthesis`` as the model sees them: (8, H, W, C) of the record's size and depth."""
+    plain = record.preprocessing.depth == 8 and record.preprocessing.window.mode == "full"
+    films = [
+        sample_film(label, seed, bit_depth=8 if plain else 16).pixels
+        for label in LABELS
+        for seed in range(FILMS_A_LABEL)
+    ]
+    source = Source("made film", None, "", "made", 1, 1, 8 if plain else 16)
+    shown = [
+        preprocess(Radiograph(film, source, (film.shape[0], film.shape[1])), record.preprocessing) for film in films
+    ]
+    return np.stack([pixels for pixels, _ in shown])

@@ -1,0 +1,1 @@
+"""RISE heat maps for any model that lopore opens."""

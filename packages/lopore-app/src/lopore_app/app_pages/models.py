@@ -1,0 +1,308 @@
+"""Models: what was found, what each one is, what cannot be used, and two of them on the same film."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lopore.enhance import Chain
+from lopore.errors import LoporeError
+from lopore.model import Interval, ModelFolder, ModelRecord, OpenModel, model_roots
+from lopore_app import charts
+from lopore_app.compare import Said, agreement, ask, score_table, verdict
+from lopore_app.films import Film, choose_film, example_films, films_of_session
+from lopore_app.pictures import thumbnail
+from lopore_app.records import entries
+from lopore_app.shelf import MODEL, Shelf, current_model_key, open_folder
+from lopore_app.widgets import plain
+from lopore_app.wording import bounds, number, score_name, tiles, words
+
+SHELF, COMPARE = "Shelf", "Compare two"
+_SCORES = ("roc_auc", "f1", "balanced_accuracy", "accuracy")
+
+
+def main_score(record: ModelRecord) -> tuple[str, Interval] | None:
+    """The first score that the record has, ROC AUC before all."""
+    for name in _SCORES:
+        found = record.metrics.get(name)
+        if found is not None and found.value is not None:
+            return name, found
+    return None
+
+
+def leak_text(record: ModelRecord) -> str:
+    """What is known of the split that the model was scored on."""
+    if record.leaks.leaks:
+        return f"leaks: {record.leaks.leaks} pairs"
+    return "none found" if record.leaks.checked_pairs else "not checked"
+
+
+def row_of(folder: ModelFolder) -> dict[str, Any]:
+    """One line of the table."""
+    record = folder.record
+    found = main_score(record)
+    return {
+        "Name": record.name,
+        "Version": record.version,
+        "Network": f"{record.framework}/{record.backbone}",
+        "Formats": ", ".join(dict.fromkeys(record.formats)) or "none",
+        "Score": f"{score_name(found[0])} {found[1].value:.3f}" if found else "none",
+        "95 % interval": bounds(found[1]) if found else "",
+        "On": record.metrics_split,
+        "Split": record.leaks.split_kind,
+        "Leaks": leak_text(record),
+        "Made": record.created[:16].replace("T", " "),
+    }
+
+
+def table(shelf: Shelf) -> ModelFolder:
+    """All models; the row that is picked, else the one in use."""
+    picked = st.dataframe(
+        [row_of(folder) for folder in shelf.models],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="models/table",
+        column_config={"Version": st.column_config.TextColumn(width="medium")},
+    )
+    rows: list[int] = picked.get("selection", {}).get("rows", [])
+    if rows and rows[0] < len(shelf.models):
+        return shelf.models[int(rows[0])]
+    chosen = shelf.named(current_model_key())
+    return chosen or shelf.models[0]
+
+
+def details(folder: ModelFolder) -> None:
+    """Everything the record says of one model, and what can be done with it."""
+    record = folder.record
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.subheader(plain(folder.title), anchor=False)
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Check and open", icon=":material/verified:", key=f"open/{folder.title}"):
+            check(folder)
+        if st.button(
+            "Use in Inspect", type="primary", icon=":material/center_focus_strong:", key=f"use/{folder.title}"
+        ):
+            st.session_state[MODEL] = folder.title
+            st.switch_page("app_pages/inspect.py")
+    if record.leaks.leaks:
+        st.error(
+            f"Trained on a split that leaks ({record.leaks.leaks} pairs of pictures stand on both sides): its score is "
+            "too good and proves nothing."
+        )
+    scores, inputs, training, files = st.tabs(["Scores", "Input", "Training", "Files"])
+    with scores:
+        show_scores(record)
+    facts(inputs, input_facts(record))
+    facts(training, training_facts(record))
+    with files:
+        show_files(folder)
+
+
+def check(folder: ModelFolder) -> None:
+    """Open the model now, which compares every weight file with its checksum."""
+    try:
+        model = open_folder(folder)
+        st.toast(plain(f"{folder.title} is whole and open, by {model.predictor.name}"), icon=":material/check_circle:")
+    except LoporeError as error:
+        st.error(plain(error, 400))
+
+
+def show_scores(record: ModelRecord) -> None:
+    """Overall tiles and a table of the classes."""
+    overall = {name: value for name, value in record.metrics.items() if "/" not in name and value.value is not None}
+    if not overall:
+        st.caption("The record holds no scores.")
+        return
+    tiles(overall)
+    kinds = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+    rows = []
+    for name in record.classes:
+        cells = {kind: record.metrics.get(f"{kind}/{name}") for kind in kinds}
+        told = {score_name(kind): number(cell) for kind, cell in cells.items() if cell is not None}
+        if told:
+            rows.append({"Class": name, **told})
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    st.caption(
+        f"Measured on {plain(record.metrics_split or 'an unnamed side')}, {plain(record.leaks.split_kind)} split; "
+        f"leaks: {plain(leak_text(record))}. Intervals are 95 % and resample whole groups of films."
+    )
+
+
+def facts(place: Any, told: dict[str, str]) -> None:
+    """Names and values, two columns of plain text."""
+    place.dataframe(
+        [{"What": name, "Value": value} for name, value in told.items() if value],
+        hide_index=True,
+        column_config={"What": st.column_config.TextColumn(width="small")},
+    )
+
+
+def input_facts(record: ModelRecord) -> dict[str, str]:
+    """What the network takes, and how a film gets there."""
+    plan = record.preprocessing
+    window = plan.window
+    limits = "" if window.mode == "full" else f" ({window.low:g} to {window.high:g})"
+    return {
+        "Size": f"{plan.size[1]} x {plan.size[0]} px, {plan.channels} channel{'s' * (plan.channels > 1)}, "
+        f"{plan.depth} bit",
+        "Resize": plan.resize,
+        "Window for deep films": f"{window.mode}{limits}",
+        "Enhancement in the model": " | ".join(str(step) for step in plan.enhance) or "none",
+        "Mean": ", ".join(f"{value:.4f}" for value in plan.mean or ()),
+        "Standard deviation": ", ".join(f"{value:.4f}" for value in plan.std or ()),
+        "Fingerprint": record.preprocessing_fingerprint,
+    }
+
+
+def training_facts(record: ModelRecord) -> dict[str, str]:
+    """Where the model comes from."""
+    point = record.threshold
+    per_class = ", ".join(f"{name} {value:.3f}" for name, value in point.per_class.items())
+    return {
+        "Task": record.task,
+        "Classes": ", ".join(record.classes),
+        "Decision": f"{point.rule}, {per_class or f'{point.value:.3f}'}"
+        + (f", chosen on {point.chosen_on}" if point.chosen_on else ""),
+        "Test views": str(record.test_views),
+        "Explanation": record.explanation.layer or record.explanation.reason,
+        "Training data": record.data_fingerprint,
+        "Split": f"{record.leaks.split_kind} {record.split_fingerprint}",
+        "Pairs checked for leaks": f"{record.leaks.checked_pairs}, {record.leaks.leaks} found",
+        "Seed": str(record.seed),
+        "Licence": record.licence,
+        "Made": record.created,
+        "Versions": ", ".join(f"{name} {value}" for name, value in record.versions.items()),
+    }
+
+
+def show_files(folder: ModelFolder) -> None:
+    """Files with checksums, and the record as it is."""
+    rows = [{"File": file.path, "Format": file.format, "sha256": file.sha256} for file in folder.record.files]
+    st.dataframe(rows, hide_index=True)
+    st.download_button(
+        "Record (JSON)",
+        folder.record.to_json(),
+        "lopore.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"record/{folder.title}",
+    )
+
+
+def unusable(shelf: Shelf) -> None:
+    """Folders that look like models and cannot be used; they harm nothing else."""
+    if not shelf.broken:
+        return
+    st.subheader("Cannot be used", anchor=False)
+    st.caption("These folders look like models. They are left out, and nothing else is affected.")
+    st.dataframe(
+        [{"Folder": f"{item.path.parent.name}/{item.path.name}", "Reason": item.reason} for item in shelf.broken],
+        hide_index=True,
+        column_config={"Folder": st.column_config.TextColumn(width="small")},
+    )
+
+
+def compare(shelf: Shelf) -> None:
+    """Two models, one film: scores and heat maps side by side."""
+    if len(shelf.models) < 2:
+        st.info("One model is found. Two are needed to compare; train another or add its folder with `--models`.")
+        return
+    left, right, film_place = st.columns(3)
+    titles = [folder.title for folder in shelf.models]
+    one = left.selectbox("First model", titles, key="compare/first")
+    other = right.selectbox("Second model", titles, index=1, key="compare/second")
+    films = [*films_of_session(entries(st.session_state)), *example_films()]
+    film = choose_film(film_place, films, "compare/film")
+    folders = [folder for title in (one, other) for folder in shelf.models if folder.title == title]
+    if one == other:
+        st.info("Choose two different models.")
+        return
+    answers = answered(folders, film)
+    if answers is not None:
+        show_answers(folders, answers)
+
+
+def answered(folders: list[ModelFolder], film: Film) -> tuple[Said, Said] | None:
+    """Both answers, the second model explained for the class that the first one called."""
+    told: list[Said] = []
+    for folder in folders[:2]:
+        try:
+            model: OpenModel = open_folder(folder)
+            wanted = told[0].shown_class if told else None
+            told.append(ask(model, film.name, film.content(), Chain(), class_name=wanted))
+        except LoporeError as error:
+            st.error(plain(f"{folder.title}: {error}", 400))
+            return None
+    return told[0], told[1]
+
+
+def show_answers(folders: list[ModelFolder], answers: tuple[Said, Said]) -> None:
+    """Verdict, bars, pictures, table of differences."""
+    first, second = answers
+    with st.container(border=True):
+        st.markdown(f"**{plain(verdict(first, second), 300)}**")
+        both = first.heat is not None and second.heat is not None
+        shared = agreement(first.heat, second.heat) if first.heat and second.heat else None
+        if shared is not None:
+            st.caption(f"The hottest tenths of their heat maps share {shared:.0%} of their area.")
+        elif not both:
+            st.caption("Heat maps cannot be compared: one of the two has none.")
+    one, other, right = st.columns([4, 4, 5], gap="medium")
+    for column, folder, said in zip((one, other), folders, answers, strict=True):
+        with column:
+            show_side(folder, said)
+    rows = score_table(first.prediction, second.prediction)
+    right.altair_chart(charts.paired_scores(rows, ("first", "second")))
+    right.dataframe(
+        [{"Class": name, "First": a, "Second": b, "Difference": difference(a, b)} for name, a, b in rows],
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format="%.4f") for name in ("First", "Second", "Difference")
+        },
+    )
+
+
+def difference(one: float | None, other: float | None) -> float | None:
+    """The second score less the first; None where one is missing."""
+    return None if one is None or other is None else other - one
+
+
+def show_side(folder: ModelFolder, said: Said) -> None:
+    """One model's call and its picture."""
+    decision = said.prediction.decision
+    st.caption(plain(folder.title))
+    st.subheader(f"{plain(words(decision.text))} {decision.score:.3f}", anchor=False)
+    st.image(thumbnail(said.original, 620, said.heat), width="stretch")
+    if said.heat is None:
+        st.caption(plain(said.reason, 200))
+    else:
+        name = plain(words(said.shown_class))
+        st.caption(f"Evidence for {name}, by {plain(said.heat.explainer)}; {said.milliseconds:.0f} ms to the score")
+
+
+def page() -> None:
+    """The whole page."""
+    st.title("Models", anchor=False)
+    shelf = Shelf.look()
+    if not shelf.models:
+        roots = ", ".join(f"`{plain(root)}`" for root in model_roots()[1:])
+        st.info(
+            "No model found. Train one with `lopore train`, or start with `lopore app --models FOLDER`."
+            + (f" Looked in {roots} and in `./models/final`." if roots else "")
+        )
+        unusable(shelf)
+        return
+    view = st.segmented_control("View", [SHELF, COMPARE], default=SHELF, required=True, label_visibility="collapsed")
+    if view == COMPARE:
+        compare(shelf)
+        return
+    st.caption("Found at run time in the model folders of this server; a model is loaded when it is first used.")
+    details(table(shelf))
+    unusable(shelf)
+
+
+page()

@@ -1,0 +1,72 @@
+"""The ZIP of a session: pictures, tables and log, under names that are safe on every disk."""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import zipfile
+from collections.abc import Sequence
+
+from lopore_app.logs import corrections_csv, film_name, log_json, predictions_csv
+from lopore_app.pictures import enhanced_png, overlay_png, pictures_or_reason
+from lopore_app.records import Entry
+
+MOST_PICTURES = 200
+MOST_BYTES = 256 << 20
+_ABOUT = """Records of one session of lopore, a demonstration with a human in the loop; it certifies nothing.
+
+log.json           every prediction: film, model, settings, scores, decision, review
+predictions.csv    the same as a table
+corrections.csv    labels that the reviewer accepted or mended; `lopore data index corrections.csv --root FILMS`
+enhanced/          films after their enhancement chain, in their own depth
+overlays/          films with the heat map of the call and its scale in raw values
+"""
+
+
+def safe_stem(name: str) -> str:
+    """A file name's stem in ASCII letters, digits, - and _, at most 60: no path, no hidden file, no device name."""
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("_-")[:60] or "film"
+
+
+def zip_file(entries: Sequence[Entry]) -> bytes:
+    """The whole archive as bytes. Names begin with the record's number, which keeps equal film names apart.
+
+    At most ``MOST_PICTURES`` films and ``MOST_BYTES`` of pictures, the newest records first; README.txt names what was
+    left out and why.
+    """
+    stream = io.BytesIO()
+    left_out: list[str] = []
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (
+            ("log.json", log_json(entries)),
+            ("predictions.csv", predictions_csv(entries)),
+            ("corrections.csv", corrections_csv(entries)),
+        ):
+            archive.writestr(name, text)
+        _write_pictures(archive, entries, left_out)
+        more = ["", "Without pictures:", *left_out] if left_out else []
+        archive.writestr("README.txt", _ABOUT + "\n".join(more) + "\n" * bool(more))
+    return stream.getvalue()
+
+
+def _write_pictures(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: list[str]) -> None:
+    spent = pictured = 0
+    for number, entry in reversed(list(enumerate(entries, start=1))):
+        told = f"{number:04d} {film_name(entry).encode('ascii', 'backslashreplace').decode()[:120]}"
+        if pictured >= MOST_PICTURES or spent > MOST_BYTES:
+            left_out.append(f"{told}: the archive is full ({MOST_PICTURES} films or {MOST_BYTES >> 20} MB)")
+            continue
+        found = pictures_or_reason(entry)
+        if isinstance(found, str):
+            left_out.append(f"{told}: {found}")
+            continue
+        stem = f"{number:04d}-{safe_stem(entry.film)}"
+        pieces = {f"enhanced/{stem}.png": enhanced_png(found), f"overlays/{stem}.png": overlay_png(entry, found)}
+        for name, content in pieces.items():
+            if content is not None:
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_STORED)
+                spent += len(content)
+        pictured += 1

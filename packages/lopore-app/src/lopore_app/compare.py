@@ -1,0 +1,91 @@
+"""Two models on one film: scores, decisions, and whether they look at the same place. No Streamlit in here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lopore.contracts import Pixels
+from lopore.enhance import Chain
+from lopore.errors import LoporeError
+from lopore.explain import HeatMap, choose_explainer, explain
+from lopore.model import OpenModel
+from lopore.predict import Prediction, describe_prediction, prepare, score_pictures
+
+HOT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one model says of a film. heat: evidence for ``shown_class``; None with a ``reason`` where nothing fits."""
+
+    prediction: Prediction
+    original: Pixels
+    heat: HeatMap | None
+    shown_class: str
+    milliseconds: float
+    reason: str = ""
+
+
+def ask(model: OpenModel, name: str, content: bytes, chain: Chain, *, class_name: str | None = None) -> Said:
+    """One model's answer to a film, with the heat map of ``class_name`` where it knows that class, else of its call.
+
+    Raises LoporeError where the film cannot be read or the model cannot take it.
+    """
+    began = time.perf_counter()
+    prepared = prepare(model.record, content, chain=chain, name=name)
+    row = score_pictures(model, [prepared.pixels])[0]
+    spent = (time.perf_counter() - began) * 1000
+    prediction = describe_prediction(model, prepared.radiograph, row, chain)
+    labels = prediction.decision.labels
+    called = labels[0] if labels else max(prediction.scores, key=lambda one: prediction.scores[one])
+    shown = class_name if class_name in model.record.classes and class_name is not None else called
+    plain = prepare(model.record, content, name=name).radiograph.pixels
+    try:
+        heat = explain(model, prepared, class_name=shown, explainer=choose_explainer(model))
+    except LoporeError as error:
+        return Said(prediction, plain, None, shown, spent, str(error))
+    return Said(prediction, plain, heat, shown, spent)
+
+
+def score_table(first: Prediction, second: Prediction) -> list[tuple[str, float | None, float | None]]:
+    """(class, first score, second score) for the classes of either, None where a model lacks one."""
+    names = [*first.scores, *(name for name in second.scores if name not in first.scores)]
+    return [(name, first.scores.get(name), second.scores.get(name)) for name in names]
+
+
+def agreement(first: HeatMap, second: HeatMap) -> float | None:
+    """How far the hottest tenths of two maps are the same place, 0 to 1 (their intersection over their union).
+
+    None where one map is flat or the films differ in size. Places are compared, not values: two explainers' scales
+    are not the same unit.
+    """
+    if first.values.shape != second.values.shape:
+        return None
+    hot = [_hottest(one.values) for one in (first, second)]
+    if any(mask is None for mask in hot):
+        return None
+    one, other = (np.asarray(mask, np.bool_) for mask in hot)
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+def _hottest(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> object:
+    known = np.nan_to_num(values)
+    if known.max() <= known.min():
+        return None
+    return (known >= np.quantile(known, 1 - HOT_SHARE)) & (known > known.min())
+
+
+def verdict(first: Said, second: Said) -> str:
+    """One line: whether they agree on the call, and by how much the score of the shown class differs."""
+    one, other = first.prediction, second.prediction
+    same = one.decision.labels == other.decision.labels and one.decision.decided == other.decision.decided
+    name = first.shown_class
+    pair: Sequence[float | None] = (one.scores.get(name), other.scores.get(name))
+    told = "Both make the same call" if same else "They make different calls"
+    if pair[0] is None or pair[1] is None:
+        return f"{told}; they do not know the same classes."
+    return f"{told}; the score of {name.replace('_', ' ')} differs by {abs(pair[0] - pair[1]):.3f}."

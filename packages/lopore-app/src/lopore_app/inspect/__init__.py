@@ -1,0 +1,1 @@
+"""The parts of the Inspect page: films, pictures, decision, enhancement, evidence."""

@@ -1,0 +1,59 @@
+"""What drove the call: one explainer over the picture, or every one that fits side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lopore.errors import LoporeError
+from lopore.explain import HeatMap
+from lopore_app.inspect.looking import Look
+from lopore_app.session import Desk, explained_class
+from lopore_app.widgets import plain
+
+_CHOSEN, _ALL = "explainer", "all_explainers"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which explainers are to be shown; none, one or all."""
+
+    names: tuple[str, ...] = ()
+
+    @property
+    def one(self) -> str | None:
+        return self.names[0] if len(self.names) == 1 else None
+
+
+def evidence_panel(desk: Desk) -> Wish:
+    """Which explainers the reviewer wants to see."""
+    names = desk.explainers()
+    if not names:
+        st.caption("No explainer fits this model.")
+        return Wish()
+    with st.container(key="evidence", gap="small"):
+        chosen = st.pills(
+            "What drove the call",
+            names,
+            key=_CHOSEN,
+            help="Evidence on the explainer's own scale, never stretched to the picture; press again to take it away",
+        )
+        several = len(names) > 1 and st.toggle("All side by side", key=_ALL, help="On one scale for each unit")
+    return Wish(tuple(names) if several else (chosen,) if chosen else ())
+
+
+def heat_maps(desk: Desk, look: Look, wish: Wish, live: bool) -> list[HeatMap]:
+    """Maps of the wished explainers for the class that was answered.
+
+    While a dial moves only those that are there already, or one quick one: the score goes first.
+    """
+    if look.answer is None or look.film is None or (live and len(wish.names) > 1):
+        return []
+    found = []
+    for name in wish.names:
+        try:
+            found.append(desk.heat(look.film, look.chain, name, explained_class(look.answer.prediction)))
+        except LoporeError as error:
+            st.caption(plain(f"{name}: {error}", 300))
+    return found

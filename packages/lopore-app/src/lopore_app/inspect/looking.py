@@ -1,0 +1,148 @@
+"""What is looked at now: which film, after which chain, with which answer; kept in the session's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from lopore.enhance import Chain
+from lopore.errors import LoporeError
+from lopore.model import OpenModel
+from lopore_app import records
+from lopore_app.memory import Memory
+from lopore_app.session import Answer, Desk, Enhanced, Film, Upload, chain_text, explained_class
+from lopore_app.steps import Dialled
+
+CHAIN, EYE = "chain", "eye"
+WIDGETS = ("own_threshold", "threshold", "explainer", "all_explainers", "preset", "eye_step")
+_FILM, _MEMORY, _GOOD, _KEPT, _SEEN = "film", "memory", "good_chain", "kept", "seen_edit"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What the browser said of the dials. live: still moving. curve: a response curve is wanted for ``moved``."""
+
+    number: int = 0
+    live: bool = False
+    curve: bool = False
+    moved: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One film after one chain. answer: None without a model, or where ``wrong`` says why there is none."""
+
+    upload: Upload
+    chain: Chain
+    film: Film | None = None
+    enhanced: Enhanced | None = None
+    answer: Answer | None = None
+    wrong: str | None = None
+
+
+def remember() -> None:
+    """Keep what was set on this page while another page is looked at: Streamlit forgets widgets that are not drawn."""
+    for key in WIDGETS:
+        if key in st.session_state:
+            st.session_state[f"remembered/{key}"] = st.session_state[key]
+        elif f"remembered/{key}" in st.session_state:
+            st.session_state[key] = st.session_state[f"remembered/{key}"]
+
+
+def desk_for(model: OpenModel | None) -> Desk:
+    """This session's desk; what it computed stays when the model changes."""
+    memory = st.session_state.setdefault(_MEMORY, Memory())
+    return Desk(memory, model)
+
+
+def chosen(uploads: Sequence[Upload]) -> Upload:
+    """The film that is looked at: the one that was chosen, else the first."""
+    wanted = st.session_state.get(_FILM)
+    return next((upload for upload in uploads if upload.sha256 == wanted), uploads[0])
+
+
+def choose(sha256: object) -> None:
+    """Look at another film."""
+    if isinstance(sha256, str):
+        st.session_state[_FILM] = sha256
+
+
+def dialled(key: str) -> tuple[Dialled, Edit]:
+    """The steps under a key as they stand after what the browser sent last."""
+    before = st.session_state.setdefault(key, Dialled())
+    said = component_state(f"{key}/editor", "edit")
+    now = before.edited(said)
+    st.session_state[key] = now
+    if not isinstance(said, Mapping) or said.get("version") != now.version:
+        return now, Edit()
+    return now, _edit(said)
+
+
+def _edit(said: Mapping[str, Any]) -> Edit:
+    number, moved = said.get("seq"), said.get("moved")
+    known = isinstance(moved, list) and len(moved) == 2 and isinstance(moved[0], int) and isinstance(moved[1], str)
+    return Edit(
+        number if isinstance(number, int) else 0,
+        said.get("live") is True,
+        said.get("curve") is True,
+        (moved[0], moved[1]) if known and isinstance(moved, list) else None,
+    )
+
+
+def component_state(key: str, name: str) -> object:
+    """One state of a component, None before it has any."""
+    state = st.session_state.get(key)
+    return state.get(name) if isinstance(state, Mapping) else None
+
+
+def new_edit(key: str, edit: Edit) -> bool:
+    """Whether this edit was not seen before in this session."""
+    seen = st.session_state.setdefault(_SEEN, {})
+    fresh = bool(seen.get(key) != edit.number)
+    seen[key] = edit.number
+    return fresh
+
+
+def good_chain(steps: Dialled) -> tuple[Chain, str | None]:
+    """The chain of the steps; where a value is not allowed, the last one that was, and what is wrong."""
+    try:
+        chain = steps.chain()
+    except LoporeError as error:
+        return st.session_state.get(_GOOD, Chain()), str(error)
+    st.session_state[_GOOD] = chain
+    return chain, None
+
+
+def look(desk: Desk, upload: Upload, chain: Chain, threshold: float | None) -> Look:
+    """Film, enhanced picture and answer, as far as they go; never an exception that a user can cause."""
+    film = enhanced = None
+    try:
+        film = desk.film(upload)
+        enhanced = desk.enhanced(film, chain)
+        answer = desk.answer(film, chain, threshold) if desk.model is not None else None
+    except LoporeError as error:
+        return Look(upload, chain, film, enhanced, None, str(error))
+    return Look(upload, chain, film, enhanced, answer)
+
+
+def keep(desk: Desk, upload: Upload, chain: Chain, answer: Answer, explainer: str | None = None) -> str:
+    """Put an answer into the session's records, once; returns the record's key."""
+    assert desk.model is not None
+    threshold = answer.prediction.decision.threshold
+    kept: dict[tuple[object, ...], str] = st.session_state.setdefault(_KEPT, {})
+    asked = upload.sha256, desk.model_key, chain_text(chain), threshold, explainer
+    if asked not in kept or not any(entry.key == kept[asked] for entry in records.entries(st.session_state)):
+        entry = records.Entry.of(
+            desk.model,
+            answer.prediction,
+            film=upload.name,
+            content=upload.content,
+            explainer=explainer,
+            explained_class=explained_class(answer.prediction) if explainer else None,
+            milliseconds=answer.milliseconds,
+        )
+        kept[asked] = records.keep(st.session_state, entry)
+    return kept[asked]

@@ -1,0 +1,167 @@
+"""The viewer's panes: original and enhanced, or one pane an explainer, at the film's own depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from lopore.contracts import Affine, Pixels
+from lopore.enhance import Chain
+from lopore.errors import LoporeError
+from lopore.explain import HeatMap
+from lopore.overlay import natural_limits
+from lopore_app.inspect.looking import Look, component_state
+from lopore_app.session import Desk, chain_text
+from lopore_app.viewer import carry, film_viewer
+from lopore_app.viewer.pixels import (
+    OVERVIEW_PIXELS,
+    Blob,
+    Region,
+    along,
+    auto_window,
+    cut,
+    levels,
+    parse_line,
+    smaller,
+)
+
+VIEWER, SCALES = "viewer", "heat_scales"
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One picture. slot: names its pixels in the browser. to_original: from its pixels to the original film's."""
+
+    slot: str
+    title: str
+    pixels: Pixels
+    to_original: Affine
+    key: tuple[str, ...]
+    heat: HeatMap | None = None
+    scale: tuple[float, float] = (0.0, 1.0)
+    note: str = ""
+
+
+def panes(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain) -> list[Pane]:
+    """The original, and beside it what the chain makes of it, with heat on it; one pane for each of several maps."""
+    assert look.film is not None
+    sha = look.upload.sha256
+    first = Pane("original", "Original", look.film.full.pixels, Affine(), ("original", sha, str(desk.plan.channels)))
+    if look.enhanced is None or not (look.chain.steps or heats or eye.steps):
+        return [first]  # twice the same picture would only be half as large
+    back = look.enhanced.motion.inverse()
+    key: tuple[str, ...] = ("enhanced", sha, str(desk.plan.channels), chain_text(look.chain))
+    title, note = ("Enhanced" if look.chain.steps else "Not enhanced"), ""
+    pixels = look.enhanced.pixels
+    if eye.steps:
+        try:
+            seen = desk.enhanced(look.film, Chain((*look.chain.steps, *eye.steps)))
+        except LoporeError as error:
+            note = str(error)[:200]
+        else:
+            pixels, key = seen.pixels, (*key, chain_text(eye))
+            title, note = eye.steps[0].enhancer.name, "For the eye only; the network is not given this"
+    given = Pane("enhanced", title, pixels, back, key, note=note)
+    hot = [replace(given, heat=heat, scale=scale_of(desk, heat, look.chain)) for heat in heats]
+    if len(hot) > 1:
+        hot = [replace(pane, title=heat.explainer) for pane, heat in zip(hot, heats, strict=True)]
+    return [first, *(hot or [given])]
+
+
+def show_pictures(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain, around: int) -> None:
+    """The viewer, and what is new of the pixels. around: pixels of the page above and below it."""
+    if look.film is None:
+        return
+    film, shown = look.upload.sha256, panes(desk, look, heats, eye)
+    region = Region.parse(component_state(VIEWER, "region"), film)
+    with st.container(gap=None, key="picture"):
+        blobs: dict[str, Blob] = {}
+        drawn = [_described(desk, film, pane, region, blobs) for pane in shown]
+        height, width = look.film.full.pixels.shape[:2]
+        data = {
+            "film": film,
+            "width": width,
+            "height": height,
+            "pitch": look.film.full.pixel_pitch_mm,
+            "panes": drawn,
+            "profile": profile(shown[:2], film),
+            "around": around,
+        }
+        # The viewer comes first: at one place in the page for ever, it is never taken down and built up again.
+        film_viewer(data, VIEWER)
+        for slot, blob in blobs.items():
+            carry(slot, blob.identity, blob.content)
+
+
+def scale_of(desk: Desk, heat: HeatMap, chain: Chain) -> tuple[float, float]:
+    """Ends of an explainer's colour scale: 0 to the largest value that any film of this session had after this chain.
+
+    So a sound weld stays cold beside a defect, where a scale of its own would make it look hot.
+    """
+    low, high = natural_limits(heat.values, heat.scale)
+    scales: dict[tuple[str, ...], float] = st.session_state.setdefault(SCALES, {})
+    key = desk.model_key, heat.explainer, chain_text(chain)
+    scales[key] = max(high, scales.get(key, high))
+    return low, scales[key]
+
+
+def _described(desk: Desk, film: str, pane: Pane, region: Region | None, blobs: dict[str, Blob]) -> dict[str, Any]:
+    blob, window = desk.memory.get(
+        ("overview", *pane.key), lambda: _overview(pane.pixels), lambda it: len(it[0].content)
+    )
+    move = pane.to_original
+    facts: dict[str, Any] = {
+        "film": film,
+        "slot": pane.slot,
+        "id": blob.identity,
+        "title": pane.title,
+        "note": pane.note,
+        "width": pane.pixels.shape[1],
+        "height": pane.pixels.shape[0],
+        "to": [move.xx, move.xy, move.x0, move.yx, move.yy, move.y0],
+        "auto": window,
+        **blob.facts,
+    }
+    blobs[pane.slot] = blob
+    whole = blob.facts["w"] == pane.pixels.shape[1]
+    part = None if whole or region is None else cut(pane.pixels, move, region)
+    if part is not None:
+        blobs[f"{pane.slot}/tile"] = tile = Blob.of(part[0])
+        x0, y0, x1, y1 = part[1]
+        facts["tile"] = {
+            "slot": f"{pane.slot}/tile", "id": tile.identity, "x0": x0, "y0": y0, "x1": x1, "y1": y1, **tile.facts,
+        }  # fmt: skip
+    if pane.heat is not None:
+        facts["heat"] = _heat(pane.heat, pane.scale, blobs)
+    return facts
+
+
+def _overview(pixels: Pixels) -> tuple[Blob, tuple[float, float]]:
+    return Blob.of(smaller(pixels, OVERVIEW_PIXELS)), auto_window(pixels)
+
+
+def _heat(heat: HeatMap, limits: tuple[float, float], blobs: dict[str, Blob]) -> dict[str, Any]:
+    slot = f"heat/{heat.explainer}"
+    blobs[slot] = blob = Blob.of(levels(heat.values, limits))
+    name = heat.class_name.replace("_", " ")
+    label = f"{heat.explainer} for {name}, {heat.scale}"
+    return {
+        "slot": slot,
+        "id": blob.identity,
+        "low": limits[0],
+        "high": limits[1],
+        "label": label,
+        "unit": heat.scale,
+        **blob.facts,
+    }
+
+
+def profile(shown: list[Pane], film: str) -> dict[str, Any] | None:
+    """Grey values along the line that was drawn, of each picture at its full resolution."""
+    line = parse_line(component_state(VIEWER, "line"), film)
+    if line is None:
+        return None
+    series = [{"title": pane.title, "values": along(pane.pixels, pane.to_original, line)} for pane in shown]
+    return {"series": [item for item in series if len(item["values"]) > 1]}

@@ -1,0 +1,34 @@
+"""The page's few rules of style; colours come from the theme."""
+
+from __future__ import annotations
+
+from lopore_app.theme import options
+
+_THEME = options()
+_GROUND = f"light-dark({_THEME['theme.light.backgroundColor']}, {_THEME['theme.dark.backgroundColor']})"
+
+STYLE = """<style>
+.stMainBlockContainer { padding: 3.9rem 1.5rem 1rem; max-width: none; }
+[data-testid="stSidebarHeader"] { height: 2.6rem; margin: 0; }
+#stSidebar[data-collapsed="false"] { width: 252px !important; min-width: 252px !important; }
+[data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
+.st-key-welcome { padding-top: 18vh; }
+.st-key-card { padding: .7rem .9rem .8rem; }
+.st-key-card h3 { padding: 0; font-size: 1.35rem; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-card) { position: sticky; top: 3.9rem; z-index: 3;
+  background: GROUND; }
+.lopore-bar { display: grid; grid-template-columns: 1fr auto; column-gap: 8px; font-size: .86rem; margin-bottom: 5px; }
+.lopore-bar span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.lopore-bar b { font-variant-numeric: tabular-nums; font-weight: 600; }
+.lopore-bar i { grid-column: 1 / 3; height: 5px; border-radius: 3px; background: rgb(128 136 148 / 22%);
+  overflow: hidden; }
+.lopore-bar u { display: block; height: 100%; border-radius: 3px; }
+.lopore-caution { font-size: .84rem; line-height: 1.35; border-left: 3px solid #f2b01e;
+  padding: 1px 0 1px 9px; margin-bottom: 7px; }
+.stMain [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+@media (min-width: 900px) {
+  .stColumn:has(.st-key-picture) {
+    position: sticky; top: 3.9rem; align-self: flex-start; flex: 1 1 0 !important; min-width: 0; }
+  .stColumn:has(.st-key-dials) { flex: 0 0 clamp(264px, 23vw, 400px) !important; min-width: 0; }
+}
+</style>""".replace("GROUND", _GROUND)

@@ -1,0 +1,143 @@
+"""The session's records as JSON log, table of predictions, and labels for ``lopore data index``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePosixPath
+from typing import Any
+
+from lopore.data.manifest import safe_cell
+from lopore_app.notices import DEMONSTRATION
+from lopore_app.records import Entry
+
+LOG_VERSION = 1
+_LIBRARIES = (
+    "lopore-core", "lopore-app", "lopore-enhance", "lopore-onnx", "lopore-torch", "lopore-tf", "numpy",
+    "opencv-python-headless", "onnxruntime", "torch", "tensorflow", "streamlit",
+)  # fmt: skip
+
+
+def film_name(entry: Entry) -> str:
+    """The film's name without any folder that a client sent with it."""
+    return PurePosixPath(entry.film.replace("\\", "/")).name or "film"
+
+
+def shown_name(entry: Entry, limit: int = 120) -> str:
+    """The film's name for a page: one line, bounded, without signs that are not seen or turn the writing direction."""
+    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in film_name(entry))
+    return name if len(name) <= limit else f"{name[: limit - 12]}...{name[-9:]}"
+
+
+def log_json(entries: Iterable[Entry]) -> str:
+    """The prediction log: who answered what to which film under which settings, and what the reviewer said."""
+    return json.dumps(
+        {
+            "log_version": LOG_VERSION,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "notice": DEMONSTRATION,
+            "versions": installed_versions(),
+            "predictions": [describe(entry) for entry in entries],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """One entry as plain data; nothing of this machine's folders is in it."""
+    told = entry.prediction.model_dump(mode="json")
+    return {
+        "film": film_name(entry),
+        "sha256": entry.sha256,
+        "page": told["page"],
+        "depth": told["depth"],
+        "when": entry.when,
+        "model": {"name": entry.model, "runtime": told["runtime"], **dict(entry.fingerprints)},
+        "trained_with": dict(entry.versions),
+        "chain": told["chain"],
+        "scores": told["scores"],
+        "decision": {**told["decision"], "rule": entry.rule},
+        "notes": told["notes"],
+        "explainer": entry.explainer,
+        "explained_class": entry.explained_class,
+        "milliseconds": {name: round(float(value), 2) for name, value in entry.milliseconds.items()},
+        "review": {
+            "verdict": entry.review.verdict,
+            "label": entry.review.label or None,
+            "note": entry.review.note or None,
+            "when": entry.review.when or None,
+        },
+    }
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of lopore's packages and of the libraries that compute, as installed here."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def predictions_csv(entries: Sequence[Entry]) -> str:
+    """One line a prediction; classes of all models as ``score:CLASS``, empty where a model has none of that name."""
+    classes = list(dict.fromkeys(name for entry in entries for name in entry.classes))
+    columns = ["film", "sha256", "page", "model", "decision", "score", "threshold", "rule", "chain", "explainer",
+               "verdict", "label", "note", "when", *(f"score:{name}" for name in classes)]  # fmt: skip
+    rows = []
+    for entry in entries:
+        decision, said = entry.prediction.decision, entry.review
+        told = [film_name(entry), entry.sha256, entry.prediction.page, entry.model, decision.text,
+                f"{decision.score:.6f}", f"{decision.threshold:.6f}", entry.rule, chain_text(entry),
+                entry.explainer or "", said.verdict, said.label, said.note, entry.when]  # fmt: skip
+        scores = (entry.prediction.scores.get(name) for name in classes)
+        rows.append([*told, *("" if score is None else f"{score:.6f}" for score in scores)])
+    return _table(columns, rows)
+
+
+def chain_text(entry: Entry) -> str:
+    """The chain as ``lopore enhance --chain`` takes it, empty where nothing was enhanced."""
+    steps = []
+    for step in entry.chain:
+        values = ",".join(f"{name}={value}" for name, value in step.items() if name != "name")
+        steps.append(f"{step.get('name')}({values})" if values else str(step.get("name")))
+    return "|".join(steps)
+
+
+def reviewed(entries: Iterable[Entry]) -> dict[str, tuple[Entry, tuple[str, ...]]]:
+    """Film name -> entry and its right labels, for films that were accepted or relabelled; the last review wins.
+
+    A rejected call says what a film is not, and gives no label.
+    """
+    said = [entry for entry in entries if entry.review.verdict in ("accept", "relabel")]
+    found: dict[str, tuple[Entry, tuple[str, ...]]] = {}
+    for entry in sorted(said, key=lambda entry: entry.review.when):
+        right = entry.review.label.split("|") if entry.review.label else entry.prediction.decision.labels
+        labels = tuple(label.strip() for label in right if label.strip())
+        if labels:
+            found[film_name(entry)] = entry, labels
+    return found
+
+
+def corrections_csv(entries: Iterable[Entry]) -> str:
+    """Labels that a person confirmed or mended, one line a film; ``lopore data index FILE --root FOLDER`` takes it."""
+    rows = [
+        [name, "|".join(labels), entry.review.verdict, entry.sha256, entry.review.note]
+        for name, (entry, labels) in reviewed(entries).items()
+    ]
+    return _table(["path", "labels", "verdict", "sha256", "note"], rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([safe_cell(name) for name in columns])
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()

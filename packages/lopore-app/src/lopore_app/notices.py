@@ -1,0 +1,22 @@
+"""What every page says at its end: what this is, what it is not, and where uploads live."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+DEMONSTRATION = (
+    "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "
+    "looks at every film and decides."
+)
+PRIVACY = (
+    "Uploads and records live in the memory of this server, for this session: closing or reloading the page drops "
+    "them. Nothing is kept on disk or sent elsewhere, and no usage statistics are collected."
+)
+
+
+def footer() -> None:
+    """The notices, small, under the page."""
+    st.divider()
+    left, right = st.columns(2, gap="large")
+    left.caption(f":material/person_search: {DEMONSTRATION}")
+    right.caption(f":material/lock: {PRIVACY}")

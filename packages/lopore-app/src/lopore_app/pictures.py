@@ -1,0 +1,104 @@
+"""The pictures of a record, made again from its upload when somebody asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Pixels
+from lopore.enhance import Chain
+from lopore.errors import ImageError, LoporeError
+from lopore.explain import HeatMap, choose_explainer, explain
+from lopore.model import ModelFolder, OpenModel
+from lopore.overlay import blend, draw_overlay, for_screen, natural_limits
+from lopore.predict import prepare
+from lopore.preprocess import resize, round_to
+from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore_app.records import Entry
+from lopore_app.shelf import open_folder
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """original and enhanced: every pixel, in the film's depth. heat: on the original; None where nothing explains."""
+
+    original: Pixels
+    enhanced: Pixels
+    heat: HeatMap | None
+
+
+def model_of(entry: Entry) -> OpenModel:
+    """The model that answered, opened once for all; ModelError where it is gone or was changed since."""
+    return open_folder(ModelFolder.read(Path(entry.model_path)))
+
+
+def upload_of(entry: Entry) -> bytes:
+    """The film's bytes; ImageError where they were dropped to bound the session's memory."""
+    if entry.content is None:
+        raise ImageError(f"{entry.film} is no longer in this session's memory; upload it again to see its pictures")
+    return entry.content
+
+
+def film_of(entry: Entry, channels: Literal[1, 3] = 1) -> Radiograph:
+    """The upload, read again with every pixel."""
+    return read_radiograph(upload_of(entry), channels=channels, name=entry.film, page=entry.prediction.page)
+
+
+def pictures_of(entry: Entry, *, explained: bool = True) -> Pictures:
+    """The film before and after its chain, and what drove the call.
+
+    explained: with the heat map of the entry's explainer and class, where it has one and its model still opens.
+    """
+    content = upload_of(entry)
+    chain = Chain.parse([dict(step) for step in entry.chain])
+    model = model_of(entry) if explained and entry.explainer else None
+    film = film_of(entry, 3 if model and model.record.preprocessing.channels == 3 else 1)
+    heat = None
+    if model is not None and entry.explained_class:
+        prepared = prepare(model.record, content, chain=chain, name=entry.film, page=entry.prediction.page)
+        explainer = choose_explainer(model, entry.explainer)
+        heat = explain(model, prepared, class_name=entry.explained_class, explainer=explainer)
+    return Pictures(film.pixels, chain.apply(film.pixels)[0], heat)
+
+
+def thumbnail(pixels: Pixels, side: int, heat: HeatMap | None = None, opacity: float = 0.6) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 of at most ``side`` px, with the heat over it on its explainer's own scale."""
+    factor = min(1.0, side / max(pixels.shape[:2]))
+    size = max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor))
+    picture: NDArray[Any] = for_screen(pixels)
+    if factor < 1:
+        picture = round_to(resize(picture, size), np.dtype(np.uint8))
+    if heat is None:
+        return np.asarray(picture, np.uint8)
+    values = resize(np.nan_to_num(heat.values), size)
+    return blend(picture, values, opacity=opacity, limits=natural_limits(heat.values, heat.scale))
+
+
+def enhanced_png(found: Pictures) -> bytes:
+    """The film after its chain as PNG in its own depth."""
+    return write_radiograph(found.enhanced, None)
+
+
+def overlay_png(entry: Entry, found: Pictures) -> bytes | None:
+    """The original with heat, caption and scale bar as PNG; None where nothing explains."""
+    if found.heat is None:
+        return None
+    heat = found.heat
+    title = f"{heat.class_name.replace('_', ' ')} {entry.prediction.decision.score:.3f}, {heat.explainer}"
+    return write_radiograph(draw_overlay(found.original, heat.values, scale=heat.scale, title=title), None)
+
+
+def pictures_or_reason(entry: Entry) -> Pictures | str:
+    """``pictures_of``, then without the heat map, else one line that says why there are none."""
+    try:
+        return pictures_of(entry)
+    except LoporeError as error:
+        reason = str(error)
+    try:
+        return pictures_of(entry, explained=False)
+    except LoporeError:
+        return reason

@@ -1,0 +1,106 @@
+"""The chain that a user dials: steps that can be on or off, in order, and the Chain that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from lopore.enhance import MAX_STEPS, Chain
+from lopore.registry import Registry, discover
+
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True)
+class DialledStep:
+    """One step: which enhancer, on or off, the values that were dialled. number: stays with it when it moves."""
+
+    number: int
+    name: str
+    on: bool = True
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """All steps. version: grows whenever the server, not the browser, changes them."""
+
+    steps: tuple[DialledStep, ...] = ()
+    version: int = 0
+
+    @classmethod
+    def of(cls, steps: Iterable[Mapping[str, Any]], version: int) -> Dialled:
+        """From a preset's steps, all on; steps whose enhancer is not installed are left out."""
+        registry = discover()
+        known = [step for step in steps if step.get("name") in registry.enhancers]
+        made = [
+            DialledStep(number, str(step["name"]), True, {key: step[key] for key in step if key != "name"})
+            for number, step in enumerate(known)
+        ]
+        return cls(tuple(made), version)
+
+    def and_then(self, name: str) -> Dialled:
+        """With one more step at its defaults."""
+        number = 1 + max((step.number for step in self.steps), default=-1)
+        return Dialled((*self.steps, DialledStep(number, name)), self.version + 1)
+
+    def edited(self, edit: object) -> Dialled:
+        """What the browser dialled, where it is about these steps; the same as before for anything else.
+
+        Nothing that arrives is trusted: unknown steps and parameters are dropped, values are checked by the chain.
+        """
+        if not isinstance(edit, Mapping) or edit.get("version") != self.version:
+            return self
+        arrived = edit.get("steps")
+        if not isinstance(arrived, list) or len(arrived) > MAX_STEPS:
+            return self
+        made = []
+        for item in arrived:
+            if not isinstance(item, Mapping) or not isinstance(item.get("values"), Mapping):
+                continue
+            step = next((step for step in self.steps if step.number == item.get("id")), None)
+            if step is not None:
+                made.append(_with_values(step, bool(item.get("on")), item["values"]))
+        return Dialled(tuple(made), self.version)
+
+    @property
+    def active(self) -> tuple[DialledStep, ...]:
+        return tuple(step for step in self.steps if step.on)
+
+    def chain(self) -> Chain:
+        """The steps that are on; ConfigError names the step and what is allowed."""
+        return Chain.parse(as_data(self.active))
+
+    def with_value(self, number: int, name: str, value: object) -> Dialled:
+        """The same steps with one parameter at another value."""
+        steps = [
+            replace(step, values={**step.values, name: value}) if step.number == number else step for step in self.steps
+        ]
+        return replace(self, steps=tuple(steps))
+
+
+def _with_values(step: DialledStep, on: bool, values: Mapping[str, Any]) -> DialledStep:
+    fields = discover().enhancers[step.name].params.model_fields
+    kept = {
+        name: value[:MAX_TEXT] if isinstance(value, str) else value
+        for name, value in values.items()
+        if name in fields and isinstance(value, bool | int | float | str | None)
+    }
+    return replace(step, on=on, values=kept)
+
+
+def as_data(steps: Iterable[DialledStep]) -> list[dict[str, Any]]:
+    return [{"name": step.name, **step.values} for step in steps]
+
+
+def as_yaml(steps: Iterable[DialledStep]) -> str:
+    """The chain as a config takes it under ``preprocessing.enhance``."""
+    return yaml.safe_dump({"enhance": as_data(steps)}, sort_keys=False)
+
+
+def offered(registry: Registry, *, preview: bool) -> list[str]:
+    """Names of the enhancers that a model may be given, or of those for the eye alone."""
+    return [name for name, item in registry.enhancers.items() if item.preview_only is preview]

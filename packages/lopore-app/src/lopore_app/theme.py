@@ -1,0 +1,49 @@
+"""Colours and sizes of both themes, as options of Streamlit: the user's system says which of them is shown."""
+
+from __future__ import annotations
+
+_BOTH = {
+    "baseRadius": "6px",
+    "buttonRadius": "6px",
+    "showWidgetBorder": "true",
+    "headingFontWeights": "600",
+    "metricValueFontSize": "1.55rem",
+    "paddingTop": "0.9rem",
+    "paddingBottom": "1rem",
+}
+_LIGHT = {
+    "primaryColor": "#0b6e82",
+    "backgroundColor": "#ffffff",
+    "secondaryBackgroundColor": "#f2f5f7",
+    "textColor": "#1b2530",
+    "borderColor": "#d8dfe6",
+    "linkColor": "#0b6e82",
+}
+_DARK = {
+    "primaryColor": "#4db6cc",
+    "backgroundColor": "#11161b",
+    "secondaryBackgroundColor": "#1a2129",
+    "textColor": "#e3e8ed",
+    "borderColor": "#2d3742",
+    "linkColor": "#6cc7da",
+}
+_SIDES = {"light": "#f2f5f7", "dark": "#161c22"}
+SERIES = ("#1f83b4", "#e08214", "#3a9d5d", "#c0504d", "#8064a2", "#7f8c8d", "#b8860b", "#4bacc6")
+"""Colours of curves and bars, told apart on both themes."""
+
+
+STYLE = """<style>
+.stMainBlockContainer { padding-left: 2.2rem; padding-right: 2.2rem; max-width: 1720px }
+.stMainBlockContainer h1 { font-size: 1.75rem; padding: 0 0 0.7rem }
+.stMainBlockContainer h3 { font-size: 1.2rem; padding: 0.3rem 0 0.5rem }
+</style>"""
+"""What Streamlit has no option for: the room at the sides and, given on a command line, sizes of headings."""
+
+
+def options() -> dict[str, str]:
+    """``theme.*`` options for ``streamlit run``."""
+    found = {f"theme.{name}": value for name, value in _BOTH.items()}
+    for kind, colours in (("light", _LIGHT), ("dark", _DARK)):
+        found |= {f"theme.{kind}.{name}": value for name, value in colours.items()}
+        found[f"theme.{kind}.sidebar.backgroundColor"] = _SIDES[kind]
+    return found

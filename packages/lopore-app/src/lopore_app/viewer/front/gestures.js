@@ -1,0 +1,163 @@
+// What mouse and keys do in the viewer; the line with its profile; the scale of the heat.
+
+Object.assign(Viewer.prototype, {
+  gestures() {
+    const paneOf = (event) => this.panes.find((pane) => event.composedPath().includes(pane.canvas));
+    this.grid.addEventListener("contextmenu", (event) => event.preventDefault());
+    this.grid.addEventListener("wheel", (event) => {
+      const pane = paneOf(event);
+      if (!pane) return;
+      event.preventDefault();
+      this.magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), pane.onFilm(this.view, event));
+    }, { passive: false });
+    this.grid.addEventListener("pointerdown", (event) => {
+      const pane = paneOf(event);
+      if (!pane || !this.data) return;
+      pane.canvas.setPointerCapture(event.pointerId);
+      const tool = event.button === 2 ? "Window" : this.tool;
+      this.drag = { pane, tool, x: event.clientX, y: event.clientY, view: this.view, limits: pane.limits() };
+      if (tool === "Line") this.line = [...pane.onFilm(this.view, event), ...pane.onFilm(this.view, event)];
+    });
+    this.grid.addEventListener("pointermove", (event) => {
+      const pane = paneOf(event);
+      if (pane && this.data) this.readOut(pane, event);
+      if (this.drag) this.dragged(event);
+    });
+    const end = () => {
+      const done = this.drag;
+      this.drag = null;
+      if (done?.tool !== "Line") return;
+      if (this.length() < 2) { this.line = null; this.redraw(); }
+      this.send("line", { film: this.data.film, points: this.line });
+      touch();
+    };
+    this.grid.addEventListener("pointerup", end);
+    this.grid.addEventListener("pointercancel", end);
+    this.grid.tabIndex = 0;
+    this.grid.addEventListener("keydown", (event) => {
+      const work = {
+        f: () => this.fit(), "+": () => this.magnify(1.25), "-": () => this.magnify(0.8),
+        1: () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1))), Escape: () => this.forgetLine(),
+      }[event.key];
+      if (work) { event.preventDefault(); work(); }
+    });
+  },
+
+  dragged(event) {
+    const { pane, tool, x, y, view, limits } = this.drag;
+    const [right, down] = [event.clientX - x, event.clientY - y];
+    if (tool === "Pan") {
+      this.view = { ...view, x: view.x - right / view.scale, y: view.y - down / view.scale };
+      this.fitted = false;
+    } else if (tool === "Window") {
+      const peak = pane.part.depth === 16 ? 65535 : 255;
+      const auto = pane.part.auto[1] - pane.part.auto[0];
+      const width = Math.min(Math.max((limits[1] - limits[0]) * Math.exp(right / 200), 2), 2 * peak);
+      const level = (limits[0] + limits[1]) / 2 - (down / 300) * auto;
+      pane.window = [level - width / 2, level + width / 2];
+    } else {
+      this.line = [this.line[0], this.line[1], ...pane.onFilm(this.view, event)];
+    }
+    this.redraw();
+  },
+
+  forgetLine() {
+    this.line = null;
+    this.send("line", { film: this.data.film, points: null });
+    this.redraw();
+  },
+
+  length() {
+    return this.line ? Math.hypot(this.line[2] - this.line[0], this.line[3] - this.line[1]) : 0;
+  },
+
+  measured() {
+    const pixels = this.length();
+    const pitch = this.data.pitch; // never invented: only where the file states it
+    return pitch ? `${pixels.toFixed(1)} px = ${(pixels * pitch).toFixed(2)} mm` : `${pixels.toFixed(1)} px`;
+  },
+
+  drawLine(pane) {
+    const ink = pane.ink;
+    const [x0, y0] = pane.onScreen(this.view, this.line[0], this.line[1]);
+    const [x1, y1] = pane.onScreen(this.view, this.line[2], this.line[3]);
+    ink.lineCap = "round";
+    for (const [width, colour] of [[4, "rgba(0,0,0,.65)"], [1.5, "#ffd24a"]]) {
+      ink.lineWidth = width;
+      ink.strokeStyle = colour;
+      ink.beginPath();
+      ink.moveTo(x0, y0);
+      ink.lineTo(x1, y1);
+      ink.stroke();
+    }
+    ink.font = "600 12px system-ui, sans-serif";
+    const text = this.measured();
+    const wide = ink.measureText(text).width + 10;
+    const left = Math.min(Math.max(x1 + 8, 4), pane.canvas.clientWidth - wide - 4);
+    const top = Math.min(Math.max(y1 - 24, 30), pane.canvas.clientHeight - 26);
+    ink.fillStyle = "rgba(0,0,0,.75)";
+    ink.fillRect(left, top, wide, 19);
+    ink.fillStyle = "#ffd24a";
+    ink.fillText(text, left + 5, top + 14);
+  },
+
+  readOut(pane, event) {
+    const [x, y] = pane.onFilm(this.view, event);
+    const inside = x >= 0 && y >= 0 && x < this.data.width && y < this.data.height;
+    const values = inside && this.visible().map((one) => [one.part.title, one.grey(x, y)]).filter(([, value]) => value);
+    const greys = (values || []).map(([title, [value, exact]]) => `${title.toLowerCase()} ${exact ? "" : "about "}${value}`);
+    const place = `x ${Math.floor(x)}  y ${Math.floor(y)}`;
+    const metric = this.data.pitch ? `  (${(x * this.data.pitch).toFixed(1)}, ${(y * this.data.pitch).toFixed(1)} mm)` : "";
+    this.where.textContent = inside ? `${place}${metric}   ${[...new Set(greys)].join(", ")}` : "";
+  },
+
+  drawLegend() {
+    const hot = this.panes.filter((pane) => pane.part.heat);
+    this.legend.hidden = hot.length !== 1;
+    this.panes.forEach((pane) => { pane.scale.hidden = hot.length < 2 || !pane.part.heat; });
+    hot.forEach((pane) => (hot.length === 1 ? this.legend : pane.scale).replaceChildren(...this.scaleBar(pane.part.heat, hot.length === 1)));
+  },
+
+  scaleBar(heat, whole) {
+    const ramp = element("span", "ramp");
+    const table = COLOURS[this.colour];
+    const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((at) => `rgb(${table.slice(3 * at, 3 * at + 3).join()})`);
+    ramp.style.background = `linear-gradient(90deg, ${stops.join()})`;
+    const number = (value) => Number(value.toPrecision(3)).toString();
+    const text = element("span", "", whole ? heat.label : heat.unit);
+    return [text, element("b", "", number(heat.low)), ramp, element("b", "", number(heat.high))];
+  },
+
+  drawGraph() {
+    const profile = this.data.profile;
+    const shown = Boolean(profile);
+    if (this.graph.hidden === shown) {
+      this.graph.hidden = !shown;
+      requestAnimationFrame(() => { this.arrange(); this.drawGraph(); });
+    }
+    if (!shown) return;
+    const ratio = devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.graph;
+    this.graph.width = width * ratio;
+    this.graph.height = height * ratio;
+    const ink = this.graph.getContext("2d");
+    ink.scale(ratio, ratio);
+    ink.font = "11px system-ui, sans-serif";
+    const [top, bottom] = [20, height - 6];
+    profile.series.forEach((series, at) => {
+      const low = Math.min(...series.values);
+      const high = Math.max(...series.values);
+      ink.strokeStyle = ink.fillStyle = ["#9fb3c8", "#ffd24a"][at % 2];
+      ink.lineWidth = 1.3;
+      ink.beginPath();
+      series.values.forEach((value, step) => {
+        const x = 8 + (step / Math.max(series.values.length - 1, 1)) * (width - 16);
+        const y = bottom - ((value - low) / Math.max(high - low, 1e-9)) * (bottom - top);
+        if (step) ink.lineTo(x, y); else ink.moveTo(x, y);
+      });
+      ink.stroke();
+      ink.textAlign = at ? "right" : "left";
+      ink.fillText(`${series.title}: grey ${Math.round(low)} to ${Math.round(high)}`, at ? width - 8 : 8, 13);
+    });
+  },
+});

@@ -1,0 +1,144 @@
+// One picture: its pixels, its window, its heat, and where it lies on the original film.
+
+function greys(bytes, part, window) {
+  const values = part.depth === 16 ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1) : bytes;
+  const levels = part.depth === 16 ? 65536 : 256;
+  const [low, high] = window;
+  const table = new Uint8ClampedArray(levels);
+  for (let value = 0; value < levels; value++) table[value] = ((value - low) / Math.max(high - low, 1)) * 255;
+  const image = new ImageData(part.w, part.h);
+  const out = new Uint32Array(image.data.buffer);
+  if (part.channels === 1) {
+    for (let at = 0; at < out.length; at++) out[at] = 0xff000000 | (table[values[at]] * 0x010101);
+  } else {
+    for (let at = 0, from = 0; at < out.length; at++, from += 3) {
+      out[at] = 0xff000000 | (table[values[from + 2]] << 16) | (table[values[from + 1]] << 8) | table[values[from]];
+    }
+  }
+  return image;
+}
+
+function heatImage(bytes, part, colours) {
+  const image = new ImageData(part.w, part.h);
+  for (let at = 0; at < bytes.length; at++) {
+    const level = bytes[at];
+    image.data.set(colours.subarray(3 * level, 3 * level + 3), 4 * at);
+    image.data[4 * at + 3] = Math.round(Math.sqrt(level / 255) * 255); // the hotter the more opaque
+  }
+  return image;
+}
+
+function onCanvas(image) {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width;
+  canvas.height = image.height;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+class Pane {
+  constructor(parent) {
+    this.box = element("div", "pane");
+    this.canvas = element("canvas");
+    this.caption = element("div", "caption");
+    this.note = element("div", "note");
+    this.scale = element("div", "scale");
+    this.scale.hidden = true;
+    this.box.append(this.canvas, this.caption, this.note, this.scale);
+    parent.append(this.box);
+    this.drawn = {}; // slot kind -> {key, canvas}
+    this.window = null;
+  }
+
+  describe(part) {
+    if (this.part?.film !== part.film || this.part?.depth !== part.depth) this.window = null;
+    this.part = part;
+    this.caption.textContent = part.title;
+    this.note.textContent = part.note ?? "";
+  }
+
+  limits() {
+    return this.window ?? this.part.auto;
+  }
+
+  // The drawing of one part, made anew only where its pixels, window or colours are others.
+  layer(kind, part, colours) {
+    if (!part) return null;
+    const found = store.slots.get(part.slot);
+    const limits = this.limits();
+    const look = kind === "heat" ? colours.name : limits.join();
+    const key = `${part.id}/${look}`;
+    const known = this.drawn[kind];
+    if (known?.key === key) return known.canvas;
+    if (!found || found.id !== part.id) return kind === "tile" || kind === "heat" ? null : known?.canvas ?? null;
+    const image = kind === "heat" ? heatImage(found.bytes, part, colours.table) : greys(found.bytes, part, limits);
+    this.drawn[kind] = { key, canvas: onCanvas(image) };
+    return this.drawn[kind].canvas;
+  }
+
+  paint(view, opacity, colours) {
+    const ratio = globalThis.devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width || !height || !this.part) return;
+    if (this.canvas.width !== Math.round(width * ratio)) this.canvas.width = Math.round(width * ratio);
+    if (this.canvas.height !== Math.round(height * ratio)) this.canvas.height = Math.round(height * ratio);
+    const ink = this.canvas.getContext("2d");
+    ink.setTransform(1, 0, 0, 1, 0, 0);
+    ink.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    const scale = view.scale * ratio;
+    const [xx, xy, x0, yx, yy, y0] = this.part.to;
+    ink.setTransform(
+      scale * xx, scale * yx, scale * xy, scale * yy,
+      (x0 - view.x) * scale + (width * ratio) / 2, (y0 - view.y) * scale + (height * ratio) / 2,
+    );
+    ink.imageSmoothingEnabled = scale * Math.hypot(xx, yx) < 3; // from there on one sees the pixels that there are
+    ink.imageSmoothingQuality = "high";
+    const whole = this.layer("whole", this.part, colours);
+    if (whole) ink.drawImage(whole, 0, 0, this.part.width, this.part.height);
+    const tile = this.part.tile;
+    const sharp = this.layer("tile", tile, colours);
+    if (sharp) ink.drawImage(sharp, tile.x0, tile.y0, tile.x1 - tile.x0, tile.y1 - tile.y0);
+    const heat = this.layer("heat", this.part.heat, colours);
+    if (heat) {
+      ink.globalAlpha = opacity;
+      ink.imageSmoothingEnabled = true;
+      ink.drawImage(heat, 0, 0, this.part.width, this.part.height);
+      ink.globalAlpha = 1;
+    }
+    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.ink = ink;
+  }
+
+  onScreen(view, x, y) {
+    return [(x - view.x) * view.scale + this.canvas.clientWidth / 2, (y - view.y) * view.scale + this.canvas.clientHeight / 2];
+  }
+
+  onFilm(view, event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [
+      (event.clientX - box.left - box.width / 2) / view.scale + view.x,
+      (event.clientY - box.top - box.height / 2) / view.scale + view.y,
+    ];
+  }
+
+  // Grey value under a place of the original film: [value, exact], or null outside.
+  grey(x, y) {
+    const [xx, xy, x0, yx, yy, y0] = this.part.to;
+    const area = xx * yy - xy * yx;
+    const px = (yy * (x - x0) - xy * (y - y0)) / area;
+    const py = (xx * (y - y0) - yx * (x - x0)) / area;
+    if (px < 0 || py < 0 || px >= this.part.width || py >= this.part.height) return null;
+    const tile = this.part.tile;
+    const inTile = tile && px >= tile.x0 && px < tile.x1 && py >= tile.y0 && py < tile.y1;
+    const part = inTile && store.slots.get(tile.slot)?.id === tile.id ? tile : this.part;
+    const held = store.slots.get(part.slot);
+    if (!held || held.id !== part.id || part.channels !== 1) return null;
+    const [left, top, right, bottom] = part === tile ? [tile.x0, tile.y0, tile.x1, tile.y1] : [0, 0, part.width, part.height];
+    const column = Math.floor(((px - left) / (right - left)) * part.w);
+    const row = Math.floor(((py - top) / (bottom - top)) * part.h);
+    const at = row * part.w + column;
+    const bytes = held.bytes;
+    const value = part.depth === 16 ? bytes[2 * at] | (bytes[2 * at + 1] << 8) : bytes[at];
+    return [value, part.w === right - left && part.h === bottom - top];
+  }
+}

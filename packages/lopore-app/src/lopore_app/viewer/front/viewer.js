@@ -1,0 +1,196 @@
+// Pictures of one film side by side, at one place and one magnification.
+const VIEWERS = new WeakMap();
+const REST = 160; // ms without a move until sharper pixels are asked for
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.view = { x: 0, y: 0, scale: 1 };
+    this.fitted = true;
+    this.tool = "Pan";
+    this.shown = "Both";
+    this.opacity = Number(sessionStorage.getItem("lopore-opacity") ?? 0.55);
+    this.colour = sessionStorage.getItem("lopore-colours") ?? "inferno";
+    this.frame = element("div", "viewer");
+    this.bar = element("div", "bar");
+    this.grid = element("div", "grid");
+    this.graph = element("canvas", "graph");
+    this.status = element("div", "status");
+    this.where = element("span", "where");
+    this.legend = element("span", "legend");
+    this.status.append(this.where, this.legend);
+    this.frame.append(this.bar, this.grid, this.graph, this.status);
+    root.append(this.frame);
+    this.panes = [];
+    this.tools();
+    this.listener = () => this.redraw();
+    store.listeners.add(this.listener);
+    this.watcher = new ResizeObserver(() => this.arrange());
+    this.watcher.observe(this.grid);
+    this.gestures();
+  }
+
+  close() {
+    store.listeners.delete(this.listener);
+    this.watcher.disconnect();
+    clearTimeout(this.rest);
+  }
+
+  tools() {
+    const group = (names, titles, now, choose) => {
+      const box = element("span", "group");
+      const made = names.map((name, at) => button(name, titles[at], () => { mark(name); choose(name); }));
+      const mark = (name) => made.forEach((item) => item.classList.toggle("on", item.textContent === name));
+      box.append(...made);
+      mark(now);
+      return box;
+    };
+    const tool = group(
+      ["Pan", "Window", "Line"],
+      ["Drag moves the film, the wheel magnifies", "Drag sets grey level (up, down) and width (left, right); so does the right button with any tool",
+       "Draw a line: its length and the grey values along it"],
+      this.tool, (name) => { this.tool = name; this.frame.dataset.tool = name; },
+    );
+    this.sides = group(
+      ["Both", "Original", "Enhanced"], ["Side by side", "The film alone", "What the network is given, alone"],
+      this.shown, (name) => { this.shown = name; this.arrange(); },
+    );
+    const zoom = element("span", "group");
+    zoom.append(
+      button("Fit", "The whole film (F)", () => this.fit()),
+      button("1:1", "One film pixel on one screen pixel (1)", () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1)))),
+      button("Reset grey", "Grey window back to the film's own", () => this.resetWindow()),
+    );
+    this.heatTools = element("span", "heat");
+    const opacity = element("input");
+    Object.assign(opacity, { type: "range", min: 0, max: 1, step: 0.01, value: this.opacity, title: "Opacity of the heat map" });
+    opacity.setAttribute("aria-label", "Opacity");
+    opacity.addEventListener("input", () => {
+      this.opacity = Number(opacity.value);
+      sessionStorage.setItem("lopore-opacity", this.opacity);
+      this.redraw();
+    });
+    const colours = element("select");
+    colours.title = "Colours of the heat map";
+    Object.keys(COLOURS).forEach((name) => colours.append(element("option", "", name)));
+    colours.value = this.colour in COLOURS ? this.colour : Object.keys(COLOURS)[0];
+    this.colour = colours.value;
+    colours.addEventListener("input", () => {
+      this.colour = colours.value;
+      sessionStorage.setItem("lopore-colours", this.colour);
+      this.drawLegend();
+      this.redraw();
+    });
+    this.heatTools.append(element("span", "label", "Heat"), opacity, colours);
+    this.bar.append(tool, this.sides, zoom, this.heatTools);
+    this.frame.dataset.tool = this.tool;
+  }
+
+  update(data) {
+    this.frame.style.setProperty("--around", `${data.around}px`);
+    const other = data.film !== this.data?.film;
+    this.data = data;
+    while (this.panes.length < data.panes.length) this.panes.push(new Pane(this.grid));
+    while (this.panes.length > data.panes.length) this.panes.pop().box.remove();
+    data.panes.forEach((part, at) => this.panes[at].describe(part));
+    if (other) { this.fitted = true; this.line = null; }
+    this.sides.hidden = data.panes.length !== 2;
+    this.heatTools.hidden = !data.panes.some((part) => part.heat);
+    this.drawLegend();
+    this.arrange();
+    this.drawGraph();
+  }
+
+  visible() {
+    const one = this.panes.length === 2 && this.shown !== "Both";
+    return one ? [this.panes[this.shown === "Original" ? 0 : 1]] : this.panes;
+  }
+
+  // As many columns as show the film largest.
+  arrange() {
+    if (!this.data) return;
+    const shown = this.visible();
+    this.panes.forEach((pane) => { pane.box.hidden = !shown.includes(pane); });
+    const { clientWidth: width, clientHeight: height } = this.grid;
+    let best = [0, 1];
+    for (let columns = 1; columns <= shown.length; columns++) {
+      const rows = Math.ceil(shown.length / columns);
+      const scale = Math.min(width / columns / this.data.width, height / rows / this.data.height);
+      if (scale > best[0]) best = [scale, columns];
+    }
+    const rows = Math.ceil(shown.length / best[1]);
+    this.grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${best[1]}, minmax(0, 1fr))`;
+    if (this.fitted) this.fit(); else this.redraw();
+  }
+
+  fit() {
+    const pane = this.visible()[0];
+    if (!pane || !this.data) return;
+    const { clientWidth: width, clientHeight: height } = pane.canvas;
+    this.view = { x: this.data.width / 2, y: this.data.height / 2, scale: Math.min(width / this.data.width, height / this.data.height) };
+    this.fitted = true;
+    this.redraw();
+  }
+
+  magnify(factor, at) {
+    const [x, y] = at ?? [this.view.x, this.view.y];
+    const scale = Math.min(Math.max(this.view.scale * factor, 0.005), 64);
+    const real = scale / this.view.scale;
+    this.view = { x: x + (this.view.x - x) / real, y: y + (this.view.y - y) / real, scale };
+    this.fitted = false;
+    this.redraw();
+  }
+
+  resetWindow() {
+    this.panes.forEach((pane) => { pane.window = null; });
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => { this.pending = 0; this.paint(); });
+  }
+
+  paint() {
+    const colours = { name: this.colour, table: COLOURS[this.colour] };
+    for (const pane of this.visible()) {
+      pane.paint(this.view, this.opacity, colours);
+      if (this.line && pane.ink) this.drawLine(pane);
+      const [low, high] = pane.limits();
+      const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
+      const grey = pane.part.depth === 16 || pane.window ? `, grey ${Math.round(low)} to ${Math.round(high)}` : "";
+      pane.caption.textContent = `${pane.part.title}  ·  ${sizes}${grey}`;
+    }
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.askForPixels(), REST);
+  }
+
+  // Sharper pixels are asked for only where the film has more than were sent, and only for what is on the screen.
+  askForPixels() {
+    const first = this.visible()[0];
+    if (!first?.part || !this.send) return;
+    const ratio = devicePixelRatio || 1;
+    const density = this.view.scale * ratio;
+    const coarse = this.visible().some((pane) => Math.min(density, 1) > 1.15 * (pane.part.w / pane.part.width) * Math.hypot(pane.part.to[0], pane.part.to[3]) ** -1);
+    if (!coarse) return;
+    const [halfWidth, halfHeight] = [first.canvas.clientWidth / 2 / this.view.scale, first.canvas.clientHeight / 2 / this.view.scale];
+    const now = {
+      x0: Math.max(0, this.view.x - halfWidth), y0: Math.max(0, this.view.y - halfHeight),
+      x1: Math.min(this.data.width, this.view.x + halfWidth), y1: Math.min(this.data.height, this.view.y + halfHeight),
+    };
+    if (now.x1 <= now.x0 || now.y1 <= now.y0) return;
+    const last = this.asked;
+    const covered = last && last.film === this.data.film && last.x0 <= now.x0 && last.y0 <= now.y0 && last.x1 >= now.x1 && last.y1 >= now.y1;
+    if (covered && last.density >= Math.min(density, 1) * 0.87 && last.density <= density * 2.5) return;
+    const [wide, high] = [(now.x1 - now.x0) * 0.2, (now.y1 - now.y0) * 0.2];
+    this.asked = {
+      film: this.data.film, density: Math.min(density, 1),
+      x0: Math.max(0, now.x0 - wide), y0: Math.max(0, now.y0 - high),
+      x1: Math.min(this.data.width, now.x1 + wide), y1: Math.min(this.data.height, now.y1 + high),
+    };
+    touch();
+    this.send("region", this.asked);
+  }
+}
+
+export default mount(VIEWERS, Viewer);

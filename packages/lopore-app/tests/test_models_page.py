@@ -1,0 +1,127 @@
+"""Models: listed with what matters, opened on demand, chosen for Inspect, compared on the same film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import lopore_app
+from lopore.enhance import Chain
+from lopore.explain import HeatMap
+from lopore.model import Interval, LeakReport, ModelFolder, ModelRecord, open_model
+from lopore_app.compare import agreement, ask, score_table, verdict
+
+MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
+
+
+@pytest.fixture
+def two(
+    tmp_path: Path,
+    model_folder: ModelFolder,
+    bright_or_dark: Callable[..., onnx.ModelProto],
+    record_for: Callable[..., ModelRecord],
+    publish: Callable[..., ModelFolder],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[ModelFolder, ModelFolder]:
+    """``bright/1``, and a newer one that knows the classes the other way round and was trained on a leaking split."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOPORE_MODELS", raising=False)
+    facts = record_for(
+        name="upside_down",
+        created="2026-02-01T00:00:00+00:00",
+        classes=("pore", "no_defect"),
+        metrics={"roc_auc": Interval(value=0.91, low=0.8, high=0.97)},
+        metrics_split="test",
+        leaks=LeakReport(split_kind="random", checked_pairs=10, leaks=3),
+    )
+    other = publish(tmp_path / "models" / "final" / "upside_down" / "1", bright_or_dark(), facts)
+    return model_folder, other
+
+
+def png(value: int) -> bytes:
+    return cv2.imencode(".png", np.full((40, 40), value, np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def app(two: tuple[ModelFolder, ModelFolder]) -> AppTest:
+    return AppTest.from_file(MAIN, default_timeout=60).run().switch_page("app_pages/models.py").run()
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.info, app.error)
+    return "\n".join(str(item.value).replace("\\", "") for kind in kinds for item in kind)
+
+
+def test_the_table_says_score_interval_split_and_leaks(app: AppTest) -> None:
+    assert not app.exception
+    rows = {row["Name"]: row for row in app.dataframe[0].value.to_dict("records")}
+    assert rows["upside_down"]["Score"] == "ROC AUC 0.910"
+    assert rows["upside_down"]["95 % interval"] == "0.800 to 0.970"
+    assert rows["upside_down"]["Leaks"] == "leaks: 3 pairs"
+    assert rows["bright"]["Formats"] == "onnx"
+    assert "proves nothing" in words(app)
+
+
+def test_a_model_is_checked_and_opened_on_demand_and_an_altered_one_is_one_line(
+    app: AppTest, two: tuple[ModelFolder, ModelFolder]
+) -> None:
+    opened = next(button for button in app.button if button.label == "Check and open").click().run()
+    assert not opened.exception
+    assert "whole and open" in opened.toast[0].value.replace("\\", "")
+    path = two[1].path / "model.onnx"
+    path.write_bytes(path.read_bytes() + b"x")
+    from lopore_app.shelf import opened as kept
+
+    kept.clear()
+    again = next(button for button in app.button if button.label == "Check and open").click().run()
+    assert not again.exception
+    assert "sha256 differs" in words(again)
+
+
+def test_a_model_is_chosen_for_inspect(app: AppTest, two: tuple[ModelFolder, ModelFolder]) -> None:
+    app.session_state["model"] = "bright/1"
+    chosen = next(button for button in app.run().button if button.label == "Use in Inspect").click().run()
+    assert not chosen.exception
+    assert chosen.session_state["model"] == "bright/1"
+
+
+def test_two_models_answer_the_same_film_side_by_side(app: AppTest) -> None:
+    view = next(item for item in app.get("button_group") if "Compare two" in item.options)
+    page = view.set_value("Compare two").run()
+    assert not page.exception
+    assert "different calls" in words(page)
+    rows = {row["Class"]: row for row in page.dataframe[-1].value.to_dict("records")}
+    assert rows["pore"]["Difference"] == pytest.approx(rows["pore"]["Second"] - rows["pore"]["First"])
+    assert len(page.image) == 2
+
+
+def test_the_second_model_is_explained_for_the_class_that_the_first_one_called(
+    two: tuple[ModelFolder, ModelFolder],
+) -> None:
+    one = ask(open_model(two[0]), "a.png", png(255), Chain())
+    other = ask(open_model(two[1]), "a.png", png(255), Chain(), class_name=one.shown_class)
+    assert (one.shown_class, other.shown_class) == ("pore", "pore")
+    assert other.prediction.decision.labels == ("no_defect",)
+    assert verdict(one, other).startswith("They make different calls; the score of pore differs by")
+    table: dict[str, Any] = {name: (a, b) for name, a, b in score_table(one.prediction, other.prediction)}
+    assert table["pore"][0] == pytest.approx(table["no_defect"][1], abs=1e-6)
+
+
+def test_agreement_compares_places_and_not_values() -> None:
+    spot = np.zeros((20, 20), np.float32)
+    spot[2:6, 2:7] = 1
+    away = np.roll(spot, 10, axis=0)
+    maps = {
+        name: HeatMap(values, "pore", "grad-cam", "raw")
+        for name, values in (("spot", spot), ("hotter", spot * 7), ("away", away), ("flat", spot * 0))
+    }
+    assert agreement(maps["spot"], maps["hotter"]) == 1.0
+    assert agreement(maps["spot"], maps["away"]) == 0.0
+    assert agreement(maps["spot"], maps["flat"]) is None

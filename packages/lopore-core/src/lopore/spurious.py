@@ -1,0 +1,258 @@
+"""Does the defect drive the call, or something beside it? Regions are painted over and the score is watched.
+
+A network that learned a shortcut (a lead letter, the film's border) keeps its score where the defect is painted over
+and loses it where the shortcut is: Geirhos et al., Shortcut learning in deep neural networks, Nature Machine
+Intelligence 2 (2020); for radiographs DeGrave et al., same journal 3 (2021). Means are compared film by film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from .data.manifest import is_sound
+from .errors import DataError, LoporeError, ModelError
+from .explain import choose_explainer
+from .metrics import mean_with_bounds
+from .model import Interval
+from .predict import prepare
+from .probe import REGIONS, mark_of, probe
+
+if TYPE_CHECKING:
+    from .contracts import Explainer
+    from .data.manifest import Manifest, Row
+    from .model import OpenModel
+
+TOLERANCE = 0.1
+"""A mean fall of the score under this is no finding, however sure it is."""
+TOLERANCE_SOUND = 0.25
+"""The same for films that were called sound: what is painted over them may itself look like a defect."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Effect(_Part):
+    """What painting over one region did to the calls.
+
+    drop: mean fall of the score of the class that was called. lost: share of films whose call changed.
+    inside_minus_outside: mean of (drop of the mark - this drop) over films that have both; None for the mark itself.
+    """
+
+    films: int
+    groups: int
+    drop: Interval
+    lost: float
+    inside_minus_outside: Interval | None = None
+
+
+class FilmEffect(_Part):
+    """One film: the class that was called, its score, and the score's fall for each region."""
+
+    path: str
+    group: str
+    called: str
+    score: float
+    drops: dict[str, float]
+
+
+class SpuriousReport(_Part):
+    """The check of one model on one side of a split.
+
+    defects, sound: effects on films that were called defective and on those that were called sound, by region.
+    flagged: regions beside the defect that surely move calls by more than the tolerance, as "border" or "border, sound
+    calls". marked_by: what said where the defect is: "mask", "heat map" or "nothing".
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    split: str
+    explainer: str = ""
+    marked_by: Literal["mask", "heat map", "nothing"]
+    defects: dict[str, Effect]
+    sound: dict[str, Effect]
+    flagged: tuple[str, ...]
+    films: tuple[FilmEffect, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Literal["shortcut", "defect", "unclear"]:
+        """``shortcut`` where a region is flagged, ``defect`` where the defect itself surely carries its calls."""
+        if self.flagged:
+            return "shortcut"
+        mark = self.defects.get("mark")
+        sure = mark is not None and mark.drop.low is not None and mark.drop.low > TOLERANCE
+        return "defect" if sure and self.marked_by == "mask" else "unclear"
+
+    @property
+    def text(self) -> str:
+        """The verdict in one line for a person."""
+        if self.verdict == "shortcut":
+            return (
+                f"Calls hang on what lies beside the defect ({'; '.join(self.flagged)}): look at those films, and "
+                "train with the region cropped, masked or varied."
+            )
+        if self.verdict == "defect":
+            return "The defect drives its calls; nothing beside it was found to move them."
+        return (
+            "Unclear: nothing beside the defect was found to move the calls, and the defect alone does not surely "
+            "carry them either; give masks, or more films."
+        )
+
+
+def check_spurious(
+    model: OpenModel,
+    manifest: Manifest,
+    *,
+    split: str,
+    most: int = 200,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> SpuriousReport:
+    """Probe the films of one side and compare what is inside the defect with what is beside it.
+
+    split: train, val, test or 'all'. most: films at most, whole groups drawn by chance. progress: called with
+    (done, all). Intervals are 95 % and resample groups. Files that cannot be read are left out and named in the notes.
+    Raises DataError where the side is empty or no film could be probed.
+    """
+    side = manifest if split == "all" else manifest.side(split)
+    if not side.rows:
+        raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take 'all'")
+    chosen = _drawn(side, most, seed)
+    explainer, notes = _explainer(model)
+    masked = any(row.mask for row in chosen.rows)
+    films: list[FilmEffect] = []
+    kinds: set[str] = set()
+    failed: list[str] = []
+    for number, row in enumerate(chosen.rows):
+        try:
+            result = _film(model, chosen, row, explainer, masked, seed + number)
+        except ModelError:
+            raise
+        except LoporeError as error:
+            failed.append(str(error))
+            result = None
+        if result is not None:
+            films.append(result[0])
+            kinds.add(result[1])
+        if progress is not None:
+            progress(number + 1, len(chosen.rows))
+    if not films:
+        raise DataError(f"none of {len(chosen.rows)} films could be probed; first: {(failed or ['nothing called'])[0]}")
+    if len(chosen.rows) < len(side.rows):
+        notes.append(f"{len(chosen.rows)} of {len(side.rows)} films were drawn, by whole groups.")
+    if not masked:
+        notes.append("No masks: the heat map stands in, and a defect in the outer frame counts as border.")
+    if failed:
+        notes.append(f"{len(failed)} films were left out; first: {failed[0]}")
+    return _report(model, split, films, masked, kinds, explainer, notes, seed)
+
+
+def _explainer(model: OpenModel) -> tuple[Explainer | None, list[str]]:
+    try:
+        return choose_explainer(model), []
+    except LoporeError as error:
+        return None, [str(error)]
+
+
+def _drawn(side: Manifest, most: int, seed: int) -> Manifest:
+    """Whole groups in an order of chance until ``most`` films are there."""
+    ids = side.group_ids()
+    kept: list[int] = []
+    for group in np.random.default_rng(seed).permutation(int(ids.max()) + 1):
+        members = np.flatnonzero(ids == group).tolist()
+        if kept and len(kept) + len(members) > most:
+            break
+        kept += members[:most]
+    return side.select(sorted(kept))
+
+
+def _film(
+    model: OpenModel, manifest: Manifest, row: Row, explainer: Explainer | None, masked: bool, seed: int
+) -> tuple[FilmEffect, str] | None:
+    prepared = prepare(model.record, manifest.file(row))
+    path = manifest.mask_file(row)
+    mark = mark_of(path, prepared.geometry) if path is not None else None
+    if masked and mark is None:
+        mark = np.zeros(prepared.geometry.size, np.bool_)  # a sound film of a set with masks
+    found = probe(model, prepared, mark=mark, explainer=explainer, seed=seed)
+    if found is None:
+        return None
+    drops = {one.region: found.score - one.score for one in found.probes}
+    told = FilmEffect(path=row.path, group=row.group or row.path, called=found.called, score=found.score, drops=drops)
+    return told, found.marked_by
+
+
+def _report(
+    model: OpenModel,
+    split: str,
+    films: list[FilmEffect],
+    masked: bool,
+    kinds: set[str],
+    explainer: Explainer | None,
+    notes: list[str],
+    seed: int,
+) -> SpuriousReport:
+    defects = [film for film in films if not is_sound(film.called)]
+    sound = [film for film in films if is_sound(film.called)]
+    by_region = _effects(model, defects, seed), _effects(model, sound, seed)
+    if len({film.group for film in films}) < 2:
+        notes.append("All films are of one group, so there are no bounds and nothing can be flagged.")
+    return SpuriousReport(
+        model=model.folder.title,
+        split=split,
+        explainer=explainer.name if explainer else "",
+        marked_by="mask" if masked else "heat map" if "heat map" in kinds else "nothing",
+        defects=by_region[0],
+        sound=by_region[1],
+        flagged=tuple(_flagged(*by_region)),
+        films=tuple(films),
+        notes=tuple(notes),
+    )
+
+
+def _effects(model: OpenModel, films: list[FilmEffect], seed: int) -> dict[str, Effect]:
+    return {name: _effect(films, name, seed) for name in REGIONS if any(name in film.drops for film in films)}
+
+
+def _effect(films: list[FilmEffect], region: str, seed: int) -> Effect:
+    there = [film for film in films if region in film.drops]
+    both = [film for film in there if "mark" in film.drops]
+    return Effect(
+        films=len(there),
+        groups=len({film.group for film in there}),
+        drop=_mean(there, lambda film: film.drops[region], seed),
+        lost=float(np.mean([film.drops[region] > film.score / 2 for film in there])),
+        inside_minus_outside=(
+            _mean(both, lambda film: film.drops["mark"] - film.drops[region], seed)
+            if region != "mark" and both
+            else None
+        ),
+    )
+
+
+def _mean(films: list[FilmEffect], value: Callable[[FilmEffect], float], seed: int) -> Interval:
+    order = {group: number for number, group in enumerate(dict.fromkeys(film.group for film in films))}
+    return mean_with_bounds([value(film) for film in films], [order[film.group] for film in films], seed=seed)
+
+
+def _flagged(defects: dict[str, Effect], sound: dict[str, Effect]) -> Iterator[str]:
+    """A whole background is a strong change, so it only counts where it moves the call more than the mark does."""
+    for name in ("hottest", "border", "background", "elsewhere"):
+        if _moves(defects.get(name)) and (name != "background" or _beats_the_mark(defects[name])):
+            yield name
+    if _moves(sound.get("border"), TOLERANCE_SOUND):
+        yield "border, sound calls"
+
+
+def _moves(effect: Effect | None, tolerance: float = TOLERANCE) -> bool:
+    return effect is not None and effect.drop.low is not None and effect.drop.low > tolerance
+
+
+def _beats_the_mark(effect: Effect) -> bool:
+    difference = effect.inside_minus_outside
+    return difference is not None and difference.high is not None and difference.high < 0

@@ -1,0 +1,251 @@
+"""Network builders: twins of timm's classifiers in Keras layers, grey or colour, pretrained or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Backbone, NetworkRequest
+from lopore.errors import ConfigError, ModelError, PluginError
+from lopore.registry import call_entry, discover
+
+from .architectures import ARCHITECTURES, Architecture
+from .architectures.layers import activation, convolution
+from .naming import load_state, state_names, state_shapes
+from .network import FEATURES, HEAD, NORMALISE, PIXELS, split
+from .start import keras
+from .weights import Pretrained, find_pretrained, fold_grey
+
+if TYPE_CHECKING:
+    from lopore.model import ModelRecord
+
+PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
+OWN_PACKAGE = "lopore-tf"
+IMAGENET_CLASSES = 1000
+HEAD_STD = 0.01
+"""A head that starts near zero leaves the first answers undecided; see ``lopore_torch.backbones``."""
+ONES, PLANES = "ones", "planes"
+Normalisation = tuple[Sequence[float], Sequence[float]]
+"""scale and shift per plane: ``pixel * scale + shift``."""
+
+
+def build(request: NetworkRequest) -> Any:
+    """The Keras model of a request; ConfigError for an unknown name or for segmentation, which is not built here.
+
+    Input ``pixels`` (N, H, W, C) uint8 or uint16 by ``request.depth``; output logits (N, outputs) float32. Layers
+    ``normalise``, ``features`` and ``head`` have these names. Where another package offers the backbone, its own
+    ``build`` makes the network.
+    """
+    outside = _outside_backbone(request.backbone)
+    if outside is not None:
+        return _built_outside(outside, request)
+    architecture = known_architecture(request.backbone, segmentation=request.segmentation)
+    found = find_pretrained(request, request.backbone)
+    mean, std = _statistics(request, found)
+    if found is None:
+        return assemble(request, architecture, normalisation(mean, std, request.depth))
+    state, mean, std = _fitted(found, architecture, mean, std, request.channels)
+    planes = state[f"{architecture.stem}.weight"].shape[1]
+    model = assemble(request, architecture, normalisation(mean, std, request.depth, planes))
+    wanted = [name for name in state_names(model) if not name.startswith(f"{HEAD}.")]
+    load_state(model, state, wanted, source=f"the weights of {request.backbone}")
+    return model
+
+
+def known_architecture(name: str, *, segmentation: bool = False) -> Architecture:
+    """The architecture of a name; ConfigError naming near names, and where there is no U-Net."""
+    import difflib
+
+    if segmentation or name.startswith("unet-"):
+        raise ConfigError(f"lopore-tf builds no U-Net ('{name}'); train segmentation with trainer: torch")
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    near = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.6) or list(ARCHITECTURES)
+    raise ConfigError(f"lopore-tf has no network '{name}'; it has {', '.join(near)}; others need trainer: torch")
+
+
+def _outside_backbone(name: str) -> Backbone | None:
+    """The backbone of this name that is another package's, or None."""
+    backbones = discover().backbones
+    key = f"tf/{name}"
+    own = key not in backbones or backbones.sources[key].split(" ")[0] == OWN_PACKAGE
+    return None if own else backbones[key]
+
+
+def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
+    source = discover().backbones.sources[backbone.key]
+    model = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
+    layers = {layer.name: layer for layer in model.layers} if isinstance(model, keras.Model) else {}
+    if not {FEATURES, HEAD} <= layers.keys() or not isinstance(layers.get(NORMALISE), keras.layers.Rescaling):
+        raise PluginError(
+            f"backbone '{backbone.key}' of {source} built a {type(model).__name__}; it returns a Keras model of raw "
+            "pixels with a Rescaling layer named 'normalise' and layers named 'features' and 'head'"
+        )
+    return model
+
+
+def _statistics(request: NetworkRequest, found: Pretrained | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """mean and std: the request's own, else those of the weights, else the plain ones; three values with weights."""
+    count = request.channels if found is None else 3
+    mean = request.mean or (found.mean if found else (PLAIN_MEAN,))
+    std = request.std or (found.std if found else (PLAIN_STD,))
+    return _spread(mean, count), _spread(std, count)
+
+
+def _spread(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    if len(values) not in (1, count):
+        raise ConfigError(f"mean or std has {len(values)} values for {count} channels; give 1 or {count}")
+    return tuple(values) if len(values) == count else tuple(values) * count
+
+
+def _fitted(
+    found: Pretrained, architecture: Architecture, mean: tuple[float, ...], std: tuple[float, ...], channels: int
+) -> tuple[Mapping[str, NDArray[Any]], tuple[float, ...], tuple[float, ...]]:
+    """Pretrained weights with the stem folded for grey, and the mean and std then in force."""
+    stem = f"{architecture.stem}.weight"
+    if channels != 1 or stem not in found.state:
+        return found.state, mean, std
+    folded, grey_mean, grey_std = fold_grey(found.state[stem], mean, std)
+    return {**found.state, stem: folded}, (grey_mean,), (grey_std,)
+
+
+def normalisation(mean: Sequence[float], std: Sequence[float], depth: int, planes: int | None = None) -> Normalisation:
+    """scale and shift, one a plane, as float32 values; planes beyond the statistics are constant one.
+
+    mean, std: per channel of pixels scaled to 0..1. depth: 8 or 16 bits.
+    """
+    top, extra = float(2**depth - 1), (planes or len(mean)) - len(mean)
+    scale = np.array([1.0 / (top * s) for s in std] + [0.0] * extra, np.float32)
+    shift = np.array([-m / s for m, s in zip(mean, std, strict=True)] + [1.0] * extra, np.float32)
+    return scale.tolist(), shift.tolist()
+
+
+def assemble(request: NetworkRequest, architecture: Architecture, applied: Normalisation) -> Any:
+    """An untrained network that normalises by ``applied``; its planes may be one more than the channels."""
+    dtype = "uint8" if request.depth == 8 else "uint16"
+    pixels = keras.Input((*request.size, request.channels), dtype=dtype, name=PIXELS)
+    features = architecture.features(_normalised(pixels, applied, request.channels), last=FEATURES)
+    pooled = _pooled(features, architecture)
+    if request.dropout:
+        pooled = keras.layers.Dropout(request.dropout, name="dropout")(pooled)
+    calm = keras.initializers.RandomNormal(stddev=HEAD_STD)
+    head = keras.layers.Dense(request.outputs, kernel_initializer=calm, dtype="float32", name=HEAD)
+    return keras.Model(pixels, head(pooled), name=request.backbone)
+
+
+def _normalised(pixels: Any, applied: Normalisation, channels: int) -> Any:
+    """float32 whatever the precision of the rest: 16 bit pixels overflow half precision."""
+    scale, shift = (list(values[:channels]) for values in applied)
+    planes = keras.layers.Rescaling(scale, shift, dtype="float32", name=NORMALISE)(pixels)
+    if len(applied[0]) == channels:
+        return planes
+    ones = keras.layers.Rescaling(0.0, 1.0, dtype="float32", name=ONES)(pixels)
+    return keras.layers.Concatenate(dtype="float32", name=PLANES)([planes, ones])
+
+
+def _pooled(features: Any, architecture: Architecture) -> Any:
+    if architecture.pooled is None:
+        return keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    style = architecture.style
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(features)
+    x = convolution(x, "conv_head", style, architecture.pooled, bias=True)
+    return keras.layers.Flatten(name="flatten")(activation(x, "act2", style.activation))
+
+
+def template(name: str) -> dict[str, tuple[int, ...]]:
+    """timm's names and shapes of all weights and statistics of the colour network with ImageNet's thousand outputs."""
+    request = NetworkRequest(backbone=name, outputs=IMAGENET_CLASSES, channels=3, size=(64, 64))
+    architecture = known_architecture(name)
+    plain = normalisation((PLAIN_MEAN,) * 3, (PLAIN_STD,) * 3, 8)
+    return state_shapes(assemble(request, architecture, plain), architecture.classifier)
+
+
+def normalisation_of(model: Any) -> Normalisation:
+    """scale and shift that a network applies, one a plane, exactly."""
+    layer = model.get_layer(NORMALISE)
+    scale, shift = (np.ravel(np.array(values, np.float32)).tolist() for values in (layer.scale, layer.offset))
+    if any(layer.name == ONES for layer in model.layers):
+        return [*scale, 0.0], [*shift, 1.0]
+    return scale, shift
+
+
+def statistics_in_force(model: Any, channels: int, depth: int) -> tuple[list[float], list[float]]:
+    """mean and std per channel of pixels scaled to 0..1, read back from the network."""
+    scale, shift = normalisation_of(model)
+    std = [1.0 / ((2**depth - 1) * value) for value in scale[:channels]]
+    mean = [-offset * s for offset, s in zip(shift[:channels], std, strict=True)]
+    return [round(value, 7) for value in mean], [round(value, 7) for value in std]
+
+
+def planes_of(model: Any) -> int:
+    """Input planes of the first convolution: the channels, and one more where a colour stem was folded for grey."""
+    return len(normalisation_of(model)[0])
+
+
+def rebuild(record: ModelRecord) -> Any:
+    """The untrained network of a model record, from ``record.architecture``; the caller loads its weights.
+
+    Keys read: backbone, outputs, dropout, mean, std, planes and, where present, ``normalisation`` ([scale, shift],
+    exact where mean and std are rounded). ModelError where the record names no network that is built here.
+    """
+    facts, preprocessing = record.architecture, record.preprocessing
+    name = backbone_of(record)
+    request = NetworkRequest(
+        backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=preprocessing.channels,
+        size=preprocessing.size, depth=preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
+        segmentation=record.task == "segmentation",
+    )  # fmt: skip
+    outside = _outside_backbone(name)
+    if outside is not None:  # its weights file holds no statistics either: they are asked for again
+        mean, std = (tuple(float(value) for value in facts.get(key) or ()) or None for key in ("mean", "std"))
+        return _built_outside(outside, replace(request, mean=mean, std=std))
+    try:
+        return assemble(request, known_architecture(name, segmentation=request.segmentation), _recorded(record))
+    except ConfigError as error:
+        raise ModelError(f"{record.name}/{record.version}: {error}") from None
+
+
+def backbone_of(record: ModelRecord) -> str:
+    """The name of a record's network, without the framework."""
+    return str(record.architecture.get("backbone", record.backbone)).removeprefix("tf/")
+
+
+def _recorded(record: ModelRecord) -> Normalisation:
+    facts, channels = record.architecture, record.preprocessing.channels
+    planes = int(facts.get("planes", channels))
+    if planes not in (channels, channels + 1):
+        raise ModelError(f"{record.name}/{record.version}: the record has {planes} planes for {channels} channels")
+    if "normalisation" in facts:
+        scale, shift = ([float(value) for value in values] for values in facts["normalisation"])
+        if len(scale) != planes or len(shift) != planes or not np.isfinite([*scale, *shift]).all():
+            raise ModelError(f"{record.name}/{record.version}: the record's normalisation does not fit {planes} planes")
+        return scale, shift
+    mean, std = (tuple(float(value) for value in facts.get(key) or ()) for key in ("mean", "std"))
+    if len(mean) != channels or len(std) != channels or min(std) <= 0:
+        raise ModelError(f"{record.name}/{record.version}: the record holds no mean and std for {channels} channels")
+    return normalisation(mean, std, record.preprocessing.depth, planes)
+
+
+def outputs_of(record: ModelRecord) -> int:
+    """Logits a record's task needs."""
+    return 1 if record.task == "binary" else len(record.classes)
+
+
+def cam_support(model: Any, size: tuple[int, int], channels: int) -> tuple[bool, str]:
+    """Whether Grad-CAM has a closed form here, and if not, why: the head must see features only through their mean."""
+    features, head = split(model)
+    dtype = model.inputs[0].dtype
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (2, *size, channels), dtype=dtype)
+    found = features(pixels, training=False)
+    if len(found.shape) != 4:
+        return False, f"its features are {len(found.shape)}-dimensional, not a map per channel"
+    pooled = keras.ops.broadcast_to(keras.ops.mean(found, axis=(1, 2), keepdims=True), found.shape)
+    whole, averaged = (np.asarray(head(x, training=False), np.float64) for x in (found, pooled))
+    reach = np.abs(whole - np.asarray(head(keras.ops.zeros_like(found), training=False))).max()
+    if np.abs(whole - averaged).max() > 1e-3 * reach:
+        return False, "its head does more than pool features by their mean"
+    return True, ""

@@ -1,0 +1,83 @@
+"""What Keras and TensorFlow open without lopore: ``.h5``, weights alone, and a SavedModel for serving."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lopore.contracts import Task
+
+from .backbones import cam_support
+from .graphs import freeze_all
+from .predict import load_network
+from .saved_model import FOLDER, INPUT, SIGNATURE, write_saved_model
+from .start import keras, tf
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder
+
+H5_FILE = "model.h5"
+WEIGHTS_FILE = "model.weights.h5"
+
+
+def export_h5(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    """Write ``target / "model.h5"``: raw pixels to **probabilities** (N, K) in the order of the record's classes.
+
+    ``keras.models.load_model("model.h5")`` and one call give what lopore gives: normalisation is the first layer, and
+    softmax or sigmoid the last. ``.keras`` holds the logits instead, because training and heat maps need them.
+    """
+    network = load_network(folder)
+    with _quiet():
+        probabilities(network, folder.record.task).save(target / H5_FILE)
+    return {"outputs": "probabilities", "classes": list(folder.record.classes), **_versions()}
+
+
+def probabilities(network: Any, task: Task) -> Any:
+    """The network with ``network.to_scores`` behind it as standard layers: a Keras model that gives (N, K)."""
+    logits = network.outputs[0]
+    if task == "binary":
+        no = keras.layers.Rescaling(-1.0, dtype="float32", name="negative")(logits)
+        logits = keras.layers.Concatenate(dtype="float32", name="both_classes")([no, logits])
+    kind = "softmax" if task == "multiclass" else "sigmoid"
+    return keras.Model(network.inputs, keras.layers.Activation(kind, dtype="float32", name="scores")(logits))
+
+
+def export_weights(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    """Write ``target / "model.weights.h5"``: the arrays alone, for ``load_weights`` of the same Keras network."""
+    load_network(folder).save_weights(target / WEIGHTS_FILE)
+    return _versions()
+
+
+def export_saved_model(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    """Write ``target / "saved_model"``, which TensorFlow Serving takes as it is.
+
+    Signature ``serving_default``: ``pixels`` (batch, H, W, C) uint8 or uint16 to ``scores`` (batch, K) float32 and,
+    where exact, ``cam`` and ``cam_plus`` (batch, K, h, w). The batch is free; weights are constants of the graph.
+    """
+    network, recipe = load_network(folder), folder.record.preprocessing
+    exact, reason = cam_support(network, recipe.size, recipe.channels)
+    graph, names = freeze_all(network, folder.record.task, exact=exact)
+    write_saved_model(graph, names, target / FOLDER)
+    return {
+        "signature": SIGNATURE, "input": INPUT, "outputs": names, "exact_cam": exact, "exact_cam_reason": reason,
+        **_versions(),
+    }  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    return {"tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keras calls HDF5 a legacy format on every save; who asks for it knows."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,57 @@
+"""Weights between frameworks: what ``lopore convert`` takes from a model of this package and gives to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import NamedWeights
+from lopore.errors import ConfigError
+from lopore.registry import discover
+
+from .architectures import ARCHITECTURES
+from .backbones import OWN_PACKAGE, backbone_of, normalisation_of, rebuild
+from .learner import PUBLISHED_FILE
+from .naming import load_state, state_of
+from .network import NORMALISE
+from .predict import load_network
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder, ModelRecord
+
+SCALE, SHIFT = f"{NORMALISE}.scale", f"{NORMALISE}.shift"
+
+
+def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
+    """The weights of a model folder as ``NamedWeights``; ConfigError for networks that are not twins of timm's."""
+    _refuse_without_twin(folder.record)
+    model = load_network(folder, "keras")
+    scale, shift = normalisation_of(model)
+    return {**state_of(model), SCALE: np.array(scale, np.float32), SHIFT: np.array(shift, np.float32)}
+
+
+def take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+    """Write ``model_best.keras`` from ``NamedWeights``; the record holds their normalisation.
+
+    ConfigError for networks that have no twin here, ModelError where the weights do not fit the record's.
+    """
+    _refuse_without_twin(record)
+    model = rebuild(record)
+    load_state(model, weights, source=f"the weights given for {record.name}/{record.version}")
+    model.save(folder / PUBLISHED_FILE)
+    return [PUBLISHED_FILE]
+
+
+def _refuse_without_twin(record: ModelRecord) -> None:
+    """ConfigError in one line, naming the networks that have twins, where this one has none."""
+    title, name = f"{record.name}/{record.version}", backbone_of(record)
+    twins = ", ".join(ARCHITECTURES)
+    if record.task == "segmentation":
+        raise ConfigError(f"{title} is a U-Net and has no twin in another framework; twins: {twins}; or export to onnx")
+    source = discover().backbones.sources.get(f"tf/{name}", OWN_PACKAGE)
+    if name not in ARCHITECTURES or source.split(" ")[0] != OWN_PACKAGE:
+        raise ConfigError(f"{title}: '{name}' has no twin in TensorFlow; twins: {twins}; or export to onnx")

@@ -1,0 +1,62 @@
+"""Losses per image, so that batches of any size, and shares of a batch, add up to the same mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lopore.config import Loss
+from lopore.contracts import Task
+from lopore.errors import ConfigError
+
+from .start import tf
+
+ImageLoss = Callable[[Any, Any], Any]
+"""(logits, targets) to (N,) losses."""
+
+
+def image_loss(loss: Loss, task: Task, class_weights: Sequence[float] | None) -> ImageLoss:
+    """The loss of each image for a task; the definitions are those of ``lopore_torch.losses``.
+
+    binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
+    class_weights: (K,), of an image's true class (multilabel: of each class).
+    """
+    gamma = loss.focal_gamma if loss.name == "focal" else 0.0
+    smoothing = loss.label_smoothing
+    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
+    if task == "binary":
+        return lambda logits, targets: _binary(logits[:, 0], targets, gamma, smoothing, weights)
+    if task == "multilabel":
+        return lambda logits, targets: _multilabel(logits, targets, gamma, smoothing, weights)
+    if task == "multiclass":
+        return lambda logits, targets: _categorical(logits, targets, gamma, smoothing, weights)
+    raise ConfigError(f"lopore-tf has no loss for task '{task}'; train it with trainer: torch")
+
+
+def _binary(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
+    losses = _two_sided(logits, tf.cast(targets, logits.dtype), gamma, smoothing)
+    return losses if weights is None else losses * tf.gather(weights, targets)
+
+
+def _multilabel(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
+    losses = _two_sided(logits, tf.cast(targets, logits.dtype), gamma, smoothing)
+    return tf.reduce_mean(losses if weights is None else losses * weights, axis=1)
+
+
+def _two_sided(logits: Any, targets: Any, gamma: float, smoothing: float) -> Any:
+    """Binary cross-entropy, or focal loss for gamma above 0 (Lin et al., ICCV 2017, eq. 4); targets 0..1."""
+    soft = targets * (1.0 - smoothing) + 0.5 * smoothing
+    if gamma == 0.0:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=soft, logits=logits)
+    wins, losses = tf.math.log_sigmoid(logits), tf.math.log_sigmoid(-logits)
+    return -(soft * tf.exp(gamma * losses) * wins + (1.0 - soft) * tf.exp(gamma * wins) * losses)
+
+
+def _categorical(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
+    log_p = tf.nn.log_softmax(logits, axis=1)
+    if gamma > 0.0:
+        # (1 - p) ** gamma: its gradient at p = 1 is unbounded for gamma under 1, hence the floor
+        log_p = log_p * tf.maximum(1.0 - tf.exp(log_p), 1e-8) ** gamma
+    true = tf.gather(log_p, targets, axis=1, batch_dims=1)
+    losses = -((1.0 - smoothing) * true + smoothing * tf.reduce_mean(log_p, axis=1))
+    return losses if weights is None else losses * tf.gather(weights, targets)

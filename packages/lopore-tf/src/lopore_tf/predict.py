@@ -1,0 +1,156 @@
+"""A model folder opened with TensorFlow: raw pixels in, probabilities out."""
+
+from __future__ import annotations
+
+import random
+import warnings
+import zipfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import PixelBatch, Scores, Task
+from lopore.errors import ModelError
+
+from .backbones import cam_support, rebuild
+from .distributed import choose_devices, prepare
+from .graphs import freeze_scores
+from .safety import check_keras_file
+from .start import tf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lopore.model import ModelFolder
+
+CHUNK = 64
+"""Pictures that go through the network at once, so that memory stays bounded."""
+FORMATS = ("keras", "h5", "weights")
+"""What Keras writes of a network; any of them gives all weights."""
+CLOSED = "the session was closed; open the model again"
+
+
+class KerasSession:
+    """``lopore.contracts.Session`` over a rebuilt network whose gradients can be asked for; fp32.
+
+    Prediction runs a frozen graph with a free batch size: it is traced once, and Keras' own ``predict``, which
+    prepares a data set, a loop and callbacks at each call, is left out.
+    """
+
+    def __init__(self, network: Any, task: Task, device: str = "/CPU:0") -> None:
+        network.trainable = False
+        self._network: Any = network
+        self.task, self.device = task, device
+        self.cam_exact: bool | None = None
+        self._kept: dict[str, Any] = {}
+        self._scores: Any = self.kept("scores", lambda: freeze_scores(network, task))
+
+    @property
+    def network(self) -> Any:
+        """The Keras model; ModelError after ``close``."""
+        if self._network is None:
+            raise ModelError(CLOSED)
+        return self._network
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """What explainers derive from the network, such as a traced function; made when it is first asked for."""
+        if name not in self._kept:
+            with tf.device(self.device):
+                self._kept[name] = make()
+        return self._kept[name]
+
+    def predict(self, batch: PixelBatch) -> Scores:
+        """See ``Session.predict``; ModelError for pixels of another shape or depth, or scores that are no numbers."""
+        self.check(batch)
+        none = np.zeros((0, self._scores.outputs[0].shape[-1]), np.float32)
+        return finite(np.concatenate([none, *(self.scores_and_features(part)[0].numpy() for part in chunks(batch))]))
+
+    def scores_and_features(self, pixels: PixelBatch) -> tuple[Any, Any]:
+        """Tensors (N, K) and (N, h, w, C) of one chunk of pixels."""
+        with tf.device(self.device):
+            scores, features = self._scores(tf.constant(pixels))
+        return scores, features
+
+    def check(self, batch: PixelBatch) -> None:
+        """ModelError where the batch is not what the network takes."""
+        check_batch(batch, self.network.inputs[0].shape[1:], np.dtype(self.network.inputs[0].dtype))
+
+    def cam_fits(self) -> bool:
+        """Whether Grad-CAM in closed form holds for this network; tried once."""
+        if self.cam_exact is None:
+            *size, channels = self.network.inputs[0].shape[1:]
+            self.cam_exact = len(size) == 2 and cam_support(self.network, (size[0], size[1]), channels)[0]
+        return self.cam_exact
+
+    def close(self) -> None:
+        """See ``Session.close``."""
+        self._network = self._scores = None
+        self._kept.clear()
+
+
+def check_batch(batch: PixelBatch, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """ModelError where a batch is not (N, *shape) of ``dtype``."""
+    if batch.ndim != 4 or batch.shape[1:] != tuple(shape) or batch.dtype != dtype:
+        raise ModelError(
+            f"the model takes pixels {dtype} (N, {', '.join(map(str, shape))}), not {batch.dtype} {batch.shape}"
+        )
+
+
+def chunks(batch: PixelBatch) -> list[PixelBatch]:
+    """The batch in parts of at most ``CHUNK`` pictures; none where it is empty, which oneDNN cannot take."""
+    return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
+
+
+def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values; ModelError where one is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "the network gave values that are no numbers; its weights are broken, retrain or copy the model anew"
+        )
+    return values
+
+
+def open_keras(folder: ModelFolder, device: str, threads: int | None, format: str = "keras") -> KerasSession:
+    """A session over one of ``FORMATS``: the network is rebuilt from the record, the file read as plain arrays.
+
+    threads: taken where TensorFlow has not run yet in this process; it keeps its number afterwards.
+    """
+    place = place_of(device, threads)
+    with tf.device(place):
+        return KerasSession(load_network(folder, format), folder.record.task, place)
+
+
+def load_network(folder: ModelFolder, format: str | None = None) -> Any:
+    """The published Keras network; ModelError where the file is unsafe or does not fit the record.
+
+    format: one of ``FORMATS``; None takes the first that the folder has.
+    """
+    have = folder.record.formats
+    path = folder.file_for(format or next((name for name in FORMATS if name in have), "keras"))
+    check_keras_file(path)
+    state = random.getstate()  # Keras draws the first weights' seeds from it, and they are replaced
+    try:
+        network = rebuild(folder.record)
+    finally:
+        random.setstate(state)
+    load_weights(network, path, folder.title)
+    return network
+
+
+def load_weights(network: Any, path: Path, title: str) -> None:
+    """Take the arrays of a checked file; ModelError where they do not fit."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras names each missing layer before it refuses
+            network.load_weights(path)
+    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
+        text = " ".join(str(error).split())[:160]
+        raise ModelError(f"{title}: the weights in {path.name} do not fit its record: {text}") from None
+
+
+def place_of(device: str, threads: int | None) -> str:
+    """TensorFlow's name of the first device that ``device`` stands for; ConfigError for one that is absent."""
+    prepare(threads)
+    return f"/{choose_devices(device)[0]}"

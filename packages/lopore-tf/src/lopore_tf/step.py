@@ -1,0 +1,211 @@
+"""One optimiser step as graphs that are traced once: forward, backward, update, averaging, on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.contracts import Batch, LearnRequest, Scores
+from lopore.errors import RunError
+from lopore.run.trials import StepPlan
+
+from .distributed import add_up, here, joined, put
+from .freezing import every_layer
+from .losses import image_loss
+from .network import to_scores
+from .optimizer import Updater, clipped
+from .start import tf
+from .training_mode import Share, training_mode
+
+REPLICA_SEED, BATCH_SEED = 1_000_003, 7_000_003
+"""Far beyond the layers and steps there are: each device, and each batch of a group, drops other features."""
+
+
+class Step:
+    """The arithmetic of a request on its network, averaged network and optimiser.
+
+    A graph takes batches of any size. ``compile`` makes XLA translate it, once for each size that comes.
+    """
+
+    def __init__(
+        self,
+        request: LearnRequest,
+        network: Any,
+        averaged: Any,
+        frozen: frozenset[int],
+        updater: Updater,
+        strategy: Any,
+    ) -> None:
+        self.request, self.network, self.averaged = request, network, averaged
+        self.frozen, self.updater, self.strategy = frozen, updater, strategy
+        self.replicas = int(strategy.num_replicas_in_sync)
+        self.loss = image_loss(request.loss, request.task, request.class_weights)
+        self.trained = updater.variables
+        self.pairs = _pairs(network, averaged, frozen)
+        self.added: list[Any] = []
+        self.share = Share()
+        self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._scores = tf.function(self._predict_everywhere, input_signature=[self._pixels])
+
+    @property
+    def _pixels(self) -> Any:
+        asked = self.request.network
+        return tf.TensorSpec((None, *asked.size, asked.channels), tf.uint8 if asked.depth == 8 else tf.uint16)
+
+    @property
+    def _targets(self) -> Any:
+        several = self.request.task == "multilabel"
+        return tf.TensorSpec(
+            (None, len(self.request.classes)) if several else (None,), tf.float32 if several else tf.int64
+        )
+
+    def run(
+        self, plan: StepPlan, group: Sequence[Batch], numbers: NDArray[Any], seed: Sequence[int], scale: float,
+        average: float,
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """One update by the mean loss over a group of batches.
+
+        numbers: of ``Updater.numbers``. seed: two integers of this step. scale: of the loss. average: weight of the
+        averaged weights as they are. Returns (sum of the image losses, whether all gradients were finite), tensors.
+        """
+        whole = sum(len(batch.pixels) if batch.whole is None else batch.whole for batch in group)
+        settings = np.array([1.0 / whole, scale, 1.0 - average], np.float32)
+        if self.request.accumulate == 1:
+            total, finite = self._call(plan, "step", *_arrays(group[0]), settings, np.asarray(seed), numbers)
+            return self._sum(total), self._first(finite)
+        parts = []
+        for number, batch in enumerate(group):
+            own = np.asarray([seed[0], seed[1] + number * BATCH_SEED])
+            parts.append(self._sum(self._call(plan, "add", *_arrays(batch), settings, own)))
+        return tf.add_n(parts), self._first(self._call(plan, "move", settings, numbers))
+
+    def _sum(self, told: Any) -> Any:
+        parts = self.strategy.experimental_local_results(told)
+        return parts[0] if len(parts) == 1 else sum(tf.identity(part) for part in parts)
+
+    def _first(self, told: Any) -> Any:
+        return self.strategy.experimental_local_results(told)[0]
+
+    def scores(self, pixels: NDArray[Any]) -> Scores:
+        """Probabilities (N, K), computed in single precision."""
+        parts = self.strategy.experimental_local_results(self._scores(tf.convert_to_tensor(pixels)))
+        return joined([part.numpy() for part in parts], len(pixels))
+
+    def _call(self, plan: StepPlan, kind: str, *arguments: Any) -> Any:
+        key = plan.precision, kind
+        if key not in self._graphs:
+            if kind == "add" and not self.added:
+                with self.strategy.scope():
+                    self.added = [tf.Variable(tf.zeros(each.shape), trainable=False) for each in self.trained]
+            self._graphs[key] = self._compiled(*key)
+        try:
+            return self._graphs[key](*arguments)
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError, tf.errors.InternalError) as error:
+            if not self.request.compile:
+                raise
+            text = " ".join(str(error).split())[:160]
+            raise RunError(f"XLA failed here ({text}); set training.compile: false") from None
+
+    def _compiled(self, precision: str, kind: str) -> Callable[..., Any]:
+        settings, seed = tf.TensorSpec((3,), tf.float32), tf.TensorSpec((2,), tf.int64)
+        numbers = tf.TensorSpec((len(self.updater.groups), 3), tf.float32)
+        kinds: dict[str, tuple[list[Any], Callable[..., Any]]] = {
+            "step": ([self._pixels, self._targets, settings, seed, numbers], self._step),
+            "add": ([self._pixels, self._targets, settings, seed], self._add),
+            "move": ([settings, numbers], self._move),
+        }
+        signature, body = kinds[kind]
+
+        def replica(*arguments: Any) -> Any:
+            return body(precision, *arguments)
+
+        inner = tf.function(replica, jit_compile=True) if self.request.compile else replica
+
+        def everywhere(*arguments: Any) -> Any:
+            with training_mode(self.network, precision, self.frozen, self.share):
+                return self.strategy.run(inner, arguments)
+
+        return tf.function(everywhere, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+    def _step(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any, numbers: Any) -> Any:
+        total, gradients = self._gradients(precision, pixels, targets, settings, seed)
+        return total, self._update(precision, gradients, settings, numbers)
+
+    def _add(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any) -> Any:
+        total, gradients = self._gradients(precision, pixels, targets, settings, seed)
+        for kept, gradient in zip(self.added, gradients, strict=True):
+            put(kept, tf.convert_to_tensor(kept) + gradient)
+        return total
+
+    def _move(self, precision: str, settings: Any, numbers: Any) -> Any:
+        finite = self._update(precision, [tf.convert_to_tensor(kept) for kept in self.added], settings, numbers)
+        for kept in self.added:
+            put(kept, tf.zeros(kept.shape))
+        return finite
+
+    def _gradients(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any) -> tuple[Any, list[Any]]:
+        """(sum of this device's losses, gradients of its share of the mean loss, scaled)."""
+        pixels, targets, weights = here(self.replicas, pixels, targets)
+        own = tf.cast(seed, tf.int32)
+        if self.replicas > 1:
+            own += [tf.distribute.get_replica_context().replica_id_in_sync_group * REPLICA_SEED, 0]
+        self.share.seed, self.share.weights, self.share.replicas = own, weights, self.replicas
+        watched = [variable.value for variable in self.trained]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(watched)
+            logits = self.network(pixels, training=True)
+            losses = self.loss(tf.cast(logits, tf.float32), targets)
+            total = tf.reduce_sum(losses if weights is None else losses * weights)
+            share = total * settings[0] * settings[1]
+        gradients = tape.gradient(share, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        self.share.seed = self.share.weights = None
+        return tf.cast(total, tf.float64), [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    def _update(self, precision: str, gradients: list[Any], settings: Any, numbers: Any) -> Any:
+        gradients = add_up(gradients, self.replicas)
+        finite = tf.constant(True)
+        if precision == "fp16":
+            gradients = [gradient / settings[1] for gradient in gradients]
+            finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+            tf.cond(finite, lambda: self._apply(gradients, numbers), lambda: False)
+        else:
+            self._apply(gradients, numbers)
+        for own, new in self.pairs:
+            old, value = tf.convert_to_tensor(own.value), tf.convert_to_tensor(new.value)
+            put(own.value, old + (value - old) * settings[2] if old.dtype.is_floating else value)
+        return finite
+
+    def _apply(self, gradients: list[Any], numbers: Any) -> bool:
+        longest = self.request.optimizer.clip_norm
+        self.updater.apply(gradients if longest is None else clipped(gradients, longest), numbers)
+        return True
+
+    def _predict_everywhere(self, pixels: Any) -> Any:
+        return self.strategy.run(self._predict, (pixels,))
+
+    def _predict(self, pixels: Any) -> Any:
+        network = self.network if self.averaged is None else self.averaged
+        return to_scores(network(here(self.replicas, pixels)[0], training=False), self.request.task)
+
+
+def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
+    if batch.targets is None:
+        raise RunError("a training batch has no targets; give every picture of the training split a label")
+    kind = np.float32 if batch.targets.ndim > 1 else np.int64
+    return batch.pixels, np.asarray(batch.targets, kind)
+
+
+def _pairs(network: Any, averaged: Any, frozen: frozenset[int]) -> list[tuple[Any, Any]]:
+    """(averaged, trained) weights and statistics of the layers that may move."""
+    if averaged is None:
+        return []
+    layers = zip(every_layer(averaged), every_layer(network), strict=True)
+    return [
+        pair
+        for mean, own in layers
+        if id(own) not in frozen
+        for pair in zip(mean.weights, own.weights, strict=True)
+    ]  # fmt: skip

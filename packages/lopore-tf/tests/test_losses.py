@@ -1,0 +1,62 @@
+"""The losses of the two frameworks are one: any logits, any targets, any setting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lopore.config import Loss
+from lopore.contracts import Task
+from lopore_tf.losses import image_loss
+from lopore_tf.start import tf
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lopore_torch")
+
+LOGITS = arrays(np.float32, (5, 3), elements=st.floats(-12, 12, width=32))
+LOSSES = st.builds(
+    Loss,
+    name=st.sampled_from(["cross-entropy", "focal"]),
+    focal_gamma=st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0]),
+    label_smoothing=st.sampled_from([0.0, 0.1, 0.5]),
+)
+WEIGHTS = st.none() | st.tuples(*[st.floats(0.1, 9)] * 3)
+
+
+@given(logits=LOGITS, picks=st.integers(0, 3**5 - 1), loss=LOSSES, weights=WEIGHTS)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+@settings(max_examples=60, deadline=None)
+def test_loss_and_gradient_are_those_of_lopore_torch(
+    task: Task, logits: np.ndarray, picks: int, loss: Loss, weights: tuple[float, ...] | None
+) -> None:
+    from lopore_torch.losses import image_loss as torch_loss
+
+    targets = np.array([picks // 3**place % 3 for place in range(5)])
+    if task == "binary":
+        logits, targets, weights = logits[:, :1], targets % 2, weights and weights[:2]
+    elif task == "multilabel":
+        targets = np.stack([targets > 0, targets > 1, targets == 1], axis=1).astype(np.float32)
+    theirs_in = torch.tensor(logits, requires_grad=True)
+    theirs = torch_loss(loss, task, None if weights is None else torch.tensor(weights))(
+        theirs_in, torch.from_numpy(targets)
+    )
+    theirs.sum().backward()
+    ours_in = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(ours_in)
+        ours = image_loss(loss, task, weights)(ours_in, tf.constant(targets))
+    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(tape.gradient(ours, ours_in).numpy(), theirs_in.grad.numpy(), rtol=2e-3, atol=2e-4)
+
+
+@given(logits=LOGITS, cut=st.integers(0, 5), loss=LOSSES)
+@settings(max_examples=20, deadline=None)
+def test_the_losses_of_two_shares_add_up_to_those_of_the_whole_batch(logits: np.ndarray, cut: int, loss: Loss) -> None:
+    targets = np.array([0, 1, 2, 2, 1])
+    each = image_loss(loss, "multiclass", (1.0, 2.0, 5.0))
+    whole = float(tf.reduce_sum(each(logits, targets)))
+    parts = [tf.reduce_sum(each(logits[:cut], targets[:cut])), tf.reduce_sum(each(logits[cut:], targets[cut:]))]
+    assert whole == pytest.approx(float(parts[0] + parts[1]), rel=1e-5)

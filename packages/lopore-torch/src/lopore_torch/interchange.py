@@ -1,0 +1,96 @@
+"""Weights between frameworks: what ``lopore convert`` takes from a model of this package and gives to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lopore.contracts import NamedWeights
+from lopore.errors import ConfigError, ModelError
+from lopore.registry import discover
+
+from .backbones import OWN_PACKAGE, head_prefixes, known_name, rebuild
+from .learner import PUBLISHED_FILE
+from .predict import load_network
+from .weights import prefixes
+
+if TYPE_CHECKING:
+    from lopore.model import ModelFolder, ModelRecord
+
+BODY, HEAD, NORMALISE = "body.", "head.", "normalise."
+COUNTER, STATISTIC = ".num_batches_tracked", ".running_mean"
+
+
+def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
+    """The weights of a model folder as ``NamedWeights``; ConfigError for U-Nets and other packages' networks."""
+    _refuse_without_twin(folder.record)
+    network = load_network(folder)
+    heads = head_prefixes(network)
+    if len(heads) != 1:
+        raise ConfigError(f"{folder.title}: {backbone_of(folder.record)} has {len(heads)} classifiers and no twin")
+    given = {}
+    for name, value in network.state_dict().items():
+        if name.endswith(COUNTER):
+            continue
+        if name.startswith(NORMALISE):
+            given[name] = value.reshape(-1).numpy()
+        elif name.startswith(heads):
+            given[HEAD + name.removeprefix(heads[0])] = value.numpy()
+        else:
+            given[name.removeprefix(BODY)] = value.numpy()
+    return given
+
+
+def take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+    """Write ``model_best.pth`` from ``NamedWeights``; ModelError where they do not fit the record's network."""
+    _refuse_without_twin(record)
+    state = _state(backbone_of(record), weights)
+    network = rebuild(record, state)
+    torch.save(dict(network.state_dict()), folder / PUBLISHED_FILE)
+    return [PUBLISHED_FILE]
+
+
+def _state(name: str, weights: NamedWeights) -> Mapping[str, Tensor]:
+    """A state dict of ``Classifier``; the counters of batches, which no result depends on, begin at nought."""
+    import timm
+
+    config = timm.models.get_pretrained_cfg(name)
+    classifier = prefixes(config.classifier if config else None)
+    if len(classifier) != 1:
+        raise ConfigError(f"timm's '{name}' has {len(classifier)} classifiers; it has no twin")
+    state: dict[str, Tensor] = {}
+    for key, array in weights.items():
+        tensor = torch.from_numpy(np.array(array, np.float32))
+        if key.startswith(NORMALISE):
+            state[key] = tensor.reshape(-1, 1, 1)
+            continue
+        name = f"{BODY}{classifier[0]}{key.removeprefix(HEAD)}" if key.startswith(HEAD) else BODY + key
+        state[name] = tensor
+        if name.endswith(STATISTIC):
+            state[name.removesuffix(STATISTIC) + COUNTER] = torch.zeros((), dtype=torch.int64)
+    return state
+
+
+def backbone_of(record: ModelRecord) -> str:
+    """The name of a record's network, without the framework."""
+    return str(record.architecture.get("backbone", record.backbone)).removeprefix("torch/")
+
+
+def _refuse_without_twin(record: ModelRecord) -> None:
+    """ConfigError where no other framework can have this network."""
+    title, name = f"{record.name}/{record.version}", backbone_of(record)
+    if record.task == "segmentation":
+        raise ConfigError(f"{title} is a U-Net and has no twin in another framework; export to onnx instead")
+    source = discover().backbones.sources.get(f"torch/{name}", OWN_PACKAGE)
+    if source.split(" ")[0] != OWN_PACKAGE:
+        raise ConfigError(f"{title}: {name} of {source} has no twin in another framework; export to onnx instead")
+    try:
+        known_name(name)
+    except ConfigError as error:
+        raise ModelError(f"{title}: {error}") from None
