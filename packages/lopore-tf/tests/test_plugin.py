@@ -43,8 +43,8 @@ def test_it_registers_without_problems_and_offers_every_kind_but_enhancers() -> 
 
 
 def test_every_offered_network_has_an_architecture_and_its_offline_weights() -> None:
+    from lopore.pretrained import OFFLINE
     from lopore_tf.architectures import ARCHITECTURES
-    from lopore_tf.weights import OFFLINE
 
     assert set(ARCHITECTURES) == set(CLASSIFIERS)
     offered = Registry.from_plugins({"lopore-tf": plugin}).backbones

@@ -140,6 +140,11 @@ class Registry:
             raise PluginError("; ".join([self.backbones.unknown(key), *failed]))
         return self.backbones[key]
 
+    def outside_backbone(self, framework: str, name: str) -> Backbone | None:
+        """The backbone of this name where a package that is not lopore's offers it, else None."""
+        key = f"{framework}/{name}"
+        return self.backbones[key] if key in self.backbones and not is_own(self.backbones.sources[key]) else None
+
     def presets(self) -> dict[str, tuple[dict[str, Any], ...]]:
         """Named enhancement chains of all enhancers, by title."""
         return {title: tuple(dict(step) for step in steps) for title, steps in self.chains.items()}

