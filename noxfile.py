@@ -12,8 +12,8 @@ PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path /
 PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
-    "pytest", "pytest-timeout", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx", "grad-cam", "captum",
-    "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
+    "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx",
+    "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
@@ -21,6 +21,7 @@ EXTRAS = {
     "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 EXAMPLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*/src"))
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -38,7 +39,8 @@ def tests(session: nox.Session) -> None:
     """All packages together, with the real libraries and, where Chromium is installed, a real browser."""
     _install(session, *PACKAGES)
     session.install(*PINS, *TEST_TOOLS)
-    session.run("pytest", *session.posargs)
+    # A file's tests share costly fixtures and stay together; a thread for each process, since they share the cores.
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(name="tests-of", default=False)

@@ -30,6 +30,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "packages/lopore-core/src/lopore/contracts.py": "hooks.md",
     **{f"packages/{name}/README.md": f"packages/{name}.md" for name in PACKAGES},
+    "examples/README.md": "examples/index.md",
     **{f"examples/{name}/README.md": f"examples/{name}.md" for name in EXAMPLES},
 }
 """Path in the repository -> page of the site that shows it."""
@@ -51,7 +52,7 @@ def _filled(item: Any) -> Any:
             *({f"lopore {name}": f"commands/{name}.md"} for name in COMMANDS),
         ],
         "PACKAGES": [{name: f"packages/{name}.md"} for name in PACKAGES],
-        "EXAMPLES": [{name: f"examples/{name}.md"} for name in EXAMPLES],
+        "EXAMPLES": ["examples/index.md", *({name: f"examples/{name}.md"} for name in EXAMPLES)],
     }
     if isinstance(item, dict):
         return {title: _filled(below) for title, below in item.items()}

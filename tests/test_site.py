@@ -154,7 +154,7 @@ def test_marks_for_the_tests_are_not_shown(site: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What the site is made from, to be broken."""
-    for name in ("docs", "packages"):
+    for name in ("docs", "examples", "packages"):
         ignored = shutil.ignore_patterns("tests", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for place in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "configs"):

@@ -325,9 +325,3 @@ def test_other_tasks_train_too(task: str, loss: str) -> None:
 def test_a_device_that_is_absent_is_refused(device: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         TensorFlowLearner(request(device=device))
-
-
-def test_segmentation_is_refused_with_the_trainer_that_has_it() -> None:
-    asked = request("unet-resnet18", task="segmentation", network_outputs=3, network_segmentation=True)
-    with pytest.raises(ConfigError, match="trainer: torch"):
-        TensorFlowLearner(asked)

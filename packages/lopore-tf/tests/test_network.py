@@ -161,7 +161,6 @@ def test_a_record_that_describes_no_network_is_refused(facts: dict[str, Any], sa
     ("request_", "said"),
     [
         (asked("resnet19"), "resnet18"),
-        (asked("unet-resnet18", segmentation=True), "no U-Net"),
         (asked(mean=(0.1, 0.2)), "2 values for 1 channels"),
     ],
 )

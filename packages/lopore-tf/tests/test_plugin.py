@@ -7,7 +7,7 @@ import sys
 
 from lopore.registry import Registry
 from lopore_tf import plugin
-from lopore_tf.plugin import CLASSIFIERS
+from lopore_tf.plugin import CLASSIFIERS, ENCODERS
 
 LOOK = """
 import sys
@@ -32,7 +32,9 @@ print("alive")
 def test_it_registers_without_problems_and_offers_every_kind_but_enhancers() -> None:
     registry = Registry.from_plugins({"lopore-tf": plugin})
     assert registry.problems == ()
-    assert set(registry.backbones) == {f"tf/{name}" for name in CLASSIFIERS}
+    unets = {f"unet-{name}" for name in ENCODERS}
+    assert set(registry.backbones) == {f"tf/{name}" for name in (*CLASSIFIERS, *unets)}
+    assert {backbone.name for backbone in registry.backbones.values() if backbone.segmentation} == unets
     assert set(registry.trainers) == {"tf"}
     assert {"tf/onnx", "tf/h5", "tf/saved_model"} <= set(registry.exporters)
     opened = {format for predictor in registry.predictors.values() for format in predictor.formats}
@@ -45,10 +47,13 @@ def test_it_registers_without_problems_and_offers_every_kind_but_enhancers() -> 
 def test_every_offered_network_has_an_architecture_and_its_offline_weights() -> None:
     from lopore.pretrained import OFFLINE
     from lopore_tf.architectures import ARCHITECTURES
+    from lopore_tf.segmentation import TAPS
 
     assert set(ARCHITECTURES) == set(CLASSIFIERS)
+    assert set(TAPS) == set(ENCODERS) <= set(CLASSIFIERS)
     offered = Registry.from_plugins({"lopore-tf": plugin}).backbones
-    assert {name for name in CLASSIFIERS if "offline" in offered[f"tf/{name}"].pretrained} == set(OFFLINE)
+    with_weights = {name for name, backbone in offered.items() if "offline" in backbone.pretrained}
+    assert with_weights == {f"tf/{prefix}{name}" for prefix in ("", "unet-") for name in OFFLINE}
 
 
 def test_discovery_wakes_no_framework() -> None:

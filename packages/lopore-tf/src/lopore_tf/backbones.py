@@ -1,4 +1,4 @@
-"""Network builders: twins of timm's classifiers in Keras layers, grey or colour, pretrained or not."""
+"""Network builders: twins of timm's classifiers in Keras layers and U-Nets over them, grey or colour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from lopore.registry import call_entry, discover
 from .architectures import ARCHITECTURES, Architecture
 from .architectures.layers import activation, convolution
 from .naming import load_state, state_names, state_shapes
-from .network import FEATURES, HEAD, NORMALISE, PIXELS, split
+from .network import FEATURES, HEAD, NORMALISE, PIXELS, is_head, is_segmenter, split
+from .segmentation import UNET, check_size, encoder_of, unet_logits
 from .start import keras
 from .weights import Pretrained, find_pretrained
 
@@ -33,34 +34,37 @@ Normalisation = tuple[Sequence[float], Sequence[float]]
 
 
 def build(request: NetworkRequest) -> Any:
-    """The Keras model of a request; ConfigError for an unknown name or for segmentation, which is not built here.
+    """The Keras model of a request; ConfigError for an unknown name or an impossible size.
 
-    Input ``pixels`` (N, H, W, C) uint8 or uint16 by ``request.depth``; output logits (N, outputs) float32. Layers
-    ``normalise``, ``features`` and ``head`` have these names. Where another package offers the backbone, its own
-    ``build`` makes the network.
+    Input ``pixels`` (N, H, W, C) uint8 or uint16 by ``request.depth``; output logits (N, outputs) float32, of a U-Net
+    (N, H, W, outputs): channels come last inside Keras, and sessions and exports turn them. Layers ``normalise``,
+    ``features`` and ``head`` have these names; a U-Net's last features may have another. Where another package offers
+    the backbone, its own ``build`` makes the network.
     """
     outside = discover().outside_backbone("tf", request.backbone)
     if outside is not None:
         return _built_outside(outside, request)
     architecture = known_architecture(request.backbone, segmentation=request.segmentation)
-    found = find_pretrained(request, request.backbone)
+    found = find_pretrained(request, request.backbone.removeprefix(UNET))
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:
         return assemble(request, architecture, normalisation(mean, std, request.depth))
     state, mean, std = _fitted(found, architecture, mean, std, request.channels)
     planes = state[f"{architecture.stem}.weight"].shape[1]
     model = assemble(request, architecture, normalisation(mean, std, request.depth, planes))
-    wanted = [name for name in state_names(model) if not name.startswith(f"{HEAD}.")]
+    wanted = [name for name in state_names(model) if not is_head(name.rpartition(".")[0])]
     load_state(model, state, wanted, source=f"the weights of {request.backbone}")
     return model
 
 
 def known_architecture(name: str, *, segmentation: bool = False) -> Architecture:
-    """The architecture of a name; ConfigError naming near names, and where there is no U-Net."""
+    """The architecture of a name, of a U-Net that of its encoder; ConfigError naming near names."""
     import difflib
 
-    if segmentation or name.startswith("unet-"):
-        raise ConfigError(f"lopore-tf builds no U-Net ('{name}'); train segmentation with trainer: torch")
+    if segmentation:
+        return ARCHITECTURES[encoder_of(name)]
+    if name.startswith(UNET):
+        raise ConfigError(f"'{name}' is for task: segmentation; take {name.removeprefix(UNET)} for other tasks")
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     near = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.6) or list(ARCHITECTURES)
@@ -71,7 +75,8 @@ def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
     source = discover().backbones.sources[backbone.key]
     model = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
     layers = {layer.name: layer for layer in model.layers} if isinstance(model, keras.Model) else {}
-    if not {FEATURES, HEAD} <= layers.keys() or not isinstance(layers.get(NORMALISE), keras.layers.Rescaling):
+    wanted = {HEAD} if request.segmentation else {FEATURES, HEAD}
+    if not wanted <= layers.keys() or not isinstance(layers.get(NORMALISE), keras.layers.Rescaling):
         raise PluginError(
             f"backbone '{backbone.key}' of {source} built a {type(model).__name__}; it returns a Keras model of raw "
             "pixels with a Rescaling layer named 'normalise' and layers named 'features' and 'head'"
@@ -105,7 +110,12 @@ def assemble(request: NetworkRequest, architecture: Architecture, applied: Norma
     """An untrained network that normalises by ``applied``; its planes may be one more than the channels."""
     dtype = "uint8" if request.depth == 8 else "uint16"
     pixels = keras.Input((*request.size, request.channels), dtype=dtype, name=PIXELS)
-    features = architecture.features(_normalised(pixels, applied, request.channels), last=FEATURES)
+    planes = _normalised(pixels, applied, request.channels)
+    if request.segmentation:
+        check_size(request.size)
+        logits = unet_logits(pixels, planes, encoder_of(request.backbone), architecture, request.outputs)
+        return keras.Model(pixels, logits, name=request.backbone)
+    features = architecture.features(planes, last=FEATURES)
     pooled = _pooled(features, architecture)
     if request.dropout:
         pooled = keras.layers.Dropout(request.dropout, name="dropout")(pooled)
@@ -209,11 +219,13 @@ def _recorded(record: ModelRecord) -> Normalisation:
 
 def outputs_of(record: ModelRecord) -> int:
     """Logits a record's task needs."""
-    return 1 if record.task == "binary" else len(record.classes)
+    return {"binary": 1, "segmentation": len(record.classes) + 1}.get(record.task, len(record.classes))
 
 
 def cam_support(model: Any, size: tuple[int, int], channels: int) -> tuple[bool, str]:
     """Whether Grad-CAM has a closed form here, and if not, why: the head must see features only through their mean."""
+    if is_segmenter(model):
+        return False, "segmentation shows its own maps"
     features, head = split(model)
     dtype = model.inputs[0].dtype
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (2, *size, channels), dtype=dtype)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lopore.contracts import Task
 
 from .backbones import cam_support
-from .graphs import freeze_all
+from .graphs import MAPS, SCORES, freeze_all
+from .network import is_segmenter
 from .predict import load_network
 from .saved_model import FOLDER, INPUT, SIGNATURE, write_saved_model
 from .start import keras, tf
@@ -27,7 +28,8 @@ def export_h5(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "model.h5"``: raw pixels to **probabilities** (N, K) in the order of the record's classes.
 
     ``keras.models.load_model("model.h5")`` and one call give what lopore gives: normalisation is the first layer, and
-    softmax or sigmoid the last. ``.keras`` holds the logits instead, because training and heat maps need them.
+    softmax or sigmoid the last. ``.keras`` holds the logits instead, because training and heat maps need them. Of a
+    segmentation model the call gives two arrays: the scores, and the maps (N, K, H, W).
     """
     network = load_network(folder)
     with _quiet():
@@ -36,13 +38,28 @@ def export_h5(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
 
 
 def probabilities(network: Any, task: Task) -> Any:
-    """The network with ``network.to_scores`` behind it as standard layers: a Keras model that gives (N, K)."""
+    """The network with ``network.to_scores`` behind it as standard layers: a Keras model that gives (N, K).
+
+    Of a segmentation model it gives [(N, K), (N, K, H, W)].
+    """
     logits = network.outputs[0]
+    if is_segmenter(network):
+        return keras.Model(network.inputs, _scores_and_maps(logits))
     if task == "binary":
         no = keras.layers.Rescaling(-1.0, dtype="float32", name="negative")(logits)
         logits = keras.layers.Concatenate(dtype="float32", name="both_classes")([no, logits])
     kind = "softmax" if task == "multiclass" else "sigmoid"
     return keras.Model(network.inputs, keras.layers.Activation(kind, dtype="float32", name="scores")(logits))
+
+
+def _scores_and_maps(logits: Any) -> list[Any]:
+    """As ``network.to_maps``: once classes stand in front, cropping the first "row" leaves out the background."""
+    layers = keras.layers
+    classes_first = layers.Permute((3, 1, 2), dtype="float32", name="classes_first")
+    pixels = classes_first(layers.Activation("softmax", dtype="float32", name="every_class")(logits))
+    maps = layers.Cropping2D(((1, 0), (0, 0)), data_format="channels_last", dtype="float32", name=MAPS)(pixels)
+    largest = layers.GlobalMaxPooling2D(data_format="channels_first", dtype="float32", name=SCORES)
+    return [largest(maps), maps]
 
 
 def export_weights(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
@@ -55,7 +72,8 @@ def export_saved_model(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "saved_model"``, which TensorFlow Serving takes as it is.
 
     Signature ``serving_default``: ``pixels`` (batch, H, W, C) uint8 or uint16 to ``scores`` (batch, K) float32 and,
-    where exact, ``cam`` and ``cam_plus`` (batch, K, h, w). The batch is free; weights are constants of the graph.
+    where exact, ``cam`` and ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W). The batch is
+    free; weights are constants of the graph.
     """
     network, recipe = load_network(folder), folder.record.preprocessing
     exact, reason = cam_support(network, recipe.size, recipe.channels)

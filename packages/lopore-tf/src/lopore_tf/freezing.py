@@ -9,7 +9,7 @@ from typing import Any
 from lopore.config import Optimizer
 from lopore.errors import ConfigError
 
-from .network import FEATURES, HEAD
+from .network import FEATURES, is_head
 from .optimizer import Group
 from .start import keras
 
@@ -28,7 +28,8 @@ def every_layer(network: Any) -> Iterator[Any]:
 
 
 def stages(network: Any) -> list[list[Any]]:
-    """Layers with weights from stem to last stage, as timm groups its parameters; the head is left out.
+    """Layers with weights from stem to last stage, as timm groups its parameters; the head, and a U-Net's
+    decoder, are left out.
 
     What stands between the last stage and the features belongs to that stage; what stands behind the features, such as
     MobileNetV3's last convolution, is one more. Of a network that names no stages every layer with weights is one.
@@ -38,7 +39,7 @@ def stages(network: Any) -> list[list[Any]]:
     for layer in every_layer(network):
         found = _STAGE.match(layer.name)
         current = found[1] if found else current
-        if layer.weights and layer.name != HEAD:
+        if layer.weights and not is_head(layer.name):
             groups.setdefault(current, []).append(layer)
         if layer.name == FEATURES:
             current = FEATURES
@@ -64,7 +65,7 @@ def groups_of(network: Any, frozen: frozenset[int], config: Optimizer) -> list[G
     found: dict[tuple[bool, bool], list[Any]] = {}
     for layer in every_layer(network):
         for variable in layer.trainable_weights if id(layer) not in frozen else ():
-            found.setdefault((layer.name == HEAD, len(variable.shape) > 1), []).append(variable)
+            found.setdefault((is_head(layer.name), len(variable.shape) > 1), []).append(variable)
     return [
         Group(tuple(members), config.head_factor if head else 1.0, config.weight_decay if decays else 0.0)
         for (head, decays), members in found.items()

@@ -11,7 +11,7 @@ from lopore.contracts import HeatMaps, PixelBatch
 
 from .backbones import PLANES, normalisation_of
 from .graphs import trace
-from .network import NORMALISE, class_logits
+from .network import NORMALISE, class_scores
 from .predict import KerasSession, chunks
 from .start import keras, tf
 
@@ -35,6 +35,7 @@ def body_of(network: Any) -> tuple[Any, Any]:
 def explain_saliency(session: KerasSession, batch: PixelBatch, class_index: int) -> HeatMaps:
     """|d logit / d pixel| for pixels scaled to 0..1, largest over channels: (N, H, W) float32.
 
+    For segmentation the logit is the class's mean over the pixels, here and in ``attributions``.
     Source: Simonyan et al., arXiv:1312.6034.
     """
     session.check(batch)
@@ -45,11 +46,11 @@ def explain_saliency(session: KerasSession, batch: PixelBatch, class_index: int)
 
 
 def _slopes(body: Any, planes: Any, index: Any) -> Any:
-    """d(logit of one class) / d(planes), of the planes' shape."""
+    """d(``class_scores`` of one class) / d(planes), of the planes' shape."""
     with tf.GradientTape() as tape:
         tape.watch(planes)
-        logits = tf.gather(class_logits(body(planes, training=False)), index, axis=1)
-    return tape.gradient(logits, planes)
+        scores = class_scores(body(planes, training=False), index)
+    return tape.gradient(scores, planes)
 
 
 def _slope_function(network: Any) -> Any:

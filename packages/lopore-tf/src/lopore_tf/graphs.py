@@ -10,10 +10,10 @@ import numpy as np
 from lopore.contracts import Task
 
 from . import cam
-from .network import split, to_scores
+from .network import is_segmenter, split, to_maps, to_scores
 from .start import tf
 
-SCORES, CAM, CAM_PLUS = "scores", "cam", "cam_plus"
+SCORES, CAM, CAM_PLUS, MAPS = "scores", "cam", "cam_plus", "maps"
 """What exported files call their outputs, as lopore-torch's do."""
 
 
@@ -43,7 +43,12 @@ def pixels_of(network: Any) -> Any:
 
 
 def freeze_scores(network: Any, task: Task) -> Any:
-    """pixels -> [scores (N, K), features (N, h, w, C)]: all that prediction and Grad-CAM need, in one run."""
+    """pixels -> [scores (N, K), features (N, h, w, C)]: all that prediction and Grad-CAM need, in one run.
+
+    Of a segmentation model: [scores (N, K), maps (N, K, H, W)].
+    """
+    if is_segmenter(network):
+        return _freeze_maps(network)
     features_of, head = split(network)
 
     def run(pixels: Any) -> tuple[Any, Any]:
@@ -53,11 +58,22 @@ def freeze_scores(network: Any, task: Task) -> Any:
     return freeze(run, pixels_of(network))
 
 
-def freeze_all(network: Any, task: Task, *, exact: bool) -> tuple[Any, list[str]]:
-    """The graph that exports carry and its outputs' names: scores and, where Grad-CAM is ``exact``, both maps.
+def _freeze_maps(network: Any) -> Any:
+    def run(pixels: Any) -> tuple[Any, Any]:
+        logits = network(pixels, training=False)
+        return to_scores(logits, "segmentation"), to_maps(logits)
 
-    Maps are (N, K, h, w), as in lopore-torch's files; no gradient is left to compute when the graph runs.
+    return freeze(run, pixels_of(network))
+
+
+def freeze_all(network: Any, task: Task, *, exact: bool) -> tuple[Any, list[str]]:
+    """The graph that exports carry and its outputs' names: scores and, where Grad-CAM is ``exact``, both heat maps.
+
+    Heat maps are (N, K, h, w), as in lopore-torch's files; no gradient is left to compute when the graph runs. For
+    segmentation: scores and the maps (N, K, H, W).
     """
+    if is_segmenter(network):
+        return _freeze_maps(network), [SCORES, MAPS]
     if not exact:
         return freeze(lambda pixels: to_scores(network(pixels, training=False), task), pixels_of(network)), [SCORES]
     features_of, head = split(network)

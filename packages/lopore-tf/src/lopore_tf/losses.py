@@ -7,7 +7,6 @@ from typing import Any
 
 from lopore.config import Loss
 from lopore.contracts import Task
-from lopore.errors import ConfigError
 
 from .start import tf
 
@@ -19,7 +18,8 @@ def image_loss(loss: Loss, task: Task, class_weights: Sequence[float] | None) ->
     """The loss of each image for a task; the definitions are those of ``lopore_torch.losses``.
 
     binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
-    class_weights: (K,), of an image's true class (multilabel: of each class).
+    segmentation: (N, H, W, K + 1), (N, H, W): cross-entropy or focal loss plus soft Dice over the foreground classes.
+    class_weights: (K,), of an image's true class (multilabel: of each class; segmentation: the background weighs 1).
     """
     gamma = loss.focal_gamma if loss.name == "focal" else 0.0
     smoothing = loss.label_smoothing
@@ -30,7 +30,9 @@ def image_loss(loss: Loss, task: Task, class_weights: Sequence[float] | None) ->
         return lambda logits, targets: _multilabel(logits, targets, gamma, smoothing, weights)
     if task == "multiclass":
         return lambda logits, targets: _categorical(logits, targets, gamma, smoothing, weights)
-    raise ConfigError(f"lopore-tf has no loss for task '{task}'; train it with trainer: torch")
+    if class_weights is not None:
+        weights = tf.constant([1.0, *class_weights], tf.float32)
+    return lambda logits, targets: _pixels(logits, targets, gamma, smoothing, weights)
 
 
 def _binary(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
@@ -53,10 +55,29 @@ def _two_sided(logits: Any, targets: Any, gamma: float, smoothing: float) -> Any
 
 
 def _categorical(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
-    log_p = tf.nn.log_softmax(logits, axis=1)
+    """(N, ..., K) logits and (N, ...) targets to (N, ...) losses."""
+    log_p = tf.nn.log_softmax(logits)
     if gamma > 0.0:
         # (1 - p) ** gamma: its gradient at p = 1 is unbounded for gamma under 1, hence the floor
         log_p = log_p * tf.maximum(1.0 - tf.exp(log_p), 1e-8) ** gamma
-    true = tf.gather(log_p, targets, axis=1, batch_dims=1)
-    losses = -((1.0 - smoothing) * true + smoothing * tf.reduce_mean(log_p, axis=1))
+    true = tf.gather(log_p, targets, axis=-1, batch_dims=len(targets.shape))
+    losses = -((1.0 - smoothing) * true + smoothing * tf.reduce_mean(log_p, axis=-1))
     return losses if weights is None else losses * tf.gather(weights, targets)
+
+
+def _pixels(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
+    entropy = tf.reduce_mean(_categorical(logits, targets, gamma, smoothing, weights), axis=(1, 2))
+    return entropy + soft_dice(logits, targets)
+
+
+def soft_dice(logits: Any, targets: Any) -> Any:
+    """1 - soft Dice, mean over the foreground classes, (N,) (Milletari et al., 3DV 2016, with linear denominators).
+
+    logits: (N, H, W, K + 1), background first. targets: (N, H, W). One pixel is added above and below, so that a class
+    that is absent and not predicted costs nothing.
+    """
+    p = tf.nn.softmax(logits)[..., 1:]
+    truth = tf.one_hot(targets, logits.shape[-1], dtype=p.dtype)[..., 1:]
+    both = tf.reduce_sum(p * truth, axis=(1, 2))
+    dice = (2.0 * both + 1.0) / (tf.reduce_sum(p, axis=(1, 2)) + tf.reduce_sum(truth, axis=(1, 2)) + 1.0)
+    return 1.0 - tf.reduce_mean(dice, axis=1)

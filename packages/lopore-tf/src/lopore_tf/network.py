@@ -10,6 +10,18 @@ from .start import keras, tf
 
 PIXELS, NORMALISE, FEATURES, HEAD = "pixels", "normalise", "features", "head"
 """Names of the layers that every network has: input, normalisation, last convolutional features, logits."""
+DECODER = "decoder."
+"""What the names of a U-Net's layers between its encoder and its head begin with."""
+
+
+def is_segmenter(model: Any) -> bool:
+    """Whether a network gives logits for each pixel, (N, H, W, outputs), background first."""
+    return len(model.outputs[0].shape) == 4
+
+
+def is_head(name: str) -> bool:
+    """Whether the layer of this name is learned anew for a task: the head, and a U-Net's decoder."""
+    return name == HEAD or name.startswith(DECODER)
 
 
 def split(model: Any) -> tuple[Any, Any]:
@@ -18,8 +30,18 @@ def split(model: Any) -> tuple[Any, Any]:
     return keras.Model(model.inputs[0], features), keras.Model(features, model.outputs[0])
 
 
+def to_maps(logits: Any) -> Any:
+    """Probability of each class at each pixel, background left out: (N, H, W, K + 1) to (N, K, H, W)."""
+    return tf.transpose(tf.nn.softmax(logits, axis=3)[..., 1:], (0, 3, 1, 2))
+
+
 def to_scores(logits: Any, task: Task) -> Any:
-    """Probabilities (N, K) of logits (N, outputs); binary gives [1 - p, p]."""
+    """Probabilities (N, K) of logits (N, outputs); binary gives [1 - p, p].
+
+    segmentation: of logits (N, H, W, K + 1), the largest over the pixels.
+    """
+    if task == "segmentation":
+        return tf.reduce_max(tf.nn.softmax(logits, axis=3)[..., 1:], axis=(1, 2))
     if task == "binary":
         return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=1)
     return tf.nn.softmax(logits, axis=1) if task == "multiclass" else tf.sigmoid(logits)
@@ -28,3 +50,10 @@ def to_scores(logits: Any, task: Task) -> Any:
 def class_logits(logits: Any) -> Any:
     """One logit a class, (N, K): a single binary logit z stands for [-z, z]."""
     return tf.concat([-logits, logits], axis=1) if logits.shape[1] == 1 else logits
+
+
+def class_scores(logits: Any, index: Any) -> Any:
+    """One class's logit (N,); for segmentation, (N, H, W, K + 1), its mean over the pixels."""
+    if len(logits.shape) == 4:
+        return tf.reduce_mean(tf.gather(logits, index + 1, axis=3), axis=(1, 2))
+    return tf.gather(class_logits(logits), index, axis=1)

@@ -14,8 +14,8 @@ from lopore.errors import ModelError
 
 from . import cam
 from .backbones import cam_support
-from .graphs import CAM, CAM_PLUS, SCORES
-from .network import FEATURES, PIXELS
+from .graphs import CAM, CAM_PLUS, MAPS, SCORES
+from .network import FEATURES, PIXELS, is_segmenter
 from .onnx_layers import Graph, Value, slope, translate
 from .predict import load_network
 
@@ -35,7 +35,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "model.onnx"``; returns notes: opset, outputs, whether Grad-CAM is exact and if not, why.
 
     Input ``pixels`` (batch, H, W, C) uint8 or uint16. Outputs ``scores`` (batch, K) and, where exact, ``cam`` and
-    ``cam_plus`` (batch, K, h, w).
+    ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W).
     """
     from lopore.onnxfile import write_record
 
@@ -60,8 +60,13 @@ def to_onnx(network: Any, task: Task, *, exact: bool) -> onnx.ModelProto:
     steps = steps_of(network)
     graph = Graph(Counter(name for _, sources in steps for name in sources))
     values = _layers(graph, network, steps)
+    logits = values[network.output_names[0]].name
+    if is_segmenter(network):
+        _segmented(graph, logits)
+        height, width, several = network.outputs[0].shape[1:]
+        return _model(graph, network, {SCORES: (several - 1,), MAPS: (several - 1, height, width)})
     features = network.get_layer(FEATURES).output.shape
-    _scores(graph, values[network.output_names[0]].name, task)
+    _scores(graph, logits, task)
     outputs = {SCORES: (max(2, network.outputs[0].shape[-1]),)}
     slopes = _head_slopes(graph, network, steps, values) if exact else None
     if slopes is not None:
@@ -116,6 +121,13 @@ def _scores(graph: Graph, logits: str, task: Task) -> None:
         graph.add("Sigmoid", graph.add("Concat", graph.add("Neg", logits), logits, axis=1), output=SCORES)
     else:
         graph.add("Softmax" if task == "multiclass" else "Sigmoid", logits, output=SCORES, **_axis(task))
+
+
+def _segmented(graph: Graph, logits: str) -> None:
+    """As ``network.to_maps`` and ``to_scores``; channels are in front already."""
+    start, end, axis = (graph.constant([number], np.int64) for number in (1, np.iinfo(np.int64).max, 1))
+    maps = graph.add("Slice", graph.add("Softmax", logits, axis=1), start, end, axis, output=MAPS)
+    graph.add("ReduceMax", maps, graph.constant([2, 3], np.int64), output=SCORES, keepdims=0)
 
 
 def _axis(task: Task) -> dict[str, int]:

@@ -176,6 +176,14 @@ def _average(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
     return Value(name if layer.keepdims else graph.add("Flatten", name, axis=1))
 
 
+def _upsampling(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
+    if layer.interpolation != "nearest":
+        raise _untranslatable(layer, "only the nearest pixel is taken")
+    scales = graph.constant([1, 1, *layer.size])
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return Value(graph.add("Resize", graph.padded(inputs[0]), "", scales, **how), positive=inputs[0].positive)
+
+
 def _flatten(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
     name = graph.padded(inputs[0])
     if len(layer.input.shape) == 4 and layer.input.shape[1:3] != (1, 1):
@@ -254,6 +262,7 @@ TRANSLATORS: Mapping[str, Translator] = {
     "Rescaling": _rescaling,
     "SpatialDropout2D": _same_value,
     "Subtract": _joined("Sub"),
+    "UpSampling2D": _upsampling,
     "ZeroPadding2D": _padding,
 }
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LOPORE_API = 1
 
-TASKS = ("binary", "multiclass", "multilabel")
+TASKS = ("binary", "multiclass", "multilabel", "segmentation")
 SOURCES = ("hub", "file")
 GRADIENT_FORMATS = ("keras", "h5", "weights")
 """Formats that rebuild the Keras network; a SavedModel is a graph with fixed answers, Grad-CAM among them."""
@@ -45,6 +45,7 @@ CLASSIFIERS: Mapping[str, str] = {
     "mobilenetv3_large_100": "MobileNet V3 large",
 }
 """The same names as in lopore-torch: a config changes nothing but its trainer."""
+ENCODERS = ("resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100")
 
 
 def _build(request: NetworkRequest) -> Any:
@@ -53,14 +54,25 @@ def _build(request: NetworkRequest) -> Any:
     return build(request)
 
 
+def _sources(name: str) -> tuple[str, ...]:
+    return ("offline", *SOURCES) if name == "tf_efficientnet_lite0" else SOURCES
+
+
+def _unet(encoder: str) -> Backbone:
+    return Backbone(
+        framework="tf", name=f"unet-{encoder}", summary=f"U-Net over {encoder}, for segmentation", default_size=256,
+        explanation_layer="", pretrained=_sources(encoder), build=_build, exact_cam=False, segmentation=True,
+    )  # fmt: skip
+
+
 @hookimpl
 def lopore_backbones() -> Iterable[Backbone]:
     for name, summary in CLASSIFIERS.items():
-        sources = ("offline", *SOURCES) if name == "tf_efficientnet_lite0" else SOURCES
         yield Backbone(
             framework="tf", name=name, summary=summary, default_size=224, explanation_layer="features",
-            pretrained=sources, build=_build,
+            pretrained=_sources(name), build=_build,
         )  # fmt: skip
+    yield from map(_unet, ENCODERS)
 
 
 def _devices() -> Sequence[str]:

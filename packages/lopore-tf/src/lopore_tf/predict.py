@@ -17,6 +17,7 @@ from lopore.errors import ModelError
 from .backbones import cam_support, rebuild
 from .distributed import choose_devices, prepare
 from .graphs import freeze_scores
+from .network import is_segmenter
 from .safety import check_keras_file
 from .start import tf
 
@@ -68,7 +69,7 @@ class KerasSession:
         return finite(np.concatenate([none, *(self.scores_and_features(part)[0].numpy() for part in chunks(batch))]))
 
     def scores_and_features(self, pixels: PixelBatch) -> tuple[Any, Any]:
-        """Tensors (N, K) and (N, h, w, C) of one chunk of pixels."""
+        """What ``graphs.freeze_scores`` gives for one chunk of pixels: tensors (N, K) and (N, h, w, C)."""
         with tf.device(self.device):
             scores, features = self._scores(tf.constant(pixels))
         return scores, features
@@ -88,6 +89,16 @@ class KerasSession:
         """See ``Session.close``."""
         self._network = self._scores = None
         self._kept.clear()
+
+
+class KerasMapSession(KerasSession):
+    """``lopore.contracts.MapSession`` over a U-Net; its graph turns Keras' (N, H, W, K + 1) into (N, K, H, W)."""
+
+    def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
+        """See ``MapSession.segment``; errors as in ``predict``."""
+        self.check(batch)
+        none = np.zeros((0, *self._scores.outputs[1].shape[1:]), np.float32)
+        return finite(np.concatenate([none, *(self.scores_and_features(part)[1].numpy() for part in chunks(batch))]))
 
 
 def check_batch(batch: PixelBatch, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -119,7 +130,9 @@ def open_keras(folder: ModelFolder, device: str, threads: int | None, format: st
     """
     place = place_of(device, threads)
     with tf.device(place):
-        return KerasSession(load_network(folder, format), folder.record.task, place)
+        network = load_network(folder, format)
+        kind = KerasMapSession if is_segmenter(network) else KerasSession
+        return kind(network, folder.record.task, place)
 
 
 def load_network(folder: ModelFolder, format: str | None = None) -> Any:

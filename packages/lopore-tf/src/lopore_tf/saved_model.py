@@ -136,16 +136,20 @@ def _check_signature(signature: Any, record: ModelRecord, source: str) -> None:
         name: (tf.as_dtype(info.dtype).name, [axis.size for axis in info.tensor_shape.dim][1:])
         for name, info in signature.inputs.items()
     }
-    scores = [axis.size for axis in signature.outputs["scores"].tensor_shape.dim][1:] if signature.outputs else []
-    if given != {INPUT: wanted} or scores != [len(record.classes)]:
+    outputs = {name: [axis.size for axis in info.tensor_shape.dim][1:] for name, info in signature.outputs.items()}
+    right = {"scores": [len(record.classes)]}
+    if record.task == "segmentation":
+        right["maps"] = [len(record.classes), *recipe.size]
+    if given != {INPUT: wanted} or any(outputs.get(name) != shape for name, shape in right.items()):
+        told = ", ".join(f"{name} {outputs.get(name)}" for name in right)
         raise ModelError(
-            f"{source} takes {str(given)[:120]} and gives scores {scores}; its record says {INPUT} {wanted} and "
+            f"{source} takes {str(given)[:120]} and gives {told}; its record says {INPUT} {wanted} and "
             f"{len(record.classes)} classes"
         )
 
 
 class SavedModelSession:
-    """``Session`` over a SavedModel; ``outputs`` names what it gives: scores and, where exact, cam and cam_plus."""
+    """``Session`` over a SavedModel; ``outputs`` names what it gives: scores, and heat maps or maps."""
 
     def __init__(self, graph: Any, given: str, outputs: dict[str, str], record: ModelRecord, device: str) -> None:
         recipe = record.preprocessing
@@ -184,12 +188,21 @@ class SavedModelSession:
         self._function = None
 
 
+class SavedModelMapSession(SavedModelSession):
+    """``lopore.contracts.MapSession`` over the SavedModel of a U-Net."""
+
+    def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
+        """See ``MapSession.segment``; errors as in ``run``."""
+        return self.run(batch)["maps"]
+
+
 def open_saved_model(folder: ModelFolder, device: str, threads: int | None) -> SavedModelSession:
     """A session over ``saved_model/`` after ``read_saved_model``; threads as in ``predict.open_keras``."""
     path = folder.file_for("saved_model")
     graph, given, outputs = read_saved_model(path, folder.record)
+    kind = SavedModelMapSession if folder.record.task == "segmentation" else SavedModelSession
     try:
-        return SavedModelSession(graph, given, outputs, folder.record, place_of(device, threads))
+        return kind(graph, given, outputs, folder.record, place_of(device, threads))
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         text = " ".join(str(error).split())[:160]
         raise ModelError(f"{path} cannot be opened by TensorFlow {tf.__version__} ({text}); export it again") from None

@@ -57,10 +57,10 @@ class Step:
 
     @property
     def _targets(self) -> Any:
-        several = self.request.task == "multilabel"
-        return tf.TensorSpec(
-            (None, len(self.request.classes)) if several else (None,), tf.float32 if several else tf.int64
-        )
+        if self.request.task == "multilabel":
+            return tf.TensorSpec((None, len(self.request.classes)), tf.float32)
+        masks = self.request.network.size if self.request.task == "segmentation" else ()
+        return tf.TensorSpec((None, *masks), tf.int64)
 
     def run(
         self, plan: StepPlan, group: Sequence[Batch], numbers: NDArray[Any], seed: Sequence[int], scale: float,
@@ -194,7 +194,7 @@ class Step:
 def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
     if batch.targets is None:
         raise RunError("a training batch has no targets; give every picture of the training split a label")
-    kind = np.float32 if batch.targets.ndim > 1 else np.int64
+    kind = np.float32 if batch.targets.ndim == 2 else np.int64  # rows of classes; indices and masks are whole numbers
     return batch.pixels, np.asarray(batch.targets, kind)
 
 
