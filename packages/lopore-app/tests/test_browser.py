@@ -92,6 +92,10 @@ class Page:
     def run(self, script: str, *given: Any) -> Any:
         return self.browser.execute_script(SHADOWS + script, *given)
 
+    def act(self, script: str) -> None:
+        """Run a script as soon as what it touches is on the page."""
+        self.until(lambda: self.run(f"{script}; return true"), script)
+
     def until(self, ready: Callable[[], Any], what: str) -> Any:
         from selenium.common.exceptions import WebDriverException
 
@@ -175,7 +179,7 @@ def test_a_person_uploads_dials_explains_measures_and_downloads(address: str, pa
     assert not page.run("return [...document.querySelectorAll('b'), ...all('b')].some((b) => b.textContent === 'bold')")
 
     page.changed(lambda: page.choose("preset", "Sharpen + Gamma"))
-    page.changed(lambda: page.run("slide('Gamma', 0.7)"))
+    page.changed(lambda: page.act("slide('Gamma', 0.7)"))
     page.until(lambda: page.run("return all('.curve svg').length === 1"), "the response curve")
 
     page.click("//button[contains(., 'grad-cam') and not(contains(., '++'))]")
@@ -183,7 +187,7 @@ def test_a_person_uploads_dials_explains_measures_and_downloads(address: str, pa
     page.until(lambda: page.run("return globalThis.loporeStore.slots.has('heat/grad-cam')"), "the heat")
     time.sleep(0.3)
     before = page.picture()
-    page.run("slide('Opacity', 1)")
+    page.act("slide('Opacity', 1)")
     page.until(lambda: page.picture() != before, "a stronger heat")
 
     page.changed(
@@ -191,9 +195,9 @@ def test_a_person_uploads_dials_explains_measures_and_downloads(address: str, pa
     )
     page.until(lambda: "16 bit" in page.run("return captions()"), "the deep film")
     shown = page.run("return captions()")
-    page.run("press('Window'); drag(all('.pane canvas')[0], 0.5, 0.5, 0.4, 0.7)")
+    page.act("press('Window'); drag(all('.pane canvas')[0], 0.5, 0.5, 0.4, 0.7)")
     page.until(lambda: page.run("return captions()") != shown, "another grey window")
-    page.run("press('Line'); drag(all('.pane canvas')[0], 0.4, 0.5, 0.6, 0.5)")
+    page.act("press('Line'); drag(all('.pane canvas')[0], 0.4, 0.5, 0.6, 0.5)")
     page.until(lambda: page.run("return all('.graph:not([hidden])').length === 1"), "the profile")
 
     page.at_rest()
