@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -136,6 +136,7 @@ def test_equalize_gives_even_shares(dtype: Any) -> None:
 
 @DEPTHS
 @given(low=st.floats(0, 40), high=st.floats(60, 100), seed=st.integers(0, 50))
+@example(low=0.55, high=60.0, seed=46)  # 2000 pixels * 0.55 / 100 is a hair over the 11 that it should be
 @settings(max_examples=20, deadline=None)
 def test_stretch_puts_the_percentiles_on_the_ends(dtype: Any, low: float, high: float, seed: int) -> None:
     image = film(40, 50, dtype, seed) // 3 + 20

@@ -243,8 +243,8 @@ def percentile_limits(pixels: Pixels, low: float, high: float) -> tuple[float, f
     pieces = (values[start : start + 2**20] for start in range(0, values.size, 2**20))
     cumulated = np.cumsum(sum(np.bincount(piece, minlength=levels) for piece in pieces))
     total = cumulated[-1]
-    bottom = int(np.searchsorted(cumulated, max(total * low / 100, 1), side="left"))
-    top = int(np.searchsorted(cumulated, total * high / 100, side="left"))
+    bottom = int(np.searchsorted(cumulated, max(total * (low / 100), 1), side="left"))
+    top = int(np.searchsorted(cumulated, total * (high / 100), side="left"))
     return float(bottom), float(max(top, bottom + 1))
 
 

@@ -91,18 +91,20 @@ class _Beat:
 @lru_cache(maxsize=256)
 def _beat(length: int, out: int) -> _Beat | None:
     """The repeating weights of a whole line (640 to 224: 20 inputs to 7 outputs), or None where there are none."""
-    common, reach = math.gcd(length, out), int(max(length / out, 1.0)) + 2
+    common, widest = math.gcd(length, out), int(max(length / out, 1.0)) + 2
     for several in (several for several in range(1, common + 1) if common % several == 0):
         step, outputs, count = length // common * several, out // common * several, common // several
-        if step >= reach and outputs >= 4:
+        if step >= widest and outputs >= 4:
             break
     else:
         return None
-    if count < 4 or outputs > 16 or outputs * (step + 2 * reach) * 64 > _ONE_THREAD:
+    if count < 4 or outputs > 16 or outputs * (step + 2 * widest) * 64 > _ONE_THREAD:
         return None
     weights = np.zeros((out, length), np.float32)
     for begin, low, high, band in _triangle_bands(length, 0.0, float(length), out):
         weights[begin : begin + len(band), low:high] = band
+    used = np.flatnonzero(weights[outputs : 2 * outputs].any(axis=0))
+    reach = max(step - int(used[0]), int(used[-1]) + 1 - 2 * step)
     return _Beat(
         count,
         step,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -19,7 +18,7 @@ from .strips import run, spans
 
 BINS = 256
 SMALLEST_TILE = 8
-CHUNK_ROWS = 32  # three float32 blocks of this height stay in a core's cache
+CHUNK = 1 << 17  # grey values in work at a time: shorter calls spend their time on waiting for the interpreter
 
 Curve = NDArray[np.float32]
 Band = tuple[Curve, Curve]
@@ -64,24 +63,22 @@ def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
     padded = _padded(_top_bits(image), tiles)
     tile_height, tile_width = padded.shape[0] // tiles, padded.shape[1] // tiles
     limit = max(int(clip_limit * tile_height * tile_width / BINS), 1)
-
-    curves = np.empty((2, 2 * tiles, 65536), np.float32)  # two neighbouring rows of tiles are in use at a time
-
-    def band(row: int) -> Band:
-        lines = padded[row * tile_height : (row + 1) * tile_height]
-        knots = [_knots(lines[:, c * tile_width : (c + 1) * tile_width], limit) for c in range(tiles)]
-        made = curves[row % 2]
-        for column in range(tiles):
-            _draw(knots[column], made[column])
-            _draw(knots[min(column + 1, tiles - 1)] - knots[column], made[tiles + column])
-        return made[:tiles], made[tiles:]
-
+    knots = np.empty((tiles, tiles, BINS), np.float32)
     out = np.empty_like(image)
     columns = list(_cells(image.shape[1], tile_width, tiles))
-    kept: dict[int, Band] = {}
-    for cell in _cells(image.shape[0], tile_height, tiles):
-        kept = {row: kept[row] if row in kept else band(row) for row in {cell.before, cell.after}}
-        run(partial(_blend, image, out, cell, (kept[cell.before], kept[cell.after])), columns)
+
+    def count(row: int) -> None:
+        lines = padded[row * tile_height : (row + 1) * tile_height]
+        for column in range(tiles):
+            knots[row, column] = _knots(lines[:, column * tile_width : (column + 1) * tile_width], limit)
+
+    def blend(rows: Cell) -> None:
+        bands = _band(knots[rows.before]), _band(knots[rows.after])
+        for column in columns:
+            _blend(image, out, rows, bands, column)
+
+    run(count, range(tiles))
+    run(blend, _cells(image.shape[0], tile_height, tiles))
     return out
 
 
@@ -119,17 +116,24 @@ def _knots(tile: Pixels, limit: int) -> Curve:
 STRAIGHT = np.stack([np.ones(257), np.arange(257) / 257]).astype(np.float32)
 
 
-def _draw(knots: Curve, curve: Curve) -> None:
-    """All 65 536 grey values, straight between the knots: 255 spans of 257 and the last knot."""
-    np.matmul(np.stack([knots[:-1], np.diff(knots)], axis=1), STRAIGHT, out=curve[:-1].reshape(255, 257))
-    curve[-1] = knots[-1]
+def _band(knots: Curve) -> Band:
+    """Curves of one row of tiles from their knots (tiles, 256): (tiles, 65536) twice."""
+    return _drawn(knots), _drawn(np.diff(knots, axis=0, append=knots[-1:]))
+
+
+def _drawn(knots: Curve) -> Curve:
+    """All 65 536 grey values of each tile, straight between its knots, which lie 257 apart."""
+    rises = np.diff(knots, axis=1, append=knots[:, -1:])
+    curves: Curve = np.matmul(np.stack([knots, rises], axis=2), STRAIGHT)
+    return curves.reshape(len(knots), -1)[:, :65536]
 
 
 def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], column: Cell) -> None:
     """One cell of the picture, mixed from the curves of the four tiles around it; a few rows at a time."""
-    width = column.end - column.begin
-    top, bottom, step = (np.empty((CHUNK_ROWS, width), np.float32) for _ in range(3))
-    for y0, y1 in spans(rows.end - rows.begin, CHUNK_ROWS):
+    height, width = rows.end - rows.begin, column.end - column.begin
+    at_once = min(height, max(1, CHUNK // width))
+    top, bottom, step = (np.empty((at_once, width), np.float32) for _ in range(3))
+    for y0, y1 in spans(height, at_once):
         place = slice(rows.begin + y0, rows.begin + y1), slice(column.begin, column.end)
         block, used = image[place], slice(0, y1 - y0)
         _mix(block, column, bands[0], top[used], step[used])
@@ -139,7 +143,7 @@ def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], col
         _mix(block, column, bands[1], bottom[used], step[used])
         bottom[used] -= top[used]
         bottom[used] *= rows.weight[y0:y1, None]
-        out[place] = cv2.add(top[used], bottom[used], dtype=cv2.CV_16U)
+        cv2.add(top[used], bottom[used], out[place], dtype=cv2.CV_16U)
 
 
 def _mix(block: Pixels, column: Cell, band: Band, mixed: Curve, step: Curve) -> None:

@@ -162,7 +162,7 @@ def stretch(image: Pixels, *, low: float, high: float) -> Pixels:
     """
     image = checked(image)
     cumulated = np.cumsum(histogram(image))
-    ranks = np.maximum(cumulated[-1] * np.array([low, high]) / 100, 1)
+    ranks = np.maximum(cumulated[-1] * (np.array([low, high]) / 100), 1)
     bottom, top = (int(value) for value in np.searchsorted(cumulated, ranks))
     if bottom == top:
         return image.copy()
