@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -78,7 +79,10 @@ class App:
         self.port = free_port()
         words = ["--models", str(models), "--port", str(self.port), "--no-browser"]
         self.began = time.monotonic()
-        self.server = subprocess.Popen([sys.executable, "-m", "lopore_app", *words], stdout=subprocess.DEVNULL)
+        # With compiled bytecode, as pip installs it.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [sys.executable, "-m", "lopore_app", *words]
+        self.server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
 
     def close(self) -> None:
         self.browser.quit()
@@ -121,11 +125,14 @@ class App:
         time.sleep(0.4)
         self.wait(lambda: not self.find("[data-testid=stStatusWidget]"))
 
+    def options(self, words: str) -> list[Any]:
+        """What an open menu offers with ``words`` in it."""
+        return [item for item in self.browser.find_elements("css selector", "[role=option]") if words in item.text]
+
     def preset(self, words: str) -> None:
         """Choose the preset whose title has ``words``."""
         self.find(".st-key-preset input").click()
-        options = lambda: [o for o in self.browser.find_elements("css selector", "[role=option]") if words in o.text]  # noqa: E731
-        self.wait(options)[0].click()
+        self.wait(lambda: self.options(words))[0].click()
         self.wait(lambda: self.ask("return all('section.step').length"))
         self.settled()
 

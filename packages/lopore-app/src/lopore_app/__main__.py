@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -39,14 +38,13 @@ def flags(port: int, address: str, *, browser: bool) -> list[str]:
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 def main(models: Path | None, port: int, address: str, browser: bool) -> None:
     """Open lopore's app: films in, decision and heat map out."""
-    environment = dict(os.environ)
     if models is not None:
-        roots = [str(models.resolve()), environment.get("LOPORE_MODELS", "")]
-        environment["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
+        roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
+        os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
+    from streamlit.web import cli
+
     page = Path(__file__).with_name("main.py")
-    # In place of this process, so that whoever stops it stops the server.
-    words = [sys.executable, "-m", "streamlit", "run", str(page), *flags(port, address, browser=browser)]
-    os.execve(sys.executable, words, environment)
+    cli.main(["run", str(page), *flags(port, address, browser=browser)], prog_name="streamlit")
 
 
 if __name__ == "__main__":
