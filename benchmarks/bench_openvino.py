@@ -54,6 +54,24 @@ def differences(expected: Any, got: Any, record: Any) -> dict[str, float]:
     return {"max |dp|": float(change.max()), "mean |dp|": float(change.mean()), "decisions moved": float(moved)}
 
 
+Job = Callable[[], object]
+
+
+def jobs_of(sessions: dict[str, Any], pictures: Any) -> dict[tuple[str, str], Job]:
+    """(session, work) -> all pictures through it."""
+    jobs: dict[tuple[str, str], Job] = {}
+    for name, session in sessions.items():
+        for size in (1, 32):
+            jobs[name, f"batch {size}"] = lambda session=session, size=size: [
+                session.predict(pictures[at : at + size]) for at in range(0, len(pictures), size)
+            ]
+        if "cam" in session.outputs:
+            jobs[name, "Grad-CAM, batch 32"] = lambda session=session: [
+                session.run(pictures[at : at + 32], ("cam",)) for at in range(0, len(pictures), 32)
+            ]
+    return jobs
+
+
 def measure(model: Path, films: list[Path], rounds: int) -> dict[str, float]:
     """Median ratios of times, and the answers' differences from lopore-onnx."""
     from lopore_openvino.predict import SHORT, OpenVinoSession, open_openvino
@@ -70,16 +88,7 @@ def measure(model: Path, films: list[Path], rounds: int) -> dict[str, float]:
         "openvino f32": open_openvino(folder, "cpu", None),
         "openvino bf16": OpenVinoSession(folder, available_cores(), SHORT),
     }
-    jobs: dict[tuple[str, str], Callable[[], object]] = {}
-    for name, session in sessions.items():
-        for size in (1, 32):
-            jobs[name, f"batch {size}"] = lambda session=session, size=size: [
-                session.predict(pictures[at : at + size]) for at in range(0, len(pictures), size)
-            ]
-        if "cam" in session.outputs:
-            jobs[name, "Grad-CAM, batch 32"] = lambda session=session: [
-                session.run(pictures[at : at + 32], ("cam",)) for at in range(0, len(pictures), 32)
-            ]
+    jobs = jobs_of(sessions, pictures)
     for job in jobs.values():
         job()
     turns = [{key: timed(job) for key, job in jobs.items()} for _ in range(rounds)]

@@ -53,17 +53,8 @@ def request_for(options: argparse.Namespace) -> Any:
     return NetworkRequest(backbone=options.backbone, outputs=1, channels=1, size=(options.size, options.size))
 
 
-def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
-    """The session against ``model.predict`` and the explainers against the forward pass; writes the ONNX file."""
-    from lopore_tf import distributed, explain, gradients
-    from lopore_tf.backbones import build
-    from lopore_tf.onnx_export import to_onnx
-    from lopore_tf.predict import KerasSession
-
-    distributed.prepare(options.threads)
-    network = build(request_for(options))
-    Path(options.file).write_bytes(to_onnx(network, "binary", exact=True).SerializeToString())
-    session = KerasSession(network, "binary")
+def against_keras(network: Any, session: Any, options: argparse.Namespace) -> dict[str, float]:
+    """The session against ``model.predict``."""
     found = {}
     for count in (1, 32):
         batch = pictures(count, options.size)
@@ -75,6 +66,13 @@ def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
         found[f"model.predict over session, batch {count}" + (" (at least 5)" if count == 1 else "")] = ratio(
             table, "predict", "session"
         )
+    return found
+
+
+def explaining(session: Any, options: argparse.Namespace) -> dict[str, float]:
+    """The explainers against the forward pass."""
+    from lopore_tf import explain, gradients
+
     batch, one = pictures(8, options.size), pictures(1, options.size)
     maps: dict[str, Run] = {
         "forward": lambda: session.predict(batch),
@@ -83,6 +81,7 @@ def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
         "saliency": lambda: gradients.explain_saliency(session, batch, 1),
     }
     table = rounds_of(maps, options.rounds, options.threads)
+    found = {}
     for name in ("grad-cam", "grad-cam++"):
         found[f"{name} over forward (at most 1.15)"] = ratio(table, name, "forward")
     found["saliency over forward"] = ratio(table, "saliency", "forward")
@@ -94,6 +93,20 @@ def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
         ratio(rounds_of(dear, max(2, options.rounds // 3), options.threads), "way", "forward") / 50
     )
     return found
+
+
+def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
+    """The session against ``model.predict`` and the explainers against the forward pass; writes the ONNX file."""
+    from lopore_tf import distributed
+    from lopore_tf.backbones import build
+    from lopore_tf.onnx_export import to_onnx
+    from lopore_tf.predict import KerasSession
+
+    distributed.prepare(options.threads)
+    network = build(request_for(options))
+    Path(options.file).write_bytes(to_onnx(network, "binary", exact=True).SerializeToString())
+    session = KerasSession(network, "binary")
+    return {**against_keras(network, session, options), **explaining(session, options)}
 
 
 def in_torch(options: argparse.Namespace) -> dict[str, float]:

@@ -79,9 +79,8 @@ def lopore_epochs(backbone: str, files: list[Path]) -> tuple[Epoch, TorchLearner
     return epoch, learner
 
 
-def plain_epochs(backbone: str, root: Path) -> Epoch:
-    """ImageFolder, torchvision transforms and the loop of a tutorial."""
-    import timm
+def plain_loader(root: Path) -> Any:
+    """ImageFolder and the transforms of a tutorial."""
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
@@ -92,9 +91,8 @@ def plain_epochs(backbone: str, root: Path) -> Epoch:
             transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ]
     )
-    films = datasets.ImageFolder(str(root), prepare)
-    loader = DataLoader(
-        films,
+    return DataLoader(
+        datasets.ImageFolder(str(root), prepare),
         BATCH,
         shuffle=True,
         num_workers=2,
@@ -102,6 +100,13 @@ def plain_epochs(backbone: str, root: Path) -> Epoch:
         persistent_workers=True,
         multiprocessing_context="fork",
     )
+
+
+def plain_epochs(backbone: str, root: Path) -> Epoch:
+    """The loop of a tutorial."""
+    import timm
+
+    loader = plain_loader(root)
     model: nn.Module = timm.create_model(backbone, num_classes=CLASSES)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()

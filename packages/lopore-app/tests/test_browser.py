@@ -14,11 +14,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
+from made.models import bright_or_dark, publish, record_for
 
 from lopore.enhance import Chain
-from lopore.model import ModelFolder, ModelRecord
+from lopore.model import ModelFolder
 from lopore.preprocess import Preprocessing, Window
 from lopore.radiograph import read_radiograph
 
@@ -66,12 +66,9 @@ def _wait_for(port: int) -> None:
 @pytest.fixture
 def address(
     tmp_path: Path,
-    publish: Callable[..., ModelFolder],
-    bright_or_dark: Callable[..., onnx.ModelProto],
-    record_for: Callable[..., ModelRecord],
 ) -> Iterator[str]:
     plan = Preprocessing(size=(16, 16), window=Window(mode="percentile", low=0.5, high=99.5))
-    facts = record_for(preprocessing=plan, preprocessing_fingerprint=plan.fingerprint)
+    facts = record_for(preprocessing=plan)
     publish(tmp_path / "models" / "final" / "bright" / "1", bright_or_dark(), facts)
     port = _free_port()
     command = [sys.executable, "-m", "lopore_app", "--no-browser", f"--port={port}"]

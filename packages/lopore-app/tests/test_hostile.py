@@ -14,7 +14,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,10 +23,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-
-from lopore.model import ModelFolder, ModelRecord
+from made.models import bright_or_dark, publish, record_for
 
 connecting = pytest.importorskip("websockets.sync.client", reason="the visitors speak by websocket")
 webdriver = pytest.importorskip("selenium.webdriver", reason="the browser is driven by selenium")
@@ -216,9 +214,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def port(
     tmp_path_factory: pytest.TempPathFactory,
     site: Path,
-    bright_or_dark: Callable[..., onnx.ModelProto],
-    record_for: Callable[..., ModelRecord],
-    publish: Callable[..., ModelFolder],
 ) -> Iterator[int]:
     """The app beside one good model, one corrupt model and a broken plugin."""
     root = tmp_path_factory.mktemp("app")

@@ -9,16 +9,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made.models import bright_or_dark, publish, record_for
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
 from lopore.enhance import Chain
 from lopore.errors import ImageError
-from lopore.model import LeakReport, ModelFolder, ModelRecord, open_model
+from lopore.model import LeakReport, ModelFolder, open_model
 from lopore.overlay import natural_limits
 from lopore.predict import predict_radiographs
 from lopore.radiograph import describe, read_radiograph
@@ -409,9 +409,6 @@ def test_the_ends_and_the_middle_are_measured_first(count: int) -> None:
 
 def test_cautions_name_leaks_other_chains_small_and_squeezed_films(
     tmp_path: Path,
-    publish: Callable[..., ModelFolder],
-    bright_or_dark: Callable[..., onnx.ModelProto],
-    record_for: Callable[..., ModelRecord],
 ) -> None:
     grey = {"mean_low": 0.1, "mean_high": 0.5, "std_low": 0.1, "std_high": 0.3}
     facts = record_for(leaks=LeakReport(split_kind="random", leaks=7), training_grey=grey)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
+from made.models import bright_or_dark, publish, record_for
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
 from lopore.enhance import Chain
 from lopore.explain import HeatMap
-from lopore.model import Interval, LeakReport, ModelFolder, ModelRecord, open_model
+from lopore.model import Interval, LeakReport, ModelFolder, open_model
 from lopore_app.compare import agreement, ask, score_table, verdict
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
@@ -25,9 +24,6 @@ MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 def two(
     tmp_path: Path,
     model_folder: ModelFolder,
-    bright_or_dark: Callable[..., onnx.ModelProto],
-    record_for: Callable[..., ModelRecord],
-    publish: Callable[..., ModelFolder],
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[ModelFolder, ModelFolder]:
     """``bright/1``, and a newer one that knows the classes the other way round and was trained on a leaking split."""

@@ -211,7 +211,7 @@ def test_a_file_that_breaks_in_the_middle_is_named(files: list[Path]) -> None:
 
 
 def test_grey_statistics_are_those_of_the_pictures(files: list[Path]) -> None:
-    found = Pictures(files, RECORD).grey(range(COUNT))
+    found = Pictures(files, RECORD).appearance(range(COUNT))
     pixels = straight(files) / 255
     assert found["mean"] == pytest.approx(pixels.mean())
     assert found["std"] == pytest.approx(pixels.std())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from made.models import record_for
 
 from lopore import registry
 from lopore.contracts import PixelBatch
@@ -115,7 +116,7 @@ def lopore_backbones():
 
 
 @pytest.fixture
-def layered(tmp_path: Path, record_for: Callable[..., ModelRecord], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def layered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """``layer/1``, a model of the framework ``rows`` in models/final of the working directory, and its frameworks."""
     site = tmp_path / "site"
     info = site / "lopore_layers-1.0.dist-info"

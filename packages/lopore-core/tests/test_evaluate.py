@@ -16,11 +16,12 @@ import pytest
 from click.testing import Result
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from made.models import bright_or_dark, publish, record_for
 
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
 from lopore.evaluate import evaluate, own_manifest
-from lopore.model import LeakReport, ModelFolder, ModelRecord, Threshold, open_model
+from lopore.model import LeakReport, ModelFolder, Threshold, open_model
 from lopore.radiograph import write_radiograph
 from lopore.report import precision_recall_points, roc_points
 
@@ -103,9 +104,6 @@ def test_the_report_loads_nothing_and_shows_the_worst_mistakes_with_heat(manifes
 
 def test_names_with_markup_are_shown_as_text(
     films: Path,
-    publish: Put,
-    record_for: Callable[..., ModelRecord],
-    bright_or_dark: Callable[..., object],
     invoke: Invoke,
 ) -> None:
     bad = "<script>alert(1)</script>"
@@ -143,9 +141,6 @@ def test_files_that_cannot_be_read_are_named_and_in_none_of_the_scores(manifest:
 def test_a_leaky_model_says_so_in_its_report(
     films: Path,
     manifest: Path,
-    publish: Put,
-    bright_or_dark: Callable[..., object],
-    record_for: Callable[..., ModelRecord],
     invoke: Invoke,
 ) -> None:
     leaks = LeakReport(split_kind="random", leaks=7, allowed=True)
@@ -190,9 +185,6 @@ def test_classes_that_the_model_does_not_know_are_refused(manifest: Path, model_
 
 def test_a_binary_model_scores_a_side_of_sound_films_alone(
     manifest: Path,
-    publish: Put,
-    bright_or_dark: Callable[..., object],
-    record_for: Callable[..., ModelRecord],
     tmp_path: Path,
 ) -> None:
     threshold = Threshold(value=0.5, rule="fixed", chosen_on="")

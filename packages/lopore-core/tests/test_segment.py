@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import Result
+from made.models import publish, record_for
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -19,7 +20,7 @@ from lopore.data.manifest import Manifest, Row
 from lopore.detections import DetectionRule
 from lopore.errors import ModelError
 from lopore.evaluate import evaluate
-from lopore.model import ModelFolder, ModelRecord, Threshold, open_model
+from lopore.model import ModelFolder, Threshold, open_model
 from lopore.predict import prepare
 from lopore.preprocess import Preprocessing
 from lopore.radiograph import write_radiograph
@@ -65,8 +66,6 @@ def brightness() -> onnx.ModelProto:
 @pytest.fixture
 def unet(
     tmp_path: Path,
-    publish: Callable[..., ModelFolder],
-    record_for: Callable[..., ModelRecord],
     model_folder: ModelFolder,
 ) -> ModelFolder:
     """``areas``: a segmentation model in models/final, beside the classifier ``bright``."""
@@ -76,7 +75,6 @@ def unet(
         task="segmentation",
         classes=CLASSES,
         preprocessing=plan,
-        preprocessing_fingerprint=plan.fingerprint,
         threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),
     )
     return publish(tmp_path / "models" / "final" / "areas" / "1", brightness(), record)

@@ -10,13 +10,14 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made.models import publish, record_for
 from onnx import TensorProto, helper, numpy_helper
 
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
 from lopore.explain import choose_explainer
 from lopore.inpaint import paint_over
-from lopore.model import ModelFolder, ModelRecord, OpenModel, open_model
+from lopore.model import OpenModel, open_model
 from lopore.predict import prepare
 from lopore.preprocess import Geometry, Preprocessing
 from lopore.probe import mark_of, probe
@@ -66,12 +67,10 @@ def reading(where: tuple[slice, slice]) -> onnx.ModelProto:
 
 
 @pytest.fixture
-def reader(
-    tmp_path: Path, publish: Callable[..., ModelFolder], record_for: Callable[..., ModelRecord]
-) -> Callable[[tuple[slice, slice]], OpenModel]:
+def reader(tmp_path: Path) -> Callable[[tuple[slice, slice]], OpenModel]:
     def opened(where: tuple[slice, slice]) -> OpenModel:
         plan = Preprocessing(size=(SIDE, SIDE))
-        facts = record_for(preprocessing=plan, preprocessing_fingerprint=plan.fingerprint)
+        facts = record_for(preprocessing=plan)
         return open_model(publish(tmp_path / "model", reading(where), facts))
 
     return opened

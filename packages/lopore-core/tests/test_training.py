@@ -142,7 +142,8 @@ def test_a_run_ends_with_a_whole_model_folder_that_opens_and_answers_as_its_pred
     assert record.metrics["roc_auc"].value is not None
     assert record.leaks.clean
     assert not record.leaks.allowed
-    assert {"mean", "std", "mean_low", "mean_high"} <= record.training_grey.keys()
+    bounds = {f"{name}_{end}" for name in ("mean", "std", "sharpness") for end in ("low", "high")}
+    assert record.training_grey.keys() == {"mean", "std", *bounds}
     assert "8 validation images of 4 groups" in record.threshold.chosen_on
     assert {file.path for file in record.files} == names - {"lopore.json"}
     model = open_model(folder)

@@ -17,6 +17,7 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made.models import bright_or_dark, publish, record_for
 from onnx import TensorProto, helper
 
 from lopore.errors import LoporeError, ModelError
@@ -87,9 +88,7 @@ def test_the_file_opens_alone_by_the_record_inside_it(model_folder: ModelFolder,
     assert open_model(folder).session.predict(picture(255)[None])[0, 1] > 0.99
 
 
-def test_writing_the_record_twice_keeps_one_and_leaves_the_network(
-    model_folder: ModelFolder, bright_or_dark: Make, record_for: Make
-) -> None:
+def test_writing_the_record_twice_keeps_one_and_leaves_the_network(model_folder: ModelFolder) -> None:
     path = model_folder.path / "model.onnx"
     write_record(path, record_for(licence="CC0"))
     assert record_in_onnx(path).licence == "CC0"
@@ -108,9 +107,7 @@ def test_an_altered_file_is_refused(model_folder: ModelFolder) -> None:
         open_model(model_folder)
 
 
-def test_external_data_is_refused_before_the_runtime_sees_it(
-    tmp_path: Path, bright_or_dark: Make, publish: Make, record_for: Make
-) -> None:
+def test_external_data_is_refused_before_the_runtime_sees_it(tmp_path: Path) -> None:
     model = bright_or_dark()
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
@@ -145,17 +142,13 @@ def _endless_loop() -> onnx.NodeProto:
         (helper.make_node("RunShell", ["full"], ["x"], domain="evil.example"), "evil.example::RunShell"),
     ],
 )
-def test_control_flow_and_foreign_operators_are_refused(
-    tmp_path: Path, node: onnx.NodeProto, named: str, bright_or_dark: Make, publish: Make, record_for: Make
-) -> None:
+def test_control_flow_and_foreign_operators_are_refused(tmp_path: Path, node: onnx.NodeProto, named: str) -> None:
     folder = publish(tmp_path, bright_or_dark([node]), record_for())
     with pytest.raises(ModelError, match=named):
         open_model(folder)
 
 
-def test_a_run_that_takes_too_long_is_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bright_or_dark: Make, publish: Make, record_for: Make
-) -> None:
+def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lopore_onnx.predict import open_onnx
 
     # Two thousand steps of a few milliseconds each: the runtime looks for the stop between operators.
@@ -172,9 +165,7 @@ def test_a_run_that_takes_too_long_is_stopped(
     assert time.monotonic() - began < 10
 
 
-def test_a_file_that_does_not_belong_to_its_record_is_refused(
-    tmp_path: Path, bright_or_dark: Make, publish: Make, record_for: Make
-) -> None:
+def test_a_file_that_does_not_belong_to_its_record_is_refused(tmp_path: Path) -> None:
     record = record_for(classes=("a", "b", "c"))
     folder = publish(tmp_path, bright_or_dark(), record)
     with pytest.raises(ModelError, match="for 3 classes"):
@@ -183,9 +174,7 @@ def test_a_file_that_does_not_belong_to_its_record_is_refused(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(cut=st.integers(0, 1200), flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6))
-def test_a_damaged_file_is_one_line_never_a_crash(
-    tmp_path: Path, cut: int, flips: list[tuple[int, int]], bright_or_dark: Make, publish: Make, record_for: Make
-) -> None:
+def test_a_damaged_file_is_one_line_never_a_crash(tmp_path: Path, cut: int, flips: list[tuple[int, int]]) -> None:
     content = bytearray(bright_or_dark().SerializeToString())
     for place, value in flips:
         content[place % len(content)] = value

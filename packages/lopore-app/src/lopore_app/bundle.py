@@ -20,7 +20,7 @@ log.json           every prediction: film, model, settings, scores, decision, re
 predictions.csv    the same as a table
 corrections.csv    labels that the reviewer accepted or mended; `lopore data index corrections.csv --root FILMS`
 enhanced/          films after their enhancement chain, in their own depth
-overlays/          films with the heat map of the call and its scale in raw values
+overlays/          films with the heat map of the call and its scale in raw values, or with outlines of what was found
 """
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lopore.contracts import Pixels
 from lopore.enhance import Chain
 from lopore.errors import ConfigError
-from lopore.predict import score_pictures
+from lopore.predict import Prepared
 from lopore_app.session import Desk, Enhanced, Film
 from lopore_app.steps import Dialled
 from lopore_app.widgets import dial
@@ -62,7 +61,7 @@ def key_of(desk: Desk, film: Film, dialled: Dialled, step: int, name: str) -> tu
         others = {key: value for key, value in item.values.items() if (item.number, key) != (step, name)}
         facts.append((item.name, json.dumps(others, sort_keys=True)))
     where = next((at for at, item in enumerate(dialled.active) if item.number == step), -1)
-    return "curve", film.upload.sha256, desk.model_key, tuple(facts), where, name
+    return "curve", film.upload.sha256, desk.model_key, desk.rule, tuple(facts), where, name
 
 
 def known(desk: Desk, film: Film, dialled: Dialled, step: int, name: str) -> bool:
@@ -89,20 +88,21 @@ def _measure(desk: Desk, film: Film, dialled: Dialled, step: int, name: str) -> 
         return None
     before = desk.enhanced(film, Chain(chain.steps[:at]))
     values, until = grid(facts), time.monotonic() + SECONDS
-    pictures: dict[int, Pixels] = {}
+    pictures: dict[int, tuple[Enhanced, Prepared]] = {}
     for index in coarse_first(len(values)):
         if time.monotonic() > until and len(pictures) >= 3:
             break
         value = int(values[index]) if facts["whole"] else values[index]
         try:
             rest = Chain(dialled.with_value(step, name, value).chain().steps[at:])
-            pixels, _ = rest.apply(before.pixels)
+            pixels, motion = rest.apply(before.pixels)
         except ConfigError:
             continue  # such as a lower percentile over the upper one
-        pictures[index] = desk.prepared(film, Enhanced(pixels), pixels).pixels
+        enhanced = Enhanced(pixels, before.motion.then(motion))
+        pictures[index] = enhanced, desk.prepared(film, enhanced, pixels)
     if len(pictures) < 2:
         return None
     order = sorted(pictures)
-    scores = score_pictures(desk.model, [pictures[index] for index in order])
+    scores = desk.tried(film, [pictures[index] for index in order])
     rows = tuple(tuple(float(score) for score in row) for row in scores)
     return Curve(step, name, tuple(values[index] for index in order), rows, len(order) == len(values))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -79,13 +80,15 @@ def thumbnails(desk: Desk, uploads: Sequence[Upload]) -> dict[str, str]:
     for upload in uploads:
         try:
             found[upload.sha256] = desk.memory.get(
-                ("thumbnail", upload.sha256),
-                lambda upload=upload: thumbnail(desk.film(upload).full.pixels),  # type: ignore[misc]
-                lambda text: len(text) + SMALL,
+                ("thumbnail", upload.sha256), partial(_thumbnail_of, desk, upload), lambda text: len(text) + SMALL
             )
         except LoporeError:
             continue
     return found
+
+
+def _thumbnail_of(desk: Desk, upload: Upload) -> str:
+    return thumbnail(desk.film(upload).full.pixels)
 
 
 def thumbnail(pixels: Pixels) -> str:

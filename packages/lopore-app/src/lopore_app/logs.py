@@ -51,6 +51,7 @@ def log_json(entries: Iterable[Entry]) -> str:
 def describe(entry: Entry) -> dict[str, Any]:
     """One entry as plain data; nothing of this machine's folders is in it."""
     told = entry.prediction.model_dump(mode="json")
+    regions = {name: told[name] for name in ("detections", "dropped", "rule") if name in told}
     return {
         "film": film_name(entry),
         "sha256": entry.sha256,
@@ -62,6 +63,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "chain": told["chain"],
         "scores": told["scores"],
         "decision": {**told["decision"], "rule": entry.rule},
+        **({"regions": regions} if regions else {}),
         "notes": told["notes"],
         "explainer": entry.explainer,
         "explained_class": entry.explained_class,

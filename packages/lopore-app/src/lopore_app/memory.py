@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from lopore.errors import LoporeError
 
@@ -22,7 +22,8 @@ class Memory:
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
         self._spent = 0
-        self._held: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        # Each key belongs to one caller, who knows the type of its value.
+        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int] = lambda value: SMALL) -> T:
@@ -33,15 +34,14 @@ class Memory:
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
-                return self._given(self._held[key][0])
-            value: object
+                return _given(self._held[key][0])
             try:
                 made = make()
-                value, spent = made, size(made) + SMALL
             except LoporeError as error:
-                value, spent = error.with_traceback(None), SMALL
-            self._hold(key, value, spent)
-            return self._given(value)
+                self._hold(key, error.with_traceback(None), SMALL)
+                raise
+            self._hold(key, made, size(made) + SMALL)
+            return made
 
     def holds(self, key: Hashable) -> bool:
         """Whether ``get`` would answer without work."""
@@ -53,11 +53,6 @@ class Memory:
         """Bytes counted now; at most the budget."""
         return self._spent
 
-    def _given(self, value: object) -> T:  # type: ignore[type-var]
-        if isinstance(value, LoporeError):
-            raise value
-        return cast(T, value)
-
     def _hold(self, key: Hashable, value: object, spent: int) -> None:
         if spent > self._budget:
             return
@@ -66,3 +61,9 @@ class Memory:
         while self._spent > self._budget:
             _, (_, freed) = self._held.popitem(last=False)
             self._spent -= freed
+
+
+def _given(value: Any) -> Any:
+    if isinstance(value, LoporeError):
+        raise value
+    return value

@@ -18,8 +18,10 @@ from lopore.overlay import blend, draw_overlay, for_screen, natural_limits
 from lopore.predict import prepare
 from lopore.preprocess import resize, round_to
 from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore_app.outlines import draw
 from lopore_app.records import Entry
 from lopore_app.shelf import open_folder
+from lopore_app.wording import words
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,35 @@ def thumbnail(pixels: Pixels, side: int, heat: HeatMap | None = None, opacity: f
     return blend(picture, values, opacity=opacity, limits=natural_limits(heat.values, heat.scale))
 
 
+def evidence(entry: Entry, found: Pictures, side: int) -> tuple[NDArray[np.uint8], str]:
+    """What stands beside the film, and its caption: heat or outlines on the film, else what the network was given."""
+    if found.heat is None and not entry.outlines:
+        return thumbnail(found.enhanced, side), "as given to the network"
+    drawn, told = thumbnail(found.original, side, found.heat), []
+    if found.heat is not None:
+        low, high = natural_limits(found.heat.values, found.heat.scale)
+        told.append(f"{found.heat.explainer} for {words(found.heat.class_name)}, {low:.2g} to {high:.3g}")
+    if entry.outlines:
+        drawn = draw(drawn, entry.outlines, found.original.shape[:2], entry.classes)
+        told.append("outlines of what was found")
+    return drawn, "; ".join(told)
+
+
 def enhanced_png(found: Pictures) -> bytes:
     """The film after its chain as PNG in its own depth."""
     return write_radiograph(found.enhanced, None)
 
 
 def overlay_png(entry: Entry, found: Pictures) -> bytes | None:
-    """The original with heat, caption and scale bar as PNG; None where nothing explains."""
+    """The original with outlines or heat, caption and scale bar as PNG; None where there are neither."""
+    original = found.original
+    if entry.outlines:
+        original = draw(for_screen(original), entry.outlines, original.shape[:2], entry.classes)
     if found.heat is None:
-        return None
+        return write_radiograph(original, None) if entry.outlines else None
     heat = found.heat
     title = f"{heat.class_name.replace('_', ' ')} {entry.prediction.decision.score:.3f}, {heat.explainer}"
-    return write_radiograph(draw_overlay(found.original, heat.values, scale=heat.scale, title=title), None)
+    return write_radiograph(draw_overlay(original, heat.values, scale=heat.scale, title=title), None)
 
 
 def pictures_or_reason(entry: Entry) -> Pictures | str:

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.overlay import natural_limits
 from lopore_app.logs import chain_text, installed_versions, shown_name
 from lopore_app.notices import DEMONSTRATION
-from lopore_app.pictures import pictures_or_reason, thumbnail
+from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
 from lopore_app.records import Entry
 from lopore_app.wording import words
 
@@ -149,12 +148,7 @@ def _figures(entry: Entry) -> str:
     found = pictures_or_reason(entry)
     if isinstance(found, str):
         return f"<p class='soft' style='grid-column: span 2'>No pictures: {_plain(found)}</p>"
-    original = _figure(thumbnail(found.original, SIDE), "film")
-    if found.heat is None:
-        return original + _figure(thumbnail(found.enhanced, SIDE), "as given to the network")
-    low, high = natural_limits(found.heat.values, found.heat.scale)
-    told = f"{found.heat.explainer} for {words(found.heat.class_name)}, {low:.2g} to {high:.3g}"
-    return original + _figure(thumbnail(found.original, SIDE, found.heat), told)
+    return _figure(thumbnail(found.original, SIDE), "film") + _figure(*evidence(entry, found, SIDE))
 
 
 def _figure(picture: NDArray[np.uint8], caption: str) -> str:

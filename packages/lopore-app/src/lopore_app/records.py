@@ -13,6 +13,8 @@ from lopore.data.manifest import MAX_LABEL
 from lopore.errors import ConfigError
 from lopore.model import OpenModel
 from lopore.predict import Prediction
+from lopore.segment import Examined
+from lopore_app.outlines import Outline
 
 Verdict = Literal["open", "accept", "reject", "relabel"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -39,6 +41,7 @@ class Entry:
     film: the file's name as it came, to be shown as plain text alone. chain: what ran before the model's own steps.
     model: ``NAME/VERSION``. model_path: where it lies, to open it again; it leaves with no download.
     fingerprints: of record, weights, preprocessing and training data. rule: how the threshold was chosen.
+    outlines: around what a segmentation model found, on the original film.
     content: the upload, so that its pictures can be made again; None where it was dropped to bound the memory.
     """
 
@@ -54,6 +57,7 @@ class Entry:
     explainer: str | None = None
     explained_class: str | None = None
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+    outlines: tuple[Outline, ...] = field(default=(), repr=False)
     content: bytes | None = field(default=None, repr=False)
     when: str = ""
     review: Review = Review()
@@ -69,6 +73,7 @@ class Entry:
         explainer: str | None = None,
         explained_class: str | None = None,
         milliseconds: Mapping[str, float] | None = None,
+        outlines: tuple[Outline, ...] = (),
     ) -> Entry:
         """The entry of a prediction that ``model`` just made; ``content`` is kept, not copied."""
         record = model.record
@@ -86,14 +91,15 @@ class Entry:
             explainer=explainer,
             explained_class=explained_class if explainer else None,
             milliseconds=dict(milliseconds or {}),
+            outlines=outlines,
             content=content,
             when=_now(),
         )
 
     @property
     def key(self) -> str:
-        """16 hex digits of film, page, model, chain and threshold: equal for the same question asked again."""
-        asked = [
+        """16 hex digits of film, page, model, chain, threshold and rule: equal for the same question asked again."""
+        asked: list[object] = [
             self.sha256,
             self.prediction.page,
             self.model,
@@ -101,6 +107,8 @@ class Entry:
             [dict(step) for step in self.chain],
             self.prediction.decision.threshold,
         ]
+        if isinstance(self.prediction, Examined):
+            asked.append(self.prediction.rule.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels, Scores
+from lopore.contracts import Affine, MapSession, Pixels, Scores
+from lopore.detections import DetectionRule, Detections, sift
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.explain import HeatMap, choose_explainer, explainers_for, raw_maps
+from lopore.likeness import Appearance
 from lopore.model import ModelRecord, OpenModel
 from lopore.predict import (
     Decision,
@@ -25,7 +30,9 @@ from lopore.predict import (
 )
 from lopore.preprocess import Geometry, Preprocessing, read_for
 from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.segment import Examined, segment_pictures
 from lopore_app.memory import Memory
+from lopore_app.outlines import Regions, outlines
 from lopore_app.shelf import fingerprint
 
 UNMOVED = Affine()
@@ -72,28 +79,30 @@ class Enhanced:
 class Scored:
     """Scores (K,) of a film after a chain, what the network was given for them, and what they cost.
 
-    pixels: (h, w, C) of the record's size. geometry: leads back to the enhanced picture.
+    pixels: (h, w, C) of the record's size. geometry: leads back to the enhanced picture. maps: (K, h, w) of a
+    segmentation model.
     """
 
     row: Scores
     pixels: Pixels
     geometry: Geometry
     milliseconds: dict[str, float]
+    maps: NDArray[np.float32] | None = None
 
-    @property
-    def grey(self) -> tuple[float, float]:
-        """Mean and deviation of what the network was given, in 0..1 of its depth."""
-        full = float(np.iinfo(self.pixels.dtype).max)
-        return float(self.pixels.mean()) / full, float(self.pixels.std()) / full
+    @cached_property
+    def appearance(self) -> Appearance:
+        """Grey level, contrast and sharpness of what the network was given."""
+        return Appearance.of(self.pixels)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model says of one film after one chain."""
+    """What one model says of one film after one chain. regions: of a segmentation model; its prediction is Examined."""
 
     prediction: Prediction
     enhanced: Enhanced
     milliseconds: dict[str, float]
+    regions: Regions | None = None
 
 
 def chain_text(chain: Chain) -> str:
@@ -101,24 +110,33 @@ def chain_text(chain: Chain) -> str:
     return json.dumps(chain.as_data(), sort_keys=True)
 
 
-def _bytes(found: Film | Enhanced | Scored | HeatMap) -> int:
+def _bytes(found: Film | Enhanced | Scored | HeatMap | Regions) -> int:
     match found:
         case Film(radiograph=radiograph, full=full):
             return int(radiograph.pixels.nbytes + (0 if full is radiograph else full.pixels.nbytes))
         case Enhanced(pixels=pixels):
             return int(pixels.nbytes)
-        case Scored(pixels=pixels):
-            return int(pixels.nbytes)
+        case Scored(pixels=pixels, maps=maps):
+            return int(pixels.nbytes + (0 if maps is None else maps.nbytes))
         case HeatMap(values=values):
             return int(values.nbytes)
+        case Regions():
+            return found.nbytes
 
 
 class Desk:
-    """One session's work with one model, or with none (then films are read in grey and only enhanced)."""
+    """One session's work with one model, or with none (then films are read in grey and only enhanced).
 
-    def __init__(self, memory: Memory, model: OpenModel | None) -> None:
+    rule: which regions of a segmentation model count. has_maps: whether the model marks regions at all.
+    """
+
+    def __init__(self, memory: Memory, model: OpenModel | None, rule: DetectionRule | None = None) -> None:
         self.memory = memory
         self.model = model
+        self.rule = rule or DetectionRule()
+        self.has_maps = (
+            model is not None and model.record.task == "segmentation" and isinstance(model.session, MapSession)
+        )
         self.plan = model.record.preprocessing if model else Preprocessing()
         self._reading = f"{self.plan.channels}/{self.plan.size if self.plan.decoder_scaling else ''}"
         self.model_key = fingerprint(model.folder) if model else ""
@@ -185,19 +203,50 @@ class Desk:
             middle = time.perf_counter()
             prepared = self.prepared(film, enhanced, given)
             ready = time.perf_counter()
-            row = score_pictures(self.model, [prepared.pixels])[0]
+            maps = segment_pictures(self.model, [prepared.pixels])[0] if self.has_maps else None
+            row = score_pictures(self.model, [prepared.pixels])[0] if maps is None else maps.max(axis=(1, 2))
             times = {"enhance": middle - began, "preprocess": ready - middle, "predict": time.perf_counter() - ready}
-            return Scored(
-                row, prepared.pixels, prepared.geometry, {name: 1000 * value for name, value in times.items()}
-            )
+            spent = {name: 1000 * value for name, value in times.items()}
+            return Scored(row, prepared.pixels, prepared.geometry, spent, maps)
 
         return self.memory.get(self._scores_of(film.upload, chain), work, _bytes)
 
     def decision(self, upload: Upload, chain: Chain, threshold: float | None = None) -> Decision:
         """The decision alone, for a film that was ``answered``; LoporeError where the model gave none."""
-        assert self.model is not None
         scored = self.memory.get(self._scores_of(upload, chain), lambda: self.scored(self.film(upload), chain), _bytes)
-        return decide(self._record(threshold), scored.row)
+        if scored.maps is None:
+            return decide(self._record(threshold), scored.row)
+        return decide(self._record(threshold), self.regions(self.film(upload), chain, threshold).seen.scores)
+
+    def regions(self, film: Film, chain: Chain, threshold: float | None = None) -> Regions:
+        """What a segmentation model found, placed on the original film whatever the chain moved."""
+        rule = self.rule if threshold is None else self.rule.model_copy(update={"threshold": threshold})
+
+        def work() -> Regions:
+            scored = self.scored(film, chain)
+            assert self.model is not None and scored.maps is not None
+            place = on_the_film(film, self.enhanced(film, chain), scored.geometry)
+            seen = self._sifted(film, scored.maps, place, rule)
+            return Regions(seen, outlines(seen, place, self.model.record.classes))
+
+        return self.memory.get(("regions", *self._scores_of(film.upload, chain), rule.model_dump_json()), work, _bytes)
+
+    def _sifted(self, film: Film, maps: NDArray[np.float32], place: Geometry, rule: DetectionRule) -> Detections:
+        assert self.model is not None
+        names = self.model.record.classes
+        limits = [self.model.record.threshold_of(name) for name in names]
+        return sift(maps, place, rule, classes=names, thresholds=limits, pitch_mm=film.full.pixel_pitch_mm)
+
+    def tried(self, film: Film, looks: Sequence[tuple[Enhanced, Prepared]]) -> Scores:
+        """Scores (N, K) of several enhancements of one film, the network asked once."""
+        assert self.model is not None
+        pictures = [prepared.pixels for _, prepared in looks]
+        if not self.has_maps:
+            return score_pictures(self.model, pictures)
+        maps = segment_pictures(self.model, pictures)
+        places = [on_the_film(film, enhanced, prepared.geometry) for enhanced, prepared in looks]
+        found = [self._sifted(film, *pair, self.rule).scores for pair in zip(maps, places, strict=True)]
+        return np.stack(found)
 
     def _scores_of(self, upload: Upload, chain: Chain) -> tuple[str, ...]:
         return "scores", upload.sha256, self.model_key, chain_text(chain)
@@ -210,9 +259,14 @@ class Desk:
         """Decision and scores at the model's threshold, or at the reviewer's."""
         assert self.model is not None
         scored = self.scored(film, chain)
-        prediction = describe_prediction(self.model, film.radiograph, scored.row, chain)
-        prediction = prediction.model_copy(update={"decision": decide(self._record(threshold), scored.row)})
-        return Answer(prediction, self.enhanced(film, chain), scored.milliseconds)
+        regions = self.regions(film, chain, threshold) if scored.maps is not None else None
+        row = scored.row if regions is None else regions.seen.scores
+        prediction = describe_prediction(self.model, film.radiograph, row, chain)
+        prediction = prediction.model_copy(update={"decision": decide(self._record(threshold), row)})
+        if regions is not None:
+            seen = regions.seen
+            prediction = Examined(**dict(prediction), detections=seen.found, dropped=seen.dropped, rule=self.rule)
+        return Answer(prediction, self.enhanced(film, chain), scored.milliseconds, regions)
 
     def heat(self, film: Film, chain: Chain, explainer: str, class_name: str) -> HeatMap:
         """Evidence for one class over the enhanced picture, (h, w) float32 at its size or at ``HEAT_PIXELS``."""
@@ -234,6 +288,11 @@ class Desk:
         if model is None:
             return []
         return self.memory.get(("explainers", self.model_key), lambda: fitting_explainers(model))
+
+
+def on_the_film(film: Film, enhanced: Enhanced, geometry: Geometry) -> Geometry:
+    """A geometry that leads to the enhanced picture, made to lead to the original film."""
+    return Geometry(film.full.pixels.shape[:2], geometry.size, enhanced.motion.then(geometry.to_input))
 
 
 def coarser(geometry: Geometry, pixels: int) -> Geometry:

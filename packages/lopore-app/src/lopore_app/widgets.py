@@ -66,17 +66,21 @@ def dial(field: FieldInfo) -> dict[str, Any] | None:
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:
     low = high = None
-    nudge = 1 if field.annotation is int else None
+    nudge: Any = 1 if field.annotation is int else 1e-3
     for rule in field.metadata:
         if isinstance(rule, Ge):
             low = rule.ge
         elif isinstance(rule, Le):
             high = rule.le
         elif isinstance(rule, Gt):
-            low = rule.gt + (nudge or 1e-3)  # type: ignore[operator]
+            low = _number(rule.gt) + nudge
         elif isinstance(rule, Lt):
-            high = rule.lt - (nudge or 1e-3)  # type: ignore[operator]
+            high = _number(rule.lt) - nudge
     return low, high
+
+
+def _number(bound: Any) -> Any:
+    return bound
 
 
 def _step(span: float) -> float:

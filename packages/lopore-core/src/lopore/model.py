@@ -108,7 +108,10 @@ class ModelRecord(_Part):
     data_fingerprint: str = ""
     split_fingerprint: str = ""
     training_grey: dict[str, float] = Field(default_factory=dict)
-    """Grey level statistics of the training pictures at network size, to notice films unlike them."""
+    """Grey level, contrast and sharpness of the training pictures at network size, to notice films unlike them.
+
+    A record may lack any of them; see ``likeness.spread``.
+    """
     explanation: Explanation = Explanation()
     versions: dict[str, str] = Field(default_factory=dict)
     seed: int = 0

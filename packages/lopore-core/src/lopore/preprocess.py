@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from .contracts import Affine, PixelBatch, Pixels
 from .errors import ConfigError
 from .resampling import resize
-from .tables import apply_table
+from .tables import apply_table, histogram
 
 if TYPE_CHECKING:
     from .enhance import Chain
@@ -237,11 +237,7 @@ def _window_limits(radiograph: Radiograph, window: Window) -> tuple[float, float
 
 def percentile_limits(pixels: Pixels, low: float, high: float) -> tuple[float, float]:
     """Grey values at two percentiles, exact, by the histogram of uint8 or uint16; high is above low by at least 1."""
-    levels = int(np.iinfo(pixels.dtype).max) + 1
-    values = pixels.reshape(-1)
-    # bincount widens to 64 bits, so a whole film is counted in pieces.
-    pieces = (values[start : start + 2**20] for start in range(0, values.size, 2**20))
-    cumulated = np.cumsum(sum(np.bincount(piece, minlength=levels) for piece in pieces))
+    cumulated = np.cumsum(histogram(pixels))
     total = cumulated[-1]
     bottom = int(np.searchsorted(cumulated, max(total * (low / 100), 1), side="left"))
     top = int(np.searchsorted(cumulated, total * (high / 100), side="left"))

@@ -7,10 +7,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
-from lopore.tables import apply_table
+from lopore.tables import apply_table, histogram
 
 from .pixels import checked, full_scale, luminance, on_luminance, with_channels_of
 
@@ -143,14 +142,6 @@ def window_grey(image: Pixels, *, level: float, width: float) -> Pixels:
     """
     image = checked(image)
     return _linear(image, *_window_line(image.dtype, level, width))
-
-
-def histogram(image: Pixels) -> NDArray[np.int64]:
-    """Pixels of each grey value, (256,) or (65 536,); the channels of a colour picture count together."""
-    size = full_scale(image.dtype) + 1
-    planes = image.reshape(image.shape[0], -1)
-    counts = cv2.calcHist([planes], [0], None, [size], [0, size])
-    return np.asarray(counts, np.int64).reshape(-1)
 
 
 def stretch(image: Pixels, *, low: float, high: float) -> Pixels:

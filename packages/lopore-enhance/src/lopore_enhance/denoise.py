@@ -8,8 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
+from lopore.tables import histogram
 
-from .contrast import histogram
 from .pixels import checked, full_scale, grey_step
 from .strips import run, spans
 

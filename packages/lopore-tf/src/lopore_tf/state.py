@@ -83,10 +83,13 @@ def read_state(folder: Path) -> tuple[dict[str, Arrays | None], dict[str, Any]]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:
-    """Arrays by name as a safetensors file, with words about them."""
-    from safetensors.numpy import save_file
+    """Arrays by name as a safetensors file, with words about them; OSError where the disk says no.
 
-    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path, dict(about or {}))
+    By way of memory: the library's own writer tells a full disk as an error of its own kind, without a number.
+    """
+    from safetensors.numpy import save
+
+    path.write_bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(about or {})))
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:

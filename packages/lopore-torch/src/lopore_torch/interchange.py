@@ -18,7 +18,7 @@ from lopore.registry import discover
 from .backbones import head_prefixes, known_name, rebuild
 from .learner import PUBLISHED_FILE
 from .predict import load_network
-from .weights import prefixes
+from .weights import prefixes, write_tensors
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder, ModelRecord
@@ -52,7 +52,7 @@ def take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[s
     _refuse_without_twin(record)
     state = _state(backbone_of(record), weights)
     network = rebuild(record, state)
-    torch.save(dict(network.state_dict()), folder / PUBLISHED_FILE)
+    write_tensors(dict(network.state_dict()), folder / PUBLISHED_FILE)
     return [PUBLISHED_FILE]
 
 

@@ -29,7 +29,7 @@ from .memory import keep_freed_memory
 from .network import Network, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
-from .weights import read_tensors
+from .weights import read_tensors, write_tensors
 
 WEIGHTS_FILE = "weights.pth"
 PUBLISHED_FILE = "model_best.pth"
@@ -289,7 +289,7 @@ class TorchLearner:
 
     def save_weights(self, folder: Path) -> None:
         """See ``Learner.save_weights``."""
-        torch.save(_portable(self.predicting), folder / WEIGHTS_FILE)
+        write_tensors(_portable(self.predicting), folder / WEIGHTS_FILE)
 
     def load_weights(self, folder: Path) -> None:
         """See ``Learner.load_weights``; the network in training and the averaged one both take them."""
@@ -304,7 +304,7 @@ class TorchLearner:
 
     def publish(self, folder: Path) -> Sequence[str]:
         """Write ``model_best.pth``, a state dict on the CPU that ``torch.load(..., weights_only=True)`` opens."""
-        torch.save(_portable(self.predicting), folder / PUBLISHED_FILE)
+        write_tensors(_portable(self.predicting), folder / PUBLISHED_FILE)
         return [PUBLISHED_FILE]
 
 

@@ -12,7 +12,7 @@ import torch
 
 from lopore.errors import ModelError
 
-from .weights import read_tensors
+from .weights import read_tensors, write_tensors
 
 STATE_FILE = "learner.pt"
 PARTS = ("network", "averaged", "optimizer", "rate", "scaler", "plan", "trials", "step", "random")
@@ -41,7 +41,7 @@ def set_random_states(states: Mapping[str, Any]) -> None:
 
 def write_state(folder: Path, parts: Mapping[str, Any]) -> None:
     """Write every part of a run's state into ``folder``; KeyError for a part that is left out."""
-    torch.save({name: parts[name] for name in PARTS}, folder / STATE_FILE)
+    write_tensors({name: parts[name] for name in PARTS}, folder / STATE_FILE)
 
 
 def read_state(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,16 @@ def read_tensors(path: Path) -> Any:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from None
     except Exception as error:  # torch raises pickle, zip, runtime and value errors for foreign or broken files
         raise ModelError(f"{path} holds no plain torch tensors ({_first_line(error)}); it was not opened") from None
+
+
+def write_tensors(data: Any, path: Path) -> None:
+    """``torch.save`` by way of memory: its own writer tells a full disk as a RuntimeError about file positions.
+
+    Raises OSError where the disk says no.
+    """
+    stream = io.BytesIO()
+    torch.save(data, stream)
+    path.write_bytes(stream.getbuffer())
 
 
 def _first_line(error: BaseException) -> str:

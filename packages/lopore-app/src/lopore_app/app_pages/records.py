@@ -9,10 +9,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lopore.errors import LoporeError
-from lopore.overlay import natural_limits
 from lopore_app.bundle import zip_file
 from lopore_app.logs import chain_text, corrections_csv, film_name, log_json, reviewed, shown_name
-from lopore_app.pictures import pictures_or_reason, thumbnail
+from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
 from lopore_app.printout import report_html
 from lopore_app.records import MAX_NOTE, Entry, entries, forget, newest, review
 from lopore_app.widgets import plain
@@ -98,12 +97,8 @@ def panel(found: list[Entry], index: int) -> None:
         return
     left, right = st.columns(2)
     left.image(thumbnail(pictures.original, 480), caption="Film", width="stretch")
-    if pictures.heat is None:
-        right.image(thumbnail(pictures.enhanced, 480), caption="As given to the network", width="stretch")
-        return
-    low, high = natural_limits(pictures.heat.values, pictures.heat.scale)
-    told = f"{pictures.heat.explainer}, {words(pictures.heat.class_name)}, {low:.2g} to {high:.3g}"
-    right.image(thumbnail(pictures.original, 480, pictures.heat), caption=plain(told), width="stretch")
+    beside, told = evidence(entry, pictures, 480)
+    right.image(beside, caption=plain(f"{told[0].upper()}{told[1:]}"), width="stretch")
 
 
 def form(found: list[Entry], index: int) -> None:

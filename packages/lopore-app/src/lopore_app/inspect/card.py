@@ -6,15 +6,18 @@ from html import escape
 
 import streamlit as st
 
+from lopore.detections import Detections
 from lopore.model import OpenModel
 from lopore_app import records
 from lopore_app.filmstrip import tone_of
 from lopore_app.inspect.cautions import cautions
 from lopore_app.inspect.looking import Look
+from lopore_app.outlines import colours, extent_text, size_text
 from lopore_app.session import Answer, Desk, decision_text
 from lopore_app.widgets import plain
 
 TOP = 5
+MOST_LISTED = 8
 COLOURS = {"found": "#e8590c", "sound": "#2f9e44", "unsure": "#f2b01e"}
 VERDICTS = {"accept": "Accept", "reject": "Reject", "relabel": "Relabel"}
 
@@ -30,6 +33,8 @@ def prediction_card(desk: Desk, look: Look) -> None:
                 st.caption("The film is shown at its full depth; this model gives no answer for it.")
         else:
             _decision(desk.model, look.answer)
+            if look.answer.regions is not None and look.film is not None:
+                st.html(_indications(look.answer, look.answer.regions.seen, look.film.full.pixel_pitch_mm))
             _warnings(desk, look)
 
 
@@ -54,6 +59,25 @@ def _bars(answer: Answer, colour: str) -> str:
             f'<i><u style="width:{100 * min(max(score, 0), 1):.1f}%;background:{shade}"></u></i></div>'
         )
     return "".join(rows)
+
+
+def _indications(answer: Answer, seen: Detections, pitch_mm: float | None) -> str:
+    """What was outlined, numbered as on the picture, with sizes; names are escaped, whatever they hold."""
+    found = seen.found
+    many = "1 indication" if len(found) == 1 else f"{len(found)} indications"
+    rows = [f"<b>{many if found else 'No indication'}</b>"]
+    ink = colours(tuple(answer.prediction.scores))
+    for number, one in enumerate(found[:MOST_LISTED], start=1):
+        name = escape(one.class_name.replace("_", " ")[:40])
+        rows.append(
+            f'<div><i style="background:{ink[one.class_name]}">{number}</i><span title="{name}">{name}</span>'
+            f"<em>{extent_text(one, pitch_mm)}</em><em>{size_text(one)}</em>"
+            f'<em title="largest probability of a pixel">{one.peak:.2f}</em></div>'
+        )
+    more = [f"{len(found) - MOST_LISTED} more are in the log"] if len(found) > MOST_LISTED else []
+    more += [f"{seen.dropped} smaller left out"] if seen.dropped else []
+    more += [] if pitch_mm or not found else ["no mm: the file does not state its pixel pitch"]
+    return f'<div class="lopore-found">{"".join(rows)}<small>{"; ".join(more)}</small></div>'
 
 
 def operating_point(answer: Answer, model: OpenModel) -> str:

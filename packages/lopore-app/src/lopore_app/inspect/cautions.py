@@ -18,7 +18,7 @@ def cautions(record: ModelRecord, film: Film, answer: Answer, scored: Scored) ->
     return [
         *_training(record),
         *_decision(answer),
-        *_grey(record, scored),
+        *_appearance(record, scored),
         *_film(record, film.full, answer),
         *_chain(record, answer),
     ]
@@ -40,21 +40,21 @@ def _decision(answer: Answer) -> Iterator[str]:
         yield f"The model abstains: its best score {decision.score:.2f} is under {decision.threshold:.2f}."
 
 
-def _grey(record: ModelRecord, scored: Scored) -> Iterator[str]:
-    mean, deviation = scored.grey
-    known = record.training_grey
-    if "mean_low" in known and not known["mean_low"] <= mean <= known["mean_high"]:
-        word = "darker" if mean < known["mean_low"] else "brighter"
-        yield (
-            f"Unlike the training films: {word} than 99 % of them "
-            f"(mean grey {mean:.2f}, theirs {known['mean_low']:.2f} to {known['mean_high']:.2f})."
-        )
-    if "std_low" in known and not known["std_low"] <= deviation <= known["std_high"]:
-        word = "flatter" if deviation < known["std_low"] else "harsher"
-        yield (
-            f"Unlike the training films: {word} than 99 % of them "
-            f"(contrast {deviation:.2f}, theirs {known['std_low']:.2f} to {known['std_high']:.2f})."
-        )
+def _appearance(record: ModelRecord, scored: Scored) -> Iterator[str]:
+    seen = scored.appearance
+    for name, value, title, words in (
+        ("mean", seen.mean, "mean grey", ("darker", "brighter")),
+        ("std", seen.std, "contrast", ("flatter", "harsher")),
+        ("sharpness", seen.sharpness, "sharpness", ("less sharp", "sharper or grainier")),
+    ):
+        # A record of another version or an outsider's may lack some of the statistics.
+        low, high = record.training_grey.get(f"{name}_low"), record.training_grey.get(f"{name}_high")
+        if low is not None and high is not None and not low <= value <= high:
+            word = words[0] if value < low else words[1]
+            yield (
+                f"Unlike the training films: {word} than 99 % of them "
+                f"({title} {value:.2f}, theirs {low:.2f} to {high:.2f})."
+            )
 
 
 def _film(record: ModelRecord, film: Radiograph, answer: Answer) -> Iterator[str]:
@@ -62,10 +62,7 @@ def _film(record: ModelRecord, film: Radiograph, answer: Answer) -> Iterator[str
     rows, columns = record.preprocessing.size
     down, across = height / rows, width / columns
     if max(down, across) < 1 / MAGNIFIED:
-        yield (
-            f"The film is small: {width} x {height} px are magnified to {columns} x {rows}, "
-            "so it is less sharp than the network's input."
-        )
+        yield (f"The film is small: {width} x {height} px are magnified to {columns} x {rows}; that adds no detail.")
     if max(down, across) > SHRUNK:
         yield (
             f"The film is large: shrunk {max(down, across):.0f} times to {columns} x {rows} px, small defects vanish; "

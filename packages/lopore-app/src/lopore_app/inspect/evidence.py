@@ -30,7 +30,8 @@ def evidence_panel(desk: Desk) -> Wish:
     """Which explainers the reviewer wants to see."""
     names = desk.explainers()
     if not names:
-        st.caption("No explainer fits this model.")
+        told = "; its outlines show what it found." if desk.has_maps else "."
+        st.caption(f"No explainer fits this model{told}")
         return Wish()
     with st.container(key="evidence", gap="small"):
         chosen = st.pills(

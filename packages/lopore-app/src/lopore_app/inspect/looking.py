@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from lopore.detections import DetectionRule
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.model import OpenModel
@@ -17,7 +18,8 @@ from lopore_app.session import Answer, Desk, Enhanced, Film, Upload, chain_text,
 from lopore_app.steps import Dialled
 
 CHAIN, EYE = "chain", "eye"
-WIDGETS = ("own_threshold", "threshold", "explainer", "all_explainers", "preset", "eye_step")
+LEAST = "least_area"
+WIDGETS = ("own_threshold", "threshold", LEAST, "explainer", "all_explainers", "preset", "eye_step")
 _FILM, _MEMORY, _GOOD, _KEPT, _SEEN = "film", "memory", "good_chain", "kept", "seen_edit"
 
 
@@ -55,7 +57,7 @@ def remember() -> None:
 def desk_for(model: OpenModel | None) -> Desk:
     """This session's desk; what it computed stays when the model changes."""
     memory = st.session_state.setdefault(_MEMORY, Memory())
-    return Desk(memory, model)
+    return Desk(memory, model, DetectionRule(minimum_area_px=float(st.session_state.get(LEAST) or 0)))
 
 
 def chosen(uploads: Sequence[Upload]) -> Upload:
@@ -133,7 +135,7 @@ def keep(desk: Desk, upload: Upload, chain: Chain, answer: Answer, explainer: st
     assert desk.model is not None
     threshold = answer.prediction.decision.threshold
     kept: dict[tuple[object, ...], str] = st.session_state.setdefault(_KEPT, {})
-    asked = upload.sha256, desk.model_key, chain_text(chain), threshold, explainer
+    asked = upload.sha256, desk.model_key, chain_text(chain), threshold, desk.rule, explainer
     if asked not in kept or not any(entry.key == kept[asked] for entry in records.entries(st.session_state)):
         entry = records.Entry.of(
             desk.model,
@@ -143,6 +145,7 @@ def keep(desk: Desk, upload: Upload, chain: Chain, answer: Answer, explainer: st
             explainer=explainer,
             explained_class=explained_class(answer.prediction) if explainer else None,
             milliseconds=answer.milliseconds,
+            outlines=answer.regions.lines if answer.regions is not None else (),
         )
         kept[asked] = records.keep(st.session_state, entry)
     return kept[asked]

@@ -13,6 +13,7 @@ from lopore.errors import LoporeError
 from lopore.explain import HeatMap
 from lopore.overlay import natural_limits
 from lopore_app.inspect.looking import Look, component_state
+from lopore_app.outlines import colours
 from lopore_app.session import Desk, chain_text
 from lopore_app.viewer import carry, film_viewer
 from lopore_app.viewer.pixels import (
@@ -28,6 +29,8 @@ from lopore_app.viewer.pixels import (
 )
 
 VIEWER, SCALES = "viewer", "heat_scales"
+MOST_NUMBERS = 60
+"""More numbers than these would hide the film."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def show_pictures(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain, arou
             "height": height,
             "pitch": look.film.full.pixel_pitch_mm,
             "panes": drawn,
+            "marks": marks(look),
             "profile": profile(shown[:2], film),
             "around": around,
         }
@@ -93,6 +97,23 @@ def show_pictures(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain, arou
         film_viewer(data, VIEWER)
         for slot, blob in blobs.items():
             carry(slot, blob.identity, blob.content)
+
+
+def marks(look: Look) -> dict[str, Any] | None:
+    """Lines around what a segmentation model found, and numbers beside them; None for other models."""
+    regions = look.answer.regions if look.answer is not None else None
+    if look.answer is None or regions is None:
+        return None
+    ink = colours(tuple(look.answer.prediction.scores))
+    lines = [
+        {"colour": ink[line.class_name], "points": [round(value, 2) for point in line.points for value in point]}
+        for line in regions.lines
+    ]
+    tags = [
+        {"text": str(number), "x": found.box[2], "y": found.box[1], "colour": ink[found.class_name]}
+        for number, found in enumerate(regions.seen.found[:MOST_NUMBERS], start=1)
+    ]
+    return {"lines": lines, "tags": tags}
 
 
 def scale_of(desk: Desk, heat: HeatMap, chain: Chain) -> tuple[float, float]:

@@ -25,6 +25,14 @@ STYLE = """<style>
 .lopore-bar u { display: block; height: 100%; border-radius: 3px; }
 .lopore-caution { font-size: .84rem; line-height: 1.35; border-left: 3px solid #f2b01e;
   padding: 1px 0 1px 9px; margin-bottom: 7px; }
+.lopore-found { font-size: .82rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
+.lopore-found > b { font-weight: 600; }
+.lopore-found div { display: grid; grid-template-columns: 20px minmax(0, 1fr) auto auto auto; column-gap: 8px; }
+.lopore-found i { font-style: normal; font-weight: 600; font-size: .72rem; line-height: 15px; height: 15px;
+  align-self: center; text-align: center; border-radius: 3px; color: #0c0d10; }
+.lopore-found span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.lopore-found em { font-style: normal; text-align: right; white-space: nowrap; }
+.lopore-found small { opacity: .75; }
 .stMain [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 @media (min-width: 900px) {
   .stColumn:has(.st-key-picture) {

@@ -18,6 +18,7 @@ from lopore_app.inspect.evidence import Wish, evidence_panel, heat_maps
 from lopore_app.inspect.looking import (
     CHAIN,
     EYE,
+    LEAST,
     Look,
     choose,
     chosen,
@@ -74,6 +75,8 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             eye_panel(eye_steps, eye_edit)
         with deciding:
             threshold_panel(model)
+            if desk.has_maps:
+                least_area_panel(now)
             if now.answer is not None and kept is not None:
                 verdict(kept, tuple(now.answer.prediction.scores))
         with saving:
@@ -104,6 +107,21 @@ def threshold_panel(model: OpenModel | None) -> None:
     if st.toggle("Set my own threshold", key="own_threshold", help=f"The model's own: {own.value:.3f}, {own.rule}"):
         st.session_state.setdefault("threshold", float(own.value or 0.5))
         st.slider("Threshold", 0.0, 1.0, step=0.01, key="threshold")
+
+
+def least_area_panel(now: Look) -> None:
+    """The smallest region of a segmentation model that counts."""
+    st.number_input(
+        "Leave out regions under (px)",
+        min_value=0,
+        max_value=1_000_000,
+        step=10,
+        key=LEAST,
+        help="Area in pixels of the film. A smaller region is not outlined and makes no call; the log names the rule.",
+    )
+    pitch, least = now.film.full.pixel_pitch_mm if now.film is not None else None, st.session_state.get(LEAST)
+    if pitch and least:
+        st.caption(f"{least} px of this film are {least * pitch**2:.3g} mm².")
 
 
 def strip(desk: Desk, uploads: Sequence[Upload], now: Look, own: float | None) -> None:

@@ -81,12 +81,18 @@ def main(debug: bool) -> None:
     """Find weld defects in radiographs: train, evaluate, explain, export and try models.
 
     \b
-    First steps:
-      lopore doctor                        what is installed and what is missing
-      lopore data synth films              make labelled radiographs
-      lopore data index films/labels.csv   describe a set of images
-      lopore train --config FILE           train a model
-      lopore app                           try it in the browser
+    First steps, in an empty folder:
+      lopore doctor                        what is installed, what is missing
+      lopore data init                     folders and a first config
+      lopore data synth data/raw           made films, where you have none yet
+      lopore data index data/raw/labels.csv --out data/processed/films.csv
+      lopore data split data/processed/films.csv --out data/splits/films.csv
+      lopore train --config configs/first.yaml
+      lopore eval first                    a report with scores and mistakes
+      lopore app                           the model in the browser
+
+    With films of your own: folders data/raw/CLASS/, and `lopore data index data/raw`. A mistake gives one line that
+    says what to do.
     """
     # Pydantic reads the entry points of all distributions: one garbled list would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -8,12 +8,40 @@ import click
 
 
 @click.command(name="app")
-@click.option("--models", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of models.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
-@click.option("--address", default="127.0.0.1", show_default=True, help="Interface to listen on.")
-@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="One more folder of models, beside ./models/final and those of LOPORE_MODELS.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    default=8501,
+    show_default=True,
+    help="Port to listen on.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Interface to listen on; 0.0.0.0 opens the app to the network, without a login.",
+)
+@click.option(
+    "--browser/--no-browser", default=True, show_default=True, help="Whether the page is opened in a browser."
+)
 def command(models: Path | None, port: int, address: str, browser: bool) -> None:
-    """Open the app: upload films, dial enhancements, see the decision and what drove it."""
+    """Open the web app: films in, decision and heat map out.
+
+    It runs until Ctrl-C.
+
+    \b
+    Examples:
+      lopore app
+      lopore app --models /srv/models --port 8502 --no-browser
+    """
     import os
     import sys
     from importlib.util import find_spec

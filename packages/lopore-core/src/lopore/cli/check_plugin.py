@@ -18,19 +18,32 @@ KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "
 
 @click.command(name="check-plugin")
 @click.argument("name")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only checks of this kind; repeatable.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only checks of this kind; may be given again."
+)
 @click.option("--only", metavar="REGEX", help="Only checks whose name contains this expression.")
 @click.option(
-    "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Model folder to judge with; repeatable."
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Model folder to judge with; may be given again.",
 )
 @click.option("--list", "list_only", is_flag=True, help="Name the checks and run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each check.")
 def command(
     name: str, kinds: tuple[str, ...], only: str | None, models: tuple[Path, ...], list_only: bool, as_json: bool
 ) -> None:
-    """Run the conformance kit on plugin NAME: a distribution as `lopore plugins` lists it, or a module.
+    """Check that plugin NAME keeps its promises.
 
-    Predictors, exporters and explainers are judged on a small model that is trained for them, or on --model.
+    NAME is a distribution as `lopore plugins` lists it, or a module. Predictors, exporters and explainers are judged on
+    a small model that is trained for them, or on --model. The exit status is 1 where a promise is broken.
+
+    \b
+    Examples:
+      lopore check-plugin lopore-mine
+      lopore check-plugin lopore-mine --only 16_bit
     """
     from lopore.errors import ConfigError
     from lopore.surroundings import stdout_spared

@@ -7,40 +7,44 @@ from pathlib import Path
 
 import click
 
+from .export import agreement, gate_images, images_option
+
 
 @click.command(name="convert")
 @click.argument("model_name", metavar="MODEL")
-@click.option("--to", required=True, metavar="FRAMEWORK", help="torch or tf.")
+@click.option("--to", required=True, metavar="FRAMEWORK", help="Framework of the new model, torch or tf.")
+@images_option
+@click.option("--name", metavar="NAME", show_default="that of MODEL", help="Name of the new model.")
 @click.option(
-    "--images",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Real pictures for the gate; default: the validation split of the model's own manifest.",
+    "--version",
+    metavar="VERSION",
+    show_default="that of MODEL with -FRAMEWORK behind",
+    help="Version of the new model.",
 )
-@click.option("--name", help="Name of the new model; default: MODEL's.")
-@click.option("--version", help="Version of the new model; default: MODEL's with -FRAMEWORK behind.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     model_name: str, to: str, images: tuple[Path, ...], name: str | None, version: str | None, as_json: bool
 ) -> None:
-    """Make MODEL's twin in another framework, with its weights, classes and threshold; published if answers agree."""
+    """Carry a model from PyTorch to TensorFlow or back.
+
+    MODEL is NAME, NAME/VERSION or a model's folder. Its twin has the same weights, classes and threshold, and is
+    published only if it gave the same answers on real films.
+
+    \b
+    Examples:
+      lopore convert weld --to tf
+      lopore convert weld --to tf --name weld-keras --images films/
+    """
     from dataclasses import asdict
 
     from lopore.convert import convert_model
     from lopore.export import gate_pictures
     from lopore.model import locate_model
 
-    from .export import gate_images
-
     folder = locate_model(model_name)
     done = convert_model(folder, to, gate_pictures(folder, gate_images(folder, images)), name=name, version=version)
     report = done.report
-    cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of its maximum"
-    click.echo(
-        f"{done.folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
-        f"on {report.pictures} pictures, {report.flipped} decisions differ{cam}",
-        err=as_json,
-    )
+    click.echo(agreement(done.folder, report), err=as_json)
     if as_json:
         told = {"model": done.folder.title, "path": str(done.folder.path), "source": folder.title, **asdict(report)}
         click.echo(json.dumps(told, indent=2, default=str))

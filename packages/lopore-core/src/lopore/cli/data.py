@@ -15,7 +15,21 @@ if TYPE_CHECKING:
     from lopore.data.manifest import Manifest
 
 _PATH = click.Path(path_type=Path)
-_threads = click.option("--threads", type=click.IntRange(1, 64), help="Reading threads; default: the cores.")
+_threads = click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    show_default="the cores allowed",
+    help="Threads that read files.",
+)
+_seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Equal seeds give equal results.",
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -27,7 +41,15 @@ def command() -> None:
 @command.command()
 @click.argument("folder", type=_PATH, default=".")
 def init(folder: Path) -> None:
-    """Make data/raw, data/processed, data/splits, models/ and configs/ in FOLDER, with a first config."""
+    """Make the folders of a project and a first config.
+
+    In FOLDER, or here: data/raw, data/processed, data/splits, models/, and configs/first.yaml. What exists stays.
+
+    \b
+    Examples:
+      lopore data init
+      lopore data init shop3
+    """
     from lopore.data.layout import init_layout
 
     made = init_layout(folder)
@@ -36,29 +58,40 @@ def init(folder: Path) -> None:
 
 @command.command()
 @click.argument("source", type=_PATH)
-@click.option("--out", type=_PATH, default=Path("manifest.csv"), show_default=True,
-              help="Manifest to write; data/raw stays as it came.")  # fmt: skip
-@click.option("--root", type=_PATH, help="Folder that paths count from and may not leave; default: SOURCE's own.")
+@click.option("--out", type=_PATH, metavar="FILE", default=Path("manifest.csv"), show_default=True,
+              help="Manifest to write; the films stay where they are.")  # fmt: skip
+@click.option("--root", type=_PATH, metavar="FOLDER", show_default="that of SOURCE",
+              help="Folder that paths count from and may not leave.")  # fmt: skip
 @click.option("--groups", type=click.Choice(["from-pictures", "none"]), default="from-pictures", show_default=True,
               help="Join copies found from the pixels (flipped, turned, brightened, cropped a little).")  # fmt: skip
-@click.option("--group-column", help="CSV column that names the film, weld or part.")
-@click.option("--group-pattern", help="Regular expression on file names; its first group names the film.")
-@click.option("--label-column", help="CSV column of labels, where its name is unusual.")
-@click.option("--masks", default="auto", show_default=True, help="'auto', 'none', or the folder of masks.")
-@click.option("--mm-per-pixel", type=click.FloatRange(0, 1000, min_open=True), help="Scale where the CSV gives none.")
+@click.option("--group-column", metavar="NAME", help="CSV column that names the film, weld or part.")
+@click.option("--group-pattern", metavar="REGEX",
+              help="Regular expression on file names; its first bracket names the film or weld.")  # fmt: skip
+@click.option("--label-column", metavar="NAME", help="CSV column of labels, where its name is unusual.")
+@click.option("--masks", metavar="FOLDER", default="auto", show_default=True,
+              help="Folder of masks; 'auto' looks for masks/ and NAME_mask.png, 'none' takes none.")  # fmt: skip
+@click.option("--mm-per-pixel", type=click.FloatRange(0, 1000, min_open=True), metavar="MM",
+              help="Size of a pixel, where neither the CSV nor the file states it.")  # fmt: skip
 @click.option("--conflicts", type=click.Choice(["keep", "join", "drop"]), default="keep", show_default=True,
               help="Copies of one picture in several classes: keep, give each all labels, or leave out.")  # fmt: skip
-@click.option("--licence", default="", help="Licence of the images, kept in the manifest.")
-@click.option("--source", "origin", default="", help="Where the images come from, kept in the manifest.")
-@click.option("--attribution", default="", help="Whom to name, kept in the manifest.")
+@click.option("--licence", metavar="WORDS", default=None, help="Licence of the films, kept in the manifest.")
+@click.option("--source", "origin", metavar="WORDS", help="Where the films come from, kept in the manifest.")
+@click.option("--attribution", metavar="WORDS", help="Whom to name, kept in the manifest.")
 @click.option("--skip-bad", is_flag=True, help="Leave missing and unreadable files out and exit 0.")
 @click.option("--replace", is_flag=True, help="Replace a manifest that has a split.")
 @_threads
 @_as_json
 def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool, **options: Any) -> None:
-    """Write a manifest for SOURCE: a folder of class folders (split or not), or a CSV of labels.
+    """Describe a folder or CSV of films as a manifest.
 
-    Bad files are named on standard error and left out; the exit status is then 1.
+    SOURCE is a folder of class folders, split or not, or a CSV of labels. Bad files are named and left out; the exit
+    status is then 1.
+
+    \b
+    Examples:
+      lopore data index data/raw --out data/processed/films.csv
+      lopore data index data/raw --group-pattern "^(W[0-9]+)"
+      lopore data index labels.csv --root scans --group-column weld
     """
     from lopore.data.index import Grouping, Origin, index_images, list_images
 
@@ -86,11 +119,20 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
 
 @command.command()
 @click.argument("source", type=_PATH)
-@click.option("--root", type=_PATH, help="For a folder or CSV that is not indexed: as in `lopore data index`.")
+@click.option("--root", type=_PATH, metavar="FOLDER",
+              help="For a folder or CSV that is not indexed: as in `lopore data index`.")  # fmt: skip
 @_threads
 @_as_json
 def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -> None:
-    """List everything that is wrong with SOURCE: a manifest, a folder or a CSV. Exit 1 on errors, 0 on warnings."""
+    """List everything that is wrong with a set of films.
+
+    SOURCE is a manifest, a folder or a CSV. The exit status is 1 for errors, 0 for warnings alone.
+
+    \b
+    Examples:
+      lopore data check data/processed/films.csv
+      lopore data check data/raw
+    """
     from lopore.data.check import check_listing, check_manifest
     from lopore.data.index import list_images
     from lopore.data.manifest import Manifest, is_manifest
@@ -111,22 +153,34 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
 
 @command.command()
 @click.argument("manifest", type=_PATH)
-@click.option("--train", type=click.FloatRange(0, 1), help="Share for training [default: 0.7].")
-@click.option("--val", type=click.FloatRange(0, 1), help="Share for choosing epoch and threshold [default: 0.15].")
-@click.option("--test", type=click.FloatRange(0, 1), help="Share for the final score [default: 0.15].")
-@click.option("--folds", type=click.IntRange(2, 100), help="Also number folds for cross-validation, over all images.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--train", type=click.FloatRange(0, 1), metavar="SHARE", show_default="0.7",
+              help="Share to learn from.")  # fmt: skip
+@click.option("--val", type=click.FloatRange(0, 1), metavar="SHARE", show_default="0.15",
+              help="Share to choose epoch and threshold on.")  # fmt: skip
+@click.option("--test", type=click.FloatRange(0, 1), metavar="SHARE", show_default="0.15",
+              help="Share for the final score.")  # fmt: skip
+@click.option("--folds", type=click.IntRange(2, 100), metavar="N",
+              help="Number folds for cross-validation too, over all films.")  # fmt: skip
+@_seed
 @click.option("--by", type=click.Choice(["group", "image"]), default="group", show_default=True,
-              help="'image' parts films; training refuses such a split if it leaks.")  # fmt: skip
-@click.option("--leave-out", multiple=True, help="Class whose images get no side; may be given again.")
-@click.option("--out", type=_PATH, help="Manifest to write; default: MANIFEST itself.")
+              help="What stays together; 'image' parts films: training refuses such a split if it leaks.")  # fmt: skip
+@click.option("--leave-out", multiple=True, metavar="CLASS", help="Class whose films get no side; may be given again.")
+@click.option("--out", type=_PATH, metavar="FILE", show_default="MANIFEST itself", help="Manifest to write.")
 @click.option("--replace", is_flag=True, help="Replace a split that is there already.")
 @_as_json
 def split(
     manifest: Path, folds: int | None, seed: int, by: Any, leave_out: tuple[str, ...], out: Path | None,
     replace: bool, as_json: bool, **shares: float | None,
 ) -> None:  # fmt: skip
-    """Put the images of MANIFEST on sides: stratified by class, whole groups together."""
+    """Put films on the sides train, val and test, whole groups together.
+
+    MANIFEST is what `lopore data index` wrote. Every class comes near its share on every side.
+
+    \b
+    Examples:
+      lopore data split data/processed/films.csv --out data/splits/films.csv
+      lopore data split films.csv --train 0.6 --val 0.2 --test 0.2 --folds 5
+    """
     from lopore.data.manifest import Manifest
     from lopore.data.split import complete_shares, fold_manifest, split_manifest
 
@@ -151,17 +205,31 @@ def split(
 
 @command.command()
 @click.argument("out", type=_PATH)
-@click.option("--films", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Pictures a class.")
+@click.option("--films", type=click.IntRange(1, 1_000_000), metavar="N", default=200, show_default=True,
+              help="Pictures of each class.")  # fmt: skip
 @click.option("--class", "classes", multiple=True, metavar="NAME[=N]",
-              help="Class and number; may be given again. Default: no_defect, lack_of_penetration, pore.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--size", type=click.IntRange(64, 20_000), help="Pixels a side [default: 640].")
-@click.option("--bits", type=click.Choice(["8", "16"]), help="Depth of the files [default: 8].")
-@click.option("--receptor", type=click.Choice(["film", "detector"]), help="Scanned film or digital detector.")
+              show_default="no_defect, lack_of_penetration, pore",
+              help="Class and how many pictures of it: no_defect, pore, lack_of_penetration, lack_of_fusion, "
+                   "slag_inclusion or crack; may be given again.")  # fmt: skip
+@_seed
+@click.option("--size", type=click.IntRange(64, 20_000), metavar="PX", show_default="640",
+              help="Width and height in pixels.")  # fmt: skip
+@click.option("--bits", type=click.Choice(["8", "16"]), show_default="8", help="Depth of the files.")
+@click.option("--receptor", type=click.Choice(["film", "detector"]), show_default="film",
+              help="Scanned film, or digital detector with defects bright.")  # fmt: skip
 def synth(
     out: Path, films: int, classes: tuple[str, ...], seed: int, size: int | None, bits: str | None, receptor: str | None
 ) -> None:
-    """Make labelled weld radiographs from physics in OUT: class folders, masks, labels.csv, truth in mm."""
+    """Make labelled weld radiographs from physics.
+
+    The folder OUT gets class folders, masks/, labels.csv with groups and scale, and truth.csv with every defect in mm.
+
+    \b
+    Examples:
+      lopore data synth films
+      lopore data synth films --films 60 --class pore --class no_defect=120
+      lopore data synth deep --bits 16 --receptor detector
+    """
     from lopore.synthesis import DEFAULT_COUNTS, write_dataset
 
     counts = dict(_count(text, films) for text in classes) or dict.fromkeys(DEFAULT_COUNTS, films)

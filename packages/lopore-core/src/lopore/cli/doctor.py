@@ -34,7 +34,10 @@ LIBRARIES = (
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--no-devices", is_flag=True, help="Do not wake the frameworks to ask for their devices.")
 def command(as_json: bool, no_devices: bool) -> None:
-    """Say what is installed and usable, and what to install for what."""
+    """Say what is installed, what works and what is missing.
+
+    The exit status is 1 where something is wrong, not where something is missing.
+    """
     facts = gather(ask_devices=not no_devices)
     click.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
     if facts["problems"]:

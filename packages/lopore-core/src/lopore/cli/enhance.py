@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import page_option
+
 if TYPE_CHECKING:
     from lopore.enhance import Chain
 
 
 @click.command(name="enhance")
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--chain", "chain_text", help="Steps such as 'clahe(clip_limit=3)|median(size=3)', or a preset's title.")
-@click.option("--chain-file", type=click.Path(path_type=Path), help="YAML file with a list of steps.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the enhanced PNG files, 8 or 16 bit as read.")
-@click.option("--page", type=int, help="Page of a multi-page file, from 1.")
-@click.option("--colour", is_flag=True, help="Keep colour instead of reading grey.")
+@click.option(
+    "--chain",
+    "chain_text",
+    metavar="STEPS",
+    help="Steps such as 'clahe(clip_limit=3)|median(size=3)', or a preset's title.",
+)
+@click.option("--chain-file", type=click.Path(path_type=Path), metavar="FILE", help="YAML file with a list of steps.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the enhanced PNG files, 8 or 16 bit as read; needed unless --list is given.",
+)
+@page_option
+@click.option("--colour", is_flag=True, help="Keep colour; films are read as grey otherwise.")
 @click.option("--list", "list_all", is_flag=True, help="List enhancers with their parameters, and presets.")
 def command(
     images: tuple[Path, ...],
@@ -29,7 +41,16 @@ def command(
     colour: bool,
     list_all: bool,
 ) -> None:
-    """Enhance IMAGES (files, folders or globs) and write them under --out, depth kept."""
+    """Enhance films by a chain of steps or by a preset.
+
+    IMAGES are files, folders or globs. Each becomes a PNG of the same depth; the films themselves stay as they are.
+
+    \b
+    Examples:
+      lopore enhance films/ --chain "stretch|clahe(clip_limit=3)" --out better
+      lopore enhance film.tif --chain "CLAHE + Denoise" --out better
+      lopore enhance --list
+    """
     if list_all:
         click.echo(_listing())
         return

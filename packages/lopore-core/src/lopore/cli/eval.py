@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import device_option, runtime_option
 from .rules import rule_from, rule_options
 
 if TYPE_CHECKING:
@@ -16,11 +17,34 @@ if TYPE_CHECKING:
 
 @click.command(name="eval")
 @click.argument("model_name", metavar="MODEL")
-@click.option("--manifest", type=click.Path(path_type=Path), help="Default: the manifest the model was trained on.")
-@click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: reports/NAME-VERSION-SPLIT.")
 @click.option(
-    "--pictures", type=click.IntRange(0, 200), default=12, show_default=True, help="Worst mistakes of each kind."
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default="the manifest that the model was trained on",
+    help="Films with their truth, as `lopore data index` writes them.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Side that is scored; only films of `test` were never seen by the training.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    show_default="reports/NAME-VERSION-SPLIT",
+    help="Folder for the report.",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(0, 200),
+    metavar="N",
+    default=12,
+    show_default=True,
+    help="Worst mistakes that the report shows, of each kind.",
 )
 @click.option(
     "--spurious",
@@ -28,8 +52,8 @@ if TYPE_CHECKING:
     help="Also paint over the defect, the border, the background and what the heat map shows, and watch the score.",
 )
 @rule_options
-@click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
-@click.option("--device", default="auto", show_default=True)
+@runtime_option
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def command(
     model_name: str,
@@ -45,7 +69,17 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Score MODEL on one side of a split and write predictions.csv, metrics.json and report.html."""
+    """Score a model on one side of a split and write a report.
+
+    MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Writes predictions.csv, metrics.json, and
+    report.html, which shows curves, confusion and the worst mistakes with their heat maps.
+
+    \b
+    Examples:
+      lopore eval weld
+      lopore eval weld --split val --spurious
+      lopore eval model.onnx --manifest films.csv --split all
+    """
     from lopore.evaluate import evaluate, own_manifest, write_evaluation
     from lopore.model import locate_model, open_model
     from lopore.run.progress import Progress

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import device_option, model_option, page_option, runtime_option
+
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
     from lopore.model import OpenModel
@@ -15,12 +17,39 @@ if TYPE_CHECKING:
 
 @click.command(name="explain")
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", "model_name", required=True, help="Model folder, ONNX file, NAME or NAME/VERSION.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for overlays and raw maps.")
-@click.option("--explainer", "explainer_name", help="Such as grad-cam; default: the best that fits the model.")
-@click.option("--class", "class_name", help="Class to explain; default: the decision of each picture.")
-@click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
-@click.option("--opacity", type=click.FloatRange(0, 1), default=0.6, show_default=True)
+@model_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the overlays, a PNG for each film, and for raw maps.",
+)
+@click.option(
+    "--explainer",
+    "explainer_name",
+    metavar="NAME",
+    show_default="the best that fits the model",
+    help="Method, such as grad-cam or occlusion, as `lopore plugins` lists it.",
+)
+@click.option(
+    "--class",
+    "class_name",
+    metavar="CLASS",
+    show_default="the decision on each film",
+    help="Class whose evidence is drawn.",
+)
+@click.option(
+    "--opacity",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    default=0.6,
+    show_default=True,
+    help="How strongly the heat covers the film.",
+)
+@runtime_option
+@device_option
+@page_option
 @click.option("--raw", is_flag=True, help="Also write the raw map as a float32 NumPy file.")
 def command(
     images: tuple[Path, ...],
@@ -28,11 +57,22 @@ def command(
     out: Path,
     explainer_name: str | None,
     class_name: str | None,
-    runtime: str | None,
     opacity: float,
+    runtime: str | None,
+    device: str,
+    page: int | None,
     raw: bool,
 ) -> None:
-    """Draw what drove the decision on IMAGES: an overlay with its scale bar for each."""
+    """Draw heat maps of what drove the decisions.
+
+    IMAGES are files, folders or globs. Each gives an overlay with its scale bar. A heat map shows what moved the score,
+    not the outline of a defect.
+
+    \b
+    Examples:
+      lopore explain --model weld --out heatmaps films/
+      lopore explain --model weld --out heatmaps --class pore film.tif
+    """
     from lopore.explain import check_class, choose_explainer
     from lopore.model import locate_model, open_model
 
@@ -40,18 +80,19 @@ def command(
     from .inputs import Tally, expand
 
     tally = Tally()
-    model = open_model(locate_model(model_name), runtime=runtime)
+    model = open_model(locate_model(model_name), runtime=runtime, device=device)
     explainer = choose_explainer(model, explainer_name)
     check_class(model, class_name)
     paths = expand(images, tally)
     for path, target in zip(paths, target_names(paths, out), strict=True):
-        tally.attempt(path, partial(_one, model, explainer, path, target, class_name, opacity, raw))
+        tally.attempt(path, partial(_one, model, explainer, path, target, class_name, page, opacity, raw))
     tally.finish("explained")
 
 
 def _one(
-    model: OpenModel, explainer: Explainer, path: Path, target: Path, class_name: str | None, opacity: float, raw: bool
-) -> None:
+    model: OpenModel, explainer: Explainer, path: Path, target: Path, class_name: str | None, page: int | None,
+    opacity: float, raw: bool,
+) -> None:  # fmt: skip
     import io
 
     import numpy as np
@@ -62,7 +103,7 @@ def _one(
     from lopore.predict import decide, prepare, score_pictures
     from lopore.radiograph import write_radiograph
 
-    prepared = prepare(model.record, path)
+    prepared = prepare(model.record, path, page=page)
     row = score_pictures(model, [prepared.pixels])[0]
     decision = decide(model.record, row)
     name = class_name or (decision.labels[0] if decision.labels else model.record.classes[int(row.argmax())])

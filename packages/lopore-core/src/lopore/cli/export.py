@@ -9,21 +9,42 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from lopore.export import ParityReport
     from lopore.model import ModelFolder
+
+images_option = click.option(
+    "--images",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    show_default="the validation films of the model's own manifest",
+    help="Real films on which both must give the same answers; files or folders, may be given again.",
+)
 
 
 @click.command(name="export")
 @click.argument("model_name", metavar="MODEL")
-@click.option("--to", "formats", multiple=True, required=True, help="Format, such as onnx or pt; may be repeated.")
 @click.option(
-    "--images",
+    "--to",
+    "formats",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Real pictures for the gate; default: the validation split of the model's own manifest.",
+    required=True,
+    metavar="FORMAT",
+    help="Format as `lopore plugins` lists it under exporters, such as onnx or pt; may be given again.",
 )
+@images_option
 @click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON.")
 def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...], as_json: bool) -> None:
-    """Write MODEL in other formats; each is published only if it gives the same answers on real pictures."""
+    """Write a model in other formats, each proven equal.
+
+    MODEL is NAME, NAME/VERSION or a model's folder. A format is published in that folder only if it gave the same
+    answers as the model on real films.
+
+    \b
+    Examples:
+      lopore export weld --to onnx
+      lopore export weld --to onnx --to pt --images films/
+    """
     from dataclasses import asdict
 
     from lopore.export import export_model, gate_pictures
@@ -35,14 +56,18 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     for format in formats:
         folder, report = export_model(folder, format, pictures)
         reports.append(asdict(report))
-        cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of its maximum"
-        click.echo(
-            f"{folder.file_for(format)}: largest difference of a probability {report.max_dp:.1e} "
-            f"on {report.pictures} pictures, {report.flipped} decisions differ{cam}",
-            err=as_json,
-        )
+        click.echo(agreement(folder, report), err=as_json)
     if as_json:
         click.echo(json.dumps(reports, indent=2, default=str))
+
+
+def agreement(folder: ModelFolder, report: ParityReport) -> str:
+    """One line on how far a published file's answers are from its source's."""
+    cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of its maximum"
+    return (
+        f"{folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
+        f"on {report.pictures} pictures, {report.flipped} decisions differ{cam}"
+    )
 
 
 def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:

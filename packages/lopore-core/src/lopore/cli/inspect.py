@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 @click.argument("model_name", metavar="[MODEL]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record.")
 def command(model_name: str | None, as_json: bool) -> None:
-    """Show MODEL's record and check its files; without MODEL, list the models that are found."""
+    """Show a model's record and check its files, or list models.
+
+    MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Without it every model is listed that lies in
+    ./models/final and in the folders of LOPORE_MODELS.
+
+    \b
+    Examples:
+      lopore inspect
+      lopore inspect weld --json
+    """
     from lopore.model import locate_model
 
     if model_name is None:

@@ -18,10 +18,23 @@ KINDS = ("enhancer", "backbone", "trainer", "exporter", "predictor", "explainer"
     help="What it offers; a trainer and an exporter bring their predictor.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Parent folder [default: here]."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    default=Path(),
+    show_default="this folder",
+    help="Folder in which the folder NAME is made.",
 )
 def command(name: str, kind: str, out: Path) -> None:
-    """Write a new plugin into the folder NAME: package, entry point, README and conformance test."""
+    """Write a plugin package that conforms as it stands.
+
+    The folder NAME gets the package, its entry point, a README and a conformance test.
+
+    \b
+    Examples:
+      lopore new-plugin weld-contrast --kind enhancer
+      lopore new-plugin my-nets --kind backbone --out ~/plugins
+    """
     from lopore.scaffold import write_plugin
 
     for path in write_plugin(name, kind, out):

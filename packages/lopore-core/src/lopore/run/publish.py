@@ -133,7 +133,7 @@ def _record(
         leaks=plan.leaks,
         data_fingerprint=manifest.fingerprint,
         split_fingerprint=manifest.split_fingerprint,
-        training_grey=plan.pictures.grey([int(row) for row in sample]),
+        training_grey=plan.pictures.appearance([int(row) for row in sample]),
         explanation=Explanation(
             layer=plan.backbone.explanation_layer,
             exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),

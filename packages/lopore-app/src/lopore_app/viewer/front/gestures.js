@@ -38,6 +38,7 @@ Object.assign(Viewer.prototype, {
       const work = {
         f: () => this.fit(), "+": () => this.magnify(1.25), "-": () => this.magnify(0.8),
         1: () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1))), Escape: () => this.forgetLine(),
+        o: () => this.outline(!this.outlined),
       }[event.key];
       if (work) { event.preventDefault(); work(); }
     });
@@ -99,6 +100,33 @@ Object.assign(Viewer.prototype, {
     ink.fillRect(left, top, wide, 19);
     ink.fillStyle = "#ffd24a";
     ink.fillText(text, left + 5, top + 14);
+  },
+
+  // What a segmentation model found: a line around each region, and the number that the list beside has for it.
+  drawMarks(pane) {
+    const ink = pane.ink;
+    const { lines, tags } = this.data.marks;
+    ink.lineJoin = "round";
+    for (const { points, colour } of lines) {
+      const path = new Path2D();
+      for (let at = 0; at < points.length; at += 2) path.lineTo(...pane.onScreen(this.view, points[at], points[at + 1]));
+      path.closePath();
+      for (const [width, stroke] of [[3.5, "rgba(0,0,0,.6)"], [1.5, colour]]) {
+        ink.lineWidth = width;
+        ink.strokeStyle = stroke;
+        ink.stroke(path);
+      }
+    }
+    ink.font = "600 11px system-ui, sans-serif";
+    for (const { text, x, y, colour } of tags) {
+      const [right, top] = pane.onScreen(this.view, x, y);
+      const wide = ink.measureText(text).width + 7;
+      const left = Math.min(Math.max(right + 3, 2), pane.canvas.clientWidth - wide - 2);
+      ink.fillStyle = colour;
+      ink.fillRect(left, top - 15, wide, 15);
+      ink.fillStyle = "#0c0d10";
+      ink.fillText(text, left + 3.5, top - 4);
+    }
   },
 
   readOut(pane, event) {

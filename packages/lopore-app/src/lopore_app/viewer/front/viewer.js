@@ -11,6 +11,7 @@ class Viewer {
     this.shown = "Both";
     this.opacity = Number(sessionStorage.getItem("lopore-opacity") ?? 0.55);
     this.colour = sessionStorage.getItem("lopore-colours") ?? "inferno";
+    this.outlined = sessionStorage.getItem("lopore-outlines") !== "off";
     this.frame = element("div", "viewer");
     this.bar = element("div", "bar");
     this.grid = element("div", "grid");
@@ -61,6 +62,9 @@ class Viewer {
       button("1:1", "One film pixel on one screen pixel (1)", () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1)))),
       button("Reset grey", "Grey window back to the film's own", () => this.resetWindow()),
     );
+    this.outlineTool = element("span", "group");
+    const outlines = button("Outlines", "Lines around what the model found, on or off (O)", () => this.outline(!this.outlined));
+    this.outlineTool.append(outlines);
     this.heatTools = element("span", "heat");
     const opacity = element("input");
     Object.assign(opacity, { type: "range", min: 0, max: 1, step: 0.01, value: this.opacity, title: "Opacity of the heat map" });
@@ -82,8 +86,16 @@ class Viewer {
       this.redraw();
     });
     this.heatTools.append(element("span", "label", "Heat"), opacity, colours);
-    this.bar.append(tool, this.sides, zoom, this.heatTools);
+    this.bar.append(tool, this.sides, zoom, this.outlineTool, this.heatTools);
+    this.outline(this.outlined);
     this.frame.dataset.tool = this.tool;
+  }
+
+  outline(on) {
+    this.outlined = on;
+    sessionStorage.setItem("lopore-outlines", on ? "on" : "off");
+    this.outlineTool.firstChild.classList.toggle("on", on);
+    this.redraw();
   }
 
   update(data) {
@@ -95,6 +107,7 @@ class Viewer {
     data.panes.forEach((part, at) => this.panes[at].describe(part));
     if (other) { this.fitted = true; this.line = null; }
     this.sides.hidden = data.panes.length !== 2;
+    this.outlineTool.hidden = !data.marks;
     this.heatTools.hidden = !data.panes.some((part) => part.heat);
     this.drawLegend();
     this.arrange();
@@ -155,6 +168,7 @@ class Viewer {
     const colours = { name: this.colour, table: COLOURS[this.colour] };
     for (const pane of this.visible()) {
       pane.paint(this.view, this.opacity, colours);
+      if (this.data.marks && this.outlined && pane.ink) this.drawMarks(pane);
       if (this.line && pane.ink) this.drawLine(pane);
       const [low, high] = pane.limits();
       const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
