@@ -31,6 +31,10 @@ def flags(port: int, address: str, *, browser: bool) -> list[str]:
     return [f"--{name}={value}" for name, value in options.items()]
 
 
+def _no_address() -> None:
+    """This machine's address on the internet: not known, since nobody asked lopore to find it out."""
+
+
 @click.command(name="lopore-app")
 @click.option("--models", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of models.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
@@ -41,8 +45,11 @@ def main(models: Path | None, port: int, address: str, browser: bool) -> None:
     if models is not None:
         roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
+    from streamlit import net_util
     from streamlit.web import cli
 
+    # Streamlit asks a server of a third party for this machine's address, at its start and when a foreign page knocks.
+    vars(net_util)["get_external_ip"] = _no_address
     page = Path(__file__).with_name("main.py")
     cli.main(["run", str(page), *flags(port, address, browser=browser)], prog_name="streamlit")
 
