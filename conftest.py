@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from made.models import publish
 
-from lopore.model import ModelFolder
+pytest.register_assert_rewrite("made")
+from made import once  # noqa: E402  # after the line that makes its assertions speak
+from made.models import publish  # noqa: E402
+
+from lopore.model import ModelFolder  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that several processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _place_of_the_test_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """pytest-xdist gives each of its processes a folder in the run's own."""
+    own = tmp_path_factory.getbasetemp()
+    once.settle(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")

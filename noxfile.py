@@ -43,8 +43,10 @@ def tests(session: nox.Session) -> None:
     """All packages together, with the real libraries and, where Chromium is installed, a real browser."""
     _install(session, *PACKAGES)
     session.install(*PINS, *TEST_TOOLS)
-    # A file's tests share costly fixtures and stay together; a thread for each process, since they share the cores.
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=ONE_THREAD)
+    # A file's tests share costly fixtures and stay together, in the order of conftest.py, which puts slow files first;
+    # a thread for each process, since they share the cores.
+    spread = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    session.run("pytest", *spread, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(name="tests-of", default=False)

@@ -16,9 +16,11 @@ import numpy as np
 
 from lopore.synthesis import sample_film
 
-TILE = 240
+TILE = 176
 ROWS = 4
 GAP = 6
+LEVELS = 64
+"""Greys of a sheet: grain hides the steps between so many, and the file has half the size."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 LABELS = ("pore", "lack_of_penetration", "no_defect", "pore", "lack_of_penetration", "crack", "pore", "lack_of_fusion",
           "lack_of_penetration", "slag_inclusion", "pore", "no_defect")  # fmt: skip
@@ -55,6 +57,12 @@ def real_tiles(folder: Path, count: int) -> list[np.ndarray]:
     return [tile(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) for path in picked]
 
 
+def fewer_greys(picture: np.ndarray) -> np.ndarray:
+    """The middle grey of each of ``LEVELS`` steps; black and white stay."""
+    width = 256 // LEVELS
+    return np.where(np.isin(picture, (0, 255)), picture, picture // width * width + width // 2)
+
+
 def main() -> None:
     """Write the sheet and say where."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -68,7 +76,8 @@ def main() -> None:
         pair = [sheet(real_tiles(options.real, 12)), sheet(made_tiles(12, options.seed))]
         picture = np.hstack([pair[0], np.full((pair[0].shape[0], 4 * GAP), 255, np.uint8), pair[1]])
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(options.out), picture[: -GAP or None, : -GAP or None]):
+    shown = fewer_greys(picture[: -GAP or None, : -GAP or None])
+    if not cv2.imwrite(str(options.out), shown, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise SystemExit(f"{options.out} cannot be written; choose a .png in a writable folder")
     print(options.out)
 

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -101,18 +100,14 @@ lay_open() {
   export PYTHONPATH="$PWD/$1/src:$PWD/$1:$STORE/site${PYTHONPATH:+:$PYTHONPATH}"
 }
 """
-
-
-def lay_open(folder: Path, site: Path) -> None:
-    """Metadata of the package in ``folder``, as an installer would write it, into ``site``."""
-    facts = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    info = site / f"{facts['name'].replace('-', '_')}-{facts['version']}.dist-info"
-    info.mkdir(parents=True)
-    needs = "".join(f"Requires-Dist: {need}\n" for need in facts["dependencies"])
-    head = f"Metadata-Version: 2.1\nName: {facts['name']}\nVersion: {facts['version']}\n"
-    (info / "METADATA").write_text(head + needs, encoding="utf-8")
-    entries = "".join(f"{name} = {target}\n" for name, target in facts["entry-points"]["lopore"].items())
-    (info / "entry_points.txt").write_text(f"[lopore]\n{entries}", encoding="utf-8")
+INSTALL = f"""
+import sys, tomllib
+from pathlib import Path
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from made.plugins import write_metadata
+facts = tomllib.loads(Path(sys.argv[1], "pyproject.toml").read_text(encoding="utf-8"))
+write_metadata(Path(sys.argv[2]), facts["project"])
+"""
 
 
 def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -120,9 +115,7 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     store, place = folder / "store", folder / "place"
     store.mkdir(parents=True)
     place.mkdir()
-    code = f"import sys\nsys.path.insert(0, {str(ROOT / 'tests')!r})\nfrom pathlib import Path\n"
-    code += "from test_document_blocks import lay_open\nlay_open(Path(sys.argv[1]), Path(sys.argv[2]))\n"
-    (store / "lay_open.py").write_text(code, encoding="utf-8")
+    (store / "lay_open.py").write_text(INSTALL, encoding="utf-8")
     script = store / "page.sh"
     script.write_text(LAY_OPEN + script_of(page, store), encoding="utf-8")
     environment = {
@@ -175,6 +168,7 @@ def longest_first(page: Path) -> int:
 RUNNING = sorted((page for page in PAGES if any(block.runs for block in blocks(page))), key=longest_first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNING, ids=named)
 def test_what_a_page_tells_to_type_works_from_its_first_block_to_its_last(
     page: Path, page_runs: dict[Path, Future[subprocess.CompletedProcess[str]]]

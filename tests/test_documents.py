@@ -12,13 +12,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
+from made.modules import module_at
+from made.plugins import write_metadata
 
 from lopore.cli import COMMANDS, main
 from lopore.config import load_experiment, parse_experiment
@@ -205,17 +206,8 @@ def test_every_page_and_picture_of_docs_is_reached() -> None:
     assert not lost
 
 
-def config_reference() -> Any:
-    spec = spec_from_file_location("config_reference", ROOT / "docs" / "config_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_config_key_stands_on_the_configuration_page_with_its_default() -> None:
-    reference = config_reference()
+    reference = module_at(ROOT / "docs" / "config_reference.py")
     page = text_of(ROOT / "docs" / "configuration.md")
     assert reference.filled(page) == page, "run `python docs/config_reference.py`"
     for key in dict(reference.keys()):
@@ -268,13 +260,7 @@ def readme_plugin(folder: Path) -> None:
     (project,) = blocks(README, "toml")
     assert sum(bool(line.strip()) for line in module.splitlines()) == 10
     facts = tomllib.loads(project)["project"]
-    info = folder / f"{facts['name'].replace('-', '_')}-{facts['version']}.dist-info"
-    info.mkdir()
-    needs = "".join(f"Requires-Dist: {need}\n" for need in facts["dependencies"])
-    head = f"Metadata-Version: 2.1\nName: {facts['name']}\nVersion: {facts['version']}\n"
-    (info / "METADATA").write_text(head + needs)
-    entries = "".join(f"{name} = {target}\n" for name, target in facts["entry-points"]["lopore"].items())
-    (info / "entry_points.txt").write_text(f"[lopore]\n{entries}")
+    write_metadata(folder, facts)
     (target,) = facts["entry-points"]["lopore"].values()
     (folder / f"{target}.py").write_text(module)
 

@@ -155,6 +155,7 @@ def test_check_plugin_judges_an_outside_plugin_on_a_model_that_is_given(
     assert done.stdout.splitlines()[-1].endswith(" 0 broken, 0 not judged"), done.stdout
 
 
+@pytest.mark.slow
 def test_their_own_tests_pass(installed: Path) -> None:
     """Conformance of lopore-haarnet, and its training by a config, are among them."""
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *SLOW, "examples")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import subprocess
-import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made.modules import awake_after, module_at
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -24,12 +22,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 @pytest.fixture(scope="module")
 def api() -> Any:
     """docs/public_api.py."""
-    spec = spec_from_file_location("public_api", ROOT / "docs" / "public_api.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "docs" / "public_api.py")
 
 
 def test_the_code_offers_what_the_snapshot_says(api: Any) -> None:
@@ -131,10 +124,5 @@ def test_contracts_and_errors_hide_no_name_without_an_underscore() -> None:
 
 
 def test_importing_lopore_wakes_neither_numpy_nor_anything_heavier() -> None:
-    code = (
-        "import sys, lopore, lopore.errors, lopore.hookspecs; dir(lopore)\n"
-        "heavy = {'numpy', 'cv2', 'pydantic', 'torch', 'tensorflow', 'onnxruntime', 'streamlit'} & set(sys.modules)\n"
-        "sys.exit(f'awake: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    heavy = ("numpy", "cv2", "pydantic", "torch", "tensorflow", "onnxruntime", "streamlit")
+    assert not awake_after("import lopore, lopore.errors, lopore.hookspecs; dir(lopore)", *heavy)

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 import pytest
+from made.browser import chromium, needs_chromium
 
 from lopore.cli import COMMANDS, main
 from lopore.registry import KINDS
@@ -189,18 +190,12 @@ def test_a_page_outside_the_navigation_stops_the_build(copy: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("chromedriver"), reason="needs Chromium and its driver")
+@needs_chromium
 def test_the_site_is_searched_from_disk_and_asks_no_other_host(site: Path) -> None:
-    from selenium import webdriver
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--window-size=1440,900"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})  # type: ignore[no-untyped-call]
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
+    with chromium(log=True) as browser:
         browser.get((site / "index.html").as_uri())
         browser.find_element(By.CSS_SELECTOR, "label.md-search__icon, .md-search__input").click()
         browser.find_element(By.CSS_SELECTOR, ".md-search__input").send_keys("unsharpness")
@@ -210,8 +205,6 @@ def test_the_site_is_searched_from_disk_and_asks_no_other_host(site: Path) -> No
         assert any("glossary.html" in address for address in found)
         log = browser.get_log("performance")  # type: ignore[no-untyped-call]
         sent = [json.loads(entry["message"])["message"] for entry in log]
-    finally:
-        browser.quit()
     asked = {item["params"]["request"]["url"] for item in sent if item["method"] == "Network.requestWillBeSent"}
     assert any(address.startswith("file:") for address in asked)
     assert not [address for address in asked if address.startswith(("http:", "https:", "ws:"))]

@@ -1,1 +1,1 @@
-"""What the tests of several packages are made of: films, models, plugins, commands. pytest's ``pythonpath`` finds it."""
+"""What tests of several packages are made of: films, models, plugins, commands. pytest's ``pythonpath`` finds it."""

@@ -12,43 +12,10 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-GENERATOR = np.random.default_rng(7)
-GREY8 = GENERATOR.integers(0, 256, (37, 53), dtype=np.uint8)
-GREY16 = GENERATOR.integers(0, 65536, (37, 53), dtype=np.uint16)
-RGB8 = GENERATOR.integers(0, 256, (37, 53, 3), dtype=np.uint8)
-RGB16 = GENERATOR.integers(0, 65536, (37, 53, 3), dtype=np.uint16)
-GREY_AND_COLOUR = {"grey8": GREY8, "grey16": GREY16, "rgb8": RGB8, "rgb16": RGB16}
-
-
-def film(height: int = 120, width: int = 160) -> Array:
-    """A smooth picture with one bright corner, so that turns and shifts show."""
-    y, x = np.mgrid[0:height, 0:width]
-    picture = 60 + 40 * np.sin(x / 17) + 30 * np.cos(y / 11)
-    picture[: height // 4, : width // 4] += 90
-    grey: Array = picture.astype(np.uint8)
-    return grey
-
-
-def even(value: int, side: int = 40, dtype: type[np.generic] = np.uint8) -> bytes:
-    """A PNG of one grey."""
-    return coded(".png", np.full((side, side), value, dtype))
-
-
-def coded(suffix: str, pixels: Array) -> bytes:
-    """What OpenCV writes, colours as BGR."""
-    done, content = cv2.imencode(suffix, pixels)
-    assert done
-    return content.tobytes()
-
-
-def save(path: Path, pixels: Array) -> Path:
-    """``pixels`` in the coding that the path's suffix names."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(coded(path.suffix, pixels))
-    return path
+from lopore.errors import ImageError
+from lopore.radiograph import read_radiograph, write_radiograph
+from made.pictures import GREY8, GREY16, Array, coded, film
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -108,6 +75,25 @@ def jpeg(pixels: Array, orientation: int | None = None, quality: int = 92) -> by
         return bytes(content)
     body = b"Exif\0\0" + exif(orientation)
     return bytes(content[:2]) + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + bytes(content[2:])
+
+
+WHOLE = {
+    "jpeg": coded(".jpg", film()),
+    "progressive": cv2.imencode(".jpg", film(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes(),
+    "png": png_of(GREY16, 0),
+    "bmp": coded(".bmp", GREY8),
+    "tiff": write_radiograph(GREY16, None, "tiff"),
+}
+
+
+def refusal(content: bytes | Path, **options: Any) -> str:
+    """The one line with which the loader refuses a file."""
+    with pytest.raises(ImageError) as caught:
+        read_radiograph(content, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert len(text) < 420
+    return text
 
 
 def altered(seeds: list[bytes]) -> st.SearchStrategy[bytes]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Batch
 from lopore.data.manifest import Manifest, Row
+from made.pictures import save
 
 SIDE = 64
 
 
 class Films(NamedTuple):
-    """pixels: (N, S, S, 1). targets: (N,), 1 where a film shows a disc. centres: (N, 2) of the discs, row and column."""
+    """pixels: (N, S, S, 1). targets: (N,), 1 where a film shows a disc. centres: (N, 2), row and column."""
 
     pixels: NDArray[Any]
     targets: NDArray[np.int64]
@@ -50,6 +51,30 @@ def batches(count: int, size: int, seed: int = 0, **options: Any) -> list[Batch]
     return [Batch(made.pixels[at : at + size], made.targets[at : at + size]) for at in range(0, count, size)]
 
 
+def film_with(*boxes: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """A grey film of 64 x 64 px with bright boxes (left, top, right, bottom)."""
+    pixels = np.full((SIDE, SIDE), 100, np.uint8)
+    for left, top, right, bottom in boxes:
+        pixels[top:bottom, left:right] = 230
+    return pixels
+
+
+def smooth(seed: int, side: int = 96, dtype: type[np.generic] = np.uint8) -> NDArray[Any]:
+    """A picture of its own: smooth noise, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).normal(size=(side, side)).astype(np.float32)
+    waves = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    scaled = (waves - waves.min()) / (waves.max() - waves.min())
+    return np.asarray(scaled * 0.8 * np.iinfo(dtype).max + 10, dtype)  # type: ignore[type-var]
+
+
+def class_folders(root: Path, films: int = 6) -> Path:
+    """As many pictures in ``pore`` and in ``no_defect``, no two of them alike."""
+    for number in range(films):
+        save(root / "pore" / f"p{number}.png", smooth(number))
+        save(root / "no_defect" / f"n{number}.png", smooth(100 + number))
+    return root
+
+
 def write_films(folder: Path, made: Films, splits: Sequence[str], *, masks: bool = False) -> Path:
     """``films/NN.png`` and ``films.csv`` in ``folder``, a weld a film; ``splits`` are dealt to pairs of films in turn.
 
@@ -58,16 +83,14 @@ def write_films(folder: Path, made: Films, splits: Sequence[str], *, masks: bool
     rows = []
     for number, (pixels, mask) in enumerate(zip(made.pixels, made.masks, strict=True)):
         name, there = f"{number:02d}.png", bool(made.targets[number])
-        pictures = {f"films/{name}": pixels[..., 0]} | (
-            {f"masks/{name}": mask * np.uint8(255)} if masks and there else {}
-        )
-        for path, picture in pictures.items():
-            (folder / path).parent.mkdir(exist_ok=True)
-            cv2.imwrite(str(folder / path), picture)
+        marked = f"masks/{name}" if masks and there else ""
+        for path, picture in ((f"films/{name}", pixels[..., 0]), (marked, mask * np.uint8(255))):
+            if path:
+                save(folder / path, picture)
         rows.append(
             Row(
                 path=f"films/{name}", labels=("pore" if there else "ok",), group=f"weld {number}", family=f"F{number}",
-                split=splits[number // 2 % len(splits)], mask=f"masks/{name}" if masks and there else "",
+                split=splits[number // 2 % len(splits)], mask=marked,
                 sha256=f"{number + 1:064x}", pixel_hash=f"{number + 1:032x}",
             )
         )  # fmt: skip

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lopore.config import Loss, Optimizer, Schedule
-from lopore.contracts import Learner, LearnRequest, NetworkRequest, Trainer
+from lopore.contracts import Batch, Learner, LearnRequest, NetworkRequest, Trainer
 from lopore.model import ModelFolder
 from lopore.testing import learning
-from made.films import SIDE
+from made.films import SIDE, batches, films
 
 
 def request(backbone: str, side: int = SIDE, **changes: Any) -> LearnRequest:
@@ -28,12 +28,41 @@ def request(backbone: str, side: int = SIDE, **changes: Any) -> LearnRequest:
     return LearnRequest(network=NetworkRequest(**network), **settings)  # type: ignore[arg-type]
 
 
-def publish(trainer: Trainer, learner: Learner, asked: LearnRequest, folder: Path) -> ModelFolder:
-    """The learner's weights as a checked model folder, which may stand among others as ``NAME/VERSION``."""
-    folder.mkdir(parents=True)
-    return learning.publish(trainer, learner, asked, folder)
+def publish(trainer: Trainer, learner: Any, folder: Path) -> ModelFolder:
+    """The learner's weights as a model folder, with the record that the conformance kit writes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return learning.publish(trainer, learner, learner.request, folder)
 
 
 def same(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     """The same names, and bit for bit the same numbers."""
     return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def assert_it_tells_films_apart(learner: Any, side: int = SIDE) -> None:
+    """Scores of films that it never saw are probabilities, and right for nearly all."""
+    made = films(32, seed=99, side=side)
+    scores = learner.predict([Batch(made.pixels[:20]), Batch(made.pixels[20:])])
+    assert isinstance(learner, Learner)
+    assert scores.shape == (32, 2)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+    assert ((scores[:, 1] > 0.5) == made.targets).mean() >= 0.95
+
+
+def whole_and_resumed(make: Callable[..., Any], place: Path, side: int) -> tuple[Any, Any]:
+    """A learner after two epochs, and one that took the second over from a state in ``place``; equal reports."""
+    settings: dict[str, Any] = {
+        "average": 0.9, "accumulate": 2, "schedule": Schedule(name="one-cycle"), "network_dropout": 0.3,
+        "optimizer": Optimizer(clip_norm=1.0, head_factor=3.0), "epochs": 2, "steps_per_epoch": 2,
+    }  # fmt: skip
+    whole, first = make(**settings), make(**settings)
+    for learner in (whole, first):
+        learner.fit_epoch(0, batches(12, 4, seed=1, side=side))
+    first.save(place)
+    expected = whole.fit_epoch(1, batches(12, 4, seed=2, side=side))
+    second = make(**settings)
+    second.restore(place)
+    got = second.fit_epoch(1, batches(12, 4, seed=2, side=side))
+    assert (got.loss, got.learning_rate) == (expected.loss, expected.learning_rate)
+    return whole, second

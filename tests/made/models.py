@@ -1,4 +1,4 @@
-"""Small real ONNX models, made node by node: bright pictures are pores, dark ones sound, Grad-CAM is known exactly."""
+"""Small real ONNX models, made node by node: what they answer and their maps are known exactly."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ def bright_or_dark(more: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
         *more,
     ]
     return onnx_model(nodes, weights, {"scores": (2,), "cam": (2, SIDE, SIDE)})
+
+
+def bright_areas(side: int = 32) -> onnx.ModelProto:
+    """Segments by grey level alone: a pixel's brightness is its probability of the first class, black is the second."""
+    weights = {
+        "filters": np.array([[[[1.0]]], [[[-4.0]]]], np.float32),
+        "offsets": np.array([0.0, 1.0], np.float32),
+        "low": np.array(0.0, np.float32),
+        "high": np.array(1.0, np.float32),
+        "axes": np.array([2, 3], np.int64),
+    }
+    nodes = [
+        helper.make_node("Conv", ["planes", "filters", "offsets"], ["lines"]),
+        helper.make_node("Clip", ["lines", "low", "high"], ["maps"]),
+        helper.make_node("ReduceMax", ["maps", "axes"], ["scores"], keepdims=0),
+    ]
+    return onnx_model(nodes, weights, {"scores": (2,), "maps": (2, side, side)}, side)
+
+
+def publish_areas(folder: Path) -> ModelFolder:
+    """``areas``: a segmentation model of pores and slag for pictures of 32 x 32 px."""
+    record = record_for(
+        name="areas", task="segmentation", classes=("pore", "slag"), preprocessing=Preprocessing(size=(32, 32)),
+        threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),
+    )  # fmt: skip
+    return publish(folder, bright_areas(), record)
 
 
 def record_for(**changes: Any) -> ModelRecord:

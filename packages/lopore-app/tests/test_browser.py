@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from made.models import bright_or_dark, publish, record_for
+from made.app import free_port, listens, serving, wait_for
+from made.browser import chromium, needs_chromium
+from made.models import publish, record_for
 
 from lopore.enhance import Chain
 from lopore.model import ModelFolder
@@ -23,8 +23,7 @@ from lopore.preprocess import Preprocessing, Window
 from lopore.radiograph import read_radiograph
 
 pytest.importorskip("selenium", reason="the browser test needs selenium")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on this machine")
+pytestmark = needs_chromium
 
 HOSTILE = "<b>bold film.png"
 SHADOWS = """
@@ -47,37 +46,12 @@ const captions = () => all('.caption').map((item) => item.textContent).join(' | 
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail("the app did not open its port within 60 s")
-
-
 @pytest.fixture
-def address(
-    tmp_path: Path,
-) -> Iterator[str]:
+def address(tmp_path: Path) -> Iterator[str]:
     plan = Preprocessing(size=(16, 16), window=Window(mode="percentile", low=0.5, high=99.5))
-    facts = record_for(preprocessing=plan)
-    publish(tmp_path / "models" / "final" / "bright" / "1", bright_or_dark(), facts)
-    port = _free_port()
-    command = [sys.executable, "-m", "lopore_app", "--no-browser", f"--port={port}"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    publish(tmp_path / "models" / "final" / "bright" / "1", record=record_for(preprocessing=plan))
+    with serving(tmp_path) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 class Page:
@@ -140,19 +114,8 @@ class Page:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1440,900"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "got")})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    try:
-        yield Page(driver)
-    finally:
-        driver.quit()
+    with chromium(tmp_path / "got") as browser:
+        yield Page(browser)
 
 
 def _films(folder: Path) -> list[Path]:
@@ -247,11 +210,10 @@ def test_a_large_deep_film_is_shown_in_parts(address: str, page: Page, tmp_path:
 
 
 def test_whoever_stops_the_app_stops_its_server(model_folder: ModelFolder) -> None:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "lopore", "app", "--no-browser", f"--port={port}"]
     with subprocess.Popen(command, cwd=model_folder.path.parents[3], stdout=subprocess.DEVNULL) as server:
-        _wait_for(port)
+        wait_for(port)
         server.terminate()
         server.wait(timeout=30)
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert not listens(port)

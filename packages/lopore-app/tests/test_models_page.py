@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from made.models import bright_or_dark, publish, record_for
+from made.models import publish, record_for
+from made.pictures import even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
@@ -21,11 +21,7 @@ MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 
 
 @pytest.fixture
-def two(
-    tmp_path: Path,
-    model_folder: ModelFolder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> tuple[ModelFolder, ModelFolder]:
+def two(tmp_path: Path, model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> tuple[ModelFolder, ModelFolder]:
     """``bright/1``, and a newer one that knows the classes the other way round and was trained on a leaking split."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOPORE_MODELS", raising=False)
@@ -37,12 +33,8 @@ def two(
         metrics_split="test",
         leaks=LeakReport(split_kind="random", checked_pairs=10, leaks=3),
     )
-    other = publish(tmp_path / "models" / "final" / "upside_down" / "1", bright_or_dark(), facts)
+    other = publish(tmp_path / "models" / "final" / "upside_down" / "1", record=facts)
     return model_folder, other
-
-
-def png(value: int) -> bytes:
-    return cv2.imencode(".png", np.full((40, 40), value, np.uint8))[1].tobytes()
 
 
 @pytest.fixture
@@ -60,7 +52,7 @@ def test_the_table_says_score_interval_split_and_leaks(app: AppTest) -> None:
     rows = {row["Name"]: row for row in app.dataframe[0].value.to_dict("records")}
     assert rows["upside_down"]["Score"] == "ROC AUC 0.910"
     assert rows["upside_down"]["95 % interval"] == "0.800 to 0.970"
-    assert rows["upside_down"]["Leaks"] == "leaks: 3 pairs"
+    assert rows["upside_down"]["Leaks"] == "\N{WARNING SIGN} 3 pairs"
     assert rows["bright"]["Formats"] == "onnx"
     assert "proves nothing" in words(app)
 
@@ -101,8 +93,8 @@ def test_two_models_answer_the_same_film_side_by_side(app: AppTest) -> None:
 def test_the_second_model_is_explained_for_the_class_that_the_first_one_called(
     two: tuple[ModelFolder, ModelFolder],
 ) -> None:
-    one = ask(open_model(two[0]), "a.png", png(255), Chain())
-    other = ask(open_model(two[1]), "a.png", png(255), Chain(), class_name=one.shown_class)
+    one = ask(open_model(two[0]), "a.png", even(255), Chain())
+    other = ask(open_model(two[1]), "a.png", even(255), Chain(), class_name=one.shown_class)
     assert (one.shown_class, other.shown_class) == ("pore", "pore")
     assert other.prediction.decision.labels == ("no_defect",)
     assert verdict(one, other).startswith("They make different calls; the score of pore differs by")

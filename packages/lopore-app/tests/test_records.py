@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from made.pictures import even
 
 from lopore.cli.data import index
 from lopore.data.manifest import Manifest
@@ -45,10 +46,6 @@ HOSTILE = [
 ]
 
 
-def png(value: int, side: int = 40, depth: type[np.generic] = np.uint8) -> bytes:
-    return cv2.imencode(".png", np.full((side, side), value, depth))[1].tobytes()
-
-
 @pytest.fixture
 def model(model_folder: ModelFolder) -> OpenModel:
     return open_model(model_folder)
@@ -57,7 +54,7 @@ def model(model_folder: ModelFolder) -> OpenModel:
 @pytest.fixture
 def entry(model: OpenModel) -> Callable[..., Entry]:
     def made(name: str = "film.png", content: bytes | None = None, chain: list[Any] | None = None) -> Entry:
-        film = png(255) if content is None else content
+        film = even(255) if content is None else content
         steps = Chain.parse(chain or [])
         prepared = prepare(model.record, film, chain=steps, name=name)
         row = score_pictures(model, [prepared.pixels])[0]
@@ -146,7 +143,7 @@ def test_the_log_says_who_answered_what_and_what_the_reviewer_said(
 def test_the_zip_opens_the_log_the_tables_and_both_pictures_of_each_film(entry: Callable[..., Entry]) -> None:
     state: dict[str, Any] = {}
     keep(state, entry("one.png", chain=["invert"]))
-    keep(state, entry("one.png", png(0)))
+    keep(state, entry("one.png", even(0)))
     archive = zipfile.ZipFile(io.BytesIO(zip_file(entries(state))))
     assert archive.testzip() is None
     assert sorted(archive.namelist()) == [
@@ -161,7 +158,7 @@ def test_the_zip_opens_the_log_the_tables_and_both_pictures_of_each_film(entry: 
 
 def test_a_film_that_left_the_memory_is_named_in_the_zip_and_the_rest_is_there(entry: Callable[..., Entry]) -> None:
     gone = replace(entry("gone.png"), content=None)
-    archive = zipfile.ZipFile(io.BytesIO(zip_file([gone, entry("here.png", png(0))])))
+    archive = zipfile.ZipFile(io.BytesIO(zip_file([gone, entry("here.png", even(0))])))
     assert "gone.png is no longer in this session" in archive.read("README.txt").decode()
     assert "enhanced/0002-here.png" in archive.namelist()
 
@@ -210,7 +207,7 @@ def test_the_printable_report_is_self_contained_and_says_what_was_reviewed(entry
     state: dict[str, Any] = {}
     key = keep(state, entry("<script>alert(1)<script>.png"))
     review(state, key, "relabel", "pore", "<b>note</b>")
-    keep(state, entry("b.png", png(0)))
+    keep(state, entry("b.png", even(0)))
     page = report_html(entries(state))
     reader = _Reader()
     reader.feed(page)
@@ -226,7 +223,7 @@ def test_corrections_are_labels_that_data_index_takes(entry: Callable[..., Entry
     films = tmp_path / "films"
     films.mkdir()
     for number, (verdict, label) in enumerate([("relabel", "crack"), ("accept", ""), ("reject", ""), ("open", "")]):
-        content = png(250 - number)
+        content = even(250 - number)
         (films / f"film {number}.png").write_bytes(content)
         key = keep(state, entry(f"C:\\upload\\film {number}.png", content))
         review(state, key, verdict, label)

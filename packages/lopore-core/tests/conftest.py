@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from made.commands import lopore as run_lopore
+from made.plugins import SOFTMAX, on_path
+from made.runs import write_welds
 
 from lopore.model import ModelFolder
 from lopore.radiograph import write_radiograph
@@ -43,13 +47,9 @@ def lopore(tmp_path: Path) -> Run:
 @pytest.fixture
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """``lopore ARGUMENTS`` in this process, standing in tmp_path."""
-    from lopore.cli import main
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOPORE_MODELS", raising=False)
-    return lambda *arguments: CliRunner().invoke(
-        main, [str(argument) for argument in arguments], catch_exceptions=False
-    )
+    return partial(run_lopore, catch_exceptions=False)
 
 
 @pytest.fixture
@@ -61,3 +61,18 @@ def films(tmp_path: Path, model_folder: ModelFolder) -> Path:
             pixels = np.clip(rng.normal(level, 8, (40, 48)), 0, 255).astype(np.uint8)
             write_radiograph(pixels, folder / name / f"{name}{number}.png")
     return folder
+
+
+@pytest.fixture
+def softmax() -> Iterator[None]:
+    """The one-layer framework, installed for one test."""
+    with on_path(SOFTMAX):
+        yield
+
+
+@pytest.fixture
+def welds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """48 made films of 24 welds in two classes, with a split by weld, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    write_welds(tmp_path)
+    return tmp_path

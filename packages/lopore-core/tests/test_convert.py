@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from made.folders import checksums
 from made.models import record_for
+from made.plugins import install, on_path
 
-from lopore import registry
 from lopore.contracts import PixelBatch
 from lopore.convert import convert_model
 from lopore.errors import ConfigError, LoporeError, ModelError, ParityError, PluginError
@@ -118,12 +118,6 @@ def lopore_backbones():
 @pytest.fixture
 def layered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """``layer/1``, a model of the framework ``rows`` in models/final of the working directory, and its frameworks."""
-    site = tmp_path / "site"
-    info = site / "lopore_layers-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "lopore_layers.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lopore-layers\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\nlayers = lopore_layers\n")
     folder = tmp_path / "models" / "final" / "layer" / "1"
     folder.mkdir(parents=True)
     layer = np.array([[4.0], [-4.0]], np.float32)
@@ -141,12 +135,9 @@ def layered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "lopore.json").write_text(record.to_json())
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOPORE_MODELS", raising=False)
-    sys.path.insert(0, str(site))
-    registry.discover.cache_clear()
-    yield folder
-    sys.path.remove(str(site))
-    sys.modules.pop("lopore_layers", None)
-    registry.discover.cache_clear()
+    install(tmp_path / "site", "lopore-layers", PLUGIN)
+    with on_path(tmp_path / "site"):
+        yield folder
 
 
 def pictures() -> PixelBatch:
@@ -157,15 +148,11 @@ def pictures() -> PixelBatch:
     return batch
 
 
-def listing(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
 def test_a_twin_keeps_what_the_model_is_and_says_where_it_comes_from(layered: Path) -> None:
     source = ModelFolder.read(layered)
-    before = listing(layered)
+    before = checksums(layered)
     done = convert_model(source, "columns", pictures())
-    assert listing(layered) == before
+    assert checksums(layered) == before
     twin = done.folder
     assert twin == ModelFolder.read(layered.parent / "1-columns")
     assert (twin.record.framework, twin.record.backbone, twin.record.formats) == ("columns", "layer", ("npz-columns",))
@@ -207,11 +194,11 @@ def test_there_and_back_the_weights_are_the_same_bits(layered: Path) -> None:
     ],
 )
 def test_what_is_not_equal_is_not_published(layered: Path, to: str, kind: type[LoporeError], said: str) -> None:
-    before = listing(layered.parent.parent)
+    before = checksums(layered.parent.parent)
     with pytest.raises(kind, match=said) as caught:
         convert_model(ModelFolder.read(layered), to, pictures())
     assert "\n" not in str(caught.value)
-    assert listing(layered.parent.parent) == before
+    assert checksums(layered.parent.parent) == before
     assert [path.name for path in layered.parent.iterdir()] == ["1"]
 
 

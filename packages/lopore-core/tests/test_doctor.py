@@ -7,7 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
+from made.modules import awake_after
+from made.plugins import install
 
 from lopore.model import ModelFolder
 
@@ -25,12 +28,11 @@ def test_doctor_lists_packages_extras_and_models_and_is_well(model_folder: Model
     assert (found.returncode == 0) == (facts["problems"] == [])
 
 
-def test_a_missing_package_says_what_it_is_for_and_how_to_install_it(invoke: Invoke, monkeypatch: object) -> None:
-    import pytest
-
+def test_a_missing_package_says_what_it_is_for_and_how_to_install_it(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lopore.cli import doctor
 
-    assert isinstance(monkeypatch, pytest.MonkeyPatch)
     real = doctor._installed
     monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "lopore-torch" else real(name))
     text = invoke("doctor", "--no-devices").stdout
@@ -46,11 +48,7 @@ def test_a_broken_model_is_a_problem_with_its_reason(model_folder: ModelFolder, 
 
 
 def test_a_broken_plugin_is_a_problem_and_hides_nothing(tmp_path: Path, lopore: Run) -> None:
-    info = tmp_path / "site" / "weld_plus-1.0.dist-info"
-    info.mkdir(parents=True)
-    (tmp_path / "site" / "weld_plus.py").write_text("raise RuntimeError('no licence key')")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weld-plus\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\nplus = weld_plus\n")
+    install(tmp_path / "site", "weld-plus", "raise RuntimeError('no licence key')")
     found = lopore("doctor", "--no-devices", PYTHONPATH=str(tmp_path / "site"))
     assert found.returncode == 1
     assert "weld-plus 1.0: import: RuntimeError: no licence key" in found.stdout
@@ -59,8 +57,5 @@ def test_a_broken_plugin_is_a_problem_and_hides_nothing(tmp_path: Path, lopore: 
 
 
 def test_doctor_without_devices_wakes_no_framework(lopore: Run) -> None:
-    code = "import sys\nfrom lopore.cli.doctor import gather\ngather(ask_devices=False)\nprint(*sys.modules)"
-    import sys
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert not {"torch", "tensorflow", "onnxruntime", "cv2", "streamlit", "sklearn"} & set(done.stdout.split())
+    heavy = ("torch", "tensorflow", "onnxruntime", "cv2", "streamlit", "sklearn")
+    assert not awake_after("from lopore.cli.doctor import gather\ngather(ask_devices=False)", *heavy)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import Result
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from made.models import bright_or_dark, publish, record_for
+from made.models import publish, record_for
 
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
@@ -26,7 +26,6 @@ from lopore.radiograph import write_radiograph
 from lopore.report import precision_recall_points, roc_points
 
 Invoke = Callable[..., Result]
-Put = Callable[..., ModelFolder]
 
 
 @pytest.fixture
@@ -102,14 +101,11 @@ def test_the_report_loads_nothing_and_shows_the_worst_mistakes_with_heat(manifes
     assert "no certification" in page.words
 
 
-def test_names_with_markup_are_shown_as_text(
-    films: Path,
-    invoke: Invoke,
-) -> None:
+def test_names_with_markup_are_shown_as_text(films: Path, invoke: Invoke) -> None:
     bad = "<script>alert(1)</script>"
     record = record_for(classes=("no_defect", bad), name="bright", licence=bad)
     shutil.rmtree("models")
-    publish(Path("models/final/bright/1"), bright_or_dark(), record)
+    publish(Path("models/final/bright/1"), record=record)
     name = "films/<img src=x onerror=alert(1)>.png"
     write_radiograph(np.full((20, 20), 20, np.uint8), Path(name))
     rows = [Row(path=name, labels=(bad,), split="test", group="</title>")]
@@ -138,14 +134,10 @@ def test_files_that_cannot_be_read_are_named_and_in_none_of_the_scores(manifest:
     assert "2 files could not be read" in metrics["notes"][0]
 
 
-def test_a_leaky_model_says_so_in_its_report(
-    films: Path,
-    manifest: Path,
-    invoke: Invoke,
-) -> None:
+def test_a_leaky_model_says_so_in_its_report(films: Path, manifest: Path, invoke: Invoke) -> None:
     leaks = LeakReport(split_kind="random", leaks=7, allowed=True)
     shutil.rmtree("models")
-    publish(Path("models/final/bright/1"), bright_or_dark(), record_for(leaks=leaks))
+    publish(Path("models/final/bright/1"), record=record_for(leaks=leaks))
     assert "too good and prove nothing" in scored(invoke).stderr
     assert "too good and prove nothing" in Path("report/report.html").read_text()
 
@@ -183,14 +175,10 @@ def test_classes_that_the_model_does_not_know_are_refused(manifest: Path, model_
         evaluate(open_model(model_folder), foreign, split="test")
 
 
-def test_a_binary_model_scores_a_side_of_sound_films_alone(
-    manifest: Path,
-    tmp_path: Path,
-) -> None:
+def test_a_binary_model_scores_a_side_of_sound_films_alone(manifest: Path, tmp_path: Path) -> None:
     threshold = Threshold(value=0.5, rule="fixed", chosen_on="")
-    folder = publish(
-        tmp_path / "binary" / "1", bright_or_dark(), record_for(task="binary", positive="pore", threshold=threshold)
-    )
+    record = record_for(task="binary", positive="pore", threshold=threshold)
+    folder = publish(tmp_path / "binary" / "1", record=record)
     films = Manifest.read(manifest)
     sound = films.select(
         [i for i, row in enumerate(films.rows) if row.labels == ("no_defect",) and row.split == "test"]

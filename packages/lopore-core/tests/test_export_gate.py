@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import Result
+from made.folders import checksums
+from made.plugins import install, on_path
 
-from lopore import registry
 from lopore.contracts import PixelBatch
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
 from lopore.export import ParityReport, export_model, find_exporter
@@ -82,18 +82,9 @@ def lopore_predictors():
 @pytest.fixture
 def copies(tmp_path: Path, model_folder: ModelFolder) -> Iterator[ModelFolder]:
     """A model, and a distribution on the path whose exporters copy it well, badly or not at all."""
-    site = tmp_path / "site"
-    info = site / "lopore_copies-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "lopore_copies.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lopore-copies\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\ncopies = lopore_copies\n")
-    sys.path.insert(0, str(site))
-    registry.discover.cache_clear()
-    yield model_folder
-    sys.path.remove(str(site))
-    sys.modules.pop("lopore_copies", None)
-    registry.discover.cache_clear()
+    install(tmp_path / "site", "lopore-copies", PLUGIN)
+    with on_path(tmp_path / "site"):
+        yield model_folder
 
 
 @pytest.fixture
@@ -105,10 +96,6 @@ def pictures() -> PixelBatch:
     batch[2, :8] = 128
     batch[2, 0, 0] = 129
     return batch
-
-
-def listing(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictures: PixelBatch) -> None:
@@ -139,27 +126,27 @@ def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictu
 def test_a_bad_export_leaves_the_folder_as_it_was(
     copies: ModelFolder, pictures: PixelBatch, how: str, error: type[LoporeError], said: str
 ) -> None:
-    before = listing(copies.path)
+    before = checksums(copies.path)
     with pytest.raises(error, match=said) as caught:
         export_model(copies, f"copy-{how}", pictures)
     assert len(str(caught.value).splitlines()) == 1
-    assert listing(copies.path) == before
+    assert checksums(copies.path) == before
     assert {path.name for path in copies.path.parent.iterdir()} == {"1"}
 
 
 def test_an_older_export_stays_where_the_new_one_fails(copies: ModelFolder, pictures: PixelBatch) -> None:
     export_model(copies, "copy-equal", pictures)
-    folder, before = ModelFolder.read(copies.path), listing(copies.path)
+    folder, before = ModelFolder.read(copies.path), checksums(copies.path)
     with pytest.raises(ParityError):
         export_model(folder, "copy-drift", pictures)
-    assert listing(copies.path) == before
+    assert checksums(copies.path) == before
 
 
 def test_files_come_back_where_the_record_cannot_be_written(
     copies: ModelFolder, pictures: PixelBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_model(copies, "copy-equal", pictures)
-    folder, before = ModelFolder.read(copies.path), listing(copies.path)
+    folder, before = ModelFolder.read(copies.path), checksums(copies.path)
 
     def full(self: ModelFolder, files: list[ModelFile]) -> ModelFolder:
         raise LoporeError("lopore.json cannot be written (No space left on device); free space")
@@ -167,16 +154,16 @@ def test_files_come_back_where_the_record_cannot_be_written(
     monkeypatch.setattr(ModelFolder, "with_files", full)
     with pytest.raises(LoporeError, match="No space left"):
         export_model(folder, "copy-equal", pictures[:2])
-    assert listing(copies.path) == before
+    assert checksums(copies.path) == before
 
 
 def test_an_altered_source_is_not_exported(copies: ModelFolder, pictures: PixelBatch) -> None:
     with (copies.path / "model.onnx").open("ab") as stream:
         stream.write(b"\0")
-    before = listing(copies.path)
+    before = checksums(copies.path)
     with pytest.raises(ModelError, match="sha256 differs"):
         export_model(copies, "copy-equal", pictures)
-    assert listing(copies.path) == before
+    assert checksums(copies.path) == before
 
 
 def test_a_gate_without_pictures_does_not_open(copies: ModelFolder, pictures: PixelBatch) -> None:

@@ -12,21 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made.commands import in_one_process
+from made.folders import bytes_of
+from made.plugins import HEAD, SOUND, install
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-SOFTMAX = Path(__file__).parent / "softmax_plugin"
-HEAD = """
-from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, NoParams, Params, Predictor, Trainer
-from lopore.hookspecs import hookimpl
-import numpy as np
-LOPORE_API = 1
-"""
-ENHANCER = """
-@hookimpl
-def lopore_enhancers():
-    yield Enhancer(name="{name}", summary="As it was", params=NoParams, apply=lambda pixels, params: pixels.copy())
-"""
-SOUND = HEAD + ENHANCER
 BRIGHTNESS = """
 def _map(session, batch, class_index):
     return batch[..., 0].astype(np.float32) / np.iinfo(batch.dtype).max
@@ -37,22 +27,12 @@ def lopore_explainers():
 """
 
 
-def put(site: Path, name: str, code: str, points: str | None = None) -> None:
-    """A distribution as an installer leaves it: a module, its metadata and its entry points."""
-    module = name.replace("-", "_")
-    info = site / f"{module}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / f"{module}.py").write_text(code)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(points or f"[lopore]\n{module} = {module}\n")
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder for distributions, with two good plugins in it."""
     folder = tmp_path / "site"
-    put(folder, "good-enhancer", SOUND.format(name="good-enhancer"))
-    put(folder, "good-explainer", HEAD + BRIGHTNESS)
+    install(folder, "good-enhancer", SOUND.format(name="good-enhancer"))
+    install(folder, "good-explainer", HEAD + BRIGHTNESS)
     return folder
 
 
@@ -64,10 +44,6 @@ def listing(lopore: Run, site: Path, **environment: str) -> dict[str, Any]:
 
 def of(found: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     return [item for item in found["problems"] if item["source"] == f"{name} 1.0"]
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 # --- eight broken and two good ---------------------------------------------------------------------------------------
@@ -109,7 +85,7 @@ def test_of_eight_broken_and_two_good_plugins_the_good_work_and_each_broken_one_
 
     alone = work("alone")
     for name, (code, *_) in EIGHT.items():
-        put(site, name, code)
+        install(site, name, code)
     found = listing(lopore, site)
     for name, (_, stage, reason, mend) in EIGHT.items():
         (problem,) = of(found, name)
@@ -145,7 +121,7 @@ def test_the_page_extensions_tells_reason_and_mend_of_each_of_eight_broken_plugi
 ) -> None:
     pytest.importorskip("lopore_app", reason="the app is not installed")
     for name, (code, *_) in EIGHT.items():
-        put(site, name, code)
+        install(site, name, code)
     done = subprocess.run(
         [sys.executable, "-c", EXTENSIONS], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True, text=True, check=False, timeout=120,
@@ -194,7 +170,7 @@ def test_noise_slowness_threads_and_changed_settings_are_told_and_reach_nobody(
     site: Path, films: Path, lopore: Run
 ) -> None:
     for name, (code, _, _) in QUIRKS.items():
-        put(site, name, code + SOUND.format(name=name))
+        install(site, name, code + SOUND.format(name=name))
     done = lopore("plugins", "--json", PYTHONPATH=str(site), LOPORE_SLOW_IMPORT="0.7")
     found = json.loads(done.stdout)
     assert done.stderr == ""
@@ -213,7 +189,7 @@ def test_noise_slowness_threads_and_changed_settings_are_told_and_reach_nobody(
 
 
 def test_a_process_that_is_ended_at_import_is_out_of_reach_and_blocking_gets_round_it(site: Path, lopore: Run) -> None:
-    put(site, "ends-all", "import os; os._exit(9)")
+    install(site, "ends-all", "import os; os._exit(9)")
     assert lopore("plugins", PYTHONPATH=str(site)).returncode == 9
     found = listing(lopore, site, LOPORE_BLOCK="ends_all")
     assert found["blocked"] == ["ends-all"]
@@ -222,9 +198,9 @@ def test_a_process_that_is_ended_at_import_is_out_of_reach_and_blocking_gets_rou
 
 
 def test_garbled_metadata_spoils_no_other_distribution(site: Path, lopore: Run) -> None:
-    put(site, "garbled", SOUND.format(name="garbled"), points="[lopore]\nthis line has no equals sign\n")
-    put(site, "points-nowhere", SOUND.format(name="nowhere"), points="[lopore]\nx = not a module!\n")
-    put(site, "two-modules", SOUND.format(name="first"), points="[lopore]\na = two_modules\nb = second_module\n")
+    install(site, "garbled", SOUND.format(name="garbled"), points="[lopore]\nthis line has no equals sign\n")
+    install(site, "points-nowhere", SOUND.format(name="nowhere"), points="[lopore]\nx = not a module!\n")
+    install(site, "two-modules", SOUND.format(name="first"), points="[lopore]\na = two_modules\nb = second_module\n")
     (site / "second_module.py").write_text(SOUND.format(name="second"))
     found = listing(lopore, site)
     assert {"good-enhancer", "first", "second", "clahe"} <= found["enhancers"].keys()
@@ -251,11 +227,11 @@ def test_a_descriptor_with_a_field_of_the_wrong_type_is_dropped_and_named(site: 
     for field, value in WRONG_FIELDS.items():
         fields = ", ".join(f"{key}={text}" for key, text in {**good, field: value}.items())
         code = f"@hookimpl\ndef lopore_enhancers():\n    yield Enhancer({fields})\n"
-        put(site, f"wrong-{field.replace('_', '-')}", HEAD + code)
+        install(site, f"wrong-{field.replace('_', '-')}", HEAD + code)
     for kind, text in WRONG_OTHERS.items():
-        put(site, f"wrong-{kind}", HEAD + f"@hookimpl\ndef lopore_{kind}():\n    yield {text}\n")
+        install(site, f"wrong-{kind}", HEAD + f"@hookimpl\ndef lopore_{kind}():\n    yield {text}\n")
     needed = "class P(Params):\n    must: int\n" + SOUND.format(name="x").replace("NoParams, apply", "P, apply")
-    put(site, "wrong-default", HEAD + needed.replace(HEAD, ""))
+    install(site, "wrong-default", HEAD + needed.replace(HEAD, ""))
     found = listing(lopore, site)
     for field in WRONG_FIELDS:
         (problem,) = of(found, f"wrong-{field.replace('_', '-')}")
@@ -268,32 +244,11 @@ def test_a_descriptor_with_a_field_of_the_wrong_type_is_dropped_and_named(site: 
     assert {"good-enhancer", "clahe"} <= found["enhancers"].keys()
 
 
-DRIVER = """
-import json, sys
-from click.testing import CliRunner
-from lopore.cli import main
-for arguments in json.load(open(sys.argv[1])):
-    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)
-"""
-
-
-def in_one_process(films: Path, site: Path, commands: list[list[str]]) -> list[tuple[int, str, str]]:
-    """Several commands one after the other in one process: what one leaves behind the next would meet."""
-    asked = films.parent / "commands.json"
-    asked.write_text(json.dumps(commands))
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(asked)], cwd=films.parent, capture_output=True, text=True, timeout=120,
-        check=True, env={**os.environ, "LOPORE_MODELS": "", "PYTHONPATH": str(site)},
-    )  # fmt: skip
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
-
-
 def test_no_chain_is_taken_over_by_a_preset_of_the_same_name(site: Path, films: Path, lopore: Run) -> None:
     def enhance(**chains: str) -> list[dict[str, bytes]]:
         film = "films/pore/pore0.png"
         found = in_one_process(
-            films, site, [["enhance", film, "--chain", chain, "--out", out] for out, chain in chains.items()]
+            films.parent, site, [["enhance", film, "--chain", chain, "--out", out] for out, chain in chains.items()]
         )
         assert all(status == 0 for status, _, _ in found), found
         return [bytes_of(films.parent / out) for out in chains]
@@ -301,7 +256,7 @@ def test_no_chain_is_taken_over_by_a_preset_of_the_same_name(site: Path, films: 
     before = enhance(a="invert", b="Film window")
     stolen = '{{"invert": [{{"name": "x"}}], "Film window": [{{"name": "x"}}], "Mine": [{{"name": "x"}}]}}'
     code = SOUND.replace("apply=lambda", f"presets={stolen}, apply=lambda").format(name="x")
-    put(site, "takes-titles", code)
+    install(site, "takes-titles", code)
     assert enhance(c="invert", d="Film window", e="Mine")[:2] == before
     reasons = [problem["reason"] for problem in of(listing(lopore, site), "takes-titles")]
     assert len(reasons) == 2

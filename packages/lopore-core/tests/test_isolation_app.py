@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from made.pictures import even
+from made.plugins import install, on_path
 
-from lopore import registry
 from lopore.model import ModelFolder
 
 pytest.importorskip("streamlit", reason="the app is not installed")
@@ -42,21 +40,12 @@ def lopore_explainers():
 @pytest.fixture
 def page(tmp_path: Path, model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     """The app with one film in it, beside a distribution whose every entry ends the process if it can."""
-    site = tmp_path / "site"
-    info = site / "weld_app_faulty-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "weld_app_faulty.py").write_text(CODE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weld-app-faulty\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\nx = weld_app_faulty\n")
+    install(tmp_path / "site", "weld-app-faulty", CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOPORE_MODELS", raising=False)
-    monkeypatch.syspath_prepend(str(site))
-    registry.discover.cache_clear()
-    opened = AppTest.from_file(MAIN, default_timeout=60).run()
-    content = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
-    yield opened.file_uploader[0].upload("bright.png", content, "image/png").run()
-    registry.discover.cache_clear()
-    sys.modules.pop("weld_app_faulty", None)
+    with on_path(tmp_path / "site"):
+        opened = AppTest.from_file(MAIN, default_timeout=60).run()
+        yield opened.file_uploader[0].upload("bright.png", even(255), "image/png").run()
 
 
 def said(page: AppTest) -> str:

@@ -4,82 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from made.commands import error_line, in_one_process
+from made.folders import bytes_of
+from made.plugins import HEAD, SOFTMAX, SOUND, install, on_path
 
-from lopore import registry
 from lopore.data.manifest import Manifest, Row
 from lopore.enhance import Chain
-
-SOFTMAX = Path(__file__).parent / "softmax_plugin"
-HEAD = """
-from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, NoParams, Params, Predictor, Trainer
-from lopore.hookspecs import hookimpl
-import numpy as np
-LOPORE_API = 1
-"""
-ENHANCER = """
-@hookimpl
-def lopore_enhancers():
-    yield Enhancer(name="{name}", summary="As it was", params=NoParams, apply=lambda pixels, params: pixels.copy())
-"""
-SOUND = HEAD + ENHANCER
-
-
-def put(site: Path, name: str, code: str, points: str | None = None) -> None:
-    """A distribution as an installer leaves it: a module, its metadata and its entry points."""
-    module = name.replace("-", "_")
-    info = site / f"{module}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / f"{module}.py").write_text(code)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(points or f"[lopore]\n{module} = {module}\n")
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder for distributions, with a good plugin in it."""
     folder = tmp_path / "site"
-    put(folder, "good-enhancer", SOUND.format(name="good-enhancer"))
+    install(folder, "good-enhancer", SOUND.format(name="good-enhancer"))
     return folder
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def told(text: str) -> str:
-    """The one line of standard error that tells of a failure."""
-    assert "Traceback" not in text, text
-    lines = [line for line in text.splitlines() if line.startswith("lopore: ")]
-    assert len(lines) == 1, text
-    return lines[0]
-
-
-DRIVER = """
-import json, sys
-from click.testing import CliRunner
-from lopore.cli import main
-for arguments in json.load(open(sys.argv[1])):
-    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)
-"""
-
-
-def in_one_process(films: Path, site: Path, commands: list[list[str]]) -> list[tuple[int, str, str]]:
-    """Several commands one after the other in one process: what one leaves behind the next would meet."""
-    asked = films.parent / "commands.json"
-    asked.write_text(json.dumps(commands))
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(asked)], cwd=films.parent, capture_output=True, text=True, timeout=120,
-        check=True, env={**os.environ, "LOPORE_MODELS": "", "PYTHONPATH": str(site)},
-    )  # fmt: skip
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 # --- while it is used ------------------------------------------------------------------------------------------------
@@ -168,7 +111,7 @@ CALLS = [
 def test_an_error_at_call_time_is_one_line_with_owner_and_way_round_and_the_next_command_is_sound(
     site: Path, films: Path
 ) -> None:
-    put(site, "weld-faulty", AT_CALL)
+    install(site, "weld-faulty", AT_CALL)
     film = "films/pore/pore0.png"
     good = ["predict", film, "--model", "bright", "--json"]
     drawn = [["explain", film, "--model", "bright", "--raw", "--out", out] for out in ("before", "after")]
@@ -177,10 +120,10 @@ def test_an_error_at_call_time_is_one_line_with_owner_and_way_round_and_the_next
         named = ["bright", "--images", film] if call[0] == "export" else [film]
         out = [] if call[0] in ("predict", "export") else ["--out", f"out-{number}"]
         bad.append([call[0], *named, *call[1:], *out])
-    found = in_one_process(films, site, [good, drawn[0], *bad, good, drawn[1]])
+    found = in_one_process(films.parent, site, [good, drawn[0], *bad, good, drawn[1]])
     for (_, said), (status, _, errors) in zip(CALLS, found[2:], strict=False):
         assert status == 1, errors
-        line = told(errors)
+        line = error_line(errors)
         assert said.split(" of weld-faulty")[0].split("'")[0] in line
         assert said in line or "table" in said
         assert "weld-faulty" in line
@@ -190,14 +133,14 @@ def test_an_error_at_call_time_is_one_line_with_owner_and_way_round_and_the_next
 
 
 def test_a_plugin_that_scribbles_seeds_and_moves_at_call_time_changes_no_other_result(site: Path, films: Path) -> None:
-    put(site, "weld-faulty", AT_CALL)
+    install(site, "weld-faulty", AT_CALL)
     film = "films/pore/pore0.png"
 
     def predict(*chain: str) -> list[str]:
         return ["predict", film, "--model", "bright", "--json", *(("--chain", *chain) if chain else ())]
 
     found = in_one_process(
-        films, site, [predict(), predict("changes"), predict("good-enhancer"), predict("scribbles"), predict()]
+        films.parent, site, [predict(), predict("changes"), predict("good-enhancer"), predict("scribbles"), predict()]
     )
     assert [status for status, _, _ in found] == [0] * 5, found
     plain, changed, good, scribbled, again = (json.loads(out) for _, out, _ in found)
@@ -207,21 +150,14 @@ def test_a_plugin_that_scribbles_seeds_and_moves_at_call_time_changes_no_other_r
     assert scribbled["scores"] != plain["scores"]
 
 
-def test_what_an_outsider_writes_into_its_input_is_not_seen_by_the_chain(
-    site: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(site, "weld-faulty", AT_CALL)
-    monkeypatch.syspath_prepend(str(site))
-    registry.discover.cache_clear()
+def test_what_an_outsider_writes_into_its_input_is_not_seen_by_the_chain(site: Path) -> None:
+    install(site, "weld-faulty", AT_CALL)
     state = np.random.get_state()[1].tolist()
     pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     kept = pixels.copy()
-    try:
+    with on_path(site):
         Chain.from_text("scribbles").apply(pixels)
         Chain.from_text("changes").apply(pixels)
-    finally:
-        registry.discover.cache_clear()
-        sys.modules.pop("weld_faulty", None)
     assert (pixels == kept).all()
     assert Path.cwd() != Path("/")
     assert np.random.get_state()[1].tolist() == state
@@ -296,15 +232,15 @@ def test_a_trainer_that_fails_is_named_publishes_nothing_and_leaves_other_runs_a
         return (films.parent / "models" / "final" / "softmax" / version / "softmax.npy").read_bytes()
 
     sound = ["train", "--config", str(experiment(films, "softmax"))]
-    (first,) = in_one_process(films, SOFTMAX, [sound])
+    (first,) = in_one_process(films.parent, SOFTMAX, [sound])
     assert first[0] == 0, first
-    put(site, "weld-trainer", BAD_TRAINER)
+    install(site, "weld-trainer", BAD_TRAINER)
     bad = [["train", "--config", str(experiment(films, "badly", seed))] for seed in range(len(MODES))]
-    *failed, again = in_one_process(films, Path(f"{site}{os.pathsep}{SOFTMAX}"), [*bad, sound])
+    *failed, again = in_one_process(films.parent, f"{site}{os.pathsep}{SOFTMAX}", [*bad, sound])
     for said, (status, _, errors) in zip(MODES.values(), failed, strict=True):
         assert status == 1, errors
-        assert "trainer 'badly' of weld-trainer 1.0" in told(errors)
-        assert said in told(errors)
+        assert "trainer 'badly' of weld-trainer 1.0" in error_line(errors)
+        assert said in error_line(errors)
     assert not list((films.parent / "models" / "final").glob("badly/*/*"))
     assert again[0] == 0, again
     one, two = sorted(path.name for path in (films.parent / "models" / "final" / "softmax").iterdir())

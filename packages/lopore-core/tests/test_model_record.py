@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
+from made.models import record_for
 
 from lopore.errors import ModelError
-from lopore.model import (
-    BrokenModel,
-    LeakReport,
-    ModelFile,
-    ModelFolder,
-    ModelRecord,
-    Threshold,
-    find_models,
-    locate_model,
-)
+from lopore.model import BrokenModel, ModelFile, ModelFolder, Threshold, find_models, locate_model
 from lopore.predict import decide
-from lopore.preprocess import Preprocessing
 
-
-def record(**changes: object) -> ModelRecord:
-    plan = Preprocessing()
-    facts: dict[str, object] = {
-        "name": "weld",
-        "version": "1",
-        "created": "2026-01-01T00:00:00+00:00",
-        "task": "multiclass",
-        "classes": ("no_defect", "pore"),
-        "preprocessing": plan,
-        "preprocessing_fingerprint": plan.fingerprint,
-        "framework": "torch",
-        "backbone": "resnet18",
-        "architecture": {},
-        "threshold": Threshold(value=0.0, rule="argmax", chosen_on="val"),
-        "leaks": LeakReport(split_kind="grouped"),
-    }
-    return ModelRecord.model_validate({**facts, **changes})
+record = partial(record_for, name="weld")
 
 
 def write(folder: Path, text: str) -> Path:

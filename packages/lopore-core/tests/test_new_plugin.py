@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from made.plugins import write_metadata
 
 from lopore.cli.new_plugin import KINDS as OF_THE_COMMAND
 from lopore.errors import ConfigError
@@ -29,13 +30,7 @@ def lopore(*arguments: str, path: str = "", beside: str = "") -> subprocess.Comp
 def install(folder: Path) -> Path:
     """What an installer makes of the folder's pyproject: the path of the package with its metadata beside it."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    module = project["name"].replace("-", "_")
-    info = folder / "src" / f"{module}-{project['version']}.dist-info"
-    info.mkdir()
-    name, version = project["name"], project["version"]
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    points = [f"{key} = {value}" for key, value in project["entry-points"]["lopore"].items()]
-    (info / "entry_points.txt").write_text("[lopore]\n" + "\n".join(points) + "\n")
+    write_metadata(folder / "src", project)
     return folder / "src"
 
 

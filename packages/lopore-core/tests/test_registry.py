@@ -6,27 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made.modules import awake_after
+from made.plugins import SOUND, install
 
 from lopore.contracts import Enhancer, NoParams
 from lopore.errors import PluginError
 from lopore.hookspecs import hookimpl
 from lopore.registry import Registry
-
-Install = Callable[[str, str], None]
-
-SOUND = """
-from lopore.contracts import Enhancer, NoParams
-from lopore.hookspecs import hookimpl
-LOPORE_API = 1
-
-@hookimpl
-def lopore_enhancers():
-    yield Enhancer(name="{name}", summary="As it was", params=NoParams, apply=lambda pixels, params: pixels)
-"""
 
 
 @pytest.fixture
@@ -34,21 +23,6 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def install(site: Path) -> Install:
-    """A real distribution on the path: a module, its metadata and its entry point."""
-
-    def write(name: str, code: str) -> None:
-        module = name.replace("-", "_")
-        (site / f"{module}.py").write_text(code)
-        info = site / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[lopore]\n{module} = {module}\n")
-
-    return write
 
 
 def listing(site: Path, **environment: str) -> dict[str, object]:
@@ -70,8 +44,8 @@ def problem_of(found: dict[str, object], name: str) -> dict[str, str]:
     return dict(problems[0])
 
 
-def test_a_plugin_from_outside_the_repository_is_found(site: Path, install: Install) -> None:
-    install("weld-plus", SOUND.format(name="as-it-was"))
+def test_a_plugin_from_outside_the_repository_is_found(site: Path) -> None:
+    install(site, "weld-plus", SOUND.format(name="as-it-was"))
     assert listing(site)["enhancers"]["as-it-was"]["source"] == "weld-plus 1.0"  # type: ignore[index]
 
 
@@ -96,11 +70,9 @@ def test_a_plugin_from_outside_the_repository_is_found(site: Path, install: Inst
         ("list", SOUND.format(name="Not Kebab"), "Not Kebab"),
     ],
 )
-def test_each_failing_stage_is_told_and_the_sound_plugin_stays(
-    site: Path, install: Install, stage: str, code: str, reason: str
-) -> None:
-    install("broken-one", code)
-    install("weld-plus", SOUND.format(name="as-it-was"))
+def test_each_failing_stage_is_told_and_the_sound_plugin_stays(site: Path, stage: str, code: str, reason: str) -> None:
+    install(site, "broken-one", code)
+    install(site, "weld-plus", SOUND.format(name="as-it-was"))
     found = listing(site)
     problem = problem_of(found, "broken-one")
     assert problem["stage"] == stage
@@ -108,23 +80,23 @@ def test_each_failing_stage_is_told_and_the_sound_plugin_stays(
     assert "as-it-was" in found["enhancers"]  # type: ignore[operator]
 
 
-def test_a_plugin_that_prints_does_not_spoil_the_json(site: Path, install: Install) -> None:
-    install("chatty", "print('x' * 1_000_000)\n" + SOUND.format(name="as-it-was"))
+def test_a_plugin_that_prints_does_not_spoil_the_json(site: Path) -> None:
+    install(site, "chatty", "print('x' * 1_000_000)\n" + SOUND.format(name="as-it-was"))
     assert "as-it-was" in listing(site)["enhancers"]  # type: ignore[operator]
 
 
-def test_two_sources_of_one_name_disable_both(site: Path, install: Install) -> None:
-    install("first-house", SOUND.format(name="twice"))
-    install("second-house", SOUND.format(name="twice"))
+def test_two_sources_of_one_name_disable_both(site: Path) -> None:
+    install(site, "first-house", SOUND.format(name="twice"))
+    install(site, "second-house", SOUND.format(name="twice"))
     found = listing(site)
     assert "twice" not in found["enhancers"]  # type: ignore[operator]
     assert problem_of(found, "first-house")["stage"] == "name"
     assert "first-house" in problem_of(found, "second-house")["reason"]
 
 
-def test_a_blocked_distribution_is_never_imported_and_settles_a_dispute(site: Path, install: Install) -> None:
-    install("first-house", SOUND.format(name="twice"))
-    install("second-house", "import os; os._exit(9)")
+def test_a_blocked_distribution_is_never_imported_and_settles_a_dispute(site: Path) -> None:
+    install(site, "first-house", SOUND.format(name="twice"))
+    install(site, "second-house", "import os; os._exit(9)")
     found = listing(site, LOPORE_BLOCK="Second_House")
     assert found["enhancers"]["twice"]["source"] == "first-house 1.0"  # type: ignore[index]
     assert found["blocked"] == ["second-house"]
@@ -166,20 +138,10 @@ def test_a_disputed_name_says_who_disputes_it() -> None:
 FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "cv2", "sklearn", "pandas", "matplotlib", "albumentations")
 
 
-def modules_after(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(*sorted(name for name in sys.modules if '.' not in name))"
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    return set(process.stdout.splitlines()[-1].split())
-
-
 def test_discovery_wakes_no_framework() -> None:
-    loaded = modules_after("import lopore\nlopore.discover()")
-    assert "numpy" in loaded
-    assert not loaded & {*FRAMEWORKS, "streamlit", "timm"}
+    assert awake_after("import lopore\nlopore.discover()", "numpy", *FRAMEWORKS, "streamlit", "timm") == {"numpy"}
 
 
 def test_import_and_help_wake_neither_numpy_nor_pydantic() -> None:
     code = "import lopore\nfrom lopore.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
-    loaded = modules_after(code)
-    assert "click" in loaded
-    assert not loaded & {"numpy", "pydantic", "yaml", "pluggy", *FRAMEWORKS}
+    assert awake_after(code, "click", "numpy", "pydantic", "yaml", "pluggy", *FRAMEWORKS) == {"click"}

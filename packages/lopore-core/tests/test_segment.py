@@ -9,83 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from click.testing import Result
-from made.models import publish, record_for
+from made.films import film_with
+from made.models import publish_areas
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from lopore.data.manifest import Manifest, Row
 from lopore.detections import DetectionRule
 from lopore.errors import ModelError
 from lopore.evaluate import evaluate
-from lopore.model import ModelFolder, Threshold, open_model
+from lopore.model import ModelFolder, open_model
 from lopore.predict import prepare
-from lopore.preprocess import Preprocessing
 from lopore.radiograph import write_radiograph
 from lopore.segment import Examined, detect, detect_files
 
 Invoke = Callable[..., Result]
-CLASSES = ("pore", "slag")
-SIDE, FILM = 32, 64
-
-
-def brightness() -> onnx.ModelProto:
-    """Segments by grey level alone: a pixel's brightness is its probability of pore, black is slag."""
-    weights = {
-        "full": np.array(255.0, np.float32),
-        "filters": np.array([[[[1.0]]], [[[-4.0]]]], np.float32),
-        "offsets": np.array([0.0, 1.0], np.float32),
-        "low": np.array(0.0, np.float32),
-        "high": np.array(1.0, np.float32),
-        "axes": np.array([2, 3], np.int64),
-    }
-    nodes = [
-        helper.make_node("Cast", ["pixels"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Div", ["values", "full"], ["scaled"]),
-        helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["planes", "filters", "offsets"], ["lines"]),
-        helper.make_node("Clip", ["lines", "low", "high"], ["maps"]),
-        helper.make_node("ReduceMax", ["maps", "axes"], ["scores"], keepdims=0),
-    ]
-    ends = ["N", SIDE, SIDE, 1], ["N", 2], ["N", 2, SIDE, SIDE]
-    graph = helper.make_graph(
-        nodes,
-        "brightness",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ends[0])],
-        [
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ends[1]),
-            helper.make_tensor_value_info("maps", TensorProto.FLOAT, ends[2]),
-        ],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 @pytest.fixture
-def unet(
-    tmp_path: Path,
-    model_folder: ModelFolder,
-) -> ModelFolder:
+def unet(tmp_path: Path, model_folder: ModelFolder) -> ModelFolder:
     """``areas``: a segmentation model in models/final, beside the classifier ``bright``."""
-    plan = Preprocessing(size=(SIDE, SIDE))
-    record = record_for(
-        name="areas",
-        task="segmentation",
-        classes=CLASSES,
-        preprocessing=plan,
-        threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),
-    )
-    return publish(tmp_path / "models" / "final" / "areas" / "1", brightness(), record)
-
-
-def film(*marks: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """A grey film of 64 x 64 px with bright boxes (left, top, right, bottom); two pixels are one of the input."""
-    pixels = np.full((FILM, FILM), 100, np.uint8)
-    for left, top, right, bottom in marks:
-        pixels[top:bottom, left:right] = 230
-    return pixels
+    return publish_areas(tmp_path / "models" / "final" / "areas" / "1")
 
 
 PORE, SPECK = (10, 20, 30, 36), (50, 50, 52, 52)
@@ -98,11 +43,11 @@ def marked(tmp_path: Path, unet: ModelFolder) -> Path:
     masks = {"a": PORE, "b": (10, 20, 20, 36)}
     rows = []
     for name, marks in shown.items():
-        write_radiograph(film(*marks), tmp_path / "films" / f"{name}.png")
+        write_radiograph(film_with(*marks), tmp_path / "films" / f"{name}.png")
         mask = ""
         if name in masks:
             left, top, right, bottom = masks[name]
-            truth = np.zeros((FILM, FILM), np.uint8)
+            truth = np.zeros((64, 64), np.uint8)
             truth[top:bottom, left:right] = 255
             mask = f"masks/{name}.png"
             write_radiograph(truth, tmp_path / mask)

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made.models import publish, record_for
-from onnx import TensorProto, helper, numpy_helper
+from made.models import onnx_model, publish, record_for
+from onnx import helper
 
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
@@ -34,7 +34,6 @@ def reading(where: tuple[slice, slice]) -> onnx.ModelProto:
     part = np.zeros((1, 1, SIDE, SIDE), np.float32)
     part[0, 0][where] = 1
     weights = {
-        "full": np.array(255.0, np.float32),
         "mean": np.full((1, 1, 5, 5), 1 / 25, np.float32),
         "part": part,
         "head": np.array([[-20.0], [20.0]], np.float32),
@@ -42,9 +41,6 @@ def reading(where: tuple[slice, slice]) -> onnx.ModelProto:
         "share": np.array([0.0, 1.0], np.float32).reshape(1, 2, 1, 1),
     }
     nodes = [
-        helper.make_node("Cast", ["pixels"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Div", ["values", "full"], ["scaled"]),
-        helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["planes", "mean"], ["patches"], pads=[2, 2, 2, 2]),
         helper.make_node("Mul", ["patches", "part"], ["seen"]),
         helper.make_node("GlobalMaxPool", ["seen"], ["best"]),
@@ -53,25 +49,14 @@ def reading(where: tuple[slice, slice]) -> onnx.ModelProto:
         helper.make_node("Softmax", ["logits"], ["scores"]),
         helper.make_node("Mul", ["seen", "share"], ["cam"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "reader",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", SIDE, SIDE, 1])],
-        [
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2]),
-            helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", 2, SIDE, SIDE]),
-        ],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return onnx_model(nodes, weights, {"scores": (2,), "cam": (2, SIDE, SIDE)}, SIDE)
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Callable[[tuple[slice, slice]], OpenModel]:
     def opened(where: tuple[slice, slice]) -> OpenModel:
-        plan = Preprocessing(size=(SIDE, SIDE))
-        facts = record_for(preprocessing=plan)
-        return open_model(publish(tmp_path / "model", reading(where), facts))
+        record = record_for(preprocessing=Preprocessing(size=(SIDE, SIDE)))
+        return open_model(publish(tmp_path / "model", reading(where), record))
 
     return opened
 

@@ -38,6 +38,15 @@ def test_what_a_block_changes_is_put_back_and_named_also_where_it_raises(tmp_pat
     assert changes.names == expected
 
 
+def test_a_thread_that_somebody_else_is_just_starting_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, nascent = threading.enumerate(), threading.Thread(target=print)
+    seen = iter([before, [*before, nascent]])
+    monkeypatch.setattr(threading, "enumerate", lambda: next(seen))
+    with kept("import") as changes:
+        pass
+    assert changes.threads == 0
+
+
 def test_calls_in_many_threads_leave_nothing_behind(tmp_path: Path) -> None:
     """The second begins while the first has moved the directory, and ends after it: what it saw first is not kept."""
     home, moved, begun = Path.cwd(), threading.Event(), threading.Event()

@@ -6,10 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +25,6 @@ from lopore.onnxfile import read_plain_onnx, record_in_onnx, write_record
 from lopore.predict import Failure, Prediction, predict_files, prepare
 
 SIDE = 16
-Make = Callable[..., Any]
 
 
 def picture(value: int, spot: tuple[int, int] | None = None) -> np.ndarray:
@@ -113,7 +110,7 @@ def test_external_data_is_refused_before_the_runtime_sees_it(tmp_path: Path) -> 
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../../../etc/passwd")
-    folder = publish(tmp_path, model, record_for())
+    folder = publish(tmp_path, model)
     with pytest.raises(ModelError, match="data outside the file"):
         open_model(folder)
 
@@ -143,7 +140,7 @@ def _endless_loop() -> onnx.NodeProto:
     ],
 )
 def test_control_flow_and_foreign_operators_are_refused(tmp_path: Path, node: onnx.NodeProto, named: str) -> None:
-    folder = publish(tmp_path, bright_or_dark([node]), record_for())
+    folder = publish(tmp_path, bright_or_dark([node]))
     with pytest.raises(ModelError, match=named):
         open_model(folder)
 
@@ -158,7 +155,7 @@ def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytes
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 1, 16, 16], np.float32), "grow"))
     model.graph.output.append(helper.make_tensor_value_info("total", TensorProto.FLOAT, None))
     monkeypatch.setenv("LOPORE_RUN_SECONDS", "0.2")
-    session = open_onnx(publish(tmp_path, model, record_for()), "cpu", 1)
+    session = open_onnx(publish(tmp_path, model), "cpu", 1)
     began = time.monotonic()
     with pytest.raises(ModelError, match="cannot run"):
         session.run(np.zeros((16, SIDE, SIDE, 1), np.uint8), ("total",))
@@ -167,7 +164,7 @@ def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytes
 
 def test_a_file_that_does_not_belong_to_its_record_is_refused(tmp_path: Path) -> None:
     record = record_for(classes=("a", "b", "c"))
-    folder = publish(tmp_path, bright_or_dark(), record)
+    folder = publish(tmp_path, record=record)
     with pytest.raises(ModelError, match="for 3 classes"):
         open_model(folder)
 
@@ -180,7 +177,7 @@ def test_a_damaged_file_is_one_line_never_a_crash(tmp_path: Path, cut: int, flip
         content[place % len(content)] = value
     path = tmp_path / "damaged.onnx"
     path.write_bytes(bytes(content)[: len(content) - cut] if cut < len(content) else b"")
-    folder = ModelFolder(tmp_path, publish(tmp_path / "sound", bright_or_dark(), record_for()).record)
+    folder = ModelFolder(tmp_path, publish(tmp_path / "sound").record)
     folder = replace(folder, record=folder.record.model_copy(update={"files": ()}))
     try:
         read_plain_onnx(path)

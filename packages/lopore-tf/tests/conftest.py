@@ -1,8 +1,20 @@
-"""The made films beside the tests are importable, whichever test runs."""
+"""What stands beside the tests is importable, whichever test runs; and the network that most of them train."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``backbones.build`` knows the network TINY."""
+    from tf_films import TINY, tiny
+
+    from lopore_tf.architectures import ARCHITECTURES
+
+    monkeypatch.setitem(ARCHITECTURES, TINY, tiny())  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tf_films import films
-from tf_models import NETWORKS, SIDE, opened, twin
+from made.films import films
+from tf_models import NETWORKS, opened, twin
 
 from lopore_tf import explain, gradients
 from lopore_tf.network import class_logits, split
@@ -29,7 +29,7 @@ def close(got: Any, expected: Any, share: float) -> None:
 
 @pytest.mark.parametrize(("name", "index"), CASES)
 def test_closed_forms_equal_autograd(name: str, index: int) -> None:
-    session, pixels = opened(name), films(6, seed=5, side=SIDE)[0]
+    session, pixels = opened(name), films(6, seed=5)[0]
     features_of, head = split(session.network)
     features = features_of(pixels, training=False)
     with tf.GradientTape() as tape:
@@ -54,7 +54,7 @@ def test_twins_in_pytorch_and_tensorflow_give_the_same_maps(name: str, method: s
     from lopore.explain import explainers_for, raw_maps
     from lopore.model import open_model
 
-    theirs, pixels = open_model(twin(name), runtime="pth", device="cpu", threads=1), films(4, seed=5, side=SIDE)[0]
+    theirs, pixels = open_model(twin(name), runtime="pth", device="cpu", threads=1), films(4, seed=5)[0]
     np.testing.assert_allclose(opened(name).predict(pixels), theirs.session.predict(pixels), atol=1e-5)
     for index in (0, 1):
         expected = raw_maps(theirs, explainers_for(theirs)[method], pixels, index)
@@ -62,7 +62,7 @@ def test_twins_in_pytorch_and_tensorflow_give_the_same_maps(name: str, method: s
 
 
 def test_integrated_gradients_add_up_to_the_change_of_the_logit() -> None:
-    session, pixels = opened("resnet18"), films(2, seed=6, side=SIDE)[0]
+    session, pixels = opened("resnet18"), films(2, seed=6)[0]
     normalise, body = gradients.body_of(session.network)
     planes = normalise(pixels)
     flat = tf.ones_like(planes) * tf.reduce_mean(planes, axis=(1, 2), keepdims=True)
@@ -74,7 +74,7 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit() -> None:
 
 @pytest.mark.parametrize("method", EXPLAINERS)
 def test_explaining_leaves_the_session_as_it_was_and_pictures_apart(method: str) -> None:
-    session, pixels = opened("resnet18"), films(3, seed=6, side=SIDE)[0]
+    session, pixels = opened("resnet18"), films(3, seed=6)[0]
     before = session.predict(pixels)
     maps = EXPLAINERS[method](session, pixels, 1)
     assert maps.dtype == np.float32
@@ -85,7 +85,7 @@ def test_explaining_leaves_the_session_as_it_was_and_pictures_apart(method: str)
 
 
 def test_heat_of_the_saliency_is_the_slope_for_pixels_scaled_to_one() -> None:
-    session, pixels = opened("resnet18"), films(2, seed=6, side=SIDE)[0]
+    session, pixels = opened("resnet18"), films(2, seed=6)[0]
     _, body = gradients.body_of(session.network)
     layer = session.network.get_layer("normalise")
     scaled = tf.constant(pixels.astype(np.float32) / 255)

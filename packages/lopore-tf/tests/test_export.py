@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tf_films import films
-from tf_models import NETWORKS, SIDE, copy_of, learned, opened, twin
+from made.films import SIDE, films
+from tf_models import NETWORKS, copy_of, learned, opened, twin
 
 from lopore.errors import ModelError
 from lopore.export import export_model, gate_pictures
@@ -31,7 +31,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[ModelF
     for name in NETWORKS:
         folder, reports = copy_of(learned(name), tmp_path_factory.mktemp("export") / name), {}
         for format in FORMATS if name == "mobilenetv3" else ("saved_model", "onnx"):
-            folder, reports[format] = export_model(folder, format, films(24, seed=3, side=SIDE)[0])
+            folder, reports[format] = export_model(folder, format, films(24, seed=3)[0])
         made[name] = folder, reports
     return made
 
@@ -39,7 +39,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[ModelF
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_format_passes_the_gate_with_answers_that_differ_and_heat_maps(exported: Any, name: str) -> None:
     folder, reports = exported[name]
-    scores = opened(name).predict(films(24, seed=3, side=SIDE)[0])
+    scores = opened(name).predict(films(24, seed=3)[0])
     assert np.ptp(scores[:, 1]) > 0.5
     for format, report in reports.items():
         assert report.max_dp <= 1e-5, format
@@ -53,7 +53,7 @@ def test_every_format_passes_the_gate_with_answers_that_differ_and_heat_maps(exp
 def test_plain_keras_opens_the_h5_file_and_gets_probabilities(name: str, tmp_path: Path) -> None:
     assert export_h5(learned(name), tmp_path)["outputs"] == "probabilities"
     network = keras.models.load_model(tmp_path / "model.h5", compile=False)
-    pixels = films(5, seed=8, side=SIDE)[0]
+    pixels = films(5, seed=8)[0]
     np.testing.assert_allclose(network(pixels, training=False), opened(name).predict(pixels), atol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_plain_keras_opens_the_h5_file_and_gets_probabilities(name: str, tmp_pat
 def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any, name: str) -> None:
     served = tf.saved_model.load(exported[name][0].file_for("saved_model").parent).signatures["serving_default"]
     for count in (1, 5):
-        pixels = films(count, seed=8, side=SIDE)[0]
+        pixels = films(count, seed=8)[0]
         answer = {key: value.numpy() for key, value in served(pixels=tf.constant(pixels)).items()}
         np.testing.assert_allclose(answer["scores"], opened(name).predict(pixels), atol=1e-5)
         assert answer["cam"].shape == answer["cam_plus"].shape == (count, 2, 2, 2)
@@ -69,7 +69,7 @@ def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_onnx_file_answers_as_tensorflow_and_carries_exact_heat_maps(exported: Any, name: str) -> None:
-    session, pixels = opened(name), films(7, seed=3, side=SIDE)[0]
+    session, pixels = opened(name), films(7, seed=3)[0]
     runtime = onnxruntime.InferenceSession(exported[name][0].file_for("onnx"), providers=["CPUExecutionProvider"])
     scores, cam, cam_plus = runtime.run(["scores", "cam", "cam_plus"], {"pixels": pixels})
     np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-5)
@@ -108,7 +108,7 @@ def test_saved_models_hold_no_path_of_this_machine(exported: Any) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_maps_of_the_saved_model_are_those_of_the_network(exported: Any, name: str) -> None:
-    model, pixels = open_model(exported[name][0], runtime="saved_model", threads=1), films(3, seed=8, side=SIDE)[0]
+    model, pixels = open_model(exported[name][0], runtime="saved_model", threads=1), films(3, seed=8)[0]
     assert explain.cam_fits(model.session)
     for method in (explain.explain_grad_cam, explain.explain_grad_cam_plus_plus):
         want = method(opened(name), pixels, 1)
@@ -178,6 +178,7 @@ def test_a_layer_without_translation_is_refused_by_name() -> None:
         to_onnx(network, "multiclass", exact=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_torch_and_tensorflow_native_and_onnx_agree_on_real_films(
     exported: Any, name: str, shared_data: Path, tmp_path: Path
@@ -188,7 +189,7 @@ def test_torch_and_tensorflow_native_and_onnx_agree_on_real_films(
     films_of = sorted((shared_data / "weld-radiographs").rglob("*.jpg"))[::24]
     folders = {"tf": exported[name][0], "torch": copy_of(twin(name), tmp_path / "twin")}
     real = gate_pictures(folders["tf"], films_of)
-    pictures = np.concatenate([real, films(6, seed=3, side=SIDE)[0]])  # a network of made films is sure of real ones
+    pictures = np.concatenate([real, films(6, seed=3)[0]])  # a network of made films is sure of real ones
     assert len(real) >= 8
     folders["torch"], _ = export_model(folders["torch"], "onnx", pictures)
     models = [

@@ -9,58 +9,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tf_films import TINY, batches, films, request, tiny
+from made.learning import assert_it_tells_films_apart, same, whole_and_resumed
+from tf_films import SIDE, batches, films, request
 
 from lopore.config import Loss, Optimizer, Schedule
-from lopore.contracts import Batch, Learner
+from lopore.contracts import Batch
 from lopore.errors import ConfigError, ModelError, RunError
-from lopore_tf.architectures import ARCHITECTURES
 from lopore_tf.freezing import every_layer, frozen_layers, stages
 from lopore_tf.learner import PUBLISHED_FILE, TensorFlowLearner
 from lopore_tf.naming import load_state, state_of
 from lopore_tf.start import keras, tf
 from lopore_tf.state import STATE_FILE, read_arrays, weights_of, write_arrays
 
-
-@pytest.fixture(autouse=True)
-def _tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ARCHITECTURES, TINY, tiny())  # type: ignore[arg-type]
-
-
-def same(one: Any, two: Any) -> bool:
-    left, right = weights_of(one), weights_of(two)
-    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
+pytestmark = pytest.mark.usefixtures("tiny_is_known")
 
 
 def test_it_learns_to_tell_films_with_a_disc_from_films_without() -> None:
     learner = TensorFlowLearner(request(epochs=1, steps_per_epoch=40, optimizer=Optimizer(learning_rate=1e-2)))
     learner.fit_epoch(0, batches(40 * 16, 16))
-    pixels, targets = films(32, seed=99)
-    scores = learner.predict([Batch(pixels[:20]), Batch(pixels[20:])])
-    assert isinstance(learner, Learner)
-    assert scores.shape == (32, 2)
-    assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
-    assert ((scores[:, 1] > 0.5) == targets).mean() >= 0.95
+    assert_it_tells_films_apart(learner, SIDE)
 
 
 def test_a_run_that_was_cut_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "average": 0.9, "accumulate": 2, "schedule": Schedule(name="one-cycle"), "network_dropout": 0.3,
-        "optimizer": Optimizer(clip_norm=1.0, head_factor=3.0), "epochs": 2, "steps_per_epoch": 2,
-    }  # fmt: skip
-    whole = TensorFlowLearner(request(**settings))
-    first = TensorFlowLearner(request(**settings))
-    for learner in (whole, first):
-        learner.fit_epoch(0, batches(12, 4, seed=1))
-    first.save(tmp_path)
-    expected = whole.fit_epoch(1, batches(12, 4, seed=2))
-    second = TensorFlowLearner(request(**settings))
-    second.restore(tmp_path)
-    got = second.fit_epoch(1, batches(12, 4, seed=2))
-    assert (got.loss, got.learning_rate) == (expected.loss, expected.learning_rate)
-    assert same(whole.network, second.network)
-    assert same(whole.averaged, second.averaged)
+    whole, resumed = whole_and_resumed(lambda **settings: TensorFlowLearner(request(**settings)), tmp_path, 32)
+    assert same(weights_of(whole.network), weights_of(resumed.network))
+    assert same(weights_of(whole.averaged), weights_of(resumed.averaged))
 
 
 def test_from_twin_weights_the_first_ten_losses_are_those_of_lopore_torch() -> None:
@@ -117,9 +90,9 @@ def test_the_trial_leaves_no_trace_is_recorded_and_a_resumed_run_does_not_repeat
     monkeypatch.setattr("lopore_tf.precision._cpu_has_bf16", lambda: True)
     before, moments = weights_of(learner.network), learner.updater.state()
     learner._try_plans(batches(4, 4)[0])
-    assert all(np.array_equal(before[name], value) for name, value in weights_of(learner.network).items())
-    assert all(np.array_equal(before[name], value) for name, value in weights_of(learner.averaged).items())
-    assert all(np.array_equal(moments[name], value) for name, value in learner.updater.state().items())
+    assert same(before, weights_of(learner.network))
+    assert same(before, weights_of(learner.averaged))
+    assert same(moments, learner.updater.state())
     facts = learner.facts()
     assert facts["precision"] in ("fp32", "bf16")
     assert {trial["precision"] for trial in facts["trials"]} == {"fp32", "bf16"}
@@ -159,13 +132,6 @@ def test_fp16_leaves_an_overflowing_update_out_and_halves_the_scale_until_it_fit
     learner.fit_epoch(1, batches(8, 4))
     assert (learner.updater.updates, learner.scale.value) == (2, 2048.0)
     assert not np.array_equal(weights_of(learner.network)["head/kernel"], before)
-
-
-@pytest.mark.slow
-def test_xla_gives_the_loss_that_tensorflow_gives() -> None:
-    plain, translated = TensorFlowLearner(request()), TensorFlowLearner(request(compile=True))
-    given = batches(8, 4)
-    assert translated.fit_epoch(0, given).loss == pytest.approx(plain.fit_epoch(0, given).loss, abs=2e-3)
 
 
 @pytest.mark.parametrize("part", ["random", "optimizer", "averaged", "rate"])
@@ -255,8 +221,8 @@ def test_averaged_weights_predict_and_are_published(tmp_path: Path) -> None:
     learner.fit_epoch(0, batches(8, 4))
     assert learner.publish(tmp_path) == [PUBLISHED_FILE]
     published = keras.models.load_model(tmp_path / PUBLISHED_FILE)
-    assert same(published, learner.averaged)
-    assert not same(published, learner.network)
+    assert same(weights_of(published), weights_of(learner.averaged))
+    assert not same(weights_of(published), weights_of(learner.network))
 
 
 def test_weights_of_the_best_epoch_come_back(tmp_path: Path) -> None:

@@ -7,19 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made.models import record_for
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.model import LeakReport, ModelRecord, Threshold
+from lopore.model import ModelRecord
 from lopore.preprocess import Preprocessing
-from lopore_tf.backbones import (
-    build,
-    cam_support,
-    normalisation_of,
-    planes_of,
-    rebuild,
-    statistics_in_force,
-)
+from lopore_tf.backbones import build, cam_support, normalisation_of, planes_of, rebuild, statistics_in_force
 from lopore_tf.naming import load_state, state_of
 from lopore_tf.network import class_logits, split, to_scores
 from lopore_tf.start import keras, tf
@@ -40,12 +34,7 @@ def noise(channels: int, depth: int = 8) -> Any:
 def record_of(request: NetworkRequest, **facts: Any) -> ModelRecord:
     recipe = Preprocessing(channels=request.channels, depth=request.depth, size=request.size)  # type: ignore[arg-type]
     kept = {"backbone": request.backbone, "outputs": request.outputs, "dropout": request.dropout, **facts}
-    return ModelRecord(
-        name="made", version="1", created="2026-01-01T00:00:00Z", task="multiclass", classes=("ok", "pore"),
-        preprocessing=recipe, preprocessing_fingerprint=recipe.fingerprint, framework="tf", backbone=request.backbone,
-        architecture=kept, threshold=Threshold(value=0.0, rule="argmax", chosen_on="val"),
-        leaks=LeakReport(split_kind="group"),
-    )  # fmt: skip
+    return record_for(framework="tf", backbone=request.backbone, preprocessing=recipe, architecture=kept)
 
 
 @pytest.mark.parametrize(("depth", "dtype"), [(8, "uint8"), (16, "uint16")])

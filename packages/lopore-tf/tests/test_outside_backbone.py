@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made.models import record_for
+from made.plugins import install, on_path
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, PluginError
-from lopore.model import LeakReport, ModelRecord, Threshold
+from lopore.model import ModelRecord
 from lopore.preprocess import Preprocessing
-from lopore.registry import discover
 from lopore_tf.backbones import build, normalisation_of, rebuild, statistics_in_force
 from lopore_tf.interchange import take
 from lopore_tf.naming import load_state, state_of
@@ -47,16 +48,10 @@ def lopore_backbones():
 
 
 @pytest.fixture(autouse=True)
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    (tmp_path / "handmade_keras.py").write_text(PLUGIN)
-    info = tmp_path / "handmade_keras-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handmade-keras\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\nhandmade = handmade_keras\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    discover.cache_clear()
-    yield
-    discover.cache_clear()
+def installed(tmp_path: Path) -> Iterator[None]:
+    install(tmp_path / "site", "handmade-keras", PLUGIN)
+    with on_path(tmp_path / "site"):
+        yield
 
 
 def asked(backbone: str, **changes: Any) -> NetworkRequest:
@@ -65,13 +60,9 @@ def asked(backbone: str, **changes: Any) -> NetworkRequest:
 
 def record_of(request: NetworkRequest, model: Any) -> ModelRecord:
     mean, std = statistics_in_force(model, 1, 8)
+    facts = {"backbone": request.backbone, "outputs": 2, "mean": mean, "std": std}
     recipe = Preprocessing(size=request.size)
-    return ModelRecord(
-        name="made", version="1", created="2026-01-01T00:00:00Z", task="multiclass", classes=("ok", "pore"),
-        preprocessing=recipe, preprocessing_fingerprint=recipe.fingerprint, framework="tf", backbone=request.backbone,
-        architecture={"backbone": request.backbone, "outputs": 2, "mean": mean, "std": std},
-        threshold=Threshold(value=0.0, rule="argmax", chosen_on="val"), leaks=LeakReport(split_kind="group"),
-    )  # fmt: skip
+    return record_for(framework="tf", backbone=request.backbone, preprocessing=recipe, architecture=facts)
 
 
 def test_it_is_built_and_rebuilt_with_the_statistics_of_its_record() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tf_films import films
-from tf_models import NETWORKS, SIDE, copy_of, learned, opened
+from made.films import SIDE, films
+from tf_models import NETWORKS, copy_of, learned, opened
 
 from lopore.errors import ConfigError, ModelError
 from lopore.files import sha256_of
@@ -25,7 +25,7 @@ from lopore_tf.predict import KerasSession, load_network, open_keras
 def test_a_session_answers_as_the_keras_network_whatever_the_batch(name: str) -> None:
     folder = learned(name)
     session, network = opened(name), opened(name).network
-    pixels, targets = films(predict.CHUNK + 6, seed=3, side=SIDE)
+    pixels, targets, _ = films(predict.CHUNK + 6, seed=3)
     expected = to_scores(network(pixels, training=False), folder.record.task).numpy()
     assert ((expected[:, 1] > 0.5) == targets).mean() >= 0.9  # the network learned: its answers differ
     for count in (1, 2, len(pixels)):
@@ -45,7 +45,7 @@ def test_one_graph_serves_every_batch_size(monkeypatch: pytest.MonkeyPatch) -> N
     session = open_keras(learned("mobilenetv3"), "cpu", 1)
     graph = session._scores
     for count in (1, 3, 5):
-        session.predict(films(count, side=SIDE)[0])
+        session.predict(films(count)[0])
     assert made == ["scores"]
     assert graph.inputs[0].shape[0] is None
 
@@ -53,7 +53,7 @@ def test_one_graph_serves_every_batch_size(monkeypatch: pytest.MonkeyPatch) -> N
 def test_one_picture_is_at_least_five_times_faster_than_with_keras_predict() -> None:
     session = opened("mobilenetv3")
     network = load_network(learned("mobilenetv3"))
-    picture = films(1, seed=3, side=SIDE)[0]
+    picture = films(1, seed=3)[0]
 
     def cost(work: Callable[[], object]) -> float:
         work()
@@ -75,7 +75,7 @@ def test_the_format_that_was_asked_for_is_the_file_that_is_read(tmp_path: Path) 
         files.append(ModelFile(path=name, sha256=sha256_of(folder.path / name), format=format))
     folder = folder.with_files(files)
     (folder.path / "model_best.keras").write_bytes(b"not the file that was published")
-    pixels = films(4, seed=3, side=SIDE)[0]
+    pixels = films(4, seed=3)[0]
     for format in ("h5", "weights"):
         model = open_model(folder, runtime=format, device="cpu")
         np.testing.assert_allclose(model.session.predict(pixels), opened("mobilenetv3").predict(pixels), atol=1e-6)
@@ -96,12 +96,12 @@ def test_weights_that_are_no_numbers_give_no_answer() -> None:
     network = load_network(folder)
     network.get_layer("head").bias.assign([np.nan, 0])
     with pytest.raises(ModelError, match="no numbers"):
-        KerasSession(network, folder.record.task).predict(films(1, side=SIDE)[0])
+        KerasSession(network, folder.record.task).predict(films(1)[0])
 
 
 def test_a_closed_session_says_so() -> None:
     session = open_keras(learned("mobilenetv3"), "cpu", 1)
-    pixels = films(1, side=SIDE)[0]
+    pixels = films(1)[0]
     np.testing.assert_array_equal(session.predict(pixels), opened("mobilenetv3").predict(pixels))
     session.close()
     with pytest.raises(ModelError, match="closed"):

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tf_films import films
-from tf_models import SIDE, copy_of, learned, opened
+from made.films import SIDE, films
+from tf_models import copy_of, learned, opened
 
 from lopore.errors import ModelError
 from lopore.export import export_model
@@ -225,7 +225,7 @@ def test_a_saved_model_that_writes_files_is_refused_and_nothing_is_written(
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_of(learned("mobilenetv3"), tmp_path_factory.mktemp("served") / "model")
-    export_model(folder, "saved_model", films(4, seed=3, side=SIDE)[0])
+    export_model(folder, "saved_model", films(4, seed=3)[0])
     return folder.path / "saved_model" / FILE
 
 
@@ -270,7 +270,7 @@ def test_an_altered_saved_model_is_refused(said: str, served: Path, tmp_path: Pa
 
 def test_a_saved_model_that_nobody_altered_opens(served: Path, tmp_path: Path) -> None:
     session = open_saved_model(altered(served, tmp_path / "same", lambda meta, _: None), "cpu", 1)
-    pixels = films(2, side=SIDE)[0]
+    pixels = films(2)[0]
     np.testing.assert_allclose(session.predict(pixels), opened("mobilenetv3").predict(pixels), atol=1e-6)
     assert session.predict(pixels[:0]).shape == (0, 2)
     session.close()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tf_films import films
+from made.films import SIDE, films, write_films
 
 from lopore.config import Loss, Optimizer, parse_experiment
 from lopore.contracts import MapSession, NetworkRequest
@@ -38,7 +36,7 @@ from lopore_tf.plugin import ENCODERS
 from lopore_tf.saved_model import read_saved_model
 from lopore_tf.start import keras, tf
 
-SIDE, TINY = 64, "tiny"
+TINY = "tiny"
 FORMATS = ("onnx", "h5", "saved_model")
 
 
@@ -64,36 +62,18 @@ def _tiny_is_offered() -> Iterator[None]:
 
 def masked(count: int, seed: int) -> tuple[Any, Any]:
     """Films of which every second shows a disc, and the masks of the discs: (N, S, S, 1), (N, S, S)."""
-    pixels, targets = films(count, seed, SIDE)
-    centres = np.random.default_rng(seed).uniform(0.2 * SIDE, 0.8 * SIDE, (count, 2))  # as ``films`` draws them
-    rows, columns = np.mgrid[0:SIDE, 0:SIDE] + 0.5
-    distance = np.hypot(rows - centres[:, 0, None, None], columns - centres[:, 1, None, None])
-    return pixels, (distance < 0.14 * SIDE) & (targets == 1)[:, None, None]
-
-
-def write_films(folder: Path, count: int = 60) -> None:
-    pixels, masks = masked(count, seed=0)
-    with (folder / "films.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["path", "labels", "group", "family", "split", "fold", "sha256", "pixel_hash", "mask"])
-        for number in range(count):
-            name, mask = f"{number:02d}.png", f"{number:02d}-mask.png" if number % 2 else ""
-            cv2.imwrite(str(folder / name), pixels[number])
-            if mask:
-                cv2.imwrite(str(folder / mask), masks[number] * np.uint8(255))
-            own = [name, "pore" if number % 2 else "ok", f"weld {number}", f"F{number}"]
-            split = ("train", "train", "train", "train", "val")[number // 2 % 5]
-            writer.writerow([*own, split, 0, f"{number + 1:064x}", f"{number + 1:032x}", mask])
+    made = films(count, seed)
+    return made.pixels, made.masks
 
 
 @pytest.fixture(scope="module")
 def trained(_tiny_is_offered: None, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     """A U-Net that a run of core trained, published and exported through the gate."""
     folder = tmp_path_factory.mktemp("unet")
-    write_films(folder)
+    manifest = write_films(folder, films(60), ("train", "train", "train", "train", "val"), masks=True)
     config = {
         "name": "discs", "trainer": "tf", "task": "segmentation", "seed": 1,
-        "data": {"manifest": str(folder / "films.csv"), "workers": 1}, "preprocessing": {"size": SIDE},
+        "data": {"manifest": str(manifest), "workers": 1}, "preprocessing": {"size": SIDE},
         "model": {"backbone": f"unet-{TINY}"}, "exports": list(FORMATS),
         "training": {
             "epochs": 5, "batch_size": 8, "deterministic": True, "precision": "fp32", "device": "cpu", "threads": 1,

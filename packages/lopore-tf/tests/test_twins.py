@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from made.commands import lopore
+from made.films import films, write_films
 
 from lopore.contracts import NetworkRequest
 from lopore.files import sha256_of
@@ -162,43 +162,14 @@ def test_offline_imagenet_weights_answer_alike_on_real_films(shared_data: Path) 
     assert difference < TOLERANCE
 
 
-def make_films(folder: Path, count: int = 48, side: int = 64) -> None:
-    """Noise with a dark pore in every second film, and a manifest of them split by weld."""
-    import cv2
-
-    rng = np.random.default_rng(0)
-    (folder / "films").mkdir()
-    rows, columns = np.mgrid[0:side, 0:side]
-    with (folder / "films.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["path", "labels", "group", "family", "split", "fold", "sha256", "pixel_hash"])
-        for number in range(count):
-            values = rng.normal(120, 6, (side, side))
-            y, x = rng.uniform(14, side - 14, 2)
-            values -= 70 * (np.hypot(rows - y, columns - x) < 9) * (number % 2)
-            name = f"films/{number:02d}.png"
-            cv2.imwrite(str(folder / name), np.clip(values, 0, 255).astype(np.uint8))
-            side_of = ("train", "train", "train", "val", "test")[number // 2 % 5]
-            label = "pore" if number % 2 else "ok"
-            writer.writerow(
-                [name, label, f"weld {number}", f"F{number}", side_of, 0, f"{number + 1:064x}", f"{number + 1:032x}"]
-            )
-
-
-def lopore(*arguments: object) -> Result:
-    from lopore.cli import main
-
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with made films and, in models/final, the torch model that learned them."""
     folder = tmp_path_factory.mktemp("twins")
-    make_films(folder)
+    manifest = write_films(folder, films(48), ("train", "train", "train", "val", "test"))
     config = {
         "name": "little", "trainer": "torch", "task": "binary", "seed": 1,
-        "data": {"manifest": str(folder / "films.csv"), "positive": "pore", "workers": 1},
+        "data": {"manifest": str(manifest), "positive": "pore", "workers": 1},
         "preprocessing": {"size": 64}, "model": {"backbone": "resnet18", "dropout": 0.1},
         "training": {
             "epochs": 3, "batch_size": 8, "deterministic": True, "precision": "fp32",

@@ -1,22 +1,20 @@
-"""Model folders of networks that learned ``tf_films.films``: trained once a session, however many tests ask."""
+"""Model folders of networks that learned ``made.films``: trained once a test run, however many tests ask."""
 
 from __future__ import annotations
 
-import tempfile
-from functools import cache
+import shutil
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from tf_films import batches, films, request
+from made.films import batches, films
+from made.learning import publish, request
+from made.once import made_once
 
 from lopore.config import Optimizer
-from lopore.contracts import LearnRequest
-from lopore.files import sha256_of
-from lopore.model import LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
-from lopore.preprocess import Preprocessing
+from lopore.model import ModelFolder
 
-SIDE, STEPS = 64, 60
-_PLACE = tempfile.TemporaryDirectory()
+STEPS = 60
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {"backbone": "resnet18", "optimizer": Optimizer(learning_rate=2e-3)},
     "mobilenetv3": {
@@ -30,12 +28,17 @@ NETWORKS: dict[str, dict[str, Any]] = {
 @cache
 def learned(name: str) -> ModelFolder:
     """The published model of ``NETWORKS[name]`` after sixty steps: batch statistics lag behind the weights before."""
+    return ModelFolder.read(made_once(f"{name}/conformance/1", partial(_learn, name)))
+
+
+def _learn(name: str, folder: Path) -> None:
+    from lopore_tf import plugin
     from lopore_tf.learner import TensorFlowLearner
 
-    asked = request(network_size=(SIDE, SIDE), epochs=1, steps_per_epoch=STEPS, **NETWORKS[name])
-    learner = TensorFlowLearner(asked)
-    learner.fit_epoch(0, batches(STEPS * 16, 16, side=SIDE))
-    return publish(learner, asked, Path(_PLACE.name) / name / "made" / "1")
+    learner = TensorFlowLearner(request(**NETWORKS[name], epochs=1, steps_per_epoch=STEPS))
+    learner.fit_epoch(0, batches(STEPS * 16, 16))
+    (trainer,) = plugin.lopore_trainers()
+    publish(trainer, learner, folder)
 
 
 @cache
@@ -49,39 +52,17 @@ def opened(name: str) -> Any:
 @cache
 def twin(name: str) -> ModelFolder:
     """The same weights in PyTorch."""
+    folder = made_once(f"{name}-twin", partial(_convert, name))
+    return ModelFolder.read(folder / "conformance" / "1-torch")
+
+
+def _convert(name: str, folder: Path) -> None:
     from lopore.convert import convert_model
 
-    return convert_model(learned(name), "torch", films(4, seed=3, side=SIDE)[0]).folder
-
-
-def record_for(asked: LearnRequest, facts: Any, framework: str = "tf") -> ModelRecord:
-    network = asked.network
-    recipe = Preprocessing(
-        channels=network.channels, depth=network.depth, size=network.size,  # type: ignore[arg-type]
-        mean=tuple(facts["mean"]), std=tuple(facts["std"]),
-    )  # fmt: skip
-    return ModelRecord(
-        name="made", version="1", created="2026-01-01T00:00:00Z", task=asked.task, classes=asked.classes,
-        positive=asked.classes[1] if asked.task == "binary" else None, preprocessing=recipe,
-        preprocessing_fingerprint=recipe.fingerprint, framework=framework, backbone=network.backbone,
-        architecture={key: value for key, value in facts.items() if key not in ("versions", "trials")},
-        threshold=Threshold(value=0.5, rule="fixed", chosen_on="validation"), leaks=LeakReport(split_kind="group"),
-    )  # fmt: skip
-
-
-def publish(learner: Any, asked: LearnRequest, folder: Path, framework: str = "tf") -> ModelFolder:
-    """The learner's weights as a checked model folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    native = {"tf": "keras", "torch": "pth"}[framework]
-    files = [ModelFile(path=name, sha256=sha256_of(folder / name), format=native) for name in learner.publish(folder)]
-    record = record_for(asked, learner.facts(), framework).model_copy(update={"files": tuple(files)})
-    (folder / "lopore.json").write_text(record.to_json(), encoding="utf-8")
-    return ModelFolder.read(folder)
+    convert_model(copy_of(learned(name), folder / "conformance" / "1"), "torch", films(4, seed=3)[0])
 
 
 def copy_of(folder: ModelFolder, target: Path) -> ModelFolder:
     """The same model elsewhere, for tests that change it."""
-    import shutil
-
     shutil.copytree(folder.path, target)
     return ModelFolder.read(target)

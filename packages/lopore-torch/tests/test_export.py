@@ -12,7 +12,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from films import LEARNED, films, publish, request
+from made.films import films
+from made.learning import request
+from torch_models import LEARNED, published, trained
 
 from lopore.errors import ModelError
 from lopore.files import sha256_of
@@ -30,9 +32,7 @@ NETWORKS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n["backbone"])
-def test_the_onnx_file_answers_as_torch_and_carries_exact_heat_maps(
-    network: dict[str, Any], trained: Any, tmp_path: Path
-) -> None:
+def test_the_onnx_file_answers_as_torch_and_carries_exact_heat_maps(network: dict[str, Any], tmp_path: Path) -> None:
     _, folder = trained(**network)
     depth = network.get("network_depth", 8)
     pixels = films(7, seed=3, depth=depth)[0]
@@ -51,7 +51,7 @@ def test_the_onnx_file_answers_as_torch_and_carries_exact_heat_maps(
             np.testing.assert_allclose(got[:, index], want, atol=1e-4 * max(1e-6, float(want.max())))
 
 
-def test_the_onnx_file_is_plain_trim_and_opens_alone(trained: Any, tmp_path: Path) -> None:
+def test_the_onnx_file_is_plain_trim_and_opens_alone(tmp_path: Path) -> None:
     _, folder = trained(**LEARNED)
     export_onnx(folder, tmp_path)
     path = tmp_path / "model.onnx"
@@ -70,7 +70,7 @@ def test_the_onnx_file_is_plain_trim_and_opens_alone(trained: Any, tmp_path: Pat
 
 
 def test_a_transformer_exports_scores_alone_and_says_why(tmp_path: Path) -> None:
-    folder = publish(TorchLearner(request("vit_tiny_patch16_224", network_size=(32, 32))), tmp_path / "m")
+    folder = published(TorchLearner(request("vit_tiny_patch16_224", network_size=(32, 32))), tmp_path / "m")
     notes = export_onnx(folder, tmp_path)
     assert notes["outputs"] == ["scores"]
     assert "3-dimensional" in notes["exact_cam_reason"]
@@ -79,7 +79,7 @@ def test_a_transformer_exports_scores_alone_and_says_why(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def program_folder(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+def program_folder(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     _, folder = trained(**LEARNED)
     target = tmp_path_factory.mktemp("pt")
     program.export_pt(folder, target)
@@ -87,7 +87,7 @@ def program_folder(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Mo
     return ModelFolder(target, folder.record.model_copy(update={"files": (file,)}))
 
 
-def test_the_pt_program_answers_as_the_network_for_any_batch_size(trained: Any, program_folder: ModelFolder) -> None:
+def test_the_pt_program_answers_as_the_network_for_any_batch_size(program_folder: ModelFolder) -> None:
     session, source = program.open_pt(program_folder, "cpu", 1), open_pth(trained(**LEARNED)[1], "cpu", 1)
     for count in (1, 5):
         pixels = films(count, seed=8)[0]

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from films import LEARNED, batches, films, request
+from made.films import batches
+from made.learning import assert_it_tells_films_apart, request, same, whole_and_resumed
+from torch_models import LEARNED, trained
 
-from lopore.config import Loss, Optimizer, Schedule
-from lopore.contracts import Batch, Learner
+from lopore.config import Loss, Optimizer
+from lopore.contracts import Batch
 from lopore.errors import ConfigError, ModelError, RunError
 from lopore_torch.freezing import frozen_modules
 from lopore_torch.learner import TorchLearner
@@ -27,39 +29,15 @@ def small(count: int, size: int, seed: int = 0) -> list[Batch]:
     return batches(count, size, seed, side=32)
 
 
-def same(one: Any, two: Any) -> bool:
-    left, right = one.state_dict(), two.state_dict()
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
-
-
-def test_it_learns_to_tell_films_with_a_disc_from_films_without(trained: Any) -> None:
+def test_it_learns_to_tell_films_with_a_disc_from_films_without() -> None:
     learner, _ = trained(**LEARNED)
-    pixels, targets, _ = films(32, seed=99)
-    scores = learner.predict([Batch(pixels[:20]), Batch(pixels[20:])])
-    assert isinstance(learner, Learner)
-    assert scores.shape == (32, 2)
-    assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
-    assert ((scores[:, 1] > 0.5) == targets).mean() >= 0.95
+    assert_it_tells_films_apart(learner)
 
 
 def test_a_run_that_was_cut_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "average": 0.9, "accumulate": 2, "schedule": Schedule(name="one-cycle"), "network_dropout": 0.3,
-        "optimizer": Optimizer(clip_norm=1.0, head_factor=3.0), "epochs": 2, "steps_per_epoch": 2,
-    }  # fmt: skip
-    whole = TorchLearner(request(FAST, **SMALL, **settings))
-    first = TorchLearner(request(FAST, **SMALL, **settings))
-    for learner in (whole, first):
-        learner.fit_epoch(0, small(12, 4, seed=1))
-    first.save(tmp_path)
-    expected = whole.fit_epoch(1, small(12, 4, seed=2))
-    second = TorchLearner(request(FAST, **SMALL, **settings))
-    second.restore(tmp_path)
-    got = second.fit_epoch(1, small(12, 4, seed=2))
-    assert (got.loss, got.learning_rate) == (expected.loss, expected.learning_rate)
-    assert same(whole.network, second.network)
-    assert same(whole.averaged, second.averaged)
+    whole, resumed = whole_and_resumed(lambda **settings: TorchLearner(request(FAST, 32, **settings)), tmp_path, 32)
+    assert same(whole.network.state_dict(), resumed.network.state_dict())
+    assert same(whole.averaged.state_dict(), resumed.averaged.state_dict())
 
 
 def test_the_trial_is_recorded_and_a_resumed_run_does_not_repeat_it(tmp_path: Path, monkeypatch: Any) -> None:
@@ -67,7 +45,7 @@ def test_the_trial_is_recorded_and_a_resumed_run_does_not_repeat_it(tmp_path: Pa
     learner = TorchLearner(request(FAST, **settings))
     before = copy.deepcopy(learner.network.state_dict())
     learner._try_plans(small(4, 4)[0])
-    assert all(torch.equal(before[name], value) for name, value in learner.network.state_dict().items())
+    assert same(before, learner.network.state_dict())
     facts = learner.facts()
     assert facts["precision"] in ("fp32", "bf16")
     assert len(facts["trials"]) in (2, 4)
@@ -130,7 +108,7 @@ def test_frozen_parts_keep_weights_and_statistics_and_the_rest_moves(part: str) 
     assert frozen
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     for module, kept in zip(still, statistics, strict=True):
-        assert all(torch.equal(value, kept[name]) for name, value in module.state_dict().items())
+        assert same(module.state_dict(), kept)
     assert not torch.equal(before["body.classifier.weight"], after["body.classifier.weight"])
     moved = [name for name, p in learner.network.named_parameters() if p.requires_grad]
     assert (len(moved) == 2) == (part == "backbone")

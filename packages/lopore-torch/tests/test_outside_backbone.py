@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made.learning import request
+from made.plugins import install, on_path
 
-from lopore.config import Loss, Optimizer, Schedule
-from lopore.contracts import Batch, LearnRequest, NetworkRequest
+from lopore.config import Optimizer, Schedule
+from lopore.contracts import Batch, LearnRequest
 from lopore.errors import PluginError
-from lopore.registry import discover
 from lopore_torch.learner import TorchLearner
 
 PLUGIN = """
@@ -43,31 +44,15 @@ def lopore_backbones():
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    (tmp_path / "handmade_backbone.py").write_text(PLUGIN)
-    info = tmp_path / "handmade_backbone-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handmade-backbone\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lopore]\nhandmade = handmade_backbone\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    discover.cache_clear()
-    yield
-    discover.cache_clear()
+def installed(tmp_path: Path) -> Iterator[None]:
+    install(tmp_path / "site", "handmade-backbone", PLUGIN)
+    with on_path(tmp_path / "site"):
+        yield
 
 
-def request_for(backbone: str) -> LearnRequest:
-    return LearnRequest(
-        task="binary",
-        classes=("dark", "bright"),
-        network=NetworkRequest(backbone=backbone, outputs=1, channels=1, size=(32, 32)),
-        loss=Loss(),
-        optimizer=Optimizer(learning_rate=0.05),
-        schedule=Schedule(name="constant"),
-        epochs=1,
-        steps_per_epoch=20,
-        batch_size=8,
-        precision="fp32",
-    )
+def asked(backbone: str) -> LearnRequest:
+    rate, steady = Optimizer(learning_rate=0.05), Schedule(name="constant")
+    return request(backbone, 32, epochs=1, steps_per_epoch=20, optimizer=rate, schedule=steady)
 
 
 @pytest.mark.usefixtures("installed")
@@ -76,13 +61,13 @@ def test_it_learns_is_published_and_answers_the_same_when_rebuilt(tmp_path: Path
     pixels = np.repeat(grey, 32 * 32).reshape(-1, 32, 32, 1).astype(np.uint8)
     targets = (grey > 127).astype(np.int64)
     batches = [Batch(pixels[at : at + 8], targets[at : at + 8]) for at in range(0, 160, 8)]
-    learner = TorchLearner(request_for("handmade"))
+    learner = TorchLearner(asked("handmade"))
     for epoch in range(8):
         learner.fit_epoch(epoch, batches)
     scores = learner.predict(batches)
     assert ((scores[:, 1] > 0.5) == targets).mean() > 0.95
     learner.publish(tmp_path)
-    again = TorchLearner(request_for("handmade"))
+    again = TorchLearner(asked("handmade"))
     again.network.load_state_dict(torch.load(tmp_path / "model_best.pth", weights_only=True))
     assert np.array_equal(again.predict(batches), scores)
 
@@ -90,4 +75,4 @@ def test_it_learns_is_published_and_answers_the_same_when_rebuilt(tmp_path: Path
 @pytest.mark.usefixtures("installed")
 def test_a_backbone_that_builds_something_else_is_one_line() -> None:
     with pytest.raises(PluginError, match=r"torch/bare' of handmade-backbone 1.0 built a object; it returns"):
-        TorchLearner(request_for("bare"))
+        TorchLearner(asked("bare"))

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from films import films, publish, request
+from made.films import SIDE, films
+from made.learning import request
+from torch_models import published
 
 from lopore.config import Optimizer
 from lopore.contracts import Batch, MapSession
@@ -20,15 +22,11 @@ from lopore_torch.export import export_onnx
 from lopore_torch.learner import TorchLearner
 from lopore_torch.predict import open_pth
 
-SIDE = 64
-
 
 def masked(count: int, seed: int = 0) -> Batch:
     """Films of which every second shows a disc of class 1; class 2 never occurs."""
-    pixels, targets, centres = films(count, seed)
-    rows, columns = np.mgrid[0:SIDE, 0:SIDE] + 0.5
-    distance = np.hypot(rows - centres[:, 0, None, None], columns - centres[:, 1, None, None])
-    return Batch(pixels, ((distance < 0.14 * SIDE) & (targets == 1)[:, None, None]).astype(np.int64))
+    made = films(count, seed)
+    return Batch(made.pixels, made.masks.astype(np.int64))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def unet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     )  # fmt: skip
     learner = TorchLearner(asked)
     learner.fit_epoch(0, [masked(8, seed) for seed in range(steps)])
-    return learner, publish(learner, tmp_path_factory.mktemp("unet") / "m")
+    return learner, published(learner, tmp_path_factory.mktemp("unet") / "m")
 
 
 def test_a_unet_learns_where_the_disc_is(unet: tuple[Any, Any]) -> None:

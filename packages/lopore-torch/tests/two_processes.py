@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from films import request
+from made.films import films
+from made.learning import request
 
 from lopore.config import Optimizer
 from lopore.contracts import Batch
@@ -21,8 +22,6 @@ WHOLES = (6, 5, 1, 4)
 
 
 def made_batches() -> list[Batch]:
-    from films import films
-
     pixels, targets, _ = films(sum(WHOLES), side=SIDE)
     ends = [sum(WHOLES[: n + 1]) for n in range(len(WHOLES))]
     return [Batch(pixels[end - n : end], targets[end - n : end]) for n, end in zip(WHOLES, ends, strict=True)]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lopore_app.logs import corrections_csv, film_name, log_json, predictions_csv
 from lopore_app.pictures import enhanced_png, overlay_png, pictures_or_reason
 from lopore_app.records import Entry
+from lopore_app.scales import Tops
 
 MOST_PICTURES = 200
 MOST_BYTES = 256 << 20
@@ -31,11 +32,11 @@ def safe_stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("_-")[:60] or "film"
 
 
-def zip_file(entries: Sequence[Entry]) -> bytes:
+def zip_file(entries: Sequence[Entry], tops: Tops | None = None) -> bytes:
     """The whole archive as bytes. Names begin with the record's number, which keeps equal film names apart.
 
     At most ``MOST_PICTURES`` films and ``MOST_BYTES`` of pictures, the newest records first; README.txt names what was
-    left out and why.
+    left out and why. tops: the session's colour scales, so that overlays are drawn as the pages show them.
     """
     stream = io.BytesIO()
     left_out: list[str] = []
@@ -46,20 +47,20 @@ def zip_file(entries: Sequence[Entry]) -> bytes:
             ("corrections.csv", corrections_csv(entries)),
         ):
             archive.writestr(name, text)
-        _write_pictures(archive, entries, left_out)
+        _write_pictures(archive, entries, left_out, tops)
         more = ["", "Without pictures:", *left_out] if left_out else []
         archive.writestr("README.txt", _ABOUT + "\n".join(more) + "\n" * bool(more))
     return stream.getvalue()
 
 
-def _write_pictures(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: list[str]) -> None:
+def _write_pictures(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: list[str], tops: Tops | None) -> None:
     spent = pictured = 0
     for number, entry in reversed(list(enumerate(entries, start=1))):
         told = f"{number:04d} {film_name(entry).encode('ascii', 'backslashreplace').decode()[:120]}"
         if pictured >= MOST_PICTURES or spent > MOST_BYTES:
             left_out.append(f"{told}: the archive is full ({MOST_PICTURES} films or {MOST_BYTES >> 20} MB)")
             continue
-        found = pictures_or_reason(entry)
+        found = pictures_or_reason(entry, tops)
         if isinstance(found, str):
             left_out.append(f"{told}: {found}")
             continue

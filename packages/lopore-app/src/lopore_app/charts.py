@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from lopore.spurious import Effect
 
-_SIDE = 300
+_SIDE = 400
+_FIFTHS: dict[str, Any] = {"values": [0, 0.2, 0.4, 0.6, 0.8, 1]}
 _EVERY: dict[str, Any] = {"labelOverlap": False, "labelLimit": 112}
 
 
@@ -37,8 +38,8 @@ def curves(points: Mapping[str, NDArray[np.float64]], across: str, up: str, *, d
         alt.Chart(_data(rows))
         .mark_line(strokeWidth=2)
         .encode(
-            x=alt.X("x:Q", title=across, scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("y:Q", title=up, scale=alt.Scale(domain=[0, 1])),
+            x=alt.X("x:Q", title=across, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(**_FIFTHS)),
+            y=alt.Y("y:Q", title=up, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(**_FIFTHS)),
             order=alt.Order("at:Q"),
             color=alt.Color(
                 "class:N",
@@ -49,12 +50,9 @@ def curves(points: Mapping[str, NDArray[np.float64]], across: str, up: str, *, d
             tooltip=["class:N", alt.Tooltip("x:Q", title=across, format=".3f"), alt.Tooltip("y:Q", format=".3f")],
         )
     )
-    if diagonal:
-        line = _data([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
-        chart = alt.layer(
-            alt.Chart(line).mark_line(strokeDash=[4, 4], color="#9aa5b1", strokeWidth=1).encode(x="x:Q", y="y:Q"), chart
-        )
-    return chart.properties(height=_SIDE)
+    ends = [{"x": 0, "y": 0}, {"x": 1, "y": 1}] if diagonal else []
+    line = alt.Chart(_data(ends)).mark_line(strokeDash=[4, 4], color="#9aa5b1", strokeWidth=1).encode(x="x:Q", y="y:Q")
+    return alt.layer(line, chart).properties(height=_SIDE)
 
 
 def confusion(names: Sequence[str], table: Sequence[Sequence[int]]) -> Any:
@@ -84,7 +82,7 @@ def confusion(names: Sequence[str], table: Sequence[Sequence[int]]) -> Any:
     text = base.mark_text(fontSize=15).encode(
         text="text:N", color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#7d8a97"))
     )
-    return alt.layer(cells, text).properties(height=max(220, 60 * len(names) + 90))
+    return alt.layer(cells, text).properties(height=max(_SIDE, 60 * len(names) + 90))
 
 
 def drops(effects: Mapping[str, Effect], tolerance: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from copy import copy
 from typing import Any, TypeVar
 
 from lopore.errors import LoporeError
@@ -34,14 +35,14 @@ class Memory:
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
-                return _given(self._held[key][0])
-            try:
-                made = make()
-            except LoporeError as error:
-                self._hold(key, error.with_traceback(None), SMALL)
-                raise
-            self._hold(key, made, size(made) + SMALL)
-            return made
+                value = self._held[key][0]
+            else:
+                value, spent = _made(make, size)
+                self._hold(key, value, spent)
+        if isinstance(value, LoporeError):
+            raise copy(value)  # a raised error holds its frames, and these hold films
+        found: T = value
+        return found
 
     def holds(self, key: Hashable) -> bool:
         """Whether ``get`` would answer without work."""
@@ -63,7 +64,10 @@ class Memory:
             self._spent -= freed
 
 
-def _given(value: Any) -> Any:
-    if isinstance(value, LoporeError):
-        raise value
-    return value
+def _made(make: Callable[[], T], size: Callable[[T], int]) -> tuple[Any, int]:
+    """The value, or the error in its place, and its bytes."""
+    try:
+        value = make()
+    except LoporeError as error:
+        return error.with_traceback(None), SMALL
+    return value, size(value) + SMALL

@@ -68,10 +68,9 @@ def colours(classes: Sequence[str]) -> dict[str, str]:
     return {name: bright[at % len(bright)] for at, name in enumerate(classes)}
 
 
-def size_text(found: Detection) -> str:
-    """How large a region is: mm2 where the film states its pitch, pixels always."""
-    pixels = f"{found.area_px:.0f} px"
-    return pixels if found.area_mm2 is None else f"{found.area_mm2:.3g} mm² ({pixels})"
+def area_text(found: Detection) -> str:
+    """How large a region is: in mm2 where the film states its pitch, else in pixels."""
+    return f"{found.area_px:.0f} px²" if found.area_mm2 is None else f"{found.area_mm2:.3g} mm²"
 
 
 def extent_text(found: Detection, pitch_mm: float | None) -> str:

@@ -14,23 +14,29 @@ from lopore.enhance import Chain
 from lopore.errors import ImageError, LoporeError
 from lopore.explain import HeatMap, choose_explainer, explain
 from lopore.model import ModelFolder, OpenModel
-from lopore.overlay import blend, draw_overlay, for_screen, natural_limits
+from lopore.overlay import blend, draw_overlay, for_screen
 from lopore.predict import prepare
 from lopore.preprocess import resize, round_to
 from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
 from lopore_app.outlines import draw
 from lopore_app.records import Entry
-from lopore_app.shelf import open_folder
+from lopore_app.scales import Limits, Tops, limits_of, scale_text, unit
+from lopore_app.session import chain_text
+from lopore_app.shelf import fingerprint, open_folder
 from lopore_app.wording import words
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """original and enhanced: every pixel, in the film's depth. heat: on the original; None where nothing explains."""
+    """original and enhanced: every pixel, in the film's depth.
+
+    heat: on the original; None where nothing explains. limits: ends of its colour scale.
+    """
 
     original: Pixels
     enhanced: Pixels
     heat: HeatMap | None
+    limits: Limits = (0.0, 1.0)
 
 
 def model_of(entry: Entry) -> OpenModel:
@@ -50,25 +56,29 @@ def film_of(entry: Entry, channels: Literal[1, 3] = 1) -> Radiograph:
     return read_radiograph(upload_of(entry), channels=channels, name=entry.film, page=entry.prediction.page)
 
 
-def pictures_of(entry: Entry, *, explained: bool = True) -> Pictures:
+def pictures_of(entry: Entry, *, explained: bool = True, tops: Tops | None = None) -> Pictures:
     """The film before and after its chain, and what drove the call.
 
     explained: with the heat map of the entry's explainer and class, where it has one and its model still opens.
+    tops: the session's colour scales; without them each map has its own.
     """
     content = upload_of(entry)
     chain = Chain.parse([dict(step) for step in entry.chain])
     model = model_of(entry) if explained and entry.explainer else None
     film = film_of(entry, 3 if model and model.record.preprocessing.channels == 3 else 1)
-    heat = None
+    heat, limits = None, (0.0, 1.0)
     if model is not None and entry.explained_class:
         prepared = prepare(model.record, content, chain=chain, name=entry.film, page=entry.prediction.page)
         explainer = choose_explainer(model, entry.explainer)
         heat = explain(model, prepared, class_name=entry.explained_class, explainer=explainer)
-    return Pictures(film.pixels, chain.apply(film.pixels)[0], heat)
+        limits = limits_of({} if tops is None else tops, fingerprint(model.folder), heat, chain_text(chain))
+    return Pictures(film.pixels, chain.apply(film.pixels)[0], heat, limits)
 
 
-def thumbnail(pixels: Pixels, side: int, heat: HeatMap | None = None, opacity: float = 0.6) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 of at most ``side`` px, with the heat over it on its explainer's own scale."""
+def thumbnail(
+    pixels: Pixels, side: int, heat: HeatMap | None = None, limits: Limits = (0.0, 1.0), opacity: float = 0.6
+) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 of at most ``side`` px, with the heat over it between the ends of a colour scale."""
     factor = min(1.0, side / max(pixels.shape[:2]))
     size = max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor))
     picture: NDArray[Any] = for_screen(pixels)
@@ -77,17 +87,16 @@ def thumbnail(pixels: Pixels, side: int, heat: HeatMap | None = None, opacity: f
     if heat is None:
         return np.asarray(picture, np.uint8)
     values = resize(np.nan_to_num(heat.values), size)
-    return blend(picture, values, opacity=opacity, limits=natural_limits(heat.values, heat.scale))
+    return blend(picture, values, opacity=opacity, limits=limits)
 
 
 def evidence(entry: Entry, found: Pictures, side: int) -> tuple[NDArray[np.uint8], str]:
     """What stands beside the film, and its caption: heat or outlines on the film, else what the network was given."""
     if found.heat is None and not entry.outlines:
         return thumbnail(found.enhanced, side), "as given to the network"
-    drawn, told = thumbnail(found.original, side, found.heat), []
+    drawn, told = thumbnail(found.original, side, found.heat, found.limits), []
     if found.heat is not None:
-        low, high = natural_limits(found.heat.values, found.heat.scale)
-        told.append(f"{found.heat.explainer} for {words(found.heat.class_name)}, {low:.2g} to {high:.3g}")
+        told.append(scale_text(found.heat, found.limits))
     if entry.outlines:
         drawn = draw(drawn, entry.outlines, found.original.shape[:2], entry.classes)
         told.append("outlines of what was found")
@@ -107,14 +116,14 @@ def overlay_png(entry: Entry, found: Pictures) -> bytes | None:
     if found.heat is None:
         return write_radiograph(original, None) if entry.outlines else None
     heat = found.heat
-    title = f"{heat.class_name.replace('_', ' ')} {entry.prediction.decision.score:.3f}, {heat.explainer}"
-    return write_radiograph(draw_overlay(original, heat.values, scale=heat.scale, title=title), None)
+    title = f"{words(heat.class_name)} {entry.prediction.decision.score:.3f}, {heat.explainer}, {unit(heat)}"
+    return write_radiograph(draw_overlay(original, heat.values, limits=found.limits, title=title), None)
 
 
-def pictures_or_reason(entry: Entry) -> Pictures | str:
+def pictures_or_reason(entry: Entry, tops: Tops | None = None) -> Pictures | str:
     """``pictures_of``, then without the heat map, else one line that says why there are none."""
     try:
-        return pictures_of(entry)
+        return pictures_of(entry, tops=tops)
     except LoporeError as error:
         reason = str(error)
     try:

@@ -14,6 +14,7 @@ from lopore_app.logs import chain_text, installed_versions, shown_name
 from lopore_app.notices import DEMONSTRATION
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
 from lopore_app.records import Entry
+from lopore_app.scales import Tops
 from lopore_app.wording import words
 
 MOST_FILMS = 200
@@ -56,10 +57,11 @@ dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
 """
 
 
-def report_html(entries: Sequence[Entry], *, pictures: bool = True) -> str:
+def report_html(entries: Sequence[Entry], *, pictures: bool = True, tops: Tops | None = None) -> str:
     """A whole page as text; every name and note in it is plain text.
 
     pictures: draw films and heat maps for the newest ``MOST_FILMS`` records; the others stand in the table alone.
+    tops: the session's colour scales, so that heat is drawn as the pages show it.
     """
     shown = list(entries)[-MOST_FILMS:] if pictures else []
     left = len(entries) - len(shown)
@@ -74,7 +76,7 @@ def report_html(entries: Sequence[Entry], *, pictures: bool = True) -> str:
             "<h2>Summary</h2>",
             _summary(entries),
             *(["<h2>Films</h2>"] if shown else []),
-            *(_article(number, entry) for number, entry in enumerate(shown, start=left + 1)),
+            *(_article(number, entry, tops) for number, entry in enumerate(shown, start=left + 1)),
             *([f"<p class='soft'>The first {left} records are in the table alone.</p>"] if shown and left else []),
             "<h2>How it was computed</h2>",
             _software(entries),
@@ -124,12 +126,12 @@ def _verdict(entry: Entry) -> str:
     return f"{word}: {_words(entry.review.label)}" if entry.review.label else word
 
 
-def _article(number: int, entry: Entry) -> str:
+def _article(number: int, entry: Entry, tops: Tops | None) -> str:
     decision = entry.prediction.decision
     return (
         f"<article><header><h3>{number}. {_plain(shown_name(entry), 160)}</h3>"
         f"<span class='call'>{_words(decision.text)} {decision.score:.3f}</span></header>"
-        f"<div class='body'>{_figures(entry)}<div>{_bars(entry)}{_facts(entry)}</div></div>"
+        f"<div class='body'>{_figures(entry, tops)}<div>{_bars(entry)}{_facts(entry)}</div></div>"
         f"<div class='review'>Review: <b>{_verdict(entry)}</b>{_said(entry)}</div></article>"
     )
 
@@ -144,8 +146,8 @@ def _moment(when: str) -> str:
     return _plain(when.replace("T", " ").replace("+00:00", " UTC"))
 
 
-def _figures(entry: Entry) -> str:
-    found = pictures_or_reason(entry)
+def _figures(entry: Entry, tops: Tops | None) -> str:
+    found = pictures_or_reason(entry, tops)
     if isinstance(found, str):
         return f"<p class='soft' style='grid-column: span 2'>No pictures: {_plain(found)}</p>"
     return _figure(thumbnail(found.original, SIDE), "film") + _figure(*evidence(entry, found, SIDE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def opened(path: str, fingerprint: str) -> OpenModel:
     Raises LoporeError where a weight file is not the one that was published or nothing installed opens it.
     """
     return open_model(ModelFolder.read(Path(path)))
+
+
+def unplaced(reason: object, path: Path) -> str:
+    """What is wrong with a model's folder, without where it lies on the server."""
+    return str(reason).replace(f"{path}{os.sep}", "").replace(str(path), path.name)
 
 
 def open_folder(folder: ModelFolder) -> OpenModel:

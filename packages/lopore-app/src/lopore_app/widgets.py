@@ -73,14 +73,12 @@ def _bounds(field: FieldInfo) -> tuple[Any, Any]:
         elif isinstance(rule, Le):
             high = rule.le
         elif isinstance(rule, Gt):
-            low = _number(rule.gt) + nudge
+            above: Any = rule.gt
+            low = above + nudge
         elif isinstance(rule, Lt):
-            high = _number(rule.lt) - nudge
+            below: Any = rule.lt
+            high = below - nudge
     return low, high
-
-
-def _number(bound: Any) -> Any:
-    return bound
 
 
 def _step(span: float) -> float:

@@ -8,12 +8,17 @@ import streamlit as st
 
 from lopore.model import Interval
 
-_SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1"}
+_SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
 
 
 def words(name: str) -> str:
     """``lack_of_penetration`` as "lack of penetration"."""
     return name.replace("_", " ")
+
+
+def rule_text(rule: str) -> str:
+    """How a threshold was chosen, for people."""
+    return "the best F1" if rule == "f1" else words(rule)
 
 
 def score_name(name: str) -> str:

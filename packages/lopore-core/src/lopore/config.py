@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,7 +50,7 @@ class Loss(Section):
     name: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = Field(
         "none", description="'balanced' is N / (K * count of the class); a mapping gives them by name"
     )
 
@@ -93,6 +93,15 @@ class ModelConfig(Section):
     pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     dropout: float = Field(0.0, ge=0, lt=1)
     freeze: Literal["none", "stem", "half", "backbone"] = "none"
+
+    @model_validator(mode="after")
+    def _a_sum_belongs_to_a_file(self) -> ModelConfig:
+        if self.pretrained_sha256 and self.pretrained in ("none", "offline", "hub"):
+            raise ValueError(
+                f"pretrained_sha256 is checked of a weights file, and pretrained is '{self.pretrained}'; "
+                "name the file there, or leave the sum out"
+            )
+        return self
 
 
 class ThresholdRule(Section):

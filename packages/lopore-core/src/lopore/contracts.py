@@ -191,8 +191,6 @@ class LearnRequest:
     steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None.
     average: weight of exponential averaging (0 is off); the averaged weights predict and are published.
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
-    head_learning_rate: factor on the learning rate for the head.
-    layer_decay: factor on the learning rate for each stage further from the head; 1 is off.
     device: "auto", "cpu", "cuda", "cuda:1" and so on; "all" or "cuda:0,cuda:1" where one process drives several.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -50,11 +51,21 @@ class Chain:
 
     @classmethod
     def from_text(cls, text: str) -> Chain:
-        """A chain from ``clahe(clip_limit=3,tiles=8)|gamma(gamma=0.8)|invert``, or from the title of a preset."""
+        """A chain from ``clahe(clip_limit=3,tiles=8)|gamma(gamma=0.8)|invert``, or from the title of a preset.
+
+        PluginError names the nearest preset for a misspelt title, and the nearest enhancer for a misspelt step.
+        """
         presets = discover().presets()
         if text in presets:
             return cls.parse(presets[text])
-        return cls.parse([_parse_text(part.strip()) for part in text.split("|") if part.strip()])
+        try:
+            return cls.parse([_parse_text(part.strip()) for part in text.split("|") if part.strip()])
+        except (ConfigError, PluginError):
+            titles = {title.casefold(): title for title in presets}
+            near = get_close_matches(text.casefold(), titles, n=1, cutoff=0.7)
+            if not near or "|" in text:
+                raise
+            raise PluginError(f"no preset '{text}'; did you mean '{titles[near[0]]}'?") from None
 
     def as_data(self) -> list[dict[str, Any]]:
         return [step.as_data() for step in self.steps]

@@ -21,6 +21,7 @@ from .files import atomic_write_text
 from .metrics import Metrics, measure
 from .pixels import PixelCounts, PixelMetrics, count_pixels, pixel_scores
 from .predict import Decision, Failure, Prediction, decide, predict_files
+from .seen import seen_before
 from .segment import Segmented, check_maps, segment_files, sifted
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def evaluate(
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
     rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
     scored before and after it, in ``metrics.pixels``. The scores of pictures are those before.
-    Unreadable files become ``failures``. DataError where the side is empty or its classes are not the model's;
-    ModelError for a rule and a model without maps.
+    Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
+    DataError where the side is empty or its classes are not the model's; ModelError for a rule without maps.
     """
     if rule is not None:
         check_maps(model)
@@ -116,7 +117,8 @@ def evaluate(
             progress(index + 1, steps)
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
-    found = _scored(side, targets, answers, model.record, split, tuple(failures))
+    met = seen_before(model.folder, side)
+    found = _scored(side, targets, answers, model.record, split, tuple(failures), met)
     if not masked:
         return found
     pixels = evaluate_pixels(
@@ -179,7 +181,8 @@ def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ..
     marked = [classes.index(label) + 1 for label in row.labels if label in classes]
     path = films.mask_file(row)
     if path is not None:
-        return read_mask(path, geometry, marked[0] if len(marked) == 1 else 0, len(classes))
+        number = marked[0] if len(marked) == 1 else 0 if marked else -1
+        return read_mask(path, geometry, number, len(classes))
     if marked:
         raise DataError(f"{plain(row.path)} has no mask")
     return np.zeros(geometry.size, np.uint8)
@@ -224,6 +227,7 @@ def _scored(
     record: ModelRecord,
     split: str,
     failures: tuple[Failure, ...],
+    met: tuple[str, ...],
 ) -> Evaluation:
     kept = sorted(answers)
     scores = np.array([answers[index] for index in kept], np.float32)
@@ -239,7 +243,7 @@ def _scored(
         groups=manifest.group_ids(),
         split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
         seed=record.seed,
-        notes=_notes(record, failures),
+        notes=(*_notes(record, failures), *met),
     )
     chosen = Targets(targets.task, targets.classes, targets.positive, labels)
     return Evaluation(manifest, chosen, scores, metrics, failures)

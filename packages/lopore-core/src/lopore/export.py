@@ -72,7 +72,8 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
     fitting = sorted(e.format for e in exporters.values() if e.framework in (folder.record.framework, "any"))
     raise PluginError(
         f"nothing installed exports {folder.record.framework} models to '{format}'; "
-        f"installed: {', '.join(fitting) or 'none'}; install lopore-{folder.record.framework}"
+        f"installed: {', '.join(fitting) or 'none'}; "
+        + ("choose one of them" if fitting else f"install lopore-{folder.record.framework}")
     )
 
 

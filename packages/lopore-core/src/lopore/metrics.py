@@ -195,6 +195,7 @@ def answers_at(
     scores: NDArray[Any], task: Task, classes: Sequence[str], positive: str | None, threshold: Threshold
 ) -> NDArray[np.bool_]:
     """(N, K) of which class is answered, as ``predict.decide`` does."""
+    scores = np.asarray(scores, np.float64)  # beside float32 scores NumPy would round the threshold to float32
     if task == "binary":
         column = classes.index(positive) if positive else 1
         found = np.asarray(scores[:, column] >= threshold.per_class.get(classes[column], threshold.value))
@@ -234,7 +235,8 @@ def measure(
     values = every.scores_of(np.ones((1, len(scores))))
     drawn = _draws(every, ids, resamples, seed)
     intervals = {name: with_bounds(value[0], drawn.get(name)) for name, value in values.items()}
-    undecided = int((scores.max(axis=1) < point.value).sum()) if task == "multiclass" and len(scores) else 0
+    best = every.scores.max(axis=1, initial=0.0)
+    undecided = int((best < point.value).sum()) if task == "multiclass" else 0
     return Metrics(
         task=task,
         classes=classes,

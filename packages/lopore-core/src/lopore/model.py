@@ -258,8 +258,9 @@ def locate_model(text: str) -> ModelFolder:
     if exact or named:
         return (exact or named)[-1]
     have = ", ".join(model.title for model in found[:10]) or "none"
-    roots = ", ".join(str(root) for root in model_roots())
-    raise ModelError(f"no model '{text}'; found {have} in {roots}; name a folder or set LOPORE_MODELS")
+    roots = ", ".join(str(root.absolute()) for root in model_roots())
+    no = f"{text} is not there" if path.suffix == ".onnx" else f"no model '{text}'"
+    raise ModelError(f"{no}; found {have} in {roots}; name a folder or set LOPORE_MODELS")
 
 
 def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[str, Predictor]:

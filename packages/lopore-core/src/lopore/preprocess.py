@@ -79,7 +79,7 @@ class Preprocessing(BaseModel):
     window: Window = Window()
     enhance: tuple[Step, ...] = ()
     resize: Literal["stretch", "letterbox", "crop"] = "stretch"
-    size: tuple[int, int] = Field((224, 224), description="(height, width) in pixels")
+    size: tuple[int, int] = Field((224, 224), description="Pixels a side, or [height, width]")
     decoder_scaling: bool = Field(
         False, description="JPEG only: let the decoder halve the picture while it stays larger than the network's input"
     )
@@ -94,6 +94,8 @@ class Preprocessing(BaseModel):
         size, steps = data.get("size"), data.get("enhance")
         if isinstance(size, int):
             data = {**data, "size": (size, size)}
+        elif isinstance(size, (str, float)):
+            raise ValueError(f"size is a number of pixels, or [height, width] (got {size!r:.60})")
         if isinstance(steps, list | tuple):
             data = {**data, "enhance": tuple({"name": step} if isinstance(step, str) else step for step in steps)}
         return data
@@ -220,8 +222,8 @@ def to_depth(radiograph: Radiograph, record: Preprocessing) -> Pixels:
         if target == np.uint16:
             return pixels.astype(np.uint16) * np.uint16(257)
         raise ConfigError(
-            f"{radiograph.source.name} has 16 bits and the model takes 8: a plain cut would erase faint defects; "
-            "set preprocessing.window.mode to percentile, fixed or tags, or preprocessing.depth to 16"
+            f"{radiograph.source.name} has 16 bits and the model takes 8: a plain cut would erase faint defects; such "
+            "films need a model trained with preprocessing.window.mode percentile, fixed or tags, or with depth 16"
         )
     low, high = _window_limits(radiograph, record.window)
     return stretch_between(pixels, low, high, target)

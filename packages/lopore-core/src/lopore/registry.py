@@ -89,9 +89,12 @@ class Entries(Mapping[str, T], Generic[T]):
         noun = self._kind[:-1]
         if key in self._disputed:
             return f"{noun} '{key}' is disputed: {self._disputed[key]}"
-        near = difflib.get_close_matches(key, self._items, n=3, cutoff=0.5)
+        framework, slash, _ = key.partition("/")
+        fitting = [known for known in self._items if known.startswith(f"{framework}{slash}")] if slash else []
+        known = sorted(fitting or self._items)
+        near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        have = ", ".join(sorted(self._items)[:30]) or "none"
+        have = ", ".join(known[:30]) or "none"
         return f"no {noun} '{key}'{hint}; installed: {have}; more come with {_PACKAGE_FOR[self._kind]}"
 
 

@@ -41,8 +41,9 @@ section, .tile, figure { background: var(--paper); border: 1px solid var(--line)
 section { padding: 16px 18px; margin: 14px 0 }
 section.warn { border-color: #e3b778; background: #fff8ee; color: #8a4b00 }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px }
-.tile { padding: 12px 14px }
-.tile b { display: block; font-size: 23px; font-variant-numeric: tabular-nums }
+.tile { padding: 12px 14px; display: flex; flex-direction: column }
+.tile b { margin-top: auto; font-size: 23px; line-height: 34px; font-variant-numeric: tabular-nums }
+.tile b.none { font-size: 15px; color: var(--soft) }
 .tile span { color: var(--soft); font-size: 13px }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
@@ -124,7 +125,8 @@ def _tiles(overall: dict[str, Interval]) -> str:
     names = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1"}
     tiles = [
         f"<div class='tile'><span>{_plain(names.get(name, name.replace('_', ' ')))}</span>"
-        f"<b>{_number(value)}</b><span>{_bounds(value) or '&nbsp;'}</span></div>"
+        f"<b class='{'none' if value.value is None else 'number'}'>{_number(value)}</b>"
+        f"<span>{_bounds(value) or '&nbsp;'}</span></div>"
         for name, value in overall.items()
     ]
     return f"<div class='tiles'>{''.join(tiles)}</div>"

@@ -184,10 +184,11 @@ def kept(when: When) -> Iterator[Changes]:
 def _still_running(started: set[threading.Thread]) -> int:
     """How many of these threads go on; one that is about to end gets a moment for it.
 
-    Threads of a library's C code that once called Python appear as dummies: they are its own affair.
+    Threads of a library's C code that once called Python appear as dummies: they are its own affair. One that has no
+    identity yet is being started at this moment, by somebody else: the block has ended.
     """
     end = time.monotonic() + 0.2
-    known = [thread for thread in started if not thread.name.startswith("Dummy-")]
+    known = [thread for thread in started if thread.ident is not None and not thread.name.startswith("Dummy-")]
     for thread in known:
         thread.join(max(0.0, end - time.monotonic()))
     return sum(thread.is_alive() for thread in known)

@@ -20,7 +20,7 @@ from .model import RECORD_NAME, ModelFolder
 from .registry import discover
 from .run import folder as runs
 from .run.checkpoints import Checkpoints
-from .run.crossval import cross_validate
+from .run.crossval import cross_validate, folds_of
 from .run.fit import fit
 from .run.plan import Plan, Sides, make_learner, make_plan
 from .run.progress import Progress
@@ -82,6 +82,8 @@ def train(
     plan = make_plan(experiment, progress, folds=folds, crossed=crossed)
     if not allow_leaks:
         plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
+    if crossed:
+        folds_of(plan)
     if folder is None:
         name = runs.check_run_name(run_name or runs.new_run_name(experiment, world, out / "checkpoints"))
         folder = _new_folder(out / "checkpoints" / name, rank)
@@ -183,7 +185,7 @@ def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
     if plan.leaks.leaks:
         progress.line(f"warning: the split leaks ({plan.leaks.leaks} pairs), as allowed; the model carries the mark")
     for note in plan.notes:
-        progress.line(f"warning: augmentation {note}")
+        progress.line(f"warning: {note}")
 
 
 def _preview(plan: Plan, sides: Sides, folder: Path, progress: Progress) -> None:

@@ -45,6 +45,8 @@ def build(request: NetworkRequest) -> Any:
     if outside is not None:
         return _built_outside(outside, request)
     architecture = known_architecture(request.backbone, segmentation=request.segmentation)
+    if request.segmentation and request.dropout:
+        raise ConfigError(f"model.dropout {request.dropout:g} is for classifiers, a U-Net has none; set it to 0")
     found = find_pretrained(request, request.backbone.removeprefix(UNET))
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:

@@ -160,7 +160,8 @@ class TensorFlowLearner:
         if len(plans) == 1:
             self._adopt(plans[0], [])
             return
-        before, moments = weights_of(self.network), self.updater.state()
+        networks = [network for network in (self.network, self.averaged) if network is not None]
+        before, moments = [weights_of(network) for network in networks], self.updater.state()
         still = self.updater.still()
 
         def step(plan: StepPlan) -> None:
@@ -168,7 +169,8 @@ class TensorFlowLearner:
             float(self.step_graphs.run(plan, group, still, (0, 0), 1.0, 1.0)[0])
 
         trials = precision.choose(plans, step, self.devices[0])
-        set_weights(self.network, before)
+        for network, weights in zip(networks, before, strict=True):
+            set_weights(network, weights)
         self.updater.restore(moments)
         self._adopt(trials[0].plan, trials)
 

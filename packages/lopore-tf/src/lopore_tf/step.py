@@ -108,6 +108,12 @@ class Step:
                 raise
             text = " ".join(str(error).split())[:160]
             raise RunError(f"XLA failed here ({text}); set training.compile: false") from None
+        except tf.errors.ResourceExhaustedError:
+            size = self.request.batch_size
+            raise RunError(
+                f"the device has too little memory for batches of {size} images; lower training.batch_size (and raise "
+                "training.accumulate by as much), or take a smaller preprocessing.size"
+            ) from None
 
     def _compiled(self, precision: str, kind: str) -> Callable[..., Any]:
         settings, seed = tf.TensorSpec((3,), tf.float32), tf.TensorSpec((2,), tf.int64)

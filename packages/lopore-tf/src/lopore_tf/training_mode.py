@@ -122,6 +122,7 @@ def _remember(layer: Any, mean: Any, variance: Any) -> None:
 
 
 def _dropped(layer: Any, x: Any, seed: Any) -> Any:
+    """Dropout by a seed alone; XLA draws other features from the same seed than TensorFlow does."""
     if not layer.rate:
         return x
     return tf.nn.experimental.stateless_dropout(x, layer.rate, seed, noise_shape=layer.noise_shape)

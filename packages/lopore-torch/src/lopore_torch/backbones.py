@@ -33,6 +33,8 @@ def build(request: NetworkRequest) -> Network:
         return _built_outside(outside, request)
     name = request.backbone.removeprefix(UNET)
     segmentation = request.segmentation or name != request.backbone
+    if segmentation and request.dropout:
+        raise ConfigError(f"model.dropout {request.dropout:g} is for classifiers, a U-Net has none; set it to 0")
     found = find_pretrained(request, name)
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is not None and request.channels == 1:

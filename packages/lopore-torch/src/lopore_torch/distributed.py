@@ -27,9 +27,9 @@ def place() -> tuple[int, int]:
 def choose_device(name: str) -> torch.device:
     """The device of a name; 'auto' is the first GPU (each process of a group its own), else the CPU.
 
-    ConfigError for a device that is absent.
+    ConfigError for a device that is absent, or that several processes would share.
     """
-    local = int(os.environ.get("LOCAL_RANK", "0"))
+    local, here = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "all" or "," in name:
@@ -41,11 +41,15 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError("device 'mps' is not here; choose auto or cpu")
     if not name.startswith("cuda"):
         return torch.device(name)
-    index = int(name.partition(":")[2] or local)
-    if index >= torch.cuda.device_count():
+    count = torch.cuda.device_count()
+    if here > 1 and (":" in name or 0 < count <= local):
         raise ConfigError(
-            f"device '{name}' is not here: torch sees {torch.cuda.device_count()} GPUs; choose auto or cpu"
+            f"{here} processes take a GPU each, device '{name}' gives them less: torch sees {count}; set "
+            "training.device to auto and start as many processes as there are GPUs"
         )
+    index = int(name.partition(":")[2] or local)
+    if index >= count:
+        raise ConfigError(f"device '{name}' is not here: torch sees {count} GPUs; choose auto or cpu")
     return torch.device("cuda", index)
 
 
@@ -116,15 +120,15 @@ class WholeBatchNorm(nn.Module):
         mean = _add_up(values.sum(dim=(0, 2, 3)), self.group) / count
         centred = values - mean.view(1, -1, 1, 1)
         variance = _add_up(centred.square().sum(dim=(0, 2, 3)), self.group) / count
-        self._remember(mean.detach(), variance.detach(), float(count))
+        self._remember(mean.detach(), variance.detach(), count)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: float) -> None:
+    def _remember(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum or 0.1)
-        self.running_var.lerp_(variance * (count / max(count - 1.0, 1.0)), self.momentum or 0.1)
+        self.running_var.lerp_(variance * (count / (count - 1.0).clamp_min(1.0)), self.momentum or 0.1)
 
 
 class _Sum(torch.autograd.Function):

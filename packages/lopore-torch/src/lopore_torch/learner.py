@@ -29,6 +29,7 @@ from .memory import keep_freed_memory
 from .network import Network, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
+from .trouble import told_in_one_line
 from .weights import read_tensors, write_tensors
 
 WEIGHTS_FILE = "weights.pth"
@@ -112,9 +113,10 @@ class TorchLearner:
         images = 0
         self._train_mode()
         for number, group in enumerate(groups(clock, self.request.accumulate)):
-            if self.plan is None:
-                self._try_plans(group[0])
-            total += self._step(group)
+            with told_in_one_line(self.request):
+                if self.plan is None:
+                    self._try_plans(group[0])
+                total += self._step(group)
             images += sum(len(batch.pixels) for batch in group)
             if self.device.type == "cpu" or number % CHECK_EVERY == 0:
                 self._check_loss(float(total), epoch)
@@ -155,19 +157,8 @@ class TorchLearner:
         pixels = to_tensor(batch.pixels, self.device)
         targets = torch.from_numpy(np.array(batch.targets)).to(self.device, non_blocking=True)
         with plan.autocast(self.device):
-            logits = self._forward(runner, pixels)
+            logits = runner(pixels)
         return self.image_loss(logits.float(), targets).sum()
-
-    def _forward(self, runner: nn.Module, pixels: Tensor) -> Tensor:
-        if not self.request.compile:
-            return cast(Tensor, runner(pixels))
-        from torch._dynamo.exc import TorchDynamoException
-
-        try:
-            return cast(Tensor, runner(pixels))
-        except TorchDynamoException as error:
-            text = " ".join(str(error).split())[:160]
-            raise RunError(f"torch.compile failed here ({text}); set training.compile: false") from None
 
     def _update(self) -> None:
         factor = self.rate.factor(self.step)

@@ -29,7 +29,7 @@ from lopore_app.pictures import thumbnail
 from lopore_app.records import entries
 from lopore_app.shelf import Shelf, current_model_key, open_folder
 from lopore_app.widgets import plain
-from lopore_app.wording import number, score_name, tiles, words
+from lopore_app.wording import number, rule_text, score_name, tiles, words
 
 _PER_ROW = 3
 
@@ -42,16 +42,27 @@ def choose(reports: list[Report]) -> Report:
     return reports[chosen]
 
 
+def warn_of_leaks(report: Report, shelf: Shelf) -> None:
+    """A report of a model whose training leaked says so before any score."""
+    leaks = [folder.record.leaks.leaks for folder in shelf.models if folder.title == report.model]
+    if leaks and leaks[0]:
+        st.error(
+            f"The model was trained on a split that leaks ({leaks[0]} pairs of pictures stand on both sides): "
+            "scores on films of that split are too good and prove nothing."
+        )
+
+
 def head(metrics: Metrics) -> None:
     """What was scored, with notes that weaken it, and the overall scores."""
     point = metrics.threshold
     chosen = f", chosen on {point.chosen_on}" if point.chosen_on else ""
-    value = "" if point.rule == "largest score" else f" {point.value:.3f}"
+    each = ", ".join(f"{words(name)} {value:.3f}" for name, value in point.per_class.items())
+    value = "" if point.rule == "largest score" else f" {each or f'{point.value:.3f}'}"
     st.caption(
         plain(
             f"{metrics.split}: {metrics.images} pictures of {metrics.groups} groups, {metrics.task}. Decision: "
-            f"{point.rule}{value}{chosen}. Intervals are 95 % from {metrics.resamples} resamples of whole groups, "
-            "because pictures of one film are not independent.",
+            f"{rule_text(point.rule)}{value}{chosen}. Intervals are 95 % from {metrics.resamples} resamples of whole "
+            "groups, because pictures of one film are not independent.",
             500,
         )
     )
@@ -68,22 +79,22 @@ def scores(report: Report, metrics: Metrics) -> None:
             curves = read_curves(report, metrics)
         except DataError as error:
             st.error(plain(error, 300))
-    left, middle, right = st.columns(3, gap="medium")
+    drawn = []
     if curves:
-        left.markdown("**ROC**")
         roc = {curve.name: curve.roc for curve in curves}
-        left.altair_chart(charts.curves(roc, "false positive rate", "true positive rate", diagonal=True))
-        middle.markdown("**Precision and recall**")
         found = {curve.name: curve.precision_recall for curve in curves}
-        middle.altair_chart(charts.curves(found, "recall", "precision", diagonal=False))
+        drawn.append(("ROC", charts.curves(roc, "false positive rate", "true positive rate", diagonal=True)))
+        drawn.append(("Precision and recall", charts.curves(found, "recall", "precision", diagonal=False)))
     else:
-        left.caption("No curves: the report has no table of answers, or one class alone.")
+        st.caption("No curves: the report has no table of answers, or one class alone.")
     if metrics.confusion is not None:
-        right.markdown("**Confusion**")
-        right.altair_chart(charts.confusion(metrics.classes, metrics.confusion))
+        drawn.append(("Confusion", charts.confusion(metrics.classes, metrics.confusion)))
+    for column, (title, chart) in zip(st.columns(max(2, len(drawn)), gap="medium"), drawn, strict=False):
+        column.markdown(f"**{title}**")
+        column.altair_chart(chart)
     rows = [
         {
-            "Class": name,
+            "Class": words(name),
             "Pictures": one.support,
             "Found": one.tp,
             "False calls": one.fp,
@@ -125,7 +136,8 @@ def show_gallery(gallery: Gallery) -> None:
                 for place, image in zip(st.columns(max(1, len(one.images))), one.images, strict=False):
                     place.image(image, width="stretch")
                 for line in one.lines:
-                    st.caption(plain(line, 200))
+                    # A file's name stays as it is.
+                    st.caption(plain(words(line) if ", answered" in line else line, 200))
 
 
 def shortcuts(report: Report, shelf: Shelf) -> None:
@@ -231,8 +243,9 @@ def show_tried(pixels: Pixels, found: Probed) -> None:
         column.metric(
             titles.get(one.region, one.region),
             f"{one.score:.3f}",
-            f"{moved:+.3f}",
+            f"{moved:+.3f}" if abs(moved) >= 0.0005 else "unchanged",
             delta_color="normal" if abs(moved) > TOLERANCE else "off",
+            delta_arrow="auto" if abs(moved) >= 0.0005 else "off",
         )
     if guessed:
         st.caption("No mask is known for this film: the hottest part of the heat map stands in for the defect.")
@@ -261,6 +274,7 @@ def page() -> None:
     except DataError as error:
         st.error(plain(error, 300))
         return
+    warn_of_leaks(report, shelf)
     head(metrics)
     tabs = st.tabs(["Scores", "Mistakes", "What drives the calls"])
     with tabs[0]:

@@ -16,9 +16,9 @@ _EXTRA_WORDS = {
     "train": "training: augmentation, logs, scores",
     "dicom": "DICOM and DICONDE films",
     "tiff": "compressed and tiled TIFF films",
+    "segmentation": "Felzenszwalb regions, a preview for the eye",
     "offline weights": "pretrained weights without the internet",
 }
-_MORE = (("skimage", 'pip install "lopore-enhance[segmentation]"', "Felzenszwalb regions, a preview for the eye"),)
 
 
 def problems(registry: Registry) -> None:
@@ -70,19 +70,21 @@ def to_install() -> None:
     """What to install for what, and what is already there."""
     versions = installed_versions()
     rows = [
-        {"Here": versions.get(name, ""), "For": what, "Install": f"pip install {name}"}
+        {"Installed": versions.get(name, "no"), "For": what, "Install": f"pip install {name}"}
         for name, what in PURPOSES.items()
     ]
     for name, (package, modules) in EXTRAS.items():
         here = all(find_spec(module) is not None for module in modules)
-        rows.append({"Here": _there(here), "For": _EXTRA_WORDS.get(name, name), "Install": f'pip install "{package}"'})
-    for module, install, what in _MORE:
-        rows.append({"Here": _there(find_spec(module) is not None), "For": what, "Install": install})
-    st.dataframe(rows, hide_index=True)
-
-
-def _there(found: bool) -> str:
-    return "present" if found else ""
+        rows.append(
+            {
+                "Installed": "yes" if here else "no",
+                "For": _EXTRA_WORDS.get(name, name),
+                "Install": f'pip install "{package}"',
+            }
+        )
+    st.dataframe(
+        rows, hide_index=True, height="content", column_config={"Installed": st.column_config.TextColumn(width=110)}
+    )
 
 
 def page() -> None:

@@ -9,7 +9,7 @@ from lopore.model import ModelFolder, OpenModel
 from lopore_app.inspect.films import on_the_table, welcome
 from lopore_app.inspect.style import STYLE
 from lopore_app.inspect.workbench import workbench
-from lopore_app.shelf import MODEL, Shelf, current_model_key, open_folder
+from lopore_app.shelf import MODEL, Shelf, current_model_key, open_folder, unplaced
 from lopore_app.widgets import plain
 
 _CHOICE = "model_choice"
@@ -32,11 +32,11 @@ def choose_model(shelf: Shelf) -> OpenModel | None:
     if shelf.broken:
         with st.expander(f"{len(shelf.broken)} unusable"):
             for broken in shelf.broken:
-                st.text(broken.reason)
+                st.text(f"{broken.path.parent.name}/{broken.path.name}: {unplaced(broken.reason, broken.path)}")
     try:
         return open_folder(folder) if folder is not None else None
     except LoporeError as error:
-        st.error(plain(error, 400))
+        st.error(plain(unplaced(error, folder.path) if folder else error, 400))
         return None
 
 
@@ -48,10 +48,12 @@ def show_facts(folder: ModelFolder) -> None:
     """Score with bounds, and what goes in."""
     record = folder.record
     auc = record.metrics.get("roc_auc")
-    lines = []
+    lines = [f"version {plain(record.version)}"]
     if auc is not None and auc.value is not None:
         bounds = f" ({auc.low:.3f} to {auc.high:.3f})" if auc.low is not None else ""
         lines.append(f"AUC {auc.value:.3f}{bounds}, {plain(record.metrics_split)}")
+    if record.leaks.leaks:
+        lines.append(":red[its split leaks: this score proves nothing]")
     plan = record.preprocessing
     lines += [plain(record.backbone), f"{plan.size[1]} x {plan.size[0]} px, {plan.depth} bit"]
     st.caption("  \n".join(lines))

@@ -14,11 +14,13 @@ from lopore_app.compare import Said, agreement, ask, score_table, verdict
 from lopore_app.films import Film, choose_film, example_films, films_of_session
 from lopore_app.pictures import thumbnail
 from lopore_app.records import entries
-from lopore_app.shelf import MODEL, Shelf, current_model_key, open_folder
+from lopore_app.scales import limits_of, scale_bar, tops_of
+from lopore_app.session import chain_text
+from lopore_app.shelf import MODEL, Shelf, current_model_key, fingerprint, open_folder, unplaced
 from lopore_app.widgets import plain
-from lopore_app.wording import bounds, number, score_name, tiles, words
+from lopore_app.wording import bounds, number, rule_text, score_name, tiles, words
 
-SHELF, COMPARE = "Shelf", "Compare two"
+SHELF, COMPARE = "All models", "Compare two"
 _SCORES = ("roc_auc", "f1", "balanced_accuracy", "accuracy")
 
 
@@ -34,7 +36,7 @@ def main_score(record: ModelRecord) -> tuple[str, Interval] | None:
 def leak_text(record: ModelRecord) -> str:
     """What is known of the split that the model was scored on."""
     if record.leaks.leaks:
-        return f"leaks: {record.leaks.leaks} pairs"
+        return f"{record.leaks.leaks} pairs on both sides"
     return "none found" if record.leaks.checked_pairs else "not checked"
 
 
@@ -51,26 +53,27 @@ def row_of(folder: ModelFolder) -> dict[str, Any]:
         "95 % interval": bounds(found[1]) if found else "",
         "On": record.metrics_split,
         "Split": record.leaks.split_kind,
-        "Leaks": leak_text(record),
+        "Leaks": f"\N{WARNING SIGN} {record.leaks.leaks} pairs" if record.leaks.leaks else leak_text(record),
         "Made": record.created[:16].replace("T", " "),
     }
 
 
 def table(shelf: Shelf) -> ModelFolder:
     """All models; the row that is picked, else the one in use."""
+    chosen = shelf.named(current_model_key()) or shelf.models[0]
     picked = st.dataframe(
         [row_of(folder) for folder in shelf.models],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key="models/table",
+        key=f"models/table/{chosen.title}",  # another model in use is looked at first
+        selection_default={"selection": {"rows": [shelf.models.index(chosen)]}},
         column_config={"Version": st.column_config.TextColumn(width="medium")},
     )
     rows: list[int] = picked.get("selection", {}).get("rows", [])
     if rows and rows[0] < len(shelf.models):
         return shelf.models[int(rows[0])]
-    chosen = shelf.named(current_model_key())
-    return chosen or shelf.models[0]
+    return chosen
 
 
 def details(folder: ModelFolder) -> None:
@@ -106,7 +109,7 @@ def check(folder: ModelFolder) -> None:
         model = open_folder(folder)
         st.toast(plain(f"{folder.title} is whole and open, by {model.predictor.name}"), icon=":material/check_circle:")
     except LoporeError as error:
-        st.error(plain(error, 400))
+        st.error(plain(unplaced(error, folder.path), 400))
 
 
 def show_scores(record: ModelRecord) -> None:
@@ -122,7 +125,7 @@ def show_scores(record: ModelRecord) -> None:
         cells = {kind: record.metrics.get(f"{kind}/{name}") for kind in kinds}
         told = {score_name(kind): number(cell) for kind, cell in cells.items() if cell is not None}
         if told:
-            rows.append({"Class": name, **told})
+            rows.append({"Class": words(name), **told})
     if rows:
         st.dataframe(rows, hide_index=True)
     st.caption(
@@ -136,7 +139,10 @@ def facts(place: Any, told: dict[str, str]) -> None:
     place.dataframe(
         [{"What": name, "Value": value} for name, value in told.items() if value],
         hide_index=True,
-        column_config={"What": st.column_config.TextColumn(width="small")},
+        column_config={
+            "What": st.column_config.TextColumn(width=240),
+            "Value": st.column_config.TextColumn(width=960),
+        },
     )
 
 
@@ -160,16 +166,17 @@ def input_facts(record: ModelRecord) -> dict[str, str]:
 def training_facts(record: ModelRecord) -> dict[str, str]:
     """Where the model comes from."""
     point = record.threshold
-    per_class = ", ".join(f"{name} {value:.3f}" for name, value in point.per_class.items())
+    per_class = ", ".join(f"{words(name)} {value:.3f}" for name, value in point.per_class.items())
+    limits = f", {per_class}" if per_class else f", {point.value:.3f}" if point.value else ""
     return {
         "Task": record.task,
-        "Classes": ", ".join(record.classes),
-        "Decision": f"{point.rule}, {per_class or f'{point.value:.3f}'}"
-        + (f", chosen on {point.chosen_on}" if point.chosen_on else ""),
-        "Test views": str(record.test_views),
-        "Explanation": record.explanation.layer or record.explanation.reason,
-        "Training data": record.data_fingerprint,
-        "Split": f"{record.leaks.split_kind} {record.split_fingerprint}",
+        "Classes": ", ".join(words(name) for name in record.classes),
+        "Decision": f"{rule_text(point.rule)}{limits}" + (f", chosen on {point.chosen_on}" if point.chosen_on else ""),
+        "Views averaged for a score": str(record.test_views),
+        "Layer that Grad-CAM reads": record.explanation.layer or record.explanation.reason,
+        "Split": record.leaks.split_kind,
+        "Fingerprint of the films": record.data_fingerprint,
+        "Fingerprint of the split": record.split_fingerprint,
         "Pairs checked for leaks": f"{record.leaks.checked_pairs}, {record.leaks.leaks} found",
         "Seed": str(record.seed),
         "Licence": record.licence,
@@ -199,11 +206,11 @@ def unusable(shelf: Shelf) -> None:
         return
     st.subheader("Cannot be used", anchor=False)
     st.caption("These folders look like models. They are left out, and nothing else is affected.")
-    st.dataframe(
-        [{"Folder": f"{item.path.parent.name}/{item.path.name}", "Reason": item.reason} for item in shelf.broken],
-        hide_index=True,
-        column_config={"Folder": st.column_config.TextColumn(width="small")},
-    )
+    for item in shelf.broken:
+        with st.container(border=True):
+            left, right = st.columns([1, 4])
+            left.text(f"{item.path.parent.name}/{item.path.name}")
+            right.text(unplaced(item.reason, item.path)[:600])
 
 
 def compare(shelf: Shelf) -> None:
@@ -235,7 +242,7 @@ def answered(folders: list[ModelFolder], film: Film) -> tuple[Said, Said] | None
             wanted = told[0].shown_class if told else None
             told.append(ask(model, film.name, film.content(), Chain(), class_name=wanted))
         except LoporeError as error:
-            st.error(plain(f"{folder.title}: {error}", 400))
+            st.error(plain(f"{folder.title}: {unplaced(error, folder.path)}", 400))
             return None
     return told[0], told[1]
 
@@ -258,7 +265,7 @@ def show_answers(folders: list[ModelFolder], answers: tuple[Said, Said]) -> None
     rows = score_table(first.prediction, second.prediction)
     right.altair_chart(charts.paired_scores(rows, ("first", "second")))
     right.dataframe(
-        [{"Class": name, "First": a, "Second": b, "Difference": difference(a, b)} for name, a, b in rows],
+        [{"Class": words(name), "First": a, "Second": b, "Difference": difference(a, b)} for name, a, b in rows],
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format="%.4f") for name in ("First", "Second", "Difference")
@@ -276,12 +283,15 @@ def show_side(folder: ModelFolder, said: Said) -> None:
     decision = said.prediction.decision
     st.caption(plain(folder.title))
     st.subheader(f"{plain(words(decision.text))} {decision.score:.3f}", anchor=False)
-    st.image(thumbnail(said.original, 620, said.heat), width="stretch")
     if said.heat is None:
+        st.image(thumbnail(said.original, 620), width="stretch")
         st.caption(plain(said.reason, 200))
-    else:
-        name = plain(words(said.shown_class))
-        st.caption(f"Evidence for {name}, by {plain(said.heat.explainer)}; {said.milliseconds:.0f} ms to the score")
+        return
+    limits = limits_of(tops_of(st.session_state), fingerprint(folder), said.heat, chain_text(Chain()))
+    st.image(thumbnail(said.original, 620, said.heat, limits), width="stretch")
+    st.html(scale_bar(said.heat, limits))
+    name = plain(words(said.shown_class))
+    st.caption(f"Evidence for {name}, by {plain(said.heat.explainer)}; {said.milliseconds:.0f} ms to the score")
 
 
 def page() -> None:

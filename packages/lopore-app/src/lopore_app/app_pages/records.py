@@ -14,6 +14,7 @@ from lopore_app.logs import chain_text, corrections_csv, film_name, log_json, re
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
 from lopore_app.printout import report_html
 from lopore_app.records import MAX_NOTE, Entry, entries, forget, newest, review
+from lopore_app.scales import scale_bar, tops_of
 from lopore_app.widgets import plain
 from lopore_app.wording import words
 
@@ -54,7 +55,8 @@ def table(found: list[Entry]) -> int:
         key=f"records/table/{state.get(SHOWN)}/{len(found)}",
         selection_default={"selection": {"rows": [shown]}},
         column_config={
-            "Score": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f"),
+            "Film": st.column_config.TextColumn(width=180),
+            "Score": st.column_config.ProgressColumn(width=120, min_value=0, max_value=1, format="%.3f"),
             "Review": st.column_config.TextColumn(width=110),
             "Note": st.column_config.TextColumn(width=110),
         },
@@ -89,16 +91,21 @@ def panel(found: list[Entry], index: int) -> None:
     """The film that is looked at, with what drove the call."""
     entry = found[index]
     decision = entry.prediction.decision
-    st.text(f"{index + 1} of {len(found)}: {shown_name(entry)}")
+    st.text(f"{index + 1} of {len(found)}: {shown_name(entry, 44)}")
     st.subheader(f"{plain(words(decision.text))} {decision.score:.3f}", anchor=False)
-    pictures = pictures_or_reason(entry)
+    pictures = pictures_or_reason(entry, tops_of(st.session_state))
     if isinstance(pictures, str):
         st.caption(plain(pictures, 300))
         return
     left, right = st.columns(2)
     left.image(thumbnail(pictures.original, 480), caption="Film", width="stretch")
+    if not (entry.chain or entry.outlines or pictures.heat):
+        right.caption("No enhancement and no heat map was asked for with this answer.")
+        return
     beside, told = evidence(entry, pictures, 480)
     right.image(beside, caption=plain(f"{told[0].upper()}{told[1:]}"), width="stretch")
+    if pictures.heat is not None:
+        right.html(scale_bar(pictures.heat, pictures.limits))
 
 
 def form(found: list[Entry], index: int) -> None:
@@ -148,13 +155,14 @@ def save(found: list[Entry], index: int, verdict: str, labels: list[str], note: 
 
 def downloads(found: list[Entry]) -> None:
     """Everything that can leave the session; each file is made when it is asked for."""
-    st.subheader("Take away", anchor=False)
+    st.subheader("Download", anchor=False)
+    tops = dict(tops_of(st.session_state))  # the files are made where no session is at hand
     files: tuple[tuple[str, str, str, str, Callable[[], str | bytes], str], ...] = (
         ("Log", "JSON", "lopore-log.json", "application/json", lambda: log_json(found),
          "Every prediction with film hash, model, settings, scores and review"),
-        ("Pictures and tables", "ZIP", "lopore-records.zip", "application/zip", lambda: zip_file(found),
+        ("Pictures and tables", "ZIP", "lopore-records.zip", "application/zip", lambda: zip_file(found, tops),
          "Enhanced films, heat maps, CSV and JSON"),
-        ("Report to print", "HTML", "lopore-report.html", "text/html", lambda: report_html(found),
+        ("Report to print", "HTML", "lopore-report.html", "text/html", lambda: report_html(found, tops=tops),
          "One page a browser prints on A4, with room for a signature"),
         ("Corrections", "CSV", "lopore-corrections.csv", "text/csv", lambda: corrections_csv(found),
          "Labels you accepted or mended, for `lopore data index`"),

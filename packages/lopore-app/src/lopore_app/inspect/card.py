@@ -6,18 +6,19 @@ from html import escape
 
 import streamlit as st
 
-from lopore.detections import Detections
+from lopore.detections import Detection, Detections
 from lopore.model import OpenModel
 from lopore_app import records
 from lopore_app.filmstrip import tone_of
 from lopore_app.inspect.cautions import cautions
 from lopore_app.inspect.looking import Look
-from lopore_app.outlines import colours, extent_text, size_text
+from lopore_app.outlines import area_text, colours, extent_text
 from lopore_app.session import Answer, Desk, decision_text
 from lopore_app.widgets import plain
+from lopore_app.wording import rule_text, words
 
 TOP = 5
-MOST_LISTED = 8
+MOST_LISTED = 50
 COLOURS = {"found": "#e8590c", "sound": "#2f9e44", "unsure": "#f2b01e"}
 VERDICTS = {"accept": "Accept", "reject": "Reject", "relabel": "Relabel"}
 
@@ -30,7 +31,7 @@ def prediction_card(desk: Desk, look: Look) -> None:
         elif look.answer is None or look.film is None:
             st.error(plain(look.wrong or "no answer", 400))
             if look.film is not None:
-                st.caption("The film is shown at its full depth; this model gives no answer for it.")
+                st.caption("The film is shown at its full depth, but this model cannot take it; choose another model.")
         else:
             _decision(desk.model, look.answer)
             if look.answer.regions is not None and look.film is not None:
@@ -43,7 +44,7 @@ def _decision(model: OpenModel, answer: Answer) -> None:
     colour = COLOURS[tone_of(decision)]
     st.subheader(plain(decision_text(decision)), anchor=False)
     st.html(_bars(answer, colour))
-    st.caption(plain(operating_point(answer, model), 200))
+    st.caption(plain(operating_point(answer, model), 400))
 
 
 def _bars(answer: Answer, colour: str) -> str:
@@ -65,19 +66,28 @@ def _indications(answer: Answer, seen: Detections, pitch_mm: float | None) -> st
     """What was outlined, numbered as on the picture, with sizes; names are escaped, whatever they hold."""
     found = seen.found
     many = "1 indication" if len(found) == 1 else f"{len(found)} indications"
-    rows = [f"<b>{many if found else 'No indication'}</b>"]
     ink = colours(tuple(answer.prediction.scores))
-    for number, one in enumerate(found[:MOST_LISTED], start=1):
-        name = escape(one.class_name.replace("_", " ")[:40])
-        rows.append(
-            f'<div><i style="background:{ink[one.class_name]}">{number}</i><span title="{name}">{name}</span>'
-            f"<em>{extent_text(one, pitch_mm)}</em><em>{size_text(one)}</em>"
-            f'<em title="largest probability of a pixel">{one.peak:.2f}</em></div>'
-        )
+    rows = [
+        _indication(number, one, ink[one.class_name], pitch_mm)
+        for number, one in enumerate(found[:MOST_LISTED], start=1)
+    ]
     more = [f"{len(found) - MOST_LISTED} more are in the log"] if len(found) > MOST_LISTED else []
     more += [f"{seen.dropped} smaller left out"] if seen.dropped else []
     more += [] if pitch_mm or not found else ["no mm: the file does not state its pixel pitch"]
-    return f'<div class="lopore-found">{"".join(rows)}<small>{"; ".join(more)}</small></div>'
+    return (
+        f'<div class="lopore-found"><b>{many if found else "No indication"}</b>'
+        f"<section>{''.join(rows)}</section><small>{'; '.join(more)}</small></div>"
+    )
+
+
+def _indication(number: int, one: Detection, colour: str, pitch_mm: float | None) -> str:
+    name = escape(one.class_name.replace("_", " ")[:40])
+    return (
+        f'<div><i style="background:{colour}">{number}</i><span title="{name}">{name}</span>'
+        f'<em title="width and height of its box">{extent_text(one, pitch_mm)}</em>'
+        f'<em title="area, {one.area_px:.0f} pixels of the film">{area_text(one)}</em>'
+        f'<em title="largest probability of a pixel in it">{one.peak:.2f}</em></div>'
+    )
 
 
 def operating_point(answer: Answer, model: OpenModel) -> str:
@@ -88,14 +98,20 @@ def operating_point(answer: Answer, model: OpenModel) -> str:
     if used != own.value and used not in own.per_class.values():
         return f"Threshold {used:.3f}, set by you. Scores are not calibrated."
     chosen = f", chosen on {own.chosen_on}" if own.chosen_on else ""
-    return f"Threshold {used:.3f}: {own.rule}{chosen}. Scores are not calibrated."
+    limits = f"Threshold {used:.3f}"
+    if own.per_class and used == own.value:
+        each = (f"{words(name)} {own.per_class.get(name, own.value):.3f}" for name in model.record.classes)
+        limits = f"Thresholds {', '.join(each)}"
+    return f"{limits}: {rule_text(own.rule)}{chosen}. Scores are not calibrated."
 
 
 def _warnings(desk: Desk, look: Look) -> None:
     assert desk.model is not None and look.answer is not None and look.film is not None
     found = cautions(desk.model.record, look.film, look.answer, desk.scored(look.film, look.chain))
     if found:
-        st.html("".join(f'<div class="lopore-caution">{escape(text)}</div>' for text in found))
+        grave = desk.model.record.leaks.leaks > 0  # then the first is of the leak
+        kinds = ["lopore-caution grave" if grave and not at else "lopore-caution" for at in range(len(found))]
+        st.html("".join(f'<div class="{kind}">{escape(text)}</div>' for kind, text in zip(kinds, found, strict=True)))
     for note in look.answer.prediction.notes:
         st.caption(plain(note, 200))
 
@@ -118,7 +134,8 @@ def verdict(key: str, classes: tuple[str, ...]) -> None:
     label = entry.review.label
     if word == "relabel":
         names = [name for name in classes if name not in entry.prediction.decision.labels]
-        at = names.index(label) if label in names else 0
-        label = st.selectbox("It is", names, index=at, format_func=lambda name: name.replace("_", " ")) or ""
+        at = names.index(label) if label in names else None
+        label = st.selectbox("It is", names, index=at, format_func=words, placeholder="Choose the right class") or ""
+        word = word if label else None  # no class is put into the reviewer's mouth
     if (word or "open") != entry.review.verdict or (word == "relabel" and label != entry.review.label):
         records.review(st.session_state, key, word or "open", label, entry.review.note)

@@ -40,7 +40,11 @@ def evidence_panel(desk: Desk) -> Wish:
             key=_CHOSEN,
             help="Evidence on the explainer's own scale, never stretched to the picture; press again to take it away",
         )
-        several = len(names) > 1 and st.toggle("All side by side", key=_ALL, help="On one scale for each unit")
+        several = len(names) > 1 and st.toggle(
+            "All side by side",
+            key=_ALL,
+            help="Each on its own scale, which stands in its picture; colours of two explainers cannot be compared",
+        )
     return Wish(tuple(names) if several else (chosen,) if chosen else ())
 
 

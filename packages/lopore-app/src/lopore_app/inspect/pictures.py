@@ -11,9 +11,9 @@ from lopore.contracts import Affine, Pixels
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.explain import HeatMap
-from lopore.overlay import natural_limits
 from lopore_app.inspect.looking import Look, component_state
 from lopore_app.outlines import colours
+from lopore_app.scales import limits_of, tops_of, unit
 from lopore_app.session import Desk, chain_text
 from lopore_app.viewer import carry, film_viewer
 from lopore_app.viewer.pixels import (
@@ -28,20 +28,24 @@ from lopore_app.viewer.pixels import (
     smaller,
 )
 
-VIEWER, SCALES = "viewer", "heat_scales"
+VIEWER = "viewer"
 MOST_NUMBERS = 60
 """More numbers than these would hide the film."""
 
 
 @dataclass(frozen=True)
 class Pane:
-    """One picture. slot: names its pixels in the browser. to_original: from its pixels to the original film's."""
+    """One picture. slot: names its pixels in the browser. to_original: from its pixels to the original film's.
+
+    same: whether its pixels are the original's.
+    """
 
     slot: str
     title: str
     pixels: Pixels
     to_original: Affine
     key: tuple[str, ...]
+    same: bool = False
     heat: HeatMap | None = None
     scale: tuple[float, float] = (0.0, 1.0)
     note: str = ""
@@ -56,7 +60,7 @@ def panes(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain) -> list[Pane
         return [first]  # twice the same picture would only be half as large
     back = look.enhanced.motion.inverse()
     key: tuple[str, ...] = ("enhanced", sha, str(desk.plan.channels), chain_text(look.chain))
-    title, note = ("Enhanced" if look.chain.steps else "Not enhanced"), ""
+    title, note = ("Enhanced" if look.chain.steps else "Original with heat map"), ""
     pixels = look.enhanced.pixels
     if eye.steps:
         try:
@@ -66,8 +70,9 @@ def panes(desk: Desk, look: Look, heats: list[HeatMap], eye: Chain) -> list[Pane
         else:
             pixels, key = seen.pixels, (*key, chain_text(eye))
             title, note = eye.steps[0].enhancer.name, "For the eye only; the network is not given this"
-    given = Pane("enhanced", title, pixels, back, key, note=note)
-    hot = [replace(given, heat=heat, scale=scale_of(desk, heat, look.chain)) for heat in heats]
+    given = Pane("enhanced", title, pixels, back, key, note=note, same=pixels is first.pixels)
+    tops, after = tops_of(st.session_state), chain_text(look.chain)
+    hot = [replace(given, heat=heat, scale=limits_of(tops, desk.model_key, heat, after)) for heat in heats]
     if len(hot) > 1:
         hot = [replace(pane, title=heat.explainer) for pane, heat in zip(hot, heats, strict=True)]
     return [first, *(hot or [given])]
@@ -116,18 +121,6 @@ def marks(look: Look) -> dict[str, Any] | None:
     return {"lines": lines, "tags": tags}
 
 
-def scale_of(desk: Desk, heat: HeatMap, chain: Chain) -> tuple[float, float]:
-    """Ends of an explainer's colour scale: 0 to the largest value that any film of this session had after this chain.
-
-    So a sound weld stays cold beside a defect, where a scale of its own would make it look hot.
-    """
-    low, high = natural_limits(heat.values, heat.scale)
-    scales: dict[tuple[str, ...], float] = st.session_state.setdefault(SCALES, {})
-    key = desk.model_key, heat.explainer, chain_text(chain)
-    scales[key] = max(high, scales.get(key, high))
-    return low, scales[key]
-
-
 def _described(desk: Desk, film: str, pane: Pane, region: Region | None, blobs: dict[str, Blob]) -> dict[str, Any]:
     blob, window = desk.memory.get(
         ("overview", *pane.key), lambda: _overview(pane.pixels), lambda it: len(it[0].content)
@@ -139,6 +132,7 @@ def _described(desk: Desk, film: str, pane: Pane, region: Region | None, blobs: 
         "id": blob.identity,
         "title": pane.title,
         "note": pane.note,
+        "same": pane.same,
         "width": pane.pixels.shape[1],
         "height": pane.pixels.shape[0],
         "to": [move.xx, move.xy, move.x0, move.yx, move.yy, move.y0],
@@ -167,14 +161,13 @@ def _heat(heat: HeatMap, limits: tuple[float, float], blobs: dict[str, Blob]) ->
     slot = f"heat/{heat.explainer}"
     blobs[slot] = blob = Blob.of(levels(heat.values, limits))
     name = heat.class_name.replace("_", " ")
-    label = f"{heat.explainer} for {name}, {heat.scale}"
     return {
         "slot": slot,
         "id": blob.identity,
         "low": limits[0],
         "high": limits[1],
-        "label": label,
-        "unit": heat.scale,
+        "label": f"{heat.explainer} for {name}",
+        "unit": unit(heat),
         **blob.facts,
     }
 
@@ -184,5 +177,6 @@ def profile(shown: list[Pane], film: str) -> dict[str, Any] | None:
     line = parse_line(component_state(VIEWER, "line"), film)
     if line is None:
         return None
-    series = [{"title": pane.title, "values": along(pane.pixels, pane.to_original, line)} for pane in shown]
+    other = [pane for pane in shown if not pane.same]
+    series = [{"title": pane.title, "values": along(pane.pixels, pane.to_original, line)} for pane in other]
     return {"series": [item for item in series if len(item["values"]) > 1]}

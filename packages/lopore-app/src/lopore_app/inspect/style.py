@@ -15,8 +15,8 @@ STYLE = """<style>
 .st-key-welcome { padding-top: 18vh; }
 .st-key-card { padding: .7rem .9rem .8rem; }
 .st-key-card h3 { padding: 0; font-size: 1.35rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-card) { position: sticky; top: 3.9rem; z-index: 3;
-  background: GROUND; }
+.stColumn > .stVerticalBlock > [data-testid="stLayoutWrapper"]:has(.st-key-card) { position: sticky; top: 3.75rem;
+  z-index: 3; background: GROUND; max-height: 60vh; overflow-y: auto; flex-shrink: 0; scrollbar-width: thin; }
 .lopore-bar { display: grid; grid-template-columns: 1fr auto; column-gap: 8px; font-size: .86rem; margin-bottom: 5px; }
 .lopore-bar span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .lopore-bar b { font-variant-numeric: tabular-nums; font-weight: 600; }
@@ -25,14 +25,18 @@ STYLE = """<style>
 .lopore-bar u { display: block; height: 100%; border-radius: 3px; }
 .lopore-caution { font-size: .84rem; line-height: 1.35; border-left: 3px solid #f2b01e;
   padding: 1px 0 1px 9px; margin-bottom: 7px; }
+.lopore-caution.grave { border-left-color: #d9372c; font-weight: 600; }
 .lopore-found { font-size: .82rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .lopore-found > b { font-weight: 600; }
+.lopore-found section { max-height: 9.6em; overflow-y: auto; scrollbar-width: thin; padding-right: 4px; }
 .lopore-found div { display: grid; grid-template-columns: 20px minmax(0, 1fr) auto auto auto; column-gap: 8px; }
 .lopore-found i { font-style: normal; font-weight: 600; font-size: .72rem; line-height: 15px; height: 15px;
   align-self: center; text-align: center; border-radius: 3px; color: #0c0d10; }
 .lopore-found span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .lopore-found em { font-style: normal; text-align: right; white-space: nowrap; }
 .lopore-found small { opacity: .75; }
+.lopore-nofilm { height: max(430px, calc(100vh - var(--around))); display: grid; place-items: center;
+  border-radius: 8px; background: #14161a; color: #aab2bc; font-size: .9rem; }
 .stMain [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 @media (min-width: 900px) {
   .stColumn:has(.st-key-picture) {

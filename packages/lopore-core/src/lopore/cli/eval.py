@@ -9,6 +9,7 @@ import click
 
 from .options import device_option, runtime_option
 from .rules import rule_from, rule_options
+from .scores import score_lines, score_text
 
 if TYPE_CHECKING:
     from lopore.model import Interval
@@ -85,14 +86,15 @@ def command(
     from lopore.run.progress import Progress
     from lopore.spurious import check_spurious
 
-    from .inputs import Tally
+    from .inputs import Tally, check_out_folder
 
     folder = locate_model(model_name)
+    target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
+    check_out_folder(target)
     films = own_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
     rule = rule_from(min_area, min_area_mm2, opening)
     found = evaluate(model, films, split=split, rule=rule, progress=Progress().stage("predicting"))
-    target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
     probing = Progress().stage("painting over")
     checked = check_spurious(model, films, split=split, progress=probing) if spurious else None
     papers = write_evaluation(model, found, target, pictures=pictures, spurious=checked)
@@ -119,12 +121,7 @@ def command(
 
 def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
     lines = [f"{images} images of {groups} groups, 95 % intervals resample groups"]
-    return "\n".join([*lines, *(f"  {name:<18} {_told(interval)}" for name, interval in overall.items())])
-
-
-def _told(interval: Interval) -> str:
-    value = "not defined" if interval.value is None else f"{interval.value:.3f}"
-    return value if interval.low is None else f"{value}  {interval.low:.3f} to {interval.high:.3f}"
+    return "\n".join([*lines, *(f"  {line}" for line in score_lines(overall))])
 
 
 def _pixel_summary(pixels: PixelMetrics) -> str:
@@ -134,8 +131,8 @@ def _pixel_summary(pixels: PixelMetrics) -> str:
         counts = f"found {scores.found}, missed {scores.missed}, false calls {scores.false_calls}"
         return [
             f"  {name}: {scores.detections} detections; pictures: {counts}",
-            f"    dice             {_told(scores.dice)}",
-            f"    iou              {_told(scores.iou)}",
+            f"    dice             {score_text(scores.dice)}",
+            f"    iou              {score_text(scores.iou)}",
         ]
 
     text = [pixels.text]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,10 @@ from .options import device_option, model_option, page_option, runtime_option
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
     from lopore.model import OpenModel
+
+
+IN_MEMORY = 1 << 28
+"""Bytes of maps that are kept in memory between the two rounds; more go to a temporary file."""
 
 
 @click.command(name="explain")
@@ -65,8 +71,8 @@ def command(
 ) -> None:
     """Draw heat maps of what drove the decisions.
 
-    IMAGES are files, folders or globs. Each gives an overlay with its scale bar. A heat map shows what moved the score,
-    not the outline of a defect.
+    IMAGES are files, folders or globs. Each gives an overlay with a scale bar, on one scale for all films of a call, so
+    that weak evidence looks weak. A heat map shows what moved the score, not the outline of a defect.
 
     \b
     Examples:
@@ -84,34 +90,74 @@ def command(
     explainer = choose_explainer(model, explainer_name)
     check_class(model, class_name)
     paths = expand(images, tally)
-    for path, target in zip(paths, target_names(paths, out), strict=True):
-        tally.attempt(path, partial(_one, model, explainer, path, target, class_name, page, opacity, raw))
+    targets = target_names(paths, out)
+    # Two rounds, for one scale: on a scale of its own the map of a sound weld would look hot.
+    with SpooledTemporaryFile(IN_MEMORY) as maps:
+        seen: list[_Seen] = []
+        for path, target in zip(paths, targets, strict=True):
+            with tally.told(path):
+                seen.append(_look(model, explainer, path, target, class_name, page, maps))
+        maps.seek(0)
+        top = max((one.top for one in seen), default=1.0)
+        for one in seen:
+            tally.attempt(one.path, partial(_draw, model, explainer, one, page, maps, (0.0, top), opacity, raw))
     tally.finish("explained")
 
 
-def _one(
+@dataclass(frozen=True)
+class _Seen:
+    """One film after the first round: the class that is explained, its score, the hottest value on the film."""
+
+    path: Path
+    target: Path
+    class_name: str
+    score: float
+    top: float
+
+
+def _look(
     model: OpenModel, explainer: Explainer, path: Path, target: Path, class_name: str | None, page: int | None,
-    opacity: float, raw: bool,
+    maps: IO[bytes],
+) -> _Seen:  # fmt: skip
+    """Decide on a film and append the map of its class, over the network's input, to ``maps``."""
+    import numpy as np
+
+    from lopore.explain import raw_maps
+    from lopore.overlay import natural_limits
+    from lopore.predict import decide, prepare, score_pictures
+
+    prepared = prepare(model.record, path, page=page)
+    row = score_pictures(model, [prepared.pixels])[0]
+    labels = [class_name] if class_name else decide(model.record, row).labels
+    index = model.record.classes.index(labels[0]) if labels else int(row.argmax())
+    found = raw_maps(model, explainer, prepared.pixels[None], index)[0]
+    top = natural_limits(prepared.geometry.map_to_original(found, fill=float("nan")), explainer.scale)[1]
+    np.save(maps, found)
+    return _Seen(path, target, model.record.classes[index], float(row[index]), top)
+
+
+def _draw(
+    model: OpenModel, explainer: Explainer, one: _Seen, page: int | None, maps: IO[bytes],
+    limits: tuple[float, float], opacity: float, raw: bool,
 ) -> None:  # fmt: skip
+    """Write the overlay of a film from the next map in ``maps``, on the scale of all."""
     import io
 
     import numpy as np
 
-    from lopore.explain import explain
     from lopore.files import atomic_write_bytes
     from lopore.overlay import draw_overlay
-    from lopore.predict import decide, prepare, score_pictures
+    from lopore.predict import prepare
     from lopore.radiograph import write_radiograph
 
-    prepared = prepare(model.record, path, page=page)
-    row = score_pictures(model, [prepared.pixels])[0]
-    decision = decide(model.record, row)
-    name = class_name or (decision.labels[0] if decision.labels else model.record.classes[int(row.argmax())])
-    heat = explain(model, prepared, class_name=name, explainer=explainer)
-    title = f"{name} {row[model.record.classes.index(name)]:.3f}, {explainer.name} ({explainer.scale})"
-    write_radiograph(draw_overlay(prepared.radiograph.pixels, heat.values, opacity=opacity, title=title), target)
-    click.echo(str(target))
+    found = np.load(maps)
+    prepared = prepare(model.record, one.path, page=page)
+    values = prepared.geometry.map_to_original(found, fill=float("nan"))
+    title = f"{one.class_name} {one.score:.3f}, {explainer.name} ({explainer.scale})"
+    picture = draw_overlay(prepared.radiograph.pixels, values, opacity=opacity, limits=limits, title=title)
+    write_radiograph(picture, one.target)
+    click.echo(str(one.target))
     if raw:
         stream = io.BytesIO()
-        np.save(stream, heat.values)
-        atomic_write_bytes(target.with_suffix(".npy"), stream.getvalue())
+        np.save(stream, values)
+        atomic_write_bytes(one.target.with_suffix(".npy"), stream.getvalue())

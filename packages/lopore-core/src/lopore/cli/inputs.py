@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -18,15 +20,20 @@ class Tally:
         self.bad = 0
 
     def attempt(self, path: Path, work: Callable[[], None]) -> None:
-        """Run ``work``; a user's error is told and counted, everything else passes."""
+        """Run ``work`` and count it as good; a user's error is told and counted, everything else passes."""
+        with self.told(path):
+            work()
+            self.good += 1
+
+    @contextmanager
+    def told(self, path: Path) -> Iterator[None]:
+        """A user's error within the block is told and counted, everything else passes."""
         from lopore.errors import LoporeError
 
         try:
-            work()
+            yield
         except LoporeError as error:
             self.fail(str(path), str(error))
-        else:
-            self.good += 1
 
     def fail(self, source: str, reason: str) -> None:
         """Tell and count one failed file; the reason already names the source where it is an image error."""
@@ -46,6 +53,17 @@ class Tally:
         click.echo(f"{self.good} {verb}, {self.bad} failed", err=True)
         if self.bad:
             raise SystemExit(1)
+
+
+def check_out_folder(out: Path) -> None:
+    """ConfigError where the folder ``out`` cannot be made or written to: told once, before any work."""
+    from lopore.errors import ConfigError
+
+    place = next(folder for folder in (out, *out.parents, Path()) if folder.exists())
+    if not place.is_dir():
+        raise ConfigError(f"--out {out}: {place} is a file; name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {out}: {place} is not yours to write in; choose another folder")
 
 
 def expand(images: Sequence[Path], tally: Tally) -> list[Path]:

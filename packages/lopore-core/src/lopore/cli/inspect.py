@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
+
+from .scores import score_lines
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder, ModelRecord
@@ -36,7 +39,7 @@ def command(model_name: str | None, as_json: bool) -> None:
     click.echo(_summary(folder))
     for format in folder.record.formats:
         folder.verify(format)
-    click.echo("files       sha256 of every weight file holds")
+    click.echo("files       sha256 of every weight file is as recorded")
 
 
 def _list_models() -> None:
@@ -54,18 +57,15 @@ def _list_models() -> None:
         leaky = "  LEAKY TRAINING" if record.leaks.leaks else ""
         click.echo(f"{item.title}  {record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}")
     if not found:
-        raise ModelError(f"no model in {', '.join(map(str, model_roots()))}; train one or set LOPORE_MODELS")
+        roots = ", ".join(str(root.absolute()) for root in model_roots())
+        raise ModelError(f"no model in {roots}; train one, go to the project's folder, or set LOPORE_MODELS")
 
 
 def _summary(folder: ModelFolder) -> str:
     record = folder.record
     plan = record.preprocessing
     leaks = "no leak found" if record.leaks.clean else f"{record.leaks.leaks} LEAKING PAIRS: scores cannot be trusted"
-    metrics = [
-        f"{name} {score.value:.3f}" + (f" ({score.low:.3f} to {score.high:.3f})" if score.low is not None else "")
-        for name, score in record.metrics.items()
-        if score.value is not None and "/" not in name
-    ]
+    scores = score_lines(record.metrics)
     colour = "grey" if plan.channels == 1 else "colour"
     exact = "exact Grad-CAM in exports"
     heat_maps = exact if record.explanation.exact_cam else record.explanation.reason or "no exact Grad-CAM in exports"
@@ -76,7 +76,7 @@ def _summary(folder: ModelFolder) -> str:
         "input": f"{plan.size[0]} x {plan.size[1]} px, {colour}, {plan.depth} bit, {plan.resize}",
         "enhance": ", ".join(str(step["name"]) for step in plan.enhance) or "nothing",
         "decision": _decision(record),
-        "scores": f"{'; '.join(metrics)} on {record.metrics_split}" if metrics else "none",
+        "scores": "\n".join([f"on {record.metrics_split}{_tested(folder)}", *scores]) if scores else "none",
         "split": f"{record.leaks.split_kind}, {leaks}",
         "heat maps": heat_maps,
         "formats": ", ".join(record.formats) or "none",
@@ -87,7 +87,18 @@ def _summary(folder: ModelFolder) -> str:
     origin = record.architecture.get("converted_from")
     if isinstance(origin, dict):
         rows["origin"] = f"converted from {origin.get('model')} ({origin.get('framework')}), whose scores these are"
-    return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
+    return "\n".join(f"{name:<11} {text}".replace("\n", f"\n{'':<12}") for name, text in rows.items())
+
+
+def _tested(folder: ModelFolder) -> str:
+    """On how many pictures and groups the scores stand, where the folder still has its own metrics.json."""
+    from lopore.files import sha256_of
+
+    paper, listed = folder.path / "metrics.json", {file.path: file.sha256 for file in folder.record.files}
+    if not paper.is_file() or sha256_of(paper) != listed.get(paper.name):
+        return ""
+    facts = json.loads(paper.read_text(encoding="utf-8"))
+    return f": {facts['images']} images of {facts['groups']} groups, 95 % intervals"
 
 
 def _decision(record: ModelRecord) -> str:

@@ -65,7 +65,10 @@ def _as_text(registry: Registry) -> str:
         width = max((len(key) for key in found), default=0)
         lines += [f"  {key:<{width}}  {one_line(found[key].summary)}  [{found.sources[key]}]" for key in found]
     lines.append(f"plugins ({len(registry.plugins)})")
-    lines += [f"  {p.source}  {p.entries} entries, import {p.seconds:.2f} s" for p in registry.plugins]
+    lines += [
+        f"  {p.source}  {p.entries} {'entry' if p.entries == 1 else 'entries'}, import {p.seconds:.2f} s"
+        for p in registry.plugins
+    ]
     if registry.blocked:
         lines.append(f"left out by LOPORE_BLOCK: {', '.join(registry.blocked)}")
     lines.append(f"problems ({len(registry.problems)})")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .scores import score_lines
+
 if TYPE_CHECKING:
     from lopore.config import Experiment
     from lopore.model import Threshold
     from lopore.training import TrainResult
-
-SHOWN = ("roc_auc", "pr_auc", "f1", "precision", "recall", "balanced_accuracy", "accuracy")
 
 
 @click.command(name="train")
@@ -160,12 +160,8 @@ def _as_text(result: TrainResult) -> str:
     lines = []
     if result.metrics:
         metrics = result.metrics
-        lines.append(f"scores on {metrics.split}: {metrics.images} images of {metrics.groups} groups (95 % intervals)")
-        for name in SHOWN:
-            found = metrics.overall[name]
-            value = "not defined" if found.value is None else f"{found.value:.3f}"
-            bounds = "" if found.low is None or found.high is None else f"  [{found.low:.3f}, {found.high:.3f}]"
-            lines.append(f"  {name:<18} {value}{bounds}")
+        lines.append(f"scores on {metrics.split}: {metrics.images} images of {metrics.groups} groups, 95 % intervals")
+        lines += [f"  {line}" for line in score_lines(metrics.overall)]
         lines += [f"  note: {note}" for note in metrics.notes]
         lines += _thresholds(metrics.threshold)
     lines.append(f"run   {result.run_folder}")
@@ -177,6 +173,8 @@ def _as_text(result: TrainResult) -> str:
 
 
 def _thresholds(point: Threshold) -> list[str]:
+    if not point.value and not point.per_class:
+        return [f"  decision by the {point.rule}"]
     values = point.per_class or {"": point.value}
     told = ", ".join(f"{name} {value:.4g}".strip() for name, value in values.items())
     return [f"  threshold {told} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})"]

@@ -41,7 +41,7 @@ class Pictures:
     """Preprocessed pictures by number; each is read once and kept while ``cache_mb`` has room, else read again.
 
     files: one path a picture. masks: for segmentation, a mask file or None, and ``mask_classes``: for each picture the
-    class number 1..K that a plain black and white mask marks (0: the mask holds class numbers itself).
+    class number 1..K that its mask marks (0: the mask holds class numbers itself; -1: it may mark nothing).
     Safe for use by several threads. ``reads`` counts decoded files.
     """
 

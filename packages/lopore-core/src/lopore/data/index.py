@@ -252,8 +252,9 @@ def _with_groups(
     if found := sum(map(bool, keys["name"])):
         pattern = grouping.pattern.pattern if grouping.pattern else "NAME.rf.<hash>"
         told.append(f"groups from file names {plain(pattern, 80)} ({found} of {len(rows)} names fit)")
-    elif grouping.pattern:
-        told.append(f"no file name fits the group pattern {plain(grouping.pattern.pattern, 80)}")
+    elif grouping.pattern and rows:
+        pattern, name = plain(grouping.pattern.pattern, 80), plain(Path(rows[0].path).name, 80)
+        raise DataError(f"no file name fits the group pattern '{pattern}', such as {name}; mend it, or leave it out")
     if families is not None:
         told.append(f"groups from pictures ({len(set(names))} families, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]

@@ -48,10 +48,10 @@ class Row:
     """One image.
 
     path: POSIX, from the set's root. labels: sorted class names; empty means not labelled.
-    group: what must stay on one side of a split; empty means the image stands alone. family: pictures that show the
-    same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: as ``path``, or empty.
-    mm_per_pixel: None where unknown. depth: bits a channel. sha256: of the file. pixel_hash: of the decoded pixels.
-    phash: 16 hex digits, for near duplicates.
+    group: what must stay on one side of a split; empty means its family does, or the image alone. family: pictures that
+    show the same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: as ``path``,
+    or empty. mm_per_pixel: None where unknown. depth: bits a channel. sha256: of the file. pixel_hash: of the decoded
+    pixels. phash: 16 hex digits, for near duplicates.
     """
 
     path: str
@@ -153,8 +153,10 @@ class Manifest:
         return replace(self, rows=tuple(self.rows[int(index)] for index in chosen))
 
     def group_ids(self) -> NDArray[np.int64]:
-        """(N,) int64: one number a group; an image without a group has a number of its own."""
-        keys = [("g", row.group) if row.group else ("p", row.path) for row in self.rows]
+        """(N,) int64: one number a group; for rows without a group one a family, and else one an image."""
+        keys = [
+            ("g", row.group) if row.group else ("f", row.family) if row.family else ("p", row.path) for row in self.rows
+        ]
         order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         return np.array([order[key] for key in keys], dtype=np.int64)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine
+from lopore.contracts import Affine, Pixels
 from lopore.errors import DataError
 from lopore.preprocess import Geometry
 
@@ -18,9 +18,11 @@ MARKED = 128  # public masks have grey edges; this level is where their makers' 
 def read_mask(path: Path, geometry: Geometry, mask_class: int, classes: int) -> NDArray[np.uint8]:
     """Class numbers (h, w) uint8 over the network's input: 0 is background, 1..K the classes.
 
-    A mask of grey values marks ``mask_class`` from 128 up; one whose values are all at most ``classes`` holds the class
-    numbers themselves. A pixel of the input belongs to the class that covers at least half of it.
-    Raises DataError where size or values do not fit.
+    mask_class: the number of the picture's class; 0 where it has several, -1 where it has none.
+    Whatever its value, a mask of one value marks the picture's one class, since each set numbers its classes its own
+    way. One of grey values marks it from 128 up. Of a picture with several classes the values are the class numbers
+    themselves. A pixel of the input belongs to the class that covers at least half of it.
+    Raises DataError where the size does not fit, or the values do not fit the picture's classes.
     """
     from lopore.radiograph import read_radiograph
 
@@ -30,17 +32,31 @@ def read_mask(path: Path, geometry: Geometry, mask_class: int, classes: int) -> 
             f"mask {path.name} is {values.shape[1]} x {values.shape[0]} px, its picture "
             f"{geometry.original[1]} x {geometry.original[0]}; they must be equal"
         )
-    if values.max() <= classes:
-        numbers = values.astype(np.uint8)
-    elif mask_class:
-        top = np.iinfo(values.dtype).max
-        numbers = np.where(values >= MARKED * (top // 255), mask_class, 0).astype(np.uint8)
-    else:
+    return onto_input(_numbers(values, mask_class, classes, path.name), geometry, classes)
+
+
+def _numbers(values: Pixels, mask_class: int, classes: int, name: str) -> NDArray[np.uint8]:
+    """The class number of each pixel of a mask."""
+    largest = int(values.max())
+    if largest == 0:
+        return np.zeros(values.shape, np.uint8)
+    if mask_class < 0:
+        raise DataError(f"mask {name} marks a defect, and its picture has no class with masks; mend mask or labels")
+    if mask_class == 0:
+        if largest <= classes:
+            return values.astype(np.uint8)
         raise DataError(
-            f"mask {path.name} marks by grey values, but its picture has no class, or several; "
-            f"give class numbers 0 to {classes}"
+            f"mask {name} marks by grey values, but its picture has several classes; give class numbers 0 to {classes}"
         )
-    return onto_input(numbers, geometry, classes)
+    if (values[values > 0] == largest).all():
+        marked = values > 0
+    else:
+        marked = values >= MARKED * (np.iinfo(values.dtype).max // 255)
+    if not marked.any():
+        raise DataError(
+            f"mask {name} holds several values up to {largest}, and its picture one class; mark it by one value"
+        )
+    return np.where(marked, mask_class, 0).astype(np.uint8)
 
 
 def onto_input(numbers: NDArray[np.uint8], geometry: Geometry, classes: int) -> NDArray[np.uint8]:

@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from lopore.answers import answers_csv
 from lopore.contracts import Scores
+from lopore.data.targets import refuse_thin_classes
+from lopore.errors import DataError
 from lopore.files import atomic_write_bytes, atomic_write_text
 from lopore.metrics import Metrics, measure, operating_point
 
 from .checkpoints import Checkpoints
 from .fit import fit, predict_rows
-from .plan import Plan, Rows, Sides, make_learner
+from .plan import Plan, Rows, Sides, lacking, make_learner
 from .progress import Progress
 from .publish import answers_of
 
 ANSWERS = "answers.npz"
+NOTHING_TO_SELECT_BY = "two folds leave no films to select an epoch by: each model is that of its last epoch"
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,14 @@ def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
     Where an epoch has to be selected, the fold after the tested one is held out to select it. Finished folds are kept,
     so an interrupted run goes on where it stopped.
     """
-    folds = np.array([row.fold for row in plan.manifest.rows], np.int64)
-    numbers = np.unique(folds)
-    parts = [_fold(plan, run, folds, int(number), progress) for number in numbers]
+    folds = folds_of(plan)
+    numbers, blind = list(folds), selects(plan) and not any(len(sides.val) for sides in folds.values())
+    notes = (NOTHING_TO_SELECT_BY,) if blind else ()
+    for note in notes:
+        progress.line(f"warning: {note}")
+    parts = [_fold(plan, run, sides, number, progress) for number, sides in folds.items()]
     rows, scores = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    metrics = _measure(plan, rows, scores, f"{len(numbers)} folds, pooled", pooled=True)
+    metrics = _measure(plan, rows, scores, f"{len(numbers)} folds, pooled", pooled=True, notes=notes)
     folder = run / "cross-validation"
     if plan.place[0] == 0:
         single = [_measure(plan, r, s, f"fold {n}", pooled=False) for n, (r, s) in zip(numbers, parts, strict=True)]
@@ -54,20 +60,43 @@ def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
     return CrossValidated(folder, metrics)
 
 
-def sides_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Sides:
-    """The sides of one fold: tested on it, and, where an epoch has to be selected, validated on the next."""
+def selects(plan: Plan) -> bool:
+    """Whether an epoch has to be selected by films that are not learned from."""
     settings = plan.experiment.training
-    others = np.unique(folds[folds != number])
-    inner = settings.select_by != "last" or settings.early_stopping is not None
-    chooser = int(others[np.searchsorted(others, number) % len(others)]) if inner and len(others) > 1 else None
-    test, val = folds == number, folds == chooser if chooser is not None else np.zeros(len(folds), bool)
-    train, held, tested = (np.flatnonzero(chosen).astype(np.int64) for chosen in (~test & ~val, val, test))
-    return Sides(train, held, tested)
+    return settings.select_by != "last" or settings.early_stopping is not None
 
 
-def _fold(plan: Plan, run: Path, folds: NDArray[np.int64], number: int, progress: Progress) -> tuple[Rows, Scores]:
+def folds_of(plan: Plan) -> dict[int, Sides]:
+    """Number and sides of each fold; DataError before the first epoch where one of them cannot be learned from."""
+    folds = np.array([row.fold for row in plan.manifest.rows], np.int64)
+    return {int(number): sides_of(plan, folds, int(number)) for number in np.unique(folds)}
+
+
+def sides_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Sides:
+    """The sides of one fold: tested on it, and, where an epoch has to be selected, validated on one of the next.
+
+    That is the first that has the classes to select by and leaves every class to learn from. DataError where there is
+    none. With two folds there is nothing to select by.
+    """
+    test = folds == number
+    others = np.unique(folds[~test])
+    if not selects(plan) or len(others) < 2:
+        train = np.flatnonzero(~test)
+        refuse_thin_classes(plan.targets, train, f"the training of fold {number}", least=1)
+        return Sides(train, np.zeros(0, np.int64), np.flatnonzero(test))
+    for chooser in np.roll(others, -int(np.searchsorted(others, number))):
+        val = folds == chooser
+        train = np.flatnonzero(~test & ~val)
+        if not lacking(plan.targets, np.flatnonzero(val)) and min(plan.targets.count(train).values()) > 0:
+            return Sides(train, np.flatnonzero(val), np.flatnonzero(test))
+    raise DataError(
+        f"fold {number}: no other fold can select an epoch and leave every class to learn from; make fewer folds, or "
+        "set training.select_by to last and leave early_stopping out"
+    )
+
+
+def _fold(plan: Plan, run: Path, sides: Sides, number: int, progress: Progress) -> tuple[Rows, Scores]:
     folder = run / f"fold-{number}"
-    sides = sides_of(plan, folds, number)
     known = _read_answers(folder / ANSWERS, sides.test, len(plan.targets.classes))
     if known is not None:
         progress.line(f"fold {number}: finished before, kept")
@@ -98,7 +127,9 @@ def _read_answers(path: Path, rows: Rows, classes: int) -> Scores | None:
     return None
 
 
-def _measure(plan: Plan, rows: Rows, scores: Scores, split: str, *, pooled: bool) -> Metrics:
+def _measure(
+    plan: Plan, rows: Rows, scores: Scores, split: str, *, pooled: bool, notes: tuple[str, ...] = ()
+) -> Metrics:
     targets = plan.targets
     named: dict[str, Any] = {"task": targets.task, "classes": targets.classes, "positive": targets.positive}
     where = "the pooled answers themselves, so F1, precision and recall are a little too good"
@@ -113,5 +144,6 @@ def _measure(plan: Plan, rows: Rows, scores: Scores, split: str, *, pooled: bool
         split=split,
         resamples=2000 if pooled else 0,
         seed=plan.experiment.seed,
+        notes=notes,
         **named,
     )

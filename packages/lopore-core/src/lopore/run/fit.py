@@ -38,6 +38,8 @@ def fit(plan: Plan, sides: Sides, learner: Learner, checkpoints: Checkpoints, pr
         state, folder = found
         restore(learner, folder)
         progress.line(f"going on after epoch {state.epoch}, from {folder}")
+    elif checkpoints.notes:
+        progress.line("warning: no checkpoint of this run is whole; it begins anew")
     if writes:
         checkpoints.discard_after(state.epoch)
         write_csv(checkpoints.folder / CSV_NAME, state.history)
@@ -83,7 +85,8 @@ def _epoch(plan: Plan, sides: Sides, learner: Learner, state: State, progress: P
     if len(sides.val):
         row |= _validate(plan, sides.val, learner)
     after = _judge(plan, state, row)
-    learner.observe(row["val_auc"] if row.get("val_auc") is not None else -report.loss)
+    watched = row.get(_watched(plan))
+    learner.observe(-report.loss if watched is None else watched)
     progress.line(_told(title, row, report))
     return after
 
@@ -138,14 +141,19 @@ def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
     return float(-(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean())
 
 
+def _watched(plan: Plan) -> str:
+    """The validation score by which epochs are compared."""
+    by = plan.experiment.training.select_by
+    return f"val_{'auc' if by == 'last' else by}"
+
+
 def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
     """The state after an epoch: whether it is the best so far, and whether to stop.
 
     Of equal scores the lower validation loss is better: on few films many epochs reach the same AUC.
     """
     settings = plan.experiment.training
-    by = "auc" if settings.select_by == "last" else settings.select_by
-    score = row.get(f"val_{by}")
+    score = row.get(_watched(plan))
     update: dict[str, Any] = {"epoch": state.epoch + 1}
     better = score is not None and (
         state.best_score is None

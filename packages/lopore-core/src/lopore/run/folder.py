@@ -114,11 +114,14 @@ def write_start(folder: Path, experiment: Experiment, facts: dict[str, Any]) -> 
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """The facts of a run; RunError where they are gone."""
+    """The facts of a run; RunError where they are gone, or do not name the model that the run makes."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RunError(f"{folder} has no readable {FACTS}, so it cannot be resumed; start a new run") from None
+        named = all(RUN_NAME.fullmatch(facts[key]) for key in ("name", "version", "kind"))
+    except (OSError, ValueError, KeyError, TypeError):
+        named = False
+    if not named:
+        raise RunError(f"{folder} has no readable {FACTS}, so it cannot be resumed; start a new run")
     return dict(facts)
 
 

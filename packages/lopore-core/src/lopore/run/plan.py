@@ -85,6 +85,8 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
         known = ", ".join(trainer.tasks)
         raise ConfigError(f"trainer '{experiment.trainer}' has no task '{experiment.task}'; it has {known}")
     backbone = registry.backbone(experiment.trainer, experiment.model.backbone)
+    if backbone.segmentation and experiment.task != "segmentation":
+        raise ConfigError(f"backbone '{backbone.name}' is for task segmentation; take another for {experiment.task}")
     if experiment.preprocessing.enhance:
         from lopore.enhance import Chain
 
@@ -92,11 +94,32 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     check_views(experiment.training.test_views, experiment.preprocessing.size)
     check_rule(experiment.training.threshold, experiment.task)
     Augmenter(experiment.augmentation, experiment.preprocessing.size)
-    formats = {exporter.format for exporter in registry.exporters.values()} | {trainer.native_format}
+    able = {one.format for one in registry.exporters.values() if one.framework in (experiment.trainer, "any")}
+    formats = able | {trainer.native_format}
     for format in experiment.exports:
         if format not in formats:
-            raise ConfigError(f"exports names '{plain(format, 40)}'; installed are {', '.join(sorted(formats))}")
+            there = ", ".join(sorted(formats))
+            raise ConfigError(
+                f"exports names '{plain(format, 40)}'; of trainer '{experiment.trainer}' there are {there}"
+            )
     return trainer, backbone
+
+
+def _notes(experiment: Experiment) -> tuple[str, ...]:
+    """What a person should know of the settings before the first epoch, a line each."""
+    shrunk = destroys_small_defects(experiment.augmentation, experiment.preprocessing.size)
+    notes = [f"augmentation {line}" for line in shrunk]
+    if experiment.data.balance in ("class", "class-group") and experiment.training.loss.class_weights == "balanced":
+        notes.append(
+            f"data.balance: {experiment.data.balance} and class_weights: balanced both make up for rare classes, "
+            "which then count twice; keep one of them"
+        )
+    warmup, epochs = experiment.training.schedule.warmup_epochs, experiment.training.epochs
+    if warmup >= epochs:
+        notes.append(
+            f"schedule.warmup_epochs {warmup:g} takes all {epochs} epochs: the learning rate never stays at its value"
+        )
+    return tuple(notes)
 
 
 def _report(split_kind: str, findings: LeakFindings) -> LeakReport:
@@ -140,9 +163,7 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         backbone=backbone,
         leaks=_report("folds" if crossed else manifest.about.split_kind or "given", findings),
         findings=findings,
-        notes=tuple(destroys_small_defects(experiment.augmentation, experiment.preprocessing.size))
-        if rank == 0
-        else (),
+        notes=_notes(experiment) if rank == 0 else (),
     )
     class_weights(plan, np.arange(len(manifest)))
     return plan
@@ -173,7 +194,7 @@ def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> P
         files,
         experiment.preprocessing,
         masks=[manifest.mask_file(row) for row in manifest.rows],
-        mask_classes=[found[0] if len(found) == 1 else 0 for found in marked],
+        mask_classes=[found[0] if len(found) == 1 else 0 if found else -1 for found in marked],
         classes=len(targets.classes),
         cache_mb=experiment.data.cache_mb,
     )
@@ -197,11 +218,17 @@ def _check_sides(manifest: Manifest, targets: Targets, experiment: Experiment, *
                 "training.select_by to last and leave early_stopping out"
             )
     elif wanted:
-        counts = targets.count(sides["val"])
-        missing = [name for name, count in counts.items() if count == 0]
-        if len(missing) >= len(counts) - 1 and len(counts) > 1:
+        missing = lacking(targets, sides["val"])
+        if missing:
             raise DataError(f"val holds no image of {', '.join(missing)}, so no epoch can be selected; split again")
     return manifest
+
+
+def lacking(targets: Targets, rows: Rows) -> list[str]:
+    """The classes that these rows lack, where they lack so many that no epoch can be selected by them; else none."""
+    counts = targets.count(rows)
+    missing = [name for name, count in counts.items() if count == 0]
+    return missing if len(missing) >= len(counts) - 1 and len(counts) > 1 else []
 
 
 def _refuse_deep_files(manifest: Manifest, experiment: Experiment) -> None:

@@ -123,7 +123,7 @@ def publish(trainer: Trainer, learner: Learner, request: LearnRequest, folder: P
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     record = ModelRecord(
         name="conformance", version="1", created="2026-01-01T00:00:00+00:00", task=request.task,
-        classes=request.classes, positive="bright" if request.task == "binary" else None, preprocessing=plan,
+        classes=request.classes, positive=request.classes[1] if request.task == "binary" else None, preprocessing=plan,
         preprocessing_fingerprint=plan.fingerprint, framework=trainer.framework, backbone=network.backbone,
         architecture={key: value for key, value in facts.items() if key not in ("versions", "trials")},
         threshold=Threshold(value=0.5, rule="fixed", chosen_on="nothing"), leaks=LeakReport(split_kind="made"),

@@ -122,17 +122,18 @@ Object.assign(Viewer.prototype, {
       const [right, top] = pane.onScreen(this.view, x, y);
       const wide = ink.measureText(text).width + 7;
       const left = Math.min(Math.max(right + 3, 2), pane.canvas.clientWidth - wide - 2);
+      const above = Math.min(Math.max(top - 15, 2), pane.canvas.clientHeight - 17);
       ink.fillStyle = colour;
-      ink.fillRect(left, top - 15, wide, 15);
+      ink.fillRect(left, above, wide, 15);
       ink.fillStyle = "#0c0d10";
-      ink.fillText(text, left + 3.5, top - 4);
+      ink.fillText(text, left + 3.5, above + 11);
     }
   },
 
   readOut(pane, event) {
     const [x, y] = pane.onFilm(this.view, event);
     const inside = x >= 0 && y >= 0 && x < this.data.width && y < this.data.height;
-    const values = inside && this.visible().map((one) => [one.part.title, one.grey(x, y)]).filter(([, value]) => value);
+    const values = inside && this.visible().filter((one) => !one.part.same || this.visible().length === 1).map((one) => [one.part.title, one.grey(x, y)]).filter(([, value]) => value);
     const greys = (values || []).map(([title, [value, exact]]) => `${title.toLowerCase()} ${exact ? "" : "about "}${value}`);
     const place = `x ${Math.floor(x)}  y ${Math.floor(y)}`;
     const metric = this.data.pitch ? `  (${(x * this.data.pitch).toFixed(1)}, ${(y * this.data.pitch).toFixed(1)} mm)` : "";
@@ -152,8 +153,9 @@ Object.assign(Viewer.prototype, {
     const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((at) => `rgb(${table.slice(3 * at, 3 * at + 3).join()})`);
     ramp.style.background = `linear-gradient(90deg, ${stops.join()})`;
     const number = (value) => Number(value.toPrecision(3)).toString();
-    const text = element("span", "", whole ? heat.label : heat.unit);
-    return [text, element("b", "", number(heat.low)), ramp, element("b", "", number(heat.high))];
+    ramp.title = "Raw values of the explainer, not stretched to this film. A logit is a score before it becomes a probability.";
+    const bar = [element("b", "", number(heat.low)), ramp, element("b", "", number(heat.high)), element("span", "", heat.unit)];
+    return whole ? [element("span", "what", heat.label), ...bar] : bar;
   },
 
   drawGraph() {

@@ -99,6 +99,6 @@ class Strip {
 }
 
 // Names of a series begin alike: both ends are kept.
-const shortened = (name) => (name.length > 18 ? `${name.slice(0, 8)}…${name.slice(-9)}` : name);
+const shortened = (name) => (name.length > 16 ? `${name.slice(0, 7)}…${name.slice(-8)}` : name);
 
 export default mount(STRIPS, Strip);

@@ -40,10 +40,10 @@ class Viewer {
   tools() {
     const group = (names, titles, now, choose) => {
       const box = element("span", "group");
-      const made = names.map((name, at) => button(name, titles[at], () => { mark(name); choose(name); }));
-      const mark = (name) => made.forEach((item) => item.classList.toggle("on", item.textContent === name));
+      const made = names.map((name, at) => button(name, titles[at], () => { mark(at); choose(name); }));
+      const mark = (at) => made.forEach((item, one) => item.classList.toggle("on", one === at));
       box.append(...made);
-      mark(now);
+      mark(names.indexOf(now));
       return box;
     };
     const tool = group(
@@ -107,6 +107,7 @@ class Viewer {
     data.panes.forEach((part, at) => this.panes[at].describe(part));
     if (other) { this.fitted = true; this.line = null; }
     this.sides.hidden = data.panes.length !== 2;
+    if (!this.sides.hidden) this.sides.lastChild.textContent = data.panes[1].same ? "With heat" : "Enhanced";
     this.outlineTool.hidden = !data.marks;
     this.heatTools.hidden = !data.panes.some((part) => part.heat);
     this.drawLegend();

@@ -1,0 +1,14 @@
+"""What stands behind the app's pages, over the small model that the root's fixture makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from lopore.model import ModelFolder, open_model
+from lopore_app.memory import Memory
+from lopore_app.session import Desk
+
+
+@pytest.fixture
+def desk(model_folder: ModelFolder) -> Desk:
+    return Desk(Memory(), open_model(model_folder))

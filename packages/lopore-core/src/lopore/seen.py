@@ -1,0 +1,55 @@
+"""Whether a model has met the pictures that it is scored on: scores on films it learned from prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .data.manifest import Manifest, Row, plain
+from .errors import LoporeError
+
+if TYPE_CHECKING:
+    from .model import ModelFolder
+
+OTHER_SPLIT = (
+    "{name} was split anew since this model was trained: films that it learned from may stand here, "
+    "so these scores prove nothing"
+)
+
+
+def seen_before(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
+    """A line for each way in which the model's training met these films; none where it did not, or nothing tells.
+
+    films: the rows that are scored. The manifest that the model's config names tells what was learned from, as long as
+    its split is still the one in the record; pictures are compared by place, bytes and pixels.
+    """
+    from .evaluate import own_manifest
+
+    try:
+        own = own_manifest(folder)
+    except LoporeError:
+        return ()
+    if folder.record.split_fingerprint and own.split_fingerprint != folder.record.split_fingerprint:
+        here = films.location is not None and films.location == own.location
+        return (OTHER_SPLIT.format(name=plain(own.location, 120)),) if here else ()
+    learned, chose = (_met(films, own.side(side)) for side in ("train", "val"))
+    notes = []
+    if learned:
+        notes.append(f"{learned} of {len(films)} images were learned from: these scores are too good and prove nothing")
+    if chose:
+        notes.append(f"{chose} of {len(films)} images chose epoch and threshold, so these scores are too good")
+    return tuple(notes)
+
+
+def _met(films: Manifest, side: Manifest) -> int:
+    """How many of the films stand on a side."""
+    known = {key for row in side.rows for key in _keys(side, row)}
+    return sum(any(key in known for key in _keys(films, row)) for row in films.rows)
+
+
+def _keys(manifest: Manifest, row: Row) -> Iterator[str]:
+    yield f"file {manifest.file(row)}"
+    if row.sha256:
+        yield f"bytes {row.sha256}"
+    if row.pixel_hash:
+        yield f"pixels {row.pixel_hash}"

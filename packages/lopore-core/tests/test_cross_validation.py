@@ -1,0 +1,49 @@
+"""Cross-validation: each film is answered once, by a model that never saw its weld; folds that are done are kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from made.runs import Listen, StopAt, config, edit_manifest, run
+
+from lopore.errors import LeakError
+from lopore.training import train
+
+
+def test_folds_are_pooled_and_every_film_is_answered_once_by_a_model_that_never_saw_its_weld(
+    softmax: None, welds: Path
+) -> None:
+    result = run(config(welds), cross_validation=True, run_name="cv")
+    folder = result.run_folder / "cross-validation"
+    with (folder / "predictions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["path"] for row in rows}) == len(rows) == 48
+    assert result.model_folder is None
+    assert result.metrics is not None
+    assert (result.metrics.images, result.metrics.groups) == (48, 24)
+    assert result.metrics.overall["roc_auc"].low is not None
+    report = json.loads((folder / "metrics.json").read_text())
+    assert len(report["folds"]) == 3
+    for weld in range(24):
+        assert len({row["split"] for row in rows if row["group"] == f"weld {weld}"}) == 1
+
+
+def test_a_cross_validation_goes_on_with_the_folds_that_are_missing(softmax: None, welds: Path) -> None:
+    whole = run(config(welds), cross_validation=True, run_name="whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(config(welds), cross_validation=True, run_name="cut", progress=StopAt("fold 2:", "epoch 3/"))
+    listen = Listen()
+    again = train(config(welds), resume="cut", progress=listen)
+    assert sum("finished before" in line for line in listen.lines) == 2
+    assert again.metrics == whole.metrics
+
+
+def test_new_folds_keep_welds_whole_and_a_leaking_fold_column_is_refused(softmax: None, welds: Path) -> None:
+    result = run(config(welds, training__epochs=1), cross_validation=True, folds=4)
+    assert len(json.loads((result.run_folder / "cross-validation" / "metrics.json").read_text())["folds"]) == 4
+    edit_manifest(welds, lambda rows: rows[0].update(fold="2"))
+    with pytest.raises(LeakError):
+        run(config(welds), cross_validation=True)

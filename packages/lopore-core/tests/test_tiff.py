@@ -1,0 +1,154 @@
+"""TIFF files: every usual layout, depth and page gives its grey values, and what would lose some is refused."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from made.codings import packed_tiff, refusal, tiff
+from made.pictures import GENERATOR, GREY8, GREY16, GREY_AND_COLOUR, RGB16, Array
+
+from lopore.radiograph import describe, read_radiograph
+
+
+def test_a_tiff_of_plain_strips_cut_short_is_refused() -> None:
+    # tifffile writes the directory first, so every cut removes pixels only.
+    content = tiff(GREY16, rowsperstrip=5)
+    for size in range(len(content) - 600, len(content), 50):
+        assert "cut short or damaged" in refusal(content[:size])
+
+
+TIFFS: list[dict[str, Any]] = [
+    {},
+    {"byteorder": ">"},
+    {"bigtiff": True},
+    {"bigtiff": True, "byteorder": ">"},
+    {"compression": "lzw"},
+    {"compression": "zlib"},
+    {"compression": "zlib", "predictor": True},
+    {"compression": "packbits"},
+    {"compression": "zstd"},
+    {"compression": "lzma"},
+    {"tile": (16, 32)},
+    {"tile": (16, 32), "compression": "lzw"},
+    {"rowsperstrip": 7},
+    {"bigtiff": True, "compression": "lzw", "rowsperstrip": 3},
+]
+
+
+@pytest.mark.parametrize("options", TIFFS, ids=str)
+@pytest.mark.parametrize("pixels", GREY_AND_COLOUR.values(), ids=GREY_AND_COLOUR)
+def test_every_usual_tiff_layout_gives_the_same_pixels(pixels: Array, options: dict[str, Any]) -> None:
+    if options.get("compression") in ("lzw", "packbits", "zstd", "lzma") or "predictor" in options:
+        pytest.importorskip("imagecodecs")
+    radiograph = read_radiograph(tiff(pixels, **options), channels=1 if pixels.ndim == 2 else 3)
+    np.testing.assert_array_equal(radiograph.pixels, pixels)
+    assert radiograph.source.format == "tiff"
+    assert radiograph.source.pages == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"compression": "lzw"}, {"bigtiff": True}], ids=str)
+@pytest.mark.parametrize("pixels", [GREY8, GREY16], ids=["grey8", "grey16"])
+def test_min_is_white_is_turned_so_that_greater_is_brighter(pixels: Array, options: dict[str, Any]) -> None:
+    content = tiff(pixels, photometric="miniswhite", **options)
+    np.testing.assert_array_equal(read_radiograph(content).pixels, np.iinfo(pixels.dtype).max - pixels)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("compression", [None, "packbits", "lzw"])
+def test_one_bit_tiff_becomes_black_and_white(photometric: str, compression: str | None) -> None:
+    if compression is not None:
+        pytest.importorskip("imagecodecs")
+    bits = GREY8 > 99
+    content = tiff(bits, photometric=photometric, compression=compression)
+    expected = np.where(bits == (photometric == "minisblack"), 255, 0)
+    radiograph = read_radiograph(content)
+    assert radiograph.source.file_depth == 1
+    np.testing.assert_array_equal(radiograph.pixels, expected)
+
+
+def test_a_fax_coded_tiff_is_read() -> None:
+    pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    image = pytest.importorskip("PIL.Image")
+    stream = BytesIO()
+    image.fromarray(GREY8 > 99).save(stream, "TIFF", compression="group4")
+    np.testing.assert_array_equal(read_radiograph(stream.getvalue()).pixels, np.where(GREY8 > 99, 255, 0))
+
+
+@pytest.mark.parametrize("depth", [2, 4, 10, 12, 14])
+def test_packed_tiff_depths_keep_their_grey_values(depth: int) -> None:
+    values = GENERATOR.integers(0, 2**depth, (11, 13)).astype(np.uint16)
+    values[0, 0] = 2**depth - 1
+    radiograph = read_radiograph(packed_tiff(values, depth))
+    unit = 255 // (2**depth - 1) if depth < 8 else 1
+    np.testing.assert_array_equal(radiograph.pixels, values * unit)
+    assert radiograph.source.file_depth == depth
+    assert depth < 8 or radiograph.notes == (f"{depth} of 16 bits are in use",)
+
+
+def test_tiff_planes_stored_apart_are_put_together() -> None:
+    content = tiff(np.ascontiguousarray(np.moveaxis(RGB16, 2, 0)), planarconfig="separate")
+    np.testing.assert_array_equal(read_radiograph(content, channels=3).pixels, RGB16)
+
+
+@pytest.mark.parametrize("pixels", GREY_AND_COLOUR.values(), ids=GREY_AND_COLOUR)
+def test_tiff_alpha_is_dropped_where_opaque_and_refused_otherwise(pixels: Array) -> None:
+    alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+    options: dict[str, Any] = {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
+    options["photometric"] = "rgb" if pixels.ndim == 3 else "minisblack"
+    content = tiff(np.dstack([pixels, alpha]), **options)
+    np.testing.assert_array_equal(read_radiograph(content, channels=1 if pixels.ndim == 2 else 3).pixels, pixels)
+    alpha[0, 0] = 3
+    assert "transparent" in refusal(tiff(np.dstack([pixels, alpha]), **options))
+
+
+def pages(*pictures: Array, **first: Any) -> bytes:
+    tifffile = pytest.importorskip("tifffile")
+    stream = BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        for number, picture in enumerate(pictures):
+            writer.write(picture, photometric="minisblack", metadata=None, **(first if number == 0 else {}))
+    return stream.getvalue()
+
+
+def test_a_tiff_of_several_pages_asks_which_and_gives_that_one() -> None:
+    content = pages(GREY8, GREY16, GREY8[::-1])
+    assert "holds 3 pages; choose one of 1 to 3 with --page" in refusal(content)
+    for page, expected in ((1, GREY8), (2, GREY16), (3, GREY8[::-1])):
+        radiograph = read_radiograph(content, page=page)
+        np.testing.assert_array_equal(radiograph.pixels, expected)
+        assert (radiograph.source.page, radiograph.source.pages) == (page, 3)
+    for page in (0, 4, -1):
+        assert f"no page {page}; allowed are 1 to 3" in refusal(content, page=page)
+    assert describe(content).pages == 3
+    assert describe(content, page=2).depth == 16
+
+
+def test_thumbnails_are_no_pages() -> None:
+    content = pages(GREY8[::4, ::4].copy(), GREY16, subfiletype=1)
+    np.testing.assert_array_equal(read_radiograph(content).pixels, GREY16)
+
+
+def test_tiff_directories_that_run_in_circles_are_refused() -> None:
+    content = bytearray(packed_tiff(GREY16 >> 4, 12))
+    content[-4:] = content[4:8]
+    assert "never end" in refusal(bytes(content))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint32", "int16", "int8"])
+def test_tiff_values_that_would_be_narrowed_are_refused(dtype: str) -> None:
+    assert "allowed are unsigned" in refusal(tiff(np.zeros((9, 9), dtype)))
+
+
+@pytest.mark.parametrize(
+    ("dots", "unit", "pitch"),
+    [((508, 508), "INCH", 0.05), ((250, 250), "CENTIMETER", 0.04), ((300, 300), "INCH", None), ((72, 72), "INCH", None),
+     ((96, 96), "INCH", None), ((508, 254), "INCH", None), ((508, 508), "NONE", None), ((28, 28), "CENTIMETER", None)],
+)  # fmt: skip
+def test_only_a_scanners_resolution_is_a_pixel_pitch(dots: tuple[int, int], unit: str, pitch: float | None) -> None:
+    radiograph = read_radiograph(tiff(GREY16, resolution=dots, resolutionunit=unit))
+    assert radiograph.pixel_pitch_mm == (pitch if pitch is None else pytest.approx(pitch))
+    assert any("resolution" in note for note in radiograph.notes) == (pitch is not None)
