@@ -50,8 +50,7 @@ def command(models: Path | None, port: int, address: str, browser: bool) -> None
 
     if find_spec("lopore_app") is None:
         raise PluginError("the app is not installed; pip install lopore-app")
-    if models is not None:
-        roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
-        os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
     options = [f"--port={port}", f"--address={address}", "--browser" if browser else "--no-browser"]
+    if models is not None:
+        options.append(f"--models={models}")
     os.execv(sys.executable, [sys.executable, "-m", "lopore_app", *options])
