@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from turns import Turns
 
 from lopore.contracts import NetworkRequest
 from lopore_torch import explain, gradients, plugin
@@ -101,24 +101,9 @@ def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
 
 def measure(options: argparse.Namespace) -> list[dict[tuple[str, str], float]]:
     """Seconds of every candidate's jobs, one table a round."""
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    jobs: dict[str, list[str]] = {}
-    for name in CANDIDATES:
-        pipes[name], theirs = context.Pipe()
-        context.Process(target=serve, args=(name, options, theirs), daemon=True).start()
-        jobs[name] = pipes[name].recv()
-    table = [
-        {(name, job): _ask(pipes[name], job) for name in pipes for job in jobs[name]} for _ in range(options.rounds)
-    ]
-    for pipe in pipes.values():
-        pipe.send("")
-    return table
-
-
-def _ask(pipe: Connection, job: str) -> float:
-    pipe.send(job)
-    return float(pipe.recv())
+    with Turns(serve, {name: (name, options) for name in CANDIDATES}) as turns:
+        jobs = [(name, job) for name, own in turns.ready.items() for job in own]
+        return [{(name, job): turns.ask(name, job) for name, job in jobs} for _ in range(options.rounds)]
 
 
 def ratio(table: list[dict[tuple[str, str], float]], over: tuple[str, str], under: tuple[str, str]) -> float:

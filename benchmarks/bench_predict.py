@@ -2,8 +2,9 @@
 
 python benchmarks/bench_predict.py [--images FOLDER] [--backbone resnet18] [--pictures 192] [--rounds 5] [--json FILE]
 
-The model is a real one: made films, one epoch, exported through the parity gate. Candidates take turns within a
-round; the median of the rounds' ratios counts. All use every core that the process may use.
+The model is a real one: made films, one epoch, exported through the parity gate. lopore and bare ONNX
+Runtime have a process each and take turns within a round, the other waiting; the median of the rounds' ratios counts.
+Both use every core that they may use.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from turns import Turns
 
 BATCH = 16
+"""Pictures that bare ONNX Runtime takes at once: its better figure of 16 and 32. ``predict_files`` chooses its own."""
+Run = Callable[[], object]
 
 
 def train_small(folder: Path, backbone: str) -> Path:
@@ -73,50 +78,65 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def bare_runtime(model: Path, pictures: Any, outputs: list[str]) -> Callable[[], object]:
+def bare_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
     """ONNX Runtime as its own documentation shows it, over batches that are ready in memory."""
     import onnxruntime
 
+    from lopore.model import ModelFolder
+    from lopore.predict import prepare
+
+    model = ModelFolder.read(folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    batches = [pictures[at : at + BATCH] for at in range(0, len(pictures), BATCH)]
-    return lambda: [session.run(outputs, {"pixels": batch}) for batch in batches]
+    path = str(model.file_for("onnx"))
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    batches = split(np.stack([prepare(model.record, film).pixels for film in films]))
+    return {"bare": lambda: [session.run(["scores"], {"pixels": batch}) for batch in batches]}
 
 
-def measure(folder: Path, films: list[Path], rounds: int) -> dict[str, float]:
-    """Median ratios of one run."""
+def lopore_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
+    """Files to predictions, and the session alone over ready batches, without and with heat maps."""
     from lopore.explain import choose_explainer, raw_maps
     from lopore.model import ModelFolder, open_model
     from lopore.predict import predict_files, prepare
 
     model = open_model(ModelFolder.read(folder))
-    pictures = np.stack([prepare(model.record, path).pixels for path in films])
-    bare = bare_runtime(model.folder.file_for("onnx"), pictures, ["scores"])
+    batches = split(np.stack([prepare(model.record, film).pixels for film in films]))
     explainer = choose_explainer(model, "grad-cam")
-
-    def maps() -> object:
-        return [raw_maps(model, explainer, pictures[at : at + BATCH], 1) for at in range(0, len(pictures), BATCH)]
-
-    def scores() -> object:
-        return [model.session.predict(pictures[at : at + BATCH]) for at in range(0, len(pictures), BATCH)]
-
-    jobs: dict[str, Callable[[], object]] = {
-        "bare": bare,
-        "files": lambda: list(predict_files(model, films, batch_size=BATCH)),
-        "scores": scores,
-        "maps": maps,
+    return {
+        "files": lambda: list(predict_files(model, films)),
+        "scores": lambda: [model.session.predict(batch) for batch in batches],
+        "maps": lambda: [raw_maps(model, explainer, batch, 1) for batch in batches],
     }
+
+
+def split(pictures: Any) -> list[Any]:
+    return [pictures[at : at + BATCH] for at in range(0, len(pictures), BATCH)]
+
+
+CANDIDATES = {"bare": bare_jobs, "lopore": lopore_jobs}
+
+
+def serve(name: str, folder: Path, films: list[Path], pipe: Connection) -> None:
+    """One candidate in its own process: does the job that each message names and answers with its seconds."""
+    jobs = CANDIDATES[name](folder, films)
     for job in jobs.values():
         job()
-    turns = [{name: timed(job) for name, job in jobs.items()} for _ in range(rounds)]
+    pipe.send(list(jobs))
+    while job := pipe.recv():
+        pipe.send(timed(jobs[job]))
+
+
+def measure(folder: Path, films: list[Path], rounds: int) -> dict[str, float]:
+    """Median ratios of one run."""
+    with Turns(serve, {name: (name, folder, films) for name in CANDIDATES}) as turns:
+        jobs = [(name, job) for name, own in turns.ready.items() for job in own]
+        table = [{job: turns.ask(name, job) for name, job in jobs} for _ in range(rounds)]
     return {
-        "bare ONNX Runtime, pictures a second": len(films) / statistics.median(turn["bare"] for turn in turns),
-        "predict of a folder / bare (throughput)": statistics.median(turn["bare"] / turn["files"] for turn in turns),
-        "session alone / bare (throughput)": statistics.median(turn["bare"] / turn["scores"] for turn in turns),
-        "Grad-CAM in the file / forward alone (time)": statistics.median(
-            turn["maps"] / turn["scores"] for turn in turns
-        ),
+        "bare ONNX Runtime, pictures a second": len(films) / statistics.median(row["bare"] for row in table),
+        "predict of a folder / bare (throughput)": statistics.median(row["bare"] / row["files"] for row in table),
+        "session alone / bare (throughput)": statistics.median(row["bare"] / row["scores"] for row in table),
+        "Grad-CAM in the file / forward alone (time)": statistics.median(row["maps"] / row["scores"] for row in table),
     }
 
 

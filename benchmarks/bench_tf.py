@@ -1,4 +1,4 @@
-"""Training and single predictions in TensorFlow: lopore beside Keras' own loops and lopore-torch, as ratios.
+"""Training in TensorFlow: lopore beside Keras' own loops and lopore-torch, as ratios.
 
 python benchmarks/bench_tf.py [--images FOLDER] [--backbones ...] [--pictures 96] [--rounds 3] [--json FILE]
 
@@ -6,18 +6,15 @@ arrays: `model.fit` over tf.data of the same pictures, ready in memory. files: `
 resizes the JPEG files in parallel each epoch. Both train the very network that lopore-tf builds, with Keras' AdamW in
 fp32. torch: lopore-torch. lopore: lopore-tf as `lopore train` runs it, precision auto; its pictures come from memory
 after the first epoch, as do those of torch. Each has a process of its own; in each round they take turns, one epoch
-each, the others waiting; the medians of a round's ratios count. predict: a published model, one picture at a time,
-through lopore's predictor and through `model.predict`.
+each, the others waiting; the medians of a round's ratios count.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -25,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import Turns
 
 from lopore.augment import Augmenter
 from lopore.config import Loss, Optimizer, Schedule
@@ -36,7 +34,7 @@ from lopore.radiograph import image_paths
 SIZE, BATCH, CLASSES = 224, 16, 2
 BACKBONES = ("resnet18", "mobilenetv3_small_100")
 CANDIDATES = ("lopore", "arrays", "files", "torch")
-TRAIN_TARGET, PREDICT_TARGET, SINGLES = 0.95, 5.0, 30
+TARGET = 0.95
 Epoch = Callable[[], tuple[int, float]]
 """Trains one epoch; tells the images seen and the seconds waited for data, where that is known."""
 
@@ -127,70 +125,16 @@ def serve(name: str, backbone: str, files: list[Path], threads: int, pipe: Conne
 
 def train_ratios(backbone: str, files: list[Path], rounds: int, threads: int) -> dict[str, Any]:
     """Medians of images a second and of the rounds' ratios, lopore over each."""
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    processes, chosen = [], {}
-    for name in CANDIDATES:
-        pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=serve, args=(name, backbone, files, threads, theirs)))
-        processes[-1].start()
-        chosen[name] = pipes[name].recv()
-    table = [{name: _ask(pipe) for name, pipe in pipes.items()} for _ in range(rounds)]
-    for pipe, process in zip(pipes.values(), processes, strict=True):
-        pipe.send(False)
-        process.join()
+    with Turns(serve, {name: (name, backbone, files, threads) for name in CANDIDATES}) as turns:
+        table = [turns.round() for _ in range(rounds)]
     others = [name for name in CANDIDATES if name != "lopore"]
     return {
-        "precision": chosen,
+        "precision": turns.ready,
         "images_per_second": {name: statistics.median(row[name][0] for row in table) for name in CANDIDATES},
         "ratio": {name: statistics.median(row["lopore"][0] / row[name][0] for row in table) for name in others},
         "data_wait_seconds": statistics.median(row["lopore"][1] for row in table),
-        "target": {"arrays": TRAIN_TARGET, "files": TRAIN_TARGET},
+        "target": {"arrays": TARGET, "files": TARGET},
     }
-
-
-def _ask(pipe: Connection) -> tuple[float, float]:
-    pipe.send(True)
-    speed, waited = pipe.recv()
-    return float(speed), float(waited)
-
-
-def serve_singles(backbone: str, threads: int, pipe: Connection) -> None:
-    """Milliseconds of one picture through lopore's predictor and through `model.predict`, in one process."""
-    from lopore.testing.learning import publish
-    from lopore_tf.learner import TensorFlowLearner
-    from lopore_tf.plugin import lopore_trainers
-    from lopore_tf.predict import open_keras
-    from lopore_tf.start import keras
-
-    request = request_for(backbone, BATCH, threads)
-    learner = TensorFlowLearner(request)
-    picture = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 1), np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
-        model = publish(next(iter(lopore_trainers())), learner, request, Path(folder))
-        session = open_keras(model, "cpu", threads)
-        plain = keras.models.load_model(Path(folder) / "model_best.keras")
-        calls = {"lopore": lambda: session.predict(picture), "keras": lambda: plain.predict(picture, verbose=0)}
-        for call in calls.values():
-            call()
-        times = [{name: _milliseconds(call) for name, call in calls.items()} for _ in range(SINGLES)]
-    pipe.send({name: statistics.median(row[name] for row in times) for name in calls})
-
-
-def _milliseconds(call: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    call()
-    return 1000 * (time.perf_counter() - begin)
-
-
-def single_ratio(backbone: str, threads: int) -> dict[str, Any]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve_singles, args=(backbone, threads, theirs))
-    process.start()
-    times = ours.recv()
-    process.join()
-    return {"milliseconds": times, "ratio": times["keras"] / times["lopore"], "target": PREDICT_TARGET}
 
 
 def main() -> None:
@@ -206,20 +150,13 @@ def main() -> None:
     files = found[: options.pictures]
     results: dict[str, Any] = {}
     for backbone in options.backbones:
-        trained = train_ratios(backbone, files, options.rounds, options.threads)
-        single = single_ratio(backbone, options.threads)
-        results[backbone] = {"train": trained, "predict": single}
+        results[backbone] = trained = train_ratios(backbone, files, options.rounds, options.threads)
         speeds = ", ".join(
             f"{name} {value:.1f} ({trained['precision'][name]})" for name, value in trained["images_per_second"].items()
         )
         ratios = ", ".join(f"{name} x{value:.2f}" for name, value in trained["ratio"].items())
-        print(f"{backbone}: images/s {speeds}; lopore is {ratios} (target x{TRAIN_TARGET} of Keras)", flush=True)
+        print(f"{backbone}: images/s {speeds}; lopore is {ratios} (target x{TARGET} of Keras)", flush=True)
         print(f"  waited {trained['data_wait_seconds']:.3f} s an epoch for data", flush=True)
-        print(
-            f"  one picture: lopore {single['milliseconds']['lopore']:.1f} ms, model.predict "
-            f"{single['milliseconds']['keras']:.1f} ms, x{single['ratio']:.1f} (target x{PREDICT_TARGET})",
-            flush=True,
-        )
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -1,9 +1,10 @@
 """Prediction and heat maps in TensorFlow: lopore's session against ``model.predict``, its ONNX file, torch's ONNX file.
 
-python benchmarks/bench_tf_predict.py [--backbone resnet18] [--size 224] [--rounds 9] [--threads 1] [--json FILE]
+python benchmarks/bench_tf_predict.py [--backbone resnet18] [--size 224] [--rounds 9] [--threads 2] [--json FILE]
 
-Untrained one-channel networks (arithmetic does not depend on the weights), fp32. Candidates take turns; the medians of
-a round's ratios count. One thread is measured in CPU time, several in wall time. The ONNX files of both backends are
+Untrained one-channel networks (arithmetic does not depend on the weights), fp32. Candidates take turns, session and
+``model.predict`` each in a process of its own; the medians of a round's ratios count. One thread is measured in CPU
+time, several in wall time. The ONNX files of both backends are
 written in processes of their own and raced in a third, where neither framework is loaded.
 """
 
@@ -17,12 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import Turns
 
 Run = Callable[[], object]
+CALLS = {1: 30, 32: 3}
+"""Calls that a candidate makes in its turn, by pictures in a call."""
 
 
 def pictures(count: int, size: int) -> Any:
@@ -53,19 +59,38 @@ def request_for(options: argparse.Namespace) -> Any:
     return NetworkRequest(backbone=options.backbone, outputs=1, channels=1, size=(options.size, options.size))
 
 
-def against_keras(network: Any, session: Any, options: argparse.Namespace) -> dict[str, float]:
+def serve_predictions(name: str, options: argparse.Namespace, pipe: Connection) -> None:
+    """lopore's session or `model.predict` in its own process: for each batch size, median seconds of a call."""
+    from lopore_tf import distributed
+    from lopore_tf.backbones import build
+    from lopore_tf.predict import KerasSession
+
+    distributed.prepare(options.threads)
+    network = build(request_for(options))
+    call = KerasSession(network, "binary").predict if name == "session" else partial(network.predict, verbose=0)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    job = 1
+    while job:
+        batch, seconds = pictures(job, options.size), []
+        call(batch)
+        for _ in range(CALLS[job]):
+            begin = clock()
+            call(batch)
+            seconds.append(clock() - begin)
+        pipe.send(statistics.median(seconds))
+        job = pipe.recv()
+
+
+def against_keras(options: argparse.Namespace) -> dict[str, float]:
     """The session against ``model.predict``."""
     found = {}
-    for count in (1, 32):
-        batch = pictures(count, options.size)
-        jobs: dict[str, Run] = {
-            "session": lambda batch=batch: session.predict(batch),
-            "predict": lambda batch=batch: network.predict(batch, verbose=0),
-        }
-        table = rounds_of(jobs, options.rounds, options.threads)
-        found[f"model.predict over session, batch {count}" + (" (at least 5)" if count == 1 else "")] = ratio(
-            table, "predict", "session"
-        )
+    with Turns(serve_predictions, {name: (name, options) for name in ("session", "predict")}) as turns:
+        for count in CALLS:
+            table = [turns.round(count) for _ in range(options.rounds)]
+            for name in ("session", "predict"):
+                found[f"{name}, milliseconds, batch {count}"] = 1000 * statistics.median(row[name] for row in table)
+            wanted = " (at least 5)" if count == 1 else ""
+            found[f"model.predict over session, batch {count}{wanted}"] = ratio(table, "predict", "session")
     return found
 
 
@@ -96,7 +121,7 @@ def explaining(session: Any, options: argparse.Namespace) -> dict[str, float]:
 
 
 def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
-    """The session against ``model.predict`` and the explainers against the forward pass; writes the ONNX file."""
+    """The explainers against the forward pass; writes the ONNX file."""
     from lopore_tf import distributed
     from lopore_tf.backbones import build
     from lopore_tf.onnx_export import to_onnx
@@ -105,8 +130,7 @@ def in_tensorflow(options: argparse.Namespace) -> dict[str, float]:
     distributed.prepare(options.threads)
     network = build(request_for(options))
     Path(options.file).write_bytes(to_onnx(network, "binary", exact=True).SerializeToString())
-    session = KerasSession(network, "binary")
-    return {**against_keras(network, session, options), **explaining(session, options)}
+    return explaining(KerasSession(network, "binary"), options)
 
 
 def in_torch(options: argparse.Namespace) -> dict[str, float]:
@@ -152,7 +176,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     parser.add_argument("--part", choices=("tf", "torch"), help=argparse.SUPPRESS)
@@ -160,7 +184,7 @@ def main() -> None:
     if options.part:
         print(json.dumps({"tf": in_tensorflow, "torch": in_torch}[options.part](options)))
         return
-    results: dict[str, float] = {}
+    results = against_keras(options)
     with tempfile.TemporaryDirectory() as place:
         files = {part: Path(place) / f"{part}.onnx" for part in ("tf", "torch")}
         for part, file in files.items():

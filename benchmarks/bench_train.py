@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from turns import Turns
 
 from lopore.augment import Augmenter
 from lopore.config import Loss, Optimizer, Schedule
@@ -178,37 +177,20 @@ def serve(name: str, backbone: str, files: list[Path], root: Path, threads: int,
 
 def measure(backbone: str, files: list[Path], rounds: int, threads: int) -> dict[str, Any]:
     """Medians of images a second and of the rounds' ratios."""
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    processes: list[SpawnProcess] = []
+    names = ("lopore", "plain", "timm")
     with tempfile.TemporaryDirectory() as folder:
         link_folders(files, Path(folder))
-        firsts = {}
-        for name in ("lopore", "plain", "timm"):
-            pipes[name], theirs = context.Pipe()
-            arguments = (name, backbone, files, Path(folder), threads, theirs)
-            processes.append(context.Process(target=serve, args=arguments))
-            processes[-1].start()
-            firsts[name] = pipes[name].recv()
-        table = [{name: _ask(pipe) for name, pipe in pipes.items()} for _ in range(rounds)]
-        for pipe in pipes.values():
-            pipe.send(False)
-        for process in processes:
-            process.join(5)
-            process.kill()  # its loader's workers would hold it
-    result: dict[str, Any] = {"backbone": backbone, "chosen": firsts["lopore"][1]}
-    result["images_per_second"] = {name: statistics.median(row[name] for row in table) for name in pipes}
-    result["images_per_second"]["lopore, first epoch"] = firsts["lopore"][0]
+        with Turns(serve, {name: (name, backbone, files, Path(folder), threads) for name in names}) as turns:
+            table = [turns.round() for _ in range(rounds)]
+    first, chosen = turns.ready["lopore"]
+    result: dict[str, Any] = {"backbone": backbone, "chosen": chosen}
+    result["images_per_second"] = {name: statistics.median(row[name] for row in table) for name in names}
+    result["images_per_second"]["lopore, first epoch"] = first
     result["ratio"] = {
         name: statistics.median(row["lopore"] / row[name] for row in table) for name in ("plain", "timm")
     }
     result["target"] = TARGETS.get(backbone, {"plain": 1.3})
     return result
-
-
-def _ask(pipe: Connection) -> float:
-    pipe.send(True)
-    return float(pipe.recv())
 
 
 def _one_batch(files: list[Path]) -> Any:

@@ -22,7 +22,16 @@ from lopore.errors import LoporeError, ModelError
 from lopore.explain import choose_explainer, explain, explainers_for, raw_maps
 from lopore.model import ModelFolder, find_models, open_model
 from lopore.onnxfile import read_plain_onnx, record_in_onnx, write_record
-from lopore.predict import Failure, Prediction, predict_files, prepare
+from lopore.predict import (
+    Failure,
+    Prediction,
+    Prepared,
+    pictures_at_once,
+    predict_files,
+    prepare,
+    prepared_in_batches,
+)
+from lopore.preprocess import Preprocessing
 
 SIDE = 16
 
@@ -197,6 +206,29 @@ def test_a_folder_of_good_and_bad_files_is_predicted_in_order(model_folder: Mode
     assert isinstance(results[3], Failure)
     decisions = [item.decision.text for item in results if isinstance(item, Prediction)]
     assert decisions == ["no_defect", "pore", "no_defect", "no_defect", "pore", "no_defect"]
+
+
+def test_a_long_queue_of_deep_films_keeps_their_facts_but_not_their_pixels(
+    model_folder: ModelFolder, tmp_path: Path
+) -> None:
+    deep = Preprocessing.model_validate({"size": SIDE, "window": {"mode": "percentile"}})
+    record = ModelFolder.read(model_folder.path).record.model_copy(update={"preprocessing": deep})
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        ramp = np.linspace(0, 65535, 600 * 400).reshape(600, 400).astype(np.uint16)
+        path.write_bytes(cv2.imencode(".png", ramp)[1].tobytes())
+    for item in next(prepared_in_batches(record, paths)):
+        assert isinstance(item, Prepared)
+        assert item.radiograph.pixels.size == 0
+        assert item.radiograph.pixels.dtype == np.uint16
+        assert item.radiograph.original_shape == (600, 400)
+        assert item.pixels.shape == (SIDE, SIDE, 1)
+
+
+@pytest.mark.parametrize(("side", "many"), [(64, 32), (224, 32), (320, 15), (448, 8), (2048, 4)])
+def test_fewer_large_pictures_go_through_the_network_at_once(model_folder: ModelFolder, side: int, many: int) -> None:
+    record = model_folder.record.model_copy(update={"preprocessing": Preprocessing.model_validate({"size": side})})
+    assert pictures_at_once(record) == many
 
 
 def test_a_cold_prediction_wakes_no_framework(model_folder: ModelFolder, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,8 +146,6 @@ def prepare_radiograph(record: ModelRecord, radiograph: Radiograph, chain: Chain
 
     Raises ImageError for a picture under 8 pixels a side: it shows no weld, and an answer to it would mean nothing.
     """
-    from dataclasses import replace
-
     height, width = radiograph.original_shape
     if min(height, width) < MIN_SIDE:
         need = f"at least {MIN_SIDE} x {MIN_SIDE} are needed"
@@ -201,13 +199,14 @@ def predict_files(
     *,
     chain: Chain | None = None,
     page: int | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Prediction | Failure]:
     """Predictions in the order of ``paths``; a file that cannot be read becomes a Failure and the rest goes on.
 
-    Files are read by threads a batch ahead of the network; at most three batches are in memory.
+    Files are read by threads a batch ahead of the network; at most three batches of inputs are in memory, and a whole
+    film only while its thread prepares it. batch_size: default ``pictures_at_once``.
     """
     batches = prepared_in_batches(
         model.record, paths, chain=chain, page=page, batch_size=batch_size, workers=workers, limits=limits
@@ -222,11 +221,15 @@ def prepared_in_batches(
     *,
     chain: Chain | None = None,
     page: int | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> Iterator[list[Prepared | Failure]]:
-    """What ``predict_files`` reads, in order: lists of ``batch_size`` pictures, with the failures between them."""
+    """What ``predict_files`` reads, in order: lists of ``batch_size`` inputs, with the failures between them.
+
+    The radiographs are ``without_pixels``.
+    """
+    batch_size = batch_size or pictures_at_once(record)
     waiting: list[Prepared | Failure] = []
     for item in _prepared_in_order(record, paths, chain, page, 2 * batch_size, workers, limits):
         waiting.append(item)
@@ -234,6 +237,15 @@ def prepared_in_batches(
             yield waiting
             waiting = []
     yield waiting
+
+
+def pictures_at_once(record: ModelRecord) -> int:
+    """How many pictures a network takes well at once: 32 of 224 x 224 px, fewer of larger ones, at least 4.
+
+    Fewer would leave cores waiting between batches; more would cost memory and gain nothing.
+    """
+    height, width = record.preprocessing.size
+    return max(4, min(32, 32 * 224 * 224 // (height * width)))
 
 
 def _answer(
@@ -256,7 +268,8 @@ def _prepared_in_order(
 ) -> Iterator[Prepared | Failure]:
     def work(path: Path) -> Prepared | Failure:
         try:
-            return prepare(record, path, chain=chain, page=page, limits=limits)
+            prepared = prepare(record, path, chain=chain, page=page, limits=limits)
+            return replace(prepared, radiograph=prepared.radiograph.without_pixels())
         except LoporeError as error:
             return Failure(str(path), str(error))
 

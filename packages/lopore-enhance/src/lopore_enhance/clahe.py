@@ -18,7 +18,7 @@ from .strips import run, spans
 
 BINS = 256
 SMALLEST_TILE = 8
-CHUNK = 1 << 17  # grey values in work at a time: shorter calls spend their time on waiting for the interpreter
+CHUNK = 150_000  # grey values in work at a time: shorter calls spend their time on waiting for the interpreter
 
 Curve = NDArray[np.float32]
 Band = tuple[Curve, Curve]
@@ -63,21 +63,24 @@ def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
     padded = _padded(_top_bits(image), tiles)
     tile_height, tile_width = padded.shape[0] // tiles, padded.shape[1] // tiles
     limit = max(int(clip_limit * tile_height * tile_width / BINS), 1)
-    knots = np.empty((tiles, tiles, BINS), np.float32)
+    counts = np.empty((tiles, tiles, BINS), np.int64)
     out = np.empty_like(image)
     columns = list(_cells(image.shape[1], tile_width, tiles))
 
     def count(row: int) -> None:
         lines = padded[row * tile_height : (row + 1) * tile_height]
         for column in range(tiles):
-            knots[row, column] = _knots(lines[:, column * tile_width : (column + 1) * tile_width], limit)
+            tile = lines[:, column * tile_width : (column + 1) * tile_width]
+            counts[row, column] = cv2.calcHist([tile], [0], None, [BINS], [0, BINS]).reshape(-1)
 
     def blend(rows: Cell) -> None:
-        bands = _band(knots[rows.before]), _band(knots[rows.after])
+        # Half a grey value more, so that cutting off the fraction rounds.
+        upper, fall = _band(knots[rows.before] + 0.5), _band(knots[rows.after] - knots[rows.before])
         for column in columns:
-            _blend(image, out, rows, bands, column)
+            _blend(image, out, rows, (upper, fall), column)
 
     run(count, range(tiles))
+    knots = _knots(counts, limit, tile_height * tile_width)
     run(blend, _cells(image.shape[0], tile_height, tiles))
     return out
 
@@ -103,14 +106,14 @@ def _cells(length: int, tile: int, tiles: int) -> Iterator[Cell]:
             yield Cell(begin, end, max(k, 0), min(k + 1, tiles - 1), weight)
 
 
-def _knots(tile: Pixels, limit: int) -> Curve:
-    """The clipped cumulated histogram of one tile, (256,): the new grey values of 0, 257, 514 ... 65535."""
-    counts = cv2.calcHist([tile], [0], None, [BINS], [0, BINS]).reshape(-1).astype(np.int64)
-    clipped = int(np.maximum(counts - limit, 0).sum())
-    counts = np.minimum(counts, limit) + clipped // BINS
-    if residual := clipped % BINS:
-        counts[: residual * (BINS // residual) : BINS // residual] += 1
-    return np.cumsum(counts).astype(np.float32) * np.float32(65535 / tile.size)
+def _knots(counts: NDArray[np.int64], limit: int, size: int) -> Curve:
+    """The clipped cumulated histograms (..., 256) of tiles of ``size``: the new grey values of 0, 257 ... 65535."""
+    clipped = np.maximum(counts - limit, 0).sum(axis=-1, keepdims=True)
+    even, rest = np.divmod(clipped, BINS)
+    spread, bins = BINS // np.maximum(rest, 1), np.arange(BINS)
+    left_over = (bins % spread == 0) & (bins // spread < rest)
+    cumulated = np.cumsum(np.minimum(counts, limit) + even + left_over, axis=-1)
+    return cumulated.astype(np.float32) * np.float32(65535 / size)
 
 
 STRAIGHT = np.stack([np.ones(257), np.arange(257) / 257]).astype(np.float32)
@@ -129,26 +132,28 @@ def _drawn(knots: Curve) -> Curve:
 
 
 def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], column: Cell) -> None:
-    """One cell of the picture, mixed from the curves of the four tiles around it; a few rows at a time."""
+    """One cell of the picture, mixed from the curves of the four tiles around it; a few rows at a time.
+
+    bands: of the upper row of tiles, and what the lower row adds to it.
+    """
     height, width = rows.end - rows.begin, column.end - column.begin
-    at_once = min(height, max(1, CHUNK // width))
-    top, bottom, step = (np.empty((at_once, width), np.float32) for _ in range(3))
+    at_once = math.ceil(height / math.ceil(height * width / CHUNK))
+    upper, fall, step, across, down = (np.empty((at_once, width), np.float32) for _ in range(5))
+    across[...] = column.weight
     for y0, y1 in spans(height, at_once):
         place = slice(rows.begin + y0, rows.begin + y1), slice(column.begin, column.end)
         block, used = image[place], slice(0, y1 - y0)
-        _mix(block, column, bands[0], top[used], step[used])
-        if rows.before == rows.after:
-            out[place] = np.rint(top[used])
-            continue
-        _mix(block, column, bands[1], bottom[used], step[used])
-        bottom[used] -= top[used]
-        bottom[used] *= rows.weight[y0:y1, None]
-        cv2.add(top[used], bottom[used], out[place], dtype=cv2.CV_16U)
+        _mix(block, column, bands[0], upper[used], step[used], across[used])
+        if rows.before != rows.after:
+            _mix(block, column, bands[1], fall[used], step[used], across[used])
+            down[used] = rows.weight[y0:y1, None]
+            cv2.accumulateProduct(fall[used], down[used], upper[used])
+        out[place] = upper[used]
 
 
-def _mix(block: Pixels, column: Cell, band: Band, mixed: Curve, step: Curve) -> None:
+def _mix(block: Pixels, column: Cell, band: Band, mixed: Curve, step: Curve, weight: Curve) -> None:
+    """The left tile's curve plus, by ``weight``, what the right tile's adds to it, into ``mixed``."""
     cv2.LUT(block, band[0][column.before], mixed)
     if column.before != column.after:
         cv2.LUT(block, band[1][column.before], step)
-        step *= column.weight
-        mixed += step
+        cv2.accumulateProduct(step, weight, mixed)

@@ -64,8 +64,7 @@ if TYPE_CHECKING:
     "--batch-size",
     type=click.IntRange(1, 4096),
     metavar="N",
-    default=16,
-    show_default=True,
+    show_default="32 of 224 px, fewer of larger",
     help="Films that the network takes at once.",
 )
 @page_option
@@ -83,7 +82,7 @@ def command(
     runtime: str | None,
     device: str,
     threads: int | None,
-    batch_size: int,
+    batch_size: int | None,
     page: int | None,
 ) -> None:
     """Decide on films with a model.
