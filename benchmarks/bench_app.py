@@ -1,14 +1,14 @@
 """The app in a real headless Chromium: cold start, slider to probability, switching films, a large film, memory.
 
-python benchmarks/bench_app.py --models demo/models/final [--films 50] [--moves 40] [--rounds 500] [--json FILE]
+python benchmarks/bench_app.py [--models FOLDER] [--films 50] [--moves 40] [--rounds 500] [--json FILE]
 
-Needs selenium, Chromium and chromedriver; films are made. Times are taken inside the page, from the input event to the
+Needs selenium, Chromium and chromedriver; films are made. The model is the demonstration's where it was made
+(`nox -s demo`), else a small one is trained here. Times are taken inside the page, from the input event to the
 first frame that shows the new answer. Memory is the server's resident set. Ends in under five minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import arguments, keep
+from material import demonstration, train_small
 
 SECONDS = 60
 IN_SHADOWS = """
@@ -267,43 +269,47 @@ def memory(app: App, films: list[Path], rounds: int, reloads: int) -> dict[str, 
 
 def main() -> None:
     """Measure everything and print it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=Path, required=True)
+    parser = arguments(__doc__)
+    parser.add_argument("--models", type=Path, help="folder of models, such as demo/models/final")
     parser.add_argument("--films", type=int, default=50)
     parser.add_argument("--moves", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--reloads", type=int, default=20)
-    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        films, large = write_films(folder, given.films), write_large(folder)
-        app = App(given.models)
+        app = App(given.models or (demonstration() or train_small(folder)).parent.parent)
         try:
-            app.open()
-            found["cold_start_to_first_page_s"] = round(time.monotonic() - app.began, 2)
-            began = time.monotonic()
-            app.browser.refresh()
-            app.wait(lambda: app.find("input[type=file]"))
-            found["warm_first_page_s"] = round(time.monotonic() - began, 2)
-            app.find("input[type=file]").send_keys("\n".join(str(path) for path in films))
-            app.wait(lambda: app.ask("return all('.film').length") == len(films))
-            app.wait(lambda: app.ask("return all('.film.waiting').length") == 0)
-            app.settled()
-            found["switch_film_ms"] = told(switches(app, len(films), given.moves))
-            app.preset("Film window + CLAHE")
-            app.wait(lambda: app.ask("return all('.film.waiting').length") == 0)
-            app.settled()
-            app.run(MOVE, "Clip limit", 5)
-            found["slider_to_probability_ms"] = told(moves(app, given.moves))
-            found["memory"] = memory(app, films, given.rounds, given.reloads)
-            found["large_film"] = large_film(app, large)
+            found = measure(app, folder, given)
         finally:
             app.close()
     print(json.dumps(found, indent=2))
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    keep(found, given.json)
+
+
+def measure(app: App, folder: Path, given: Any) -> dict[str, Any]:
+    """Every figure, in the order of a visit; ``folder`` gets the films."""
+    found: dict[str, Any] = {}
+    app.open()
+    found["cold_start_to_first_page_s"] = round(time.monotonic() - app.began, 2)
+    began = time.monotonic()
+    app.browser.refresh()
+    app.wait(lambda: app.find("input[type=file]"))
+    found["warm_first_page_s"] = round(time.monotonic() - began, 2)
+    films = write_films(folder, given.films)
+    app.find("input[type=file]").send_keys("\n".join(str(path) for path in films))
+    app.wait(lambda: app.ask("return all('.film').length") == len(films))
+    app.wait(lambda: app.ask("return all('.film.waiting').length") == 0)
+    app.settled()
+    found["switch_film_ms"] = told(switches(app, len(films), given.moves))
+    app.preset("Film window + CLAHE")
+    app.wait(lambda: app.ask("return all('.film.waiting').length") == 0)
+    app.settled()
+    app.run(MOVE, "Clip limit", 5)
+    found["slider_to_probability_ms"] = told(moves(app, given.moves))
+    found["memory"] = memory(app, films, given.rounds, given.reloads)
+    found["large_film"] = large_film(app, write_large(folder))
+    return found
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ one plane, since normalisation is part of its networks.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -23,6 +21,7 @@ from typing import Any
 import albumentations
 import cv2
 import numpy as np
+from figures import arguments, keep
 
 from lopore.preprocess import Preprocessing, preprocess, read_for, to_batch
 from lopore.radiograph import image_paths
@@ -76,14 +75,12 @@ def measured(files: Sequence[Path], size: int, rounds: int, workers: int) -> dic
     readers = candidates(size)
     to_batch([readers["lopore"](file) for file in files[:8]])
     rates: dict[str, list[float]] = {name: [] for name in readers}
-    pool = ThreadPoolExecutor(workers) if workers > 1 else None
-    for turn in range(rounds + 1):
-        for name, reader in readers.items():
-            value = rate(reader, files, pool)
-            if turn:
-                rates[name].append(value)
-    if pool is not None:
-        pool.shutdown()
+    with ThreadPoolExecutor(workers) as pool:
+        for turn in range(rounds + 1):
+            for name, reader in readers.items():
+                value = rate(reader, files, pool if workers > 1 else None)
+                if turn:
+                    rates[name].append(value)
     return rates
 
 
@@ -105,11 +102,10 @@ def report(workers: int, rates: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = arguments(__doc__)
     parser.add_argument("--images", type=Path, help="folder of JPEG files; made films by default")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -119,8 +115,7 @@ def main() -> None:
         results = {
             workers: report(workers, measured(files, options.size, options.rounds, workers)) for workers in (1, 2)
         }
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    keep(results, options.json)
 
 
 if __name__ == "__main__":

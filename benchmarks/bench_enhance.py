@@ -10,18 +10,15 @@ shortest correct code of its parts, or empty.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from figures import arguments, clock_for, keep
 
 from lopore_enhance.plugin import lopore_enhancers
 
@@ -64,7 +61,7 @@ def enhanced(name: str, image: Pixels, **values: Any) -> Call:
 
 def timed(calls: dict[str, Call | None], rounds: int) -> dict[str, float | None]:
     """Median milliseconds of each call; short ones are repeated within a round."""
-    clock = time.process_time if cv2.getNumThreads() == 1 else time.perf_counter
+    clock = clock_for(cv2.getNumThreads())
     spent: dict[str, list[float]] = {name: [] for name, call in calls.items() if call}
     for turn in range(rounds + 1):
         for name, call in calls.items():
@@ -182,10 +179,9 @@ def line(row: Row) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--threads", type=int, default=1, help="of OpenCV and lopore")
     parser.add_argument("--quick", action="store_true", help="a strip of 500 x 2160 and fewer rounds")
-    parser.add_argument("--json", type=Path, help="also write the rows here")
     args = parser.parse_args()
     cv2.setNumThreads(args.threads)
     strip = (500, 2160) if args.quick else (2000, 8640)
@@ -193,8 +189,7 @@ def main() -> None:
     print(f"{'picture':<22} {'job':<22}{'ours ms':>10}{'OpenCV':>10}{'skimage':>10}{'OpenCV/us':>10}{'skimg/us':>10}")
     rows = measure(made_film(640, 640, np.uint8), "8 bit 640 x 640", rounds)
     rows += measure(made_film(*strip, np.uint16), f"16 bit {strip[0]} x {strip[1]}", max(2, rounds // 2))
-    if args.json:
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    keep([asdict(row) for row in rows], args.json)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,18 @@ wall time.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from figures import arguments, clock_for, keep
 from turns import Turns
 
 from lopore.contracts import NetworkRequest
+from lopore.preprocess import Preprocessing
 from lopore_torch import explain, gradients, plugin
 from lopore_torch.backbones import build
 from lopore_torch.predict import TorchSession
@@ -46,7 +45,7 @@ def lopore_runs(options: argparse.Namespace) -> dict[str, Run]:
     """Forward pass and explainers as a session of lopore does them; integrated gradients of one picture."""
     size, pixels = options.size, pictures(options.size, options.batch)
     network = make(options.backbone, size)
-    session = TorchSession(network, "multiclass", torch.device("cpu"), shape=((size, size), 1))
+    session = TorchSession(network, "multiclass", Preprocessing(size=(size, size)), torch.device("cpu"))
     return {
         "forward": lambda: session.predict(pixels),
         "grad-cam": lambda: explain.explain_grad_cam(session, pixels, 1),
@@ -88,7 +87,7 @@ CANDIDATES = {"lopore": lopore_runs, "grad-cam": grad_cam_runs, "captum": captum
 def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
     """One candidate in its own process: warms up, then does a job for every message and answers with its seconds."""
     torch.set_num_threads(options.threads)
-    clock = time.process_time if options.threads == 1 else time.perf_counter
+    clock = clock_for(options.threads)
     runs = CANDIDATES[name](options)
     for run in runs.values():
         run()
@@ -111,13 +110,12 @@ def ratio(table: list[dict[tuple[str, str], float]], over: tuple[str, str], unde
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     table = measure(options)
     forward, ours = ("lopore", "forward"), {job: ("lopore", job) for job in ("grad-cam", "grad-cam++")}
@@ -131,10 +129,7 @@ def main() -> None:
     }
     for name, value in results.items():
         print(f"{options.backbone} {options.size} px: {name}: {value:.2f}")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"backbone": options.backbone, **results}, indent=2) + "\n", encoding="utf-8"
-        )
+    keep({"backbone": options.backbone, **results}, options.json)
 
 
 if __name__ == "__main__":

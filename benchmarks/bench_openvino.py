@@ -8,8 +8,6 @@ turns within a round; the median of the rounds' ratios counts. Both use every co
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -19,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_predict import real_films, timed, train_small, write_films
+from figures import arguments, keep, timed
+from material import REAL_FILMS, ROOT, demonstration, real_films, train_small, write_films
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "examples" / "lopore-openvino" / "src"
 sys.path.insert(0, str(SOURCE))
 COLD = """
@@ -37,12 +35,6 @@ else:
     from lopore_onnx.predict import open_onnx as opens
 opens(folder, "cpu", None).predict(prepare(folder.record, Path(sys.argv[4])).pixels[None])
 """
-
-
-def demonstration() -> Path | None:
-    """The newest model of `nox -s demo`, or None."""
-    found = sorted((ROOT / "demo" / "models" / "final" / "demo").glob("*/lopore.json"))
-    return found[-1].parent if found else None
 
 
 def differences(expected: Any, got: Any, record: Any) -> dict[str, float]:
@@ -119,23 +111,21 @@ def cold_starts(model: Path, film: Path, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--model", type=Path, help="model folder with an ONNX file")
-    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"), help="folder of films")
+    parser.add_argument("--images", type=Path, default=REAL_FILMS, help="folder of films")
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        model = options.model or demonstration() or train_small(Path(place), "resnet18")
+        model = options.model or demonstration() or train_small(Path(place))
         every = real_films(options.images, 100_000)
         films = every[:: max(1, len(every) // options.pictures)][: options.pictures]
         films = films or write_films(Path(place), options.pictures)
         figures = {**measure(model, films, options.rounds), **cold_starts(model, films[0], 5)}
     for name, value in figures.items():
         print(f"{name:<62} {value:12.6g}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    keep(figures, options.json)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,18 @@ Both use every core that they may use.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from figures import arguments, keep, timed
+from material import REAL_FILMS, real_films, train_small, write_films
 from turns import Turns
 
 BATCH = 16
@@ -31,63 +28,16 @@ BATCH = 16
 Run = Callable[[], object]
 
 
-def train_small(folder: Path, backbone: str) -> Path:
-    """A published model with an ONNX file, by the commands a user types."""
-    config = {
-        "name": "bench",
-        "data": {"manifest": "films/manifest.csv"},
-        "preprocessing": {"size": 224},
-        "model": {"backbone": backbone},
-        "training": {"epochs": 1, "select_by": "last"},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    for words in (
-        ("data", "synth", "films", "--films", "12"),
-        ("data", "index", "films/labels.csv", "--out", "films/manifest.csv"),
-        ("data", "split", "films/manifest.csv"),
-        ("train", "--config", "config.yaml"),
-    ):
-        subprocess.run([sys.executable, "-m", "lopore", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return next((folder / "models" / "final" / "bench").glob("*/lopore.json")).parent
-
-
-def real_films(folder: Path, count: int) -> list[Path]:
-    """Up to ``count`` films of a folder; none where it is absent."""
-    from lopore.radiograph import image_paths
-
-    return list(image_paths(folder).images)[:count] if folder.is_dir() else []
-
-
-def write_films(folder: Path, count: int) -> list[Path]:
-    """640 x 640 grey JPEG files of made films: grainier than scans, so larger and slower to decode."""
-    import simplejpeg
-
-    from lopore.synthesis import sample_film
-
-    films = [sample_film("pore", seed).pixels for seed in range(min(count, 24))]
-    coded = [simplejpeg.encode_jpeg(np.ascontiguousarray(film[:, :, None]), 92, "GRAY") for film in films]
-    paths = [folder / f"{number:04d}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
-        path.write_bytes(coded[number % len(coded)])
-    return paths
-
-
-def timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def bare_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
     """ONNX Runtime as its own documentation shows it, over batches that are ready in memory."""
     import onnxruntime
 
     from lopore.model import ModelFolder
-    from lopore.predict import prepare
+    from lopore.predict import available_cores, prepare
 
     model = ModelFolder.read(folder)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = available_cores()
     path = str(model.file_for("onnx"))
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     batches = split(np.stack([prepare(model.record, film).pixels for film in films]))
@@ -159,12 +109,11 @@ def cold_starts(folder: Path, film: Path, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"), help="folder of films")
+    parser.add_argument("--images", type=Path, default=REAL_FILMS, help="folder of films")
     parser.add_argument("--pictures", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         model = train_small(Path(place), options.backbone)
@@ -172,8 +121,7 @@ def main() -> None:
         figures = {**measure(model, films, options.rounds), **cold_starts(model, films[0], options.rounds)}
     for name, value in figures.items():
         print(f"{name:<46} {value:8.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    keep(figures, options.json)
 
 
 if __name__ == "__main__":

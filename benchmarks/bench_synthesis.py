@@ -1,6 +1,6 @@
 """Made films a second on one core, and where the time goes.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_synthesis.py [--films 60] [--receptor film]
+    OMP_NUM_THREADS=1 python benchmarks/bench_synthesis.py [--films 60] [--receptor film] [--json FILE]
 
 Times are processor time of this one thread, so that busy neighbours count little; the wall clock is printed beside it.
 Target (issue 2): at least 20 films of 640 x 640 a second, PNG coding included.
@@ -12,7 +12,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse
 import statistics
 import time
 from collections import defaultdict
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cv2
+from figures import arguments, keep
 
 from lopore.synthesis import dataset, film, sample_film
 
@@ -73,7 +73,7 @@ def measure(films: int, receptor: str) -> tuple[list[float], dict[str, float], f
 
 def main() -> None:
     """Warm up, measure, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--films", type=int, default=60)
     parser.add_argument("--receptor", choices=("film", "detector"), default="film")
     options = parser.parse_args()
@@ -89,6 +89,8 @@ def main() -> None:
     print(f"without  {options.films / (total - coding):6.1f} a second; median with PNG {median:.1f} ms")
     for title, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"  {title:30s} {1e3 * seconds / options.films:6.2f} ms  {100 * seconds / total:5.1f} %")
+    stages = {title: 1e3 * seconds / options.films for title, seconds in spent.items()}
+    keep({"films a second with PNG": options.films / total, "milliseconds a film": stages}, options.json)
 
 
 if __name__ == "__main__":

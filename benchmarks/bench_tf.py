@@ -11,10 +11,9 @@ each, the others waiting; the medians of a round's ratios count.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import arguments, keep
+from material import REAL_FILMS, real_films, write_films
 from turns import Turns
 
 from lopore.augment import Augmenter
@@ -29,7 +30,6 @@ from lopore.config import Loss, Optimizer, Schedule
 from lopore.contracts import Learner, LearnRequest, NetworkRequest
 from lopore.data.batches import Pictures, training_batches
 from lopore.preprocess import Preprocessing
-from lopore.radiograph import image_paths
 
 SIZE, BATCH, CLASSES = 224, 16, 2
 BACKBONES = ("resnet18", "mobilenetv3_small_100")
@@ -138,27 +138,32 @@ def train_ratios(backbone: str, files: list[Path], rounds: int, threads: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"))
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "--images", type=Path, default=REAL_FILMS, help="folder of JPEG films; made ones where it is absent"
+    )
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES))
     parser.add_argument("--pictures", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = [path for path in image_paths(options.images).images if path.suffix.lower() in (".jpg", ".jpeg")]
-    files = found[: options.pictures]
     results: dict[str, Any] = {}
-    for backbone in options.backbones:
-        results[backbone] = trained = train_ratios(backbone, files, options.rounds, options.threads)
-        speeds = ", ".join(
-            f"{name} {value:.1f} ({trained['precision'][name]})" for name, value in trained["images_per_second"].items()
-        )
-        ratios = ", ".join(f"{name} x{value:.2f}" for name, value in trained["ratio"].items())
-        print(f"{backbone}: images/s {speeds}; lopore is {ratios} (target x{TARGET} of Keras)", flush=True)
-        print(f"  waited {trained['data_wait_seconds']:.3f} s an epoch for data", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as place:
+        jpegs = [path for path in real_films(options.images, 100_000) if path.suffix.lower() in (".jpg", ".jpeg")]
+        files = jpegs[: options.pictures] or write_films(Path(place), options.pictures)
+        for backbone in options.backbones:
+            results[backbone] = train_ratios(backbone, files, options.rounds, options.threads)
+            show(backbone, results[backbone])
+    keep(results, options.json)
+
+
+def show(backbone: str, trained: dict[str, Any]) -> None:
+    speeds = ", ".join(
+        f"{name} {value:.1f} ({trained['precision'][name]})" for name, value in trained["images_per_second"].items()
+    )
+    ratios = ", ".join(f"{name} x{value:.2f}" for name, value in trained["ratio"].items())
+    print(f"{backbone}: images/s {speeds}; lopore is {ratios} (target x{TARGET} of Keras)", flush=True)
+    print(f"  waited {trained['data_wait_seconds']:.3f} s an epoch for data", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import arguments, clock_for, keep
 from turns import Turns
 
 Run = Callable[[], object]
@@ -37,7 +37,7 @@ def pictures(count: int, size: int) -> Any:
 
 def rounds_of(candidates: dict[str, Run], rounds: int, threads: int) -> list[dict[str, float]]:
     """Seconds of each candidate in each round, after one that does not count."""
-    clock, table = time.process_time if threads == 1 else time.perf_counter, []
+    clock, table = clock_for(threads), []
     for number in range(rounds + 1):
         row = {}
         for name, run in candidates.items():
@@ -68,7 +68,7 @@ def serve_predictions(name: str, options: argparse.Namespace, pipe: Connection) 
     distributed.prepare(options.threads)
     network = build(request_for(options))
     call = KerasSession(network, "binary").predict if name == "session" else partial(network.predict, verbose=0)
-    clock = time.process_time if options.threads == 1 else time.perf_counter
+    clock = clock_for(options.threads)
     job = 1
     while job:
         batch, seconds = pictures(job, options.size), []
@@ -172,12 +172,11 @@ def raced(options: argparse.Namespace, ours: Path, theirs: Path) -> dict[str, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     parser.add_argument("--part", choices=("tf", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -194,10 +193,7 @@ def main() -> None:
         results |= raced(options, files["tf"], files["torch"])
     for name, value in results.items():
         print(f"{options.backbone} {options.size} px: {name}: {value:.2f}")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"backbone": options.backbone, **results}, indent=2) + "\n", encoding="utf-8"
-        )
+    keep({"backbone": options.backbone, **results}, options.json)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ round, one epoch each, the others waiting; the medians of a round's ratios count
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -24,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from figures import arguments, keep
+from material import REAL_FILMS, real_films, write_films
 from torch import nn
 from turns import Turns
 
@@ -32,7 +32,6 @@ from lopore.config import Loss, Optimizer, Schedule
 from lopore.contracts import LearnRequest, NetworkRequest
 from lopore.data.batches import Pictures, training_batches
 from lopore.preprocess import Preprocessing
-from lopore.radiograph import image_paths
 from lopore_torch.learner import TorchLearner
 
 SIZE, BATCH, CLASSES = 224, 16, 2
@@ -202,27 +201,27 @@ def _one_batch(files: list[Path]) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, default=Path("../shared/data/weld-radiographs"))
+    parser = arguments(__doc__)
+    parser.add_argument("--images", type=Path, default=REAL_FILMS, help="folder of films; made ones where it is absent")
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES))
     parser.add_argument("--pictures", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    files = list(image_paths(options.images).images)[: options.pictures]
     results = []
-    for backbone in options.backbones:
-        result = measure(backbone, files, options.rounds, options.threads)
-        results.append(result)
-        speeds = ", ".join(f"{name} {value:.1f}" for name, value in result["images_per_second"].items())
-        ratios = ", ".join(f"{name} x{value:.2f}" for name, value in result["ratio"].items())
-        print(
-            f"{backbone} ({result['chosen']}): images/s {speeds}; lopore is {ratios}; targets {result['target']}",
-            flush=True,
-        )
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as place:
+        films = real_films(options.images, options.pictures) or write_films(Path(place), options.pictures)
+        for backbone in options.backbones:
+            results.append(measure(backbone, films, options.rounds, options.threads))
+            show(results[-1])
+    keep(results, options.json)
+
+
+def show(result: dict[str, Any]) -> None:
+    speeds = ", ".join(f"{name} {value:.1f}" for name, value in result["images_per_second"].items())
+    ratios = ", ".join(f"{name} x{value:.2f}" for name, value in result["ratio"].items())
+    head = f"{result['backbone']} ({result['chosen']})"
+    print(f"{head}: images/s {speeds}; lopore is {ratios}; targets {result['target']}", flush=True)
 
 
 if __name__ == "__main__":

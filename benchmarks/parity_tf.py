@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import arguments, keep
 
 BACKBONES = (
     "resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100", "tf_efficientnetv2_b0",
@@ -107,12 +108,11 @@ def row_of(backbone: str, size: int, steps: int, count: int, place: Path) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--backbones", default=",".join(BACKBONES))
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--films", type=int, default=48)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.backbones.split(",")
@@ -130,8 +130,7 @@ def main() -> None:
         said = (rows[-1].get(column) for column in columns)
         cells = (f"{value:>13.1e}" if isinstance(value, float) else f"  {value}" for value in said)
         print(f"{name:<24}" + "".join(cells), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    keep(rows, options.json)
 
 
 if __name__ == "__main__":

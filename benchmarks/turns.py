@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Self
@@ -25,12 +26,16 @@ class Turns:
         self.ready: dict[str, Any] = {}
         self._pipes: dict[str, Connection] = {}
         self._processes: list[SpawnProcess] = []
-        for name, own in arguments.items():
-            self._pipes[name], theirs = context.Pipe()
-            self._processes.append(context.Process(target=serve, args=(*own, theirs)))
-            self._processes[-1].start()
-            theirs.close()  # so that a candidate that dies ends the wait
-            self.ready[name] = self._pipes[name].recv()
+        try:
+            for name, own in arguments.items():
+                self._pipes[name], theirs = context.Pipe()
+                self._processes.append(context.Process(target=serve, args=(*own, theirs)))
+                self._processes[-1].start()
+                theirs.close()  # so that a candidate that dies ends the wait
+                self.ready[name] = self._pipes[name].recv()
+        except BaseException:  # the others would keep this process from ending
+            self.__exit__()
+            raise
 
     def ask(self, name: str, job: Any = True) -> Any:
         """One candidate's answer."""
@@ -46,7 +51,8 @@ class Turns:
 
     def __exit__(self, *_: object) -> None:
         for pipe in self._pipes.values():
-            pipe.send(False)
+            with suppress(OSError):  # this one died
+                pipe.send(False)
         for process in self._processes:
             process.join(5)
             process.kill()  # the workers of a loader may hold it

@@ -27,7 +27,7 @@ PUBLIC = {"lopore", "lopore.contracts", "lopore.hookspecs", "lopore.errors", "lo
 BESIDE = {
     "lopore-haarnet": {"lopore_torch.network": {"Classifier"}},
     "lopore-openvino": {
-        "lopore.onnxfile": {"read_plain_onnx"}, "lopore.predict": {"available_cores"},
+        "lopore.onnxfile": {"read_plain_onnx"}, "lopore.predict": {"available_cores", "run_seconds"},
         "lopore.preprocess": {"preprocess"}, "lopore.radiograph": {"Radiograph", "Source"},
         "lopore.synthesis": {"sample_film"},
     },

@@ -22,7 +22,10 @@ def network(
     nodes: Sequence[onnx.NodeProto] = (),
     extra: Sequence[str] = (),
 ) -> onnx.ModelProto:
-    """Scores ``sigmoid(4 gain (mean - centre))`` of the mean grey from 0 to 1, and the class activation map of it."""
+    """Scores ``sigmoid(4 gain (mean - centre))`` of the mean grey from 0 to 1, and the class activation map of it.
+
+    nodes: added to its own. extra: names of outputs, float32 of any shape, beside ``scores`` and ``cam``.
+    """
     weights = {
         "filters": np.array([[[[1.0]]], [[[-1.0]]]], np.float32),
         "offsets": np.array([0.0, 2 * centre], np.float32),
@@ -30,7 +33,24 @@ def network(
         "full": np.array(float(2**depth - 1), np.float32),
         "area": np.array(float(SIDE * SIDE), np.float32),
     }
-    body = [
+    kind = TensorProto.UINT8 if depth == 8 else TensorProto.UINT16
+    graph = helper.make_graph(
+        [*_steps(), *nodes],
+        "bright_or_dark",
+        [helper.make_tensor_value_info("pixels", kind, ["N", SIDE, SIDE, 1])],
+        [
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2]),
+            helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", 2, SIDE, SIDE]),
+            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in extra),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _steps() -> list[onnx.NodeProto]:
+    """From pixels to brightness and darkness as two planes, their means, the scores and the map."""
+    return [
         helper.make_node("Cast", ["pixels"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["values", "full"], ["scaled"]),
         helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
@@ -42,21 +62,7 @@ def network(
         helper.make_node("Einsum", ["features", "head"], ["shares"], equation="nchw,kc->nkhw"),
         helper.make_node("Div", ["shares", "area"], ["mean_shares"]),
         helper.make_node("Relu", ["mean_shares"], ["cam"]),
-        *nodes,
     ]
-    kind = TensorProto.UINT8 if depth == 8 else TensorProto.UINT16
-    graph = helper.make_graph(
-        body,
-        "bright_or_dark",
-        [helper.make_tensor_value_info("pixels", kind, ["N", SIDE, SIDE, 1])],
-        [
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2]),
-            helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", 2, SIDE, SIDE]),
-            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in extra),
-        ],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 def make_model(folder: Path, model: onnx.ModelProto | None = None, **changes: object) -> ModelFolder:

@@ -10,9 +10,9 @@ from lopore_openvino_models import make_model
 
 from lopore.testing import Check, parametrize_checks
 
-FOLDER = Path(tempfile.mkdtemp(prefix="lopore-openvino-"))
+HOME = tempfile.TemporaryDirectory(prefix="lopore-openvino-")  # goes when the process ends
 
 
-@parametrize_checks(lopore_openvino.plugin, models=[lambda: make_model(FOLDER / "sound").path])
+@parametrize_checks(lopore_openvino.plugin, models=[lambda: make_model(Path(HOME.name) / "sound").path])
 def test_conforms(check: Check) -> None:
     check()

@@ -117,13 +117,20 @@ def test_an_override_reaches_through_none_and_absent_parts(tmp_path: Path) -> No
     ("text", "said"),
     [
         ("a: [", "is not valid YAML"),
-        ("- 1", "holds list; a config is a mapping that starts with 'name:'"),
-        ("", "holds NoneType; a config is a mapping"),
+        ("- 1", "holds a list; a config is a mapping that starts with 'name:'"),
+        ("", "is empty; a config is a mapping"),
         ("a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
             f"{n}: &{n} [{', '.join([f'*{p}'] * 9)}]" for p, n in zip("abcdef", "bcdefg", strict=True)
         ), "values, aliases counted in full"),
         ("x: " + "y" * (1 << 20), "a config has at most"),
         ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
+        ("name: 2026-13-45", "is not valid YAML: month must be in 1..12"),
+        ("name: !!timestamp weld", "is not valid YAML"),
+        ("name: !!bool weld", "is not valid YAML"),
+        ("seed: " + "9" * 5000, "is not valid YAML"),
+        ("a: &a !!pairs [x: y]\n" + "\n".join(
+            f"{n}: &{n} !!pairs [{', '.join([f'x: *{p}'] * 9)}]" for p, n in zip("abcdef", "bcdefg", strict=True)
+        ), "values, aliases counted in full"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_config_is_one_line(tmp_path: Path, text: str, said: str) -> None:
@@ -132,6 +139,14 @@ def test_a_file_that_is_no_config_is_one_line(tmp_path: Path, text: str, said: s
     with pytest.raises(ConfigError, match=said) as caught:
         load_experiment(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_merge_keys_that_double_level_by_level_are_stopped_while_they_are_read(tmp_path: Path) -> None:
+    """Sixty levels would hold 2^60 values."""
+    path = tmp_path / "weld.yaml"
+    path.write_text("l0: &l0 {a: 1}\n" + "".join(f"l{n + 1}: &l{n + 1} {{<<: [*l{n}, *l{n}]}}\n" for n in range(60)))
+    with pytest.raises(ConfigError, match="values, aliases counted in full"):
+        load_experiment(path)
 
 
 def test_absent_folders_and_pipes_are_no_config(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from made.runs import Listen, StopAt, config, edit_manifest, run
 
 from lopore.errors import LeakError
+from lopore.ranking import auc_within
 from lopore.training import train
 
 
@@ -27,6 +28,14 @@ def test_folds_are_pooled_and_every_film_is_answered_once_by_a_model_that_never_
     assert result.metrics.overall["roc_auc"].low is not None
     report = json.loads((folder / "metrics.json").read_text())
     assert len(report["folds"]) == 3
+    (note,) = report["pooled"]["notes"]
+    assert "also rank films against those of other folds" in note
+    within = auc_within(
+        [float(row["score:pore"]) for row in rows],
+        [row["labels"] == "pore" for row in rows],
+        [row["split"] for row in rows],
+    )
+    assert note.endswith(f"within the folds ROC AUC is {within:.3f}")
     for weld in range(24):
         assert len({row["split"] for row in rows if row["group"] == f"weld {weld}"}) == 1
 

@@ -13,6 +13,7 @@ from made.films import class_folders, smooth
 from made.pictures import save
 
 from lopore.data.manifest import Manifest
+from lopore.data.tables import list_table
 
 
 def test_class_folders_become_a_manifest_with_rights_depth_and_checksums(tmp_path: Path) -> None:
@@ -85,6 +86,20 @@ def test_csv_dialects_and_encodings_are_found(tmp_path: Path, encoding: str, del
     assert (rows["films/a.png"].mask, rows["films/a.png"].mm_per_pixel) == ("films/a_m.png", 0.1)
     assert rows["films/a.png"].group == rows["films/b.png"].group == "F1"
     assert rows["films/c.png"].group != "F1"
+
+
+def test_class_columns_that_nobody_filled_in_make_no_sound_film(tmp_path: Path) -> None:
+    for name in "abcde":
+        save(tmp_path / f"{name}.png", smooth(1))
+    table = tmp_path / "flags.csv"
+    table.write_text("file,pore,crack\na.png,0,0\nb.png,,\nc.png,1,\nd.png,0,\ne.png,1,1\n")
+    found = list_table(table)
+    assert [entry.labels for entry in found.entries] == [("no_defect",), (), ("pore",), (), ("crack", "pore")]
+    assert "2 lines leave class columns empty: read as 0 beside a 1, beside zeros alone as no label" in found.notes
+    assert "2 images have no label" in found.notes
+    table.write_text("file,pore,crack\na.png,,\nb.png,x,\n")  # marks alone: an empty line is a sound film
+    marked = list_table(table)
+    assert [entry.labels for entry in marked.entries] == [("no_defect",), ("pore",)]
 
 
 def test_one_column_a_class_gives_several_labels_and_zeros_mean_no_defect(tmp_path: Path) -> None:

@@ -201,14 +201,20 @@ def test_limits_hold_before_pixels_are_decoded() -> None:
     assert "5000 pages" in refusal(dicom(GREY16, NumberOfFrames=5000), page=1)
 
 
-def test_a_deflated_bomb_is_refused() -> None:
+def test_a_deflated_bomb_is_refused(tmp_path: Path) -> None:
     content = dicom(GREY16, syntax="1.2.840.10008.1.2.1.99")
     start = 144 + int.from_bytes(content[140:144], "little")
     plain = zlib.decompress(content[start:], -zlib.MAX_WBITS)
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = content[:start] + packer.compress(plain + bytes(30_000_000)) + packer.flush()
     assert len(bomb) < 100_000
-    assert "unpacks to more than" in refusal(bomb, limits=Limits(max_bytes=10_000_000))
+    small = Limits(max_bytes=10_000_000)
+    assert "unpacks to more than" in refusal(bomb, limits=small)
+    (tmp_path / "bomb.dcm").write_bytes(bomb)
+    with pytest.raises(ImageError, match="unpacks to more than"):
+        describe(tmp_path / "bomb.dcm", limits=small)
+    headless = bomb[:132] + bomb[144:]  # without the length of its first group, which readers do not need
+    assert "unpacks to more than" in refusal(headless, limits=small)
 
 
 @pytest.mark.parametrize("size", [200, 700, 1500, 3500, -2, -1000])

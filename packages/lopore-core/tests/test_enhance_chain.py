@@ -87,3 +87,10 @@ def test_an_unknown_enhancer_names_the_near_one() -> None:
 def test_a_chain_has_a_limit() -> None:
     with pytest.raises(ConfigError, match="at most 32"):
         Chain.parse(["invert"] * 33)
+
+
+@pytest.mark.parametrize("value", ["[", "{", '"a', "2026-13-45", "!!int weld", "9" * 5000])
+def test_a_value_that_is_no_yaml_is_one_line_that_names_its_parameter(value: str) -> None:
+    with pytest.raises(ConfigError, match="clip_limit of step clahe is not valid YAML") as caught:
+        Chain.from_text(f"clahe(clip_limit={value})")
+    assert len(str(caught.value).splitlines()) == 1

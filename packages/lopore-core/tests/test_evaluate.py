@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made.models import publish, record_for
 
+from lopore.curves import precision_recall_points, roc_points
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
 from lopore.evaluate import evaluate, own_manifest
 from lopore.model import LeakReport, ModelFolder, Threshold, open_model
 from lopore.radiograph import write_radiograph
-from lopore.report import precision_recall_points, roc_points
 
 Invoke = Callable[..., Result]
 
@@ -94,7 +95,8 @@ def test_the_report_loads_nothing_and_shows_the_worst_mistakes_with_heat(manifes
     outside = [link for link in page.links if not link.startswith(("data:image/", "#"))]
     assert outside == []
     assert not re.search(r"url\((?!#)|@import|<script", text)
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 2
+    assert page.words.count("Too few films to tell whether scores") == 3
     assert page.tags.count("img") == 4  # one false positive and one false negative, each with its heat
     assert "one scale for all pictures" in page.words
     assert "films/no_defect/no_defect5.png" in page.words
@@ -186,6 +188,63 @@ def test_a_binary_model_scores_a_side_of_sound_films_alone(manifest: Path, tmp_p
     found = evaluate(open_model(folder), sound, split="test")
     assert found.metrics.overall["roc_auc"].value is None
     assert found.metrics.per_class["pore"].fp == 1
+
+
+def test_pictures_that_nobody_labelled_are_no_sound_ones_and_are_told(
+    manifest: Path, model_folder: ModelFolder
+) -> None:
+    films = Manifest.read(manifest)
+    blank = replace(films, rows=tuple(replace(row, labels=()) if "pore1" in row.path else row for row in films.rows))
+    found = evaluate(open_model(model_folder), blank, split="test")
+    assert found.metrics.images == 9
+    assert "1 images carry no label and count in none of the scores." in found.metrics.notes
+    nothing = replace(films, rows=tuple(replace(row, labels=()) for row in films.rows))
+    with pytest.raises(DataError, match="none of the 10 images in 'test' carries a label"):
+        evaluate(open_model(model_folder), nothing, split="test")
+
+
+def test_defects_that_a_binary_model_never_learned_are_told_and_sound_films_of_another_name_are_not(
+    manifest: Path, tmp_path: Path
+) -> None:
+    threshold = Threshold(value=0.5, rule="fixed", chosen_on="")
+    record = record_for(task="binary", positive="pore", threshold=threshold)
+    model = open_model(publish(tmp_path / "binary" / "1", record=record))
+    films = Manifest.read(manifest)
+
+    def notes(label: str) -> tuple[str, ...]:
+        rows = tuple(
+            replace(row, labels=(label,)) if row.labels == ("no_defect",) and "1" in row.path else row
+            for row in films.rows
+        )
+        return evaluate(model, replace(films, rows=rows), split="test").metrics.notes
+
+    assert notes("crack") == ("1 images carry crack, which the model was not trained on; they count as no_defect.",)
+    assert notes("sound") == ()
+
+
+def test_a_report_draws_the_reliability_of_each_class_and_names_with_formulas_as_they_are(
+    films: Path, invoke: Invoke
+) -> None:
+    names = ("$x_{ 气孔", "_pore$")
+    shutil.rmtree("models")
+    publish(Path("models/final/bright/1"), record=record_for(classes=names, name="bright"))
+    rows = []
+    for number in range(48):
+        path = Path(f"films/{number}.png")
+        write_radiograph(np.full((20, 20), 40 + 4 * number, np.uint8), path)
+        rows.append(Row(path=path.as_posix(), labels=(names[number % 3 == 0],), split="test", group=f"weld {number}"))
+    Manifest(tuple(rows), films.parent).write(Path("films.csv"))
+    found = scored(invoke)
+    assert found.exit_code == 0, found.stderr
+    page = _Page(Path("report/report.html").read_text())
+    assert page.tags.count("svg") == 2 + 3  # the top label and two classes
+    assert page.tags.count("table") == 1 + 3 + 2  # figures, bins of each, classes, confusion
+    assert "Of the" in page.words
+    assert all(page.words.count(f"Reliability: {name}") == 1 for name in names)
+    paper = json.loads(Path("report/metrics.json").read_text())["calibration"]
+    assert [sum(one["images"] for one in paper[key]["bins"]) for key in ("top_label",)] == [48]
+    assert "Are scores right as frequencies?" in found.stdout
+    assert "brier" in found.stdout
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -78,3 +80,20 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(LoporeError, match="cannot be written"):
         atomic_write_bytes(tmp_path / "x", b"1")
+
+
+def test_a_folder_is_synced_through_files_open_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to sync what is open for reading only."""
+    sync = os.fsync
+
+    def as_windows_does(handle: int) -> None:
+        only_read = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if only_read and not stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", as_windows_does)
+    with folder_in_the_making(tmp_path / "made") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_text("x")
+    assert (tmp_path / "made" / "deep" / "file").read_text() == "x"

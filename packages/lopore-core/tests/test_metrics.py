@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from lopore.metrics import (
     validation_score,
 )
 from lopore.model import Threshold
+from lopore.ranking import auc_within, surest_areas
 
 SCORES = st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), min_size=2, max_size=60)
 
@@ -41,6 +43,14 @@ def test_roc_auc_is_that_of_scikit_learn_ties_and_weights_included(rows: list[tu
     scores, labels, weights = _columns(rows)
     assume(0 < labels.sum() < len(labels))
     assert roc_auc(scores, labels, weights) == pytest.approx(sk.roc_auc_score(labels, scores, sample_weight=weights))
+
+
+def test_the_auc_within_parts_takes_no_pair_across_them() -> None:
+    scores, labels = [0.1, 0.2, 0.8, 0.9], [0, 1, 0, 1]  # each model ranks its own two films right
+    assert roc_auc(scores, labels) == 0.75
+    assert auc_within(scores, labels, ["a", "a", "b", "b"]) == 1.0
+    assert auc_within(scores, labels, ["a"] * 4) == 0.75
+    assert auc_within(scores, labels, ["a", "b", "c", "d"]) is None
 
 
 @given(SCORES)
@@ -188,7 +198,7 @@ def test_the_same_seed_gives_the_same_bounds() -> None:
 @given(SCORES)
 def test_the_f1_threshold_reaches_the_best_f1_there_is(rows: list[tuple[int, bool, int]]) -> None:
     scores, labels, _ = _columns(rows)
-    assume(labels.any())
+    assume(0 < labels.sum() < len(labels))
     value = choose_threshold(scores, labels, ThresholdRule(rule="f1"))
     best = max(sk.f1_score(labels, scores >= limit) for limit in np.unique(scores))
     assert value is not None
@@ -212,6 +222,8 @@ def test_a_threshold_stands_midway_between_scores() -> None:
     rule = ThresholdRule(rule="f1")
     assert choose_threshold([0.1, 0.3, 0.7, 0.9], [0, 0, 1, 1], rule) == pytest.approx(0.5)
     assert choose_threshold([0.1, 0.2], [0, 0], rule) is None
+    assert choose_threshold([0.4, 0.6], [1, 1], rule) is None  # else 0.2, and every sound film would be called
+    assert choose_threshold([0.4, 0.6], [1, 1], ThresholdRule(rule="recall", recall=0.5)) == pytest.approx(0.5)
     assert choose_threshold([0.1, 0.2], [0, 1], ThresholdRule(rule="fixed", value=0.25)) == 0.25
 
 
@@ -244,3 +256,106 @@ def test_the_validation_score_is_auc_or_the_best_f1() -> None:
     best = max(sk.f1_score(targets, scores[:, 1] >= limit) for limit in scores[:, 1])
     assert validation_score(scores, targets, by="f1", **options) == pytest.approx(best)
     assert validation_score(scores, np.zeros_like(targets), by="auc", **options) is None
+
+
+def _perfect(films: int, copies: int = 1, **options: Any) -> Metrics:
+    targets = np.tile([0, 1], films // 2)
+    scores = np.stack([1 - targets, targets], axis=1).astype(float)
+    groups = np.repeat(np.arange(films), copies)
+    return measure(
+        np.repeat(scores, copies, axis=0),
+        np.repeat(targets, copies),
+        task="binary",
+        classes=["ok", "pore"],
+        positive="pore",
+        groups=groups,
+        resamples=300,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("copies", [1, 6])
+def test_a_set_without_a_mistake_proves_no_score_of_exactly_1(copies: int) -> None:
+    found = _perfect(40, copies)
+    twenty = 0.025 ** (1 / 20)  # Clopper and Pearson, 20 of 20
+    for name in ("recall", "precision", "f1"):
+        assert found.overall[name].value == found.overall[name].high == 1
+        assert found.overall[name].low == pytest.approx(twenty)
+    assert found.overall["accuracy"].low == pytest.approx(0.025 ** (1 / 40))
+    assert found.overall["balanced_accuracy"].low == pytest.approx(1 - (1 - twenty) / 2)
+    for name in ("roc_auc", "pr_auc"):
+        low = found.overall[name].low
+        assert found.overall[name].value == 1
+        assert low is not None
+        assert 0.94 < low < 0.98
+
+
+@pytest.mark.parametrize(("films", "others"), [(5, 5), (20, 20), (10, 60)])
+def test_the_bound_of_a_perfect_ranking_is_the_area_at_which_one_set_in_forty_is_perfect(
+    films: int, others: int
+) -> None:
+    roc, pr = surest_areas(films, others)
+    rng = np.random.default_rng(0)
+    apart = np.sqrt(2) * NormalDist().inv_cdf(roc)
+    least, most = rng.normal(apart, 1, (20_000, films)).min(1), rng.normal(0, 1, (20_000, others)).max(1)
+    assert np.mean(least > most) == pytest.approx(0.025, abs=0.004)
+    many = 200_000
+    share = films / (films + others)
+    labels = rng.random(many) < share
+    scores = rng.normal(apart * labels, 1)
+    assert roc_auc(scores, labels) == pytest.approx(roc, abs=0.004)
+    assert pr_auc(scores, labels) == pytest.approx(pr, abs=0.006)
+
+
+def test_one_mistake_more_never_raises_a_lower_bound() -> None:
+    films = 24
+    lows: dict[str, list[float]] = {"recall": [], "accuracy": [], "f1": [], "roc_auc": []}
+    for missed in range(6):
+        targets = np.tile([0, 1], films)
+        scores = 0.2 + 0.6 * targets + np.arange(len(targets)) / 1000
+        scores[np.flatnonzero(targets)[:missed]] = 0.1
+        found = measure(
+            np.stack([1 - scores, scores], 1), targets, task="binary", classes=["ok", "pore"], positive="pore"
+        )
+        for name, values in lows.items():
+            values.append(found.overall[name].low or 0.0)
+    for values in lows.values():
+        assert values == sorted(values, reverse=True)
+
+
+def test_a_set_without_a_hit_proves_no_score_of_exactly_0() -> None:
+    targets = np.tile([0, 1], 10)
+    scores = np.stack([targets, 1 - targets], axis=1).astype(float)
+    found = measure(scores, targets, task="binary", classes=["ok", "pore"], positive="pore", resamples=300)
+    assert (found.overall["recall"].value, found.overall["recall"].low) == (0, 0)
+    assert found.overall["recall"].high == pytest.approx(1 - 0.025 ** (1 / 10))
+    assert found.overall["roc_auc"].value == 0
+    assert found.overall["roc_auc"].high == pytest.approx(1 - surest_areas(10, 10)[0])
+
+
+def test_more_films_without_a_mistake_prove_more() -> None:
+    few, many = _perfect(20).overall["recall"].low, _perfect(200).overall["recall"].low
+    assert few is not None
+    assert many is not None
+    assert few < many < 1
+
+
+def test_a_class_that_stands_on_one_film_alone_gets_no_interval() -> None:
+    targets = np.r_[np.zeros(20, int), np.ones(8, int)]
+    scores = np.where(np.arange(28) % 4 == 0, 0.3, 0.7)
+    scores = np.where(targets == 1, scores, 0.2 + 0.4 * (np.arange(28) % 3 == 0))
+    groups = np.r_[np.arange(20), np.full(8, 99)]
+    found = measure(
+        np.stack([1 - scores, scores], 1),
+        targets,
+        task="binary",
+        classes=["ok", "pore"],
+        positive="pore",
+        groups=groups,
+    )
+    pore = found.per_class["pore"]
+    assert pore.recall.value == 0.75
+    assert pore.recall.low is pore.roc_auc.low is pore.pr_auc.low is None
+    assert found.overall["balanced_accuracy"].low is None
+    assert found.per_class["ok"].recall.low is not None
+    assert found.overall["accuracy"].low is not None

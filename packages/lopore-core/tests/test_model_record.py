@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_an_edited_preprocessing_is_noticed(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b", "C:\\x", "", "a//b", "..\\x"])
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b", "C:\\x", "", "a//b", "..\\x", "a\0b", "a\nb"])
 def test_a_file_name_cannot_leave_the_folder(path: str) -> None:
     with pytest.raises(ValueError, match="leaves the model folder"):
         ModelFile(path=path, sha256="0" * 64)
@@ -62,6 +63,38 @@ def test_a_broken_record_is_listed_with_its_reason_and_hides_no_other(tmp_path: 
     assert isinstance(sound, ModelFolder)
 
 
+def test_of_a_record_without_end_only_the_beginning_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "weld" / "1", "")
+    with (folder / "lopore.json").open("r+b") as stream:
+        stream.truncate(1 << 40)  # a sparse file
+    with pytest.raises(ModelError, match="at most 4194304 bytes are read"):
+        ModelFolder.read(folder)
+
+
+def test_a_pipe_or_a_locked_file_in_place_of_a_record_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "lopore.json")
+    with pytest.raises(ModelError, match=r"lopore\.json is no regular file; copy the model folder again"):
+        ModelFolder.read(tmp_path / "pipe")
+
+
+def test_two_exports_at_once_both_enter_the_record(tmp_path: Path) -> None:
+    folder = write(tmp_path / "weld" / "1", record().to_json())
+    first, second = ModelFolder.read(folder), ModelFolder.read(folder)
+    first.with_files([ModelFile(path="model.onnx", sha256="0" * 64, format="onnx")])
+    second.with_files([ModelFile(path="model.h5", sha256="1" * 64, format="h5")])
+    assert ModelFolder.read(folder).record.formats == ("onnx", "h5")
+
+
+def test_an_export_never_enters_the_record_of_another_model(tmp_path: Path) -> None:
+    """A lone ONNX file may lie in the folder of another model."""
+    folder = write(tmp_path / "weld" / "1", record().to_json())
+    lone = ModelFolder(folder, record(version="7"))
+    with pytest.raises(ModelError, match="holds weld/1, not weld/7; copy the file into a folder of its own"):
+        lone.with_files([ModelFile(path="model.int8.onnx", sha256="0" * 64, format="onnx-int8")])
+    assert ModelFolder.read(folder).record == record()
+
+
 def test_a_model_is_found_by_name_and_the_newest_version_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOPORE_MODELS", str(tmp_path / "shelf"))
@@ -71,6 +104,29 @@ def test_a_model_is_found_by_name_and_the_newest_version_wins(tmp_path: Path, mo
     assert locate_model("weld/1").title == "weld/1"
     with pytest.raises(ModelError, match="no model 'wield'; found weld/2, weld/1"):
         locate_model("wield")
+
+
+def test_nothing_that_a_record_says_reaches_a_terminal_raw() -> None:
+    told = record(licence="CC0\n\x1b]0;title\x07", created="\x1b[31m2026", versions={"torch\x1b": "2\r"})
+    assert (told.licence, told.created, told.versions) == ("CC0 ?]0;title?", "?[31m2026", {"torch?": "2"})
+    for name in ("", "\x1b[31mpore", "pore\nsound", "\u202epore", "p" * 3000):
+        with pytest.raises(ValueError, match="is empty, too long or holds control characters"):
+            record(classes=("no_defect", name))
+
+
+def test_a_folder_of_films_does_not_hide_the_model_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOPORE_MODELS", raising=False)
+    (tmp_path / "weld").mkdir()
+    with pytest.raises(ModelError, match=r"weld holds no lopore\.json"):
+        locate_model("weld")
+    write(tmp_path / "models" / "final" / "weld" / "1", record().to_json())
+    assert locate_model("weld").title == "weld/1"
+
+
+def test_a_name_longer_than_a_path_is_no_model() -> None:
+    with pytest.raises(ModelError, match=r"no model 'w{80}\.\.\.'; found"):
+        locate_model("w" * 5000)
 
 
 def test_a_missing_format_says_how_to_get_it(tmp_path: Path) -> None:

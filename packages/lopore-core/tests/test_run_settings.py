@@ -205,10 +205,10 @@ def test_two_folds_select_no_epoch_and_the_scores_say_so(softmax: None, welds: P
     each_row(welds, lambda row: row.update(fold=str(int(row["fold"]) % 2)))
     result = run(config(welds), cross_validation=True)
     assert result.metrics is not None
-    assert result.metrics.notes == (NOTHING_TO_SELECT_BY,)
+    assert result.metrics.notes[0] == NOTHING_TO_SELECT_BY
     last = run(config(welds, training__select_by="last"), cross_validation=True)
     assert last.metrics is not None
-    assert last.metrics.notes == ()
+    assert NOTHING_TO_SELECT_BY not in last.metrics.notes
 
 
 def four_folds(welds: Path, *pores_in: int) -> None:

@@ -95,3 +95,25 @@ def test_the_command_prints_the_note_and_the_report_shows_it(
     assert found.exit_code == 0, found.stderr
     assert "note: 6 of 6 images were learned from" in found.stderr
     assert "6 of 6 images were learned from" in Path("report/report.html").read_text()
+
+
+def test_other_films_of_a_weld_that_was_learned_from_are_told_by_their_group_and_numbered_families_are_not(
+    trained: ModelFolder,
+) -> None:
+    own = Manifest.read(Path("films.csv"))
+    learned = next(row.group for row in own.rows if row.split == "train")
+
+    def told(group: str) -> tuple[str, ...]:
+        rows = []
+        for row in own.side("test").rows:
+            copy = Path("other") / Path(row.path).name
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(own.file(row).read_bytes())
+            rows.append(Row(path=copy.as_posix(), labels=row.labels, split="test", group=group))
+        return notes(trained, "test", Manifest(tuple(rows), Path.cwd()).write(Path("other.csv")).location)
+
+    (note,) = told(learned)
+    assert note.startswith("2 of 2 images carry the name of a group that was learned from, such as ")
+    assert learned in note
+    assert told("another weld") == ()
+    assert told("F00001") == ()

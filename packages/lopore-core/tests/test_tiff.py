@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from typing import Any
 
@@ -152,3 +153,24 @@ def test_only_a_scanners_resolution_is_a_pixel_pitch(dots: tuple[int, int], unit
     radiograph = read_radiograph(tiff(GREY16, resolution=dots, resolutionunit=unit))
     assert radiograph.pixel_pitch_mm == (pitch if pitch is None else pytest.approx(pitch))
     assert any("resolution" in note for note in radiograph.notes) == (pitch is not None)
+
+
+class Counted(bytes):
+    """Bytes that know the longest part that was ever taken out of them."""
+
+    longest = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        if isinstance(key, slice):
+            self.longest = max(self.longest, len(part))
+        return part
+
+
+def test_a_tag_that_claims_the_whole_file_costs_no_copy_of_it() -> None:
+    content = bytearray(tiff(GREY8) + bytes(1_000_000))
+    at = content.index(struct.pack("<HH", 296, 3))  # the unit of the resolution, one number as a rule
+    content[at : at + 12] = struct.pack("<HHII", 296, 1, len(content) - 8, 8)
+    counted = Counted(content)
+    describe(counted)
+    assert counted.longest < 1000

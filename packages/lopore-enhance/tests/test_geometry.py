@@ -99,3 +99,14 @@ def test_a_cut_outside_the_picture_is_refused_in_one_line(name: str, values: Any
     assert enhancer.motion is not None
     with pytest.raises(ConfigError):
         enhancer.motion((24, 30), enhancer.params.model_validate(values))
+
+
+@pytest.mark.parametrize("fit", ["keep", "force"])
+def test_a_resize_beyond_the_pixels_of_a_file_is_refused_before_any_memory_is_taken(fit: str) -> None:
+    enhancer = ENHANCERS["resize"]
+    params = enhancer.params.model_validate({"width": 32767, "height": 32767, "fit": fit})
+    with pytest.raises(ConfigError, match="resize gives 32767 x 32767 px; allowed are 200 million pixels"):
+        enhancer.apply(np.zeros((40, 40), np.uint8), params)
+    assert enhancer.motion is not None
+    with pytest.raises(ConfigError, match="allowed are 200 million pixels"):
+        enhancer.motion((40, 40), params)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from made.models import bright_or_dark, publish, record_for
 from onnx import TensorProto, helper
 
-from lopore.errors import LoporeError, ModelError
+from lopore.errors import ConfigError, LoporeError, ModelError
 from lopore.explain import choose_explainer, explain, explainers_for, raw_maps
 from lopore.model import ModelFolder, find_models, open_model
 from lopore.onnxfile import read_plain_onnx, record_in_onnx, write_record
@@ -94,6 +96,13 @@ def test_the_file_opens_alone_by_the_record_inside_it(model_folder: ModelFolder,
     assert open_model(folder).session.predict(picture(255)[None])[0, 1] > 0.99
 
 
+def test_a_file_whose_name_no_record_can_hold_is_one_line(model_folder: ModelFolder, tmp_path: Path) -> None:
+    alone = tmp_path / "weld: 1.onnx"
+    alone.write_bytes((model_folder.path / "model.onnx").read_bytes())
+    with pytest.raises(ModelError, match="name has no colon, backslash or control character; rename it"):
+        ModelFolder.read(alone)
+
+
 def test_writing_the_record_twice_keeps_one_and_leaves_the_network(model_folder: ModelFolder) -> None:
     path = model_folder.path / "model.onnx"
     write_record(path, record_for(licence="CC0"))
@@ -124,6 +133,37 @@ def test_external_data_is_refused_before_the_runtime_sees_it(tmp_path: Path) -> 
         open_model(folder)
 
 
+def _outside(name: str) -> TensorProto:
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../../../etc/passwd")
+    return tensor
+
+
+def test_external_data_of_a_sparse_constant_is_found(tmp_path: Path) -> None:
+    places = helper.make_tensor("places", TensorProto.INT64, [2], [0, 1])
+    node = onnx.NodeProto(op_type="Constant", output=["leak"])
+    node.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR).sparse_tensor.CopyFrom(
+        helper.make_sparse_tensor(_outside("values"), places, [2])
+    )
+    with pytest.raises(ModelError, match="data outside the file"):
+        open_model(publish(tmp_path, bright_or_dark([node])))
+
+
+def test_a_field_number_that_protobuf_would_cut_to_32_bits_hides_nothing(tmp_path: Path) -> None:
+    """EA 80 80 80 10 is field 13 (external data) to the C++ library, and field 2^29 + 13 if taken as it stands."""
+    outside = _outside("leak").SerializeToString().replace(b"\x6a", b"\xea\x80\x80\x80\x10")
+    outside = outside.removesuffix(b"\x70\x01") + b"\xf0\x80\x80\x80\x10\x01"
+    model = bright_or_dark()
+    graph = model.graph.SerializeToString()
+    model.ClearField("graph")
+    graph += b"\x2a" + bytes([len(outside)]) + outside
+    length = len(graph)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString() + b"\x3a" + bytes([length & 127 | 128, length >> 7]) + graph)
+    with pytest.raises(ModelError, match="no whole ONNX file"):
+        read_plain_onnx(path)
+
+
 def _endless_loop() -> onnx.NodeProto:
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["still"]), helper.make_node("Identity", ["x"], ["y"])],
@@ -146,6 +186,7 @@ def _endless_loop() -> onnx.NodeProto:
     [
         (_endless_loop(), "Loop"),
         (helper.make_node("RunShell", ["full"], ["x"], domain="evil.example"), "evil.example::RunShell"),
+        (helper.make_node("EPContext", ["full"], ["x"], domain="com.microsoft"), "holds EPContext"),
     ],
 )
 def test_control_flow_and_foreign_operators_are_refused(tmp_path: Path, node: onnx.NodeProto, named: str) -> None:
@@ -166,9 +207,21 @@ def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("LOPORE_RUN_SECONDS", "0.2")
     session = open_onnx(publish(tmp_path, model), "cpu", 1)
     began = time.monotonic()
-    with pytest.raises(ModelError, match="cannot run"):
+    with pytest.raises(ModelError, match=r"longer than LOPORE_RUN_SECONDS=0\.2 allows; set it higher"):
         session.run(np.zeros((16, SIDE, SIDE, 1), np.uint8), ("total",))
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("said", ["two minutes", "", "0", "-1", "nan", "inf", "1e300"])
+def test_a_limit_of_time_that_is_no_number_is_one_line(
+    model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("LOPORE_RUN_SECONDS", said)
+    if not said:
+        open_model(model_folder)
+        return
+    with pytest.raises(ConfigError, match=r"LOPORE_RUN_SECONDS='.*' is no number of seconds from 0\.001 to 1000000"):
+        open_model(model_folder)
 
 
 def test_a_file_that_does_not_belong_to_its_record_is_refused(tmp_path: Path) -> None:
@@ -206,6 +259,49 @@ def test_a_folder_of_good_and_bad_files_is_predicted_in_order(model_folder: Mode
     assert isinstance(results[3], Failure)
     decisions = [item.decision.text for item in results if isinstance(item, Prediction)]
     assert decisions == ["no_defect", "pore", "no_defect", "no_defect", "pore", "no_defect"]
+
+
+def test_a_failure_of_a_file_with_an_odd_name_can_be_written_as_utf_8(
+    model_folder: ModelFolder, tmp_path: Path
+) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/weld\xff.png"))
+    path.write_bytes(b"no picture")
+    (failure,) = predict_files(open_model(model_folder), [path])
+    assert isinstance(failure, Failure)
+    assert failure.source.encode("utf-8").endswith(b"weld\\udcff.png")
+
+
+def test_a_closed_session_says_so_and_may_be_closed_again(model_folder: ModelFolder) -> None:
+    session = open_model(model_folder).session
+    session.close()
+    session.close()
+    with pytest.raises(ModelError, match="the session was closed; open the model again"):
+        session.predict(picture(0)[None])
+
+
+def test_failures_are_told_as_they_come_and_never_pile_up(model_folder: ModelFolder, tmp_path: Path) -> None:
+    absent = [tmp_path / f"{number}.png" for number in range(500)]
+    batches = [len(batch) for batch in prepared_in_batches(model_folder.record, absent, batch_size=2, workers=2)]
+    assert sum(batches) == 500
+    assert max(batches) <= 8
+
+
+def test_whoever_stops_early_does_not_wait_for_the_whole_queue(
+    model_folder: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "film.png", []
+    path.write_bytes(cv2.imencode(".png", np.zeros((40, 30), np.uint8))[1].tobytes())
+
+    def slow(*given: Any, **options: Any) -> Prepared:
+        read.append(given)
+        time.sleep(0.01)
+        return prepare(*given, **options)
+
+    monkeypatch.setattr("lopore.predict.prepare", slow)
+    batches = prepared_in_batches(model_folder.record, [path] * 100, batch_size=20, workers=1)
+    assert len(next(batches)) == 20
+    batches.close()  # type: ignore[attr-defined]
+    assert len(read) < 40
 
 
 def test_a_long_queue_of_deep_films_keeps_their_facts_but_not_their_pixels(

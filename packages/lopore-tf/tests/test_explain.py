@@ -38,8 +38,10 @@ def test_closed_forms_equal_autograd(name: str, index: int) -> None:
     slopes, features = tape.gradient(score, features).numpy(), features.numpy()
     cam = np.maximum((slopes.mean(axis=(1, 2), keepdims=True) * features).sum(axis=3), 0)
     close(explain.explain_grad_cam(session, pixels, index), cam, 1e-5)
-    share = slopes**2 / (2 * slopes**2 + features.sum(axis=(1, 2), keepdims=True) * slopes**3 + 1e-6)
-    weights = (share * np.maximum(slopes, 0)).sum(axis=(1, 2), keepdims=True)
+    exactly = slopes.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a slope of nought has no share
+        share = exactly**2 / (2 * exactly**2 + features.sum(axis=(1, 2), keepdims=True) * exactly**3)
+    weights = (np.nan_to_num(share) * np.maximum(exactly, 0)).sum(axis=(1, 2), keepdims=True)
     close(
         explain.explain_grad_cam_plus_plus(session, pixels, index),
         np.maximum((weights * features).sum(axis=3), 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lopore.errors import ModelError
 from lopore.export import export_model, gate_pictures
 from lopore.model import ModelFolder, open_model
 from lopore.onnxfile import read_plain_onnx, record_in_onnx
-from lopore_tf import explain
+from lopore_tf import explain, predict, saved_model
 from lopore_tf.export import export_h5
 from lopore_tf.onnx_export import to_onnx
 from lopore_tf.start import keras, tf
@@ -47,6 +48,28 @@ def test_every_format_passes_the_gate_with_answers_that_differ_and_heat_maps(exp
         assert report.cam is not None and report.cam <= 1e-4, format
         assert folder.verify(format).exists()
     assert {file.path for file in folder.record.files} >= {"saved_model/saved_model.pb", "model.onnx"}
+
+
+@pytest.mark.parametrize("format", ["keras", "saved_model"])
+def test_a_session_that_is_closed_while_it_answers_ends_its_answer_or_says_so(
+    exported: Any, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    session: Any = open_model(exported["mobilenetv3"][0], runtime=format, device="cpu", threads=1).session
+    pixels = films(4, seed=8)[0]
+
+    def halves(batch: Any) -> Iterator[Any]:
+        yield batch[:2]
+        session.close()
+        yield batch[2:]
+
+    for module in (predict, saved_model):
+        monkeypatch.setattr(module, "chunks", halves)
+    try:
+        assert session.predict(pixels).shape == (4, 2)
+    except ModelError as error:
+        assert "closed" in str(error)
+    with pytest.raises(ModelError, match="closed"):
+        session.predict(pixels)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -53,6 +53,7 @@ def test_device_schedule_and_determinism_are_those_asked_for(
         request(TINY, 32, device="cpu", deterministic=deterministic, schedule=schedule, epochs=3, steps_per_epoch=5)
     )
     facts = learner.facts()
+    assert not tf.config.experimental.tensor_float_32_execution_enabled(), "fp32 of a GPU is to be that of a CPU"
     assert (facts["device"], facts["devices"]) == ("cpu", 1)
     assert asked_for == [True] * deterministic
     assert (learner.rate.schedule, learner.rate.total, learner.rate.warmup) == (schedule, 15, 2.5)

@@ -194,14 +194,16 @@ def test_each_unet_is_layer_by_layer_that_of_lopore_torch(encoder: str) -> None:
     torch = pytest.importorskip("torch")
     theirs = pytest.importorskip("lopore_torch.backbones").build(asked(f"unet-{encoder}")).eval()
     model = build(asked(f"unet-{encoder}"))
-    random, state = np.random.default_rng(0), {}
+    random, state, drawn = np.random.default_rng(0), {}, state_of(model)
     for name, tensor in theirs.body.state_dict().items():
         if tensor.ndim == 1:  # biases and statistics start at 0 and 1, where they could hide behind each other
             tensor.copy_(torch.from_numpy(random.uniform(0.5, 1.5, tensor.shape)))
         name = name.removeprefix("encoder.model.").replace("segmentation_head.0.", "head.")
         if not name.endswith("num_batches_tracked"):
             state[name] = tensor.numpy()
-    assert state.keys() == state_of(model).keys()
+        if tensor.ndim == 4 and tensor.numel() > 1000:
+            assert drawn[name].std() == pytest.approx(float(tensor.std()), rel=0.15), f"{name} starts otherwise"
+    assert state.keys() == drawn.keys()
     load_state(model, state, source="lopore-torch")
     pixels = random.integers(0, 256, (2, 64, 32, 1)).astype(np.uint8)
     with torch.inference_mode():

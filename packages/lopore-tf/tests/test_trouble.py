@@ -55,3 +55,23 @@ def test_the_trial_of_precisions_leaves_no_trace_in_the_averaged_weights_where_o
     assert {trial.plan.precision for trial in learner.trials} == {"fp32", "fp16"}
     after = weights_of(learner.averaged)
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_one_image_a_batch_where_features_are_one_pixel_is_told_what_to_raise() -> None:
+    learner = TensorFlowLearner(request("resnet18", 32, batch_size=1, deterministic=True))
+    with pytest.raises(RunError, match=r"raise training\.batch_size to 2, or preprocessing\.size"):
+        learner.fit_epoch(0, batches(2, 1, side=32))
+
+
+def test_what_a_device_cannot_do_deterministically_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = TensorFlowLearner(request(TINY, 32))
+
+    def undecided(*_: Any) -> None:
+        raise tf.errors.UnimplementedError(
+            None, None, "A deterministic GPU implementation of DepthwiseConvBackpropFilter\nis not currently available."
+        )
+
+    monkeypatch.setattr(learner.step_graphs, "_compiled", lambda *_: undecided)
+    with pytest.raises(RunError, match=r"DepthwiseConvBackpropFilter .* set training\.deterministic: false") as caught:
+        learner.fit_epoch(0, batches(4, 4, side=32))
+    assert "\n" not in str(caught.value)

@@ -10,7 +10,7 @@ from made.learning import request
 from torch_models import LEARNED, published, trained
 
 from lopore.config import Optimizer
-from lopore_torch import explain, gradients
+from lopore_torch import cam, explain, gradients
 from lopore_torch.learner import TorchLearner
 from lopore_torch.network import class_logits
 from lopore_torch.predict import TorchSession, open_pth
@@ -41,11 +41,27 @@ def test_closed_forms_equal_autograd(backbone: str, index: int) -> None:
     cam = (slopes.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1).relu().numpy()
     got = explain.explain_grad_cam(session, pixels, index)
     np.testing.assert_allclose(got, cam, atol=1e-5 * max(1e-6, float(cam.max())))
-    share = slopes**2 / (2 * slopes**2 + features.sum(dim=(2, 3), keepdim=True) * slopes**3 + 1e-6)
-    weights = (share * slopes.relu()).sum(dim=(2, 3), keepdim=True)
+    exactly = slopes.double()
+    share = exactly**2 / (2 * exactly**2 + features.sum(dim=(2, 3), keepdim=True) * exactly**3)
+    weights = (share.nan_to_num() * exactly.relu()).sum(dim=(2, 3), keepdim=True)
     plus = (weights * features).sum(dim=1).relu().numpy()
     got = explain.explain_grad_cam_plus_plus(session, pixels, index)
     np.testing.assert_allclose(got, plus, atol=1e-4 * max(1e-6, float(plus.max())))
+
+
+def test_grad_cam_plus_plus_keeps_its_scale_when_the_same_features_cover_more_places() -> None:
+    features = torch.rand(2, 5, 4, 3, generator=torch.Generator().manual_seed(0))
+    slopes = torch.linspace(-1e-2, 1e-2, 10).reshape(2, 5)
+    small, large = (cam.grad_cam_plus_plus(x, slopes) for x in (features, features.repeat(1, 1, 8, 8)))
+    torch.testing.assert_close(large, small.repeat(1, 1, 8, 8), rtol=1e-4, atol=0)
+
+
+def test_features_below_nought_never_blow_a_map_up() -> None:
+    features = torch.full((1, 1, 2, 2), -1.0)
+    features[..., 0, 0] = 0.5
+    for slope in (1.0, 3.2, 10.0):  # the paper's alpha has its pole at 3.2 here
+        found = cam.grad_cam_plus_plus(features, torch.tensor([[slope]]))
+        assert 0 < float(found.max()) < 0.51 * slope
 
 
 def test_integrated_gradients_add_up_to_the_change_of_the_logit() -> None:

@@ -97,6 +97,33 @@ def test_the_pt_program_answers_as_the_network_for_any_batch_size(program_folder
         session.predict(pixels)
 
 
+@pytest.mark.parametrize("format", ["pth", "pt"])
+def test_other_pixels_than_the_network_takes_are_refused_in_one_line(program_folder: ModelFolder, format: str) -> None:
+    session: Any = open_pth(trained(**LEARNED)[1], "cpu", 1)
+    if format == "pt":
+        session = program.open_pt(program_folder, "cpu", 1)
+    right = films(2, seed=8)[0]
+    for pixels in (right.astype(np.uint16) * 257, right[:, ::2], right.repeat(3, axis=3), right[0], right / 255):
+        with pytest.raises(ModelError, match=r"takes pixels uint8 \(N, 64, 64, 1\)") as caught:
+            session.predict(pixels)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_program_that_is_closed_while_it_answers_ends_its_answer(
+    program_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, pixels = program.open_pt(program_folder, "cpu", 1), films(5, seed=8)[0]
+    monkeypatch.setattr(program, "CHUNK", 3)
+    expected, to_tensor = session.predict(pixels), program.to_tensor
+
+    def closing(*given: Any) -> torch.Tensor:
+        session.close()
+        return to_tensor(*given)
+
+    monkeypatch.setattr(program, "to_tensor", closing)
+    np.testing.assert_array_equal(session.predict(pixels), expected)
+
+
 def altered(folder: ModelFolder, target: Path, change: Any) -> Path:
     """A copy of the program whose graph went through ``change``; an added member where that returns a name."""
     with zipfile.ZipFile(folder.path / "model.pt") as old, zipfile.ZipFile(target, "w") as new:

@@ -99,7 +99,9 @@ def test_processes_that_would_share_a_gpu_are_refused_in_one_line(
         choose_device(device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     assert choose_device("auto") == torch.device("cuda", local)
+    assert not torch.backends.cudnn.allow_tf32, "fp32 of a GPU is to be that of a CPU"
 
 
 def test_dropout_is_refused_for_a_u_net_which_has_none() -> None:

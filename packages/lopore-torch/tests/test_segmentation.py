@@ -18,8 +18,11 @@ from lopore.model import open_model
 from lopore.predict import prepare
 from lopore.radiograph import write_radiograph
 from lopore.segment import detect
+from lopore_torch.backbones import build, encoder_of
 from lopore_torch.export import export_onnx
+from lopore_torch.freezing import _stages
 from lopore_torch.learner import TorchLearner
+from lopore_torch.plugin import ENCODERS
 from lopore_torch.predict import open_pth
 
 
@@ -82,3 +85,11 @@ def test_detections_of_a_unet_lie_where_the_disc_is(unet: tuple[Any, Any], tmp_p
 def test_a_size_that_no_unet_takes_is_refused_with_advice() -> None:
     with pytest.raises(ConfigError, match="multiples of 32"):
         TorchLearner(request("unet-resnet18", network_size=(50, 64), network_segmentation=True))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_the_stages_of_a_unet_are_those_of_its_encoder_as_a_classifier(encoder: str) -> None:
+    inside = encoder_of(build(request(f"unet-{encoder}", network_segmentation=True).network))
+    names = {name for name, _ in inside.named_parameters()}
+    whole = [names.intersection(stage) for stage in _stages(encoder_of(build(request(encoder).network)), head=True)]
+    assert [set(stage) for stage in _stages(inside, head=False)] == [stage for stage in whole if stage]

@@ -32,6 +32,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, what:
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory"),
     ],
 )
@@ -46,6 +49,18 @@ def test_too_little_memory_for_a_batch_is_told_with_the_settings_that_help(
     monkeypatch.setattr(learner.network, "forward", full)
     with pytest.raises(RunError, match=r"batches of 4 images; lower training\.batch_size .*training\.accumulate"):
         learner.fit_epoch(0, batches(4, 4, side=32))
+
+
+def test_what_a_device_cannot_do_deterministically_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = TorchLearner(request(TINY, 32))
+
+    def undecided(*_: Any) -> None:
+        torch.zeros(4).put_(torch.tensor([0]), torch.ones(1))
+
+    monkeypatch.setattr(learner.network, "forward", undecided)
+    with pytest.raises(RunError, match=r"^put_ has no .* set training\.deterministic: false") as caught:
+        learner.fit_epoch(0, batches(4, 4, side=32))
+    assert "\n" not in str(caught.value)
 
 
 def test_one_image_a_batch_where_features_are_one_pixel_is_told_what_to_raise() -> None:

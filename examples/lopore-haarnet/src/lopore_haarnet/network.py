@@ -30,7 +30,9 @@ def build(request: NetworkRequest) -> Classifier:
     if request.segmentation:
         raise ConfigError(f"{request.backbone} classifies pictures; choose a U-Net such as unet-resnet18 instead")
     if min(request.size) < SMALLEST:
-        raise ConfigError(f"{request.backbone} takes sides of {SMALLEST} px or more, not {request.size}")
+        raise ConfigError(
+            f"{request.backbone} takes sides of {SMALLEST} px or more, not {request.size}; set preprocessing.size"
+        )
     body = HaarNet(SIZES[request.backbone], request.channels, request.outputs, request.dropout)
     network = Classifier(body, request.channels)
     mean, std = request.mean or MEAN, request.std or STD

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -18,9 +17,8 @@ from lopore import ModelFolder
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
 from lopore.onnxfile import read_plain_onnx
-from lopore.predict import available_cores
+from lopore.predict import available_cores, run_seconds
 
-RUN_SECONDS = 120.0
 AHEAD = 2
 """Pictures that wait for each stream, so that none idles while Python reads an answer."""
 SINGLE, SHORT = "f32", "bf16"
@@ -39,7 +37,7 @@ class OpenVinoSession:
         self._path = folder.file_for("onnx")
         self._source: bytes | None = read_plain_onnx(self._path)
         self.threads, self.precision = threads, precision
-        self._seconds = float(os.environ.get("LOPORE_RUN_SECONDS", RUN_SECONDS))
+        self._seconds = run_seconds()
         self._busy = threading.Lock()  # a request serves one caller at a time; the app's visitors share a session
         self._compiled: dict[tuple[tuple[str, ...], int], list[Any]] = {}
         self.shape, self.dtype, self.outputs = self._ends(folder)
@@ -89,7 +87,7 @@ class OpenVinoSession:
             return ov.Core().read_model(self._source)
         except RuntimeError as error:
             text = " ".join(str(error).split())[:300]
-            raise ModelError(f"{self._path} cannot be opened by OpenVINO: {text}") from None
+            raise ModelError(f"{self._path} cannot be opened by OpenVINO: {text}; export it again") from None
 
     def _compile(self, network: ov.Model, outputs: tuple[str, ...], streams: int) -> ov.CompiledModel:
         found = {name: result for result in network.get_results() for name in _names(result)}
@@ -108,7 +106,9 @@ class OpenVinoSession:
             return ov.Core().compile_model(smaller, "CPU", hints)
         except RuntimeError as error:
             text = " ".join(str(error).split())[:300]
-            raise ModelError(f"{self._path} cannot be compiled by OpenVINO: {text}") from None
+            raise ModelError(
+                f"{self._path} cannot be compiled by OpenVINO: {text}; use --runtime onnxruntime"
+            ) from None
 
     def _ends(self, folder: ModelFolder) -> tuple[tuple[int, ...], np.dtype[Any], tuple[str, ...]]:
         """Shape and depth of a picture and the names of outputs; ModelError where they are not the record's."""

@@ -26,6 +26,7 @@ def flags(port: int, address: str, *, browser: bool) -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
+        "runner.magicEnabled": "false",  # it draws bare strings of a page, such as a docstring
         **theme.options(),
     }
     return [f"--{name}={value}" for name, value in options.items()]

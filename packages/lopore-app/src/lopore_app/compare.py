@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +10,23 @@ import numpy as np
 from lopore.contracts import Pixels
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.explain import HeatMap, choose_explainer, explain
+from lopore.explain import HeatMap, choose_explainer
 from lopore.model import OpenModel
-from lopore.predict import Prediction, describe_prediction, prepare, score_pictures
+from lopore.predict import Prediction
+from lopore_app.memory import Memory
+from lopore_app.outlines import Outline
+from lopore_app.session import Desk, Upload, explained_class
 
 HOT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Said:
-    """What one model says of a film. heat: evidence for ``shown_class``; None with a ``reason`` where nothing fits."""
+    """What one model says of a film.
+
+    original: every pixel, of one size whatever size the model reads. heat: evidence for ``shown_class``, on the film;
+    None with a ``reason`` where nothing fits. lines: around what a segmentation model found; None for other models.
+    """
 
     prediction: Prediction
     original: Pixels
@@ -28,27 +34,29 @@ class Said:
     shown_class: str
     milliseconds: float
     reason: str = ""
+    lines: tuple[Outline, ...] | None = None
 
 
-def ask(model: OpenModel, name: str, content: bytes, chain: Chain, *, class_name: str | None = None) -> Said:
+def ask(
+    model: OpenModel, name: str, content: bytes, *, class_name: str | None = None, memory: Memory | None = None
+) -> Said:
     """One model's answer to a film, with the heat map of ``class_name`` where it knows that class, else of its call.
 
-    Raises LoporeError where the film cannot be read or the model cannot take it.
+    It answers as on the page Inspect, without enhancement, by its own threshold. memory: the session's, so that
+    nothing is worked out twice. Raises LoporeError where the film cannot be read or the model cannot take it.
     """
-    began = time.perf_counter()
-    prepared = prepare(model.record, content, chain=chain, name=name)
-    row = score_pictures(model, [prepared.pixels])[0]
-    spent = (time.perf_counter() - began) * 1000
-    prediction = describe_prediction(model, prepared.radiograph, row, chain)
-    labels = prediction.decision.labels
-    called = labels[0] if labels else max(prediction.scores, key=lambda one: prediction.scores[one])
-    shown = class_name if class_name in model.record.classes and class_name is not None else called
-    plain = prepare(model.record, content, name=name).radiograph.pixels
+    desk = Desk(memory or Memory(), model)
+    film = desk.film(Upload.of(name, content))
+    answer = desk.answer(film, Chain())
+    shown = class_name if class_name in model.record.classes and class_name else explained_class(answer.prediction)
+    heat, reason = None, ""
     try:
-        heat = explain(model, prepared, class_name=shown, explainer=choose_explainer(model))
+        heat = desk.heat(film, Chain(), choose_explainer(model).name, shown)
     except LoporeError as error:
-        return Said(prediction, plain, None, shown, spent, str(error))
-    return Said(prediction, plain, heat, shown, spent)
+        reason = str(error)
+    lines = answer.regions.lines if answer.regions is not None else None
+    spent = sum(answer.milliseconds.values())
+    return Said(answer.prediction, film.full.pixels, heat, shown, spent, reason, lines)
 
 
 def score_table(first: Prediction, second: Prediction) -> list[tuple[str, float | None, float | None]]:

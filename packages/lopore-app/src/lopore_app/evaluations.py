@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from lopore.curves import precision_recall_points, roc_points
 from lopore.errors import DataError
 from lopore.metrics import Metrics
 from lopore.model import ModelFolder
-from lopore.report import precision_recall_points, roc_points
 from lopore.spurious import SpuriousReport
 
 MOST_REPORTS = 100

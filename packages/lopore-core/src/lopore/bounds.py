@@ -24,15 +24,31 @@ def ratio(top: Any, bottom: Any) -> Floats:
     return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0), np.float64)
 
 
-def with_bounds(value: float, draws: Floats | None) -> Interval:
-    """A value with the 2.5 and 97.5 percentiles of its draws; no bounds where half of the draws are NaN."""
+def with_bounds(
+    value: float, draws: Floats | None, *, groups: int | None = None, surest: float | None = None
+) -> Interval:
+    """A value with the 2.5 and 97.5 percentiles of its draws; no bounds where half of the draws are NaN.
+
+    groups: how many groups the value rests on (recall: those with the class); no bounds under two, whose resampling
+    shows no spread. surest: the lower bound that as many groups without any mistake would prove, such as
+    ``surest_share``, of a score from 0 to 1. No set proves more, so the lower bound is at most that and the upper
+    one at least its mirror: every resample of a set without a mistake is without one too, and 20 of 20 found would
+    read 1.000 to 1.000 instead of 0.832 to 1.000.
+    """
     if not np.isfinite(value):
         return Interval(value=None)
     good = draws[np.isfinite(draws)] if draws is not None else np.zeros(0)
-    if draws is None or len(good) <= len(draws) / 2:
+    if draws is None or len(good) <= len(draws) / 2 or (groups is not None and groups < 2):
         return Interval(value=float(value))
     low, high = np.quantile(good, [0.025, 0.975])
+    if surest is not None:
+        low, high = min(low, surest), max(high, 1 - surest)
     return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def surest_share(groups: int) -> float:
+    """Lower 95 % bound of a share where all of so many groups are in it (Clopper and Pearson, Biometrika 26, 1934)."""
+    return float(0.025 ** (1 / groups)) if groups else 0.0
 
 
 def group_weights(ids: NDArray[Any], resamples: int, seed: int) -> Iterator[Floats]:
@@ -59,7 +75,7 @@ def ratio_with_bounds(
 ) -> Interval:
     """The sum of (N,) ``top`` over the sum of (N,) ``bottom``, such as a Dice of all pixels; groups as above.
 
-    The value is None where the sum of ``bottom`` is 0.
+    The value is None where the sum of ``bottom`` is 0; no bounds where ``bottom`` is above 0 in one group alone.
     """
     above, below, ids = np.asarray(top, np.float64), np.asarray(bottom, np.float64), np.asarray(groups, np.int64)
     if not len(above):
@@ -68,4 +84,4 @@ def ratio_with_bounds(
     if not resamples or int(ids.max()) == 0:
         return with_bounds(value, None)
     draws = [ratio(weights @ above, weights @ below) for weights in group_weights(ids, resamples, seed)]
-    return with_bounds(value, np.concatenate(draws))
+    return with_bounds(value, np.concatenate(draws), groups=len(np.unique(ids[below > 0])))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from yaml.composer import ComposerError
 
 from .augment import Augmentation
 from .contracts import Precision, Task
@@ -22,6 +23,12 @@ MAX_YAML_BYTES = 1 << 20
 MAX_YAML_NODES = 50_000
 # How pydantic names the branch of a union within the location of an error.
 _UNION_TAG = re.compile(r"[a-z-]+\[.*\]$|[A-Z]\w*$")
+# What a pattern allows, in words, by the key that has it.
+_IN_WORDS = {
+    "name": "1 to 64 letters a to z, digits, '.', '_' and '-' are allowed, no sign first",
+    "device": "choose auto, cpu, mps, cuda, cuda:1, all, or several such as cuda:0,cuda:1",
+    "pretrained_sha256": "a SHA-256 is 64 digits and letters a to f",
+}
 _MAPPING = re.compile(r"a valid dictionary( or instance of \w+)?")
 
 
@@ -173,14 +180,63 @@ def load_yaml(path: Path) -> Any:
         size = path.stat().st_size
         if size > MAX_YAML_BYTES:
             raise ConfigError(f"{path} has {size} bytes; a config has at most {MAX_YAML_BYTES}")
-        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); name an existing YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
-    if _count_values(data, MAX_YAML_NODES) >= MAX_YAML_NODES:
-        raise ConfigError(f"{path} holds more than {MAX_YAML_NODES} values, aliases counted in full; shorten it")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}; save it as UTF-8") from None
+    return parse_yaml(text, source=str(path))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, which builds no objects, and stops where merge keys (``<<``) double their pairs."""
+
+    merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        self.merged += len(node.value)
+        if self.merged > MAX_YAML_NODES:
+            raise _TooManyValuesError
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """YAML forbids a key that stands twice in one mapping; PyYAML would keep the last without a word."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise ComposerError(None, None, f"key '{plain(key.value, 60)}' stands twice; keep one", key.start_mark)
+            seen.update([key.value] if isinstance(key, yaml.ScalarNode) else [])
+        return node
+
+
+class _TooManyValuesError(Exception):
+    pass
+
+
+def parse_yaml(text: str, *, source: str) -> Any:
+    """Plain data from YAML; ConfigError in one line that names ``source`` for no YAML and over 50 000 values."""
+    try:
+        data = yaml.load(text, _PlainLoader)
+        if _count_values(data, MAX_YAML_NODES) >= MAX_YAML_NODES:
+            raise _TooManyValuesError
+    except _TooManyValuesError:
+        raise ConfigError(
+            f"{source} holds more than {MAX_YAML_NODES} values, aliases counted in full; shorten it"
+        ) from None
+    except Exception as error:  # a scalar that only looks like a date or number raises what its constructor raises
+        raise ConfigError(f"{source} is not valid YAML: {_why_no_yaml(error)}") from None
     return data
+
+
+def _why_no_yaml(error: Exception) -> str:
+    """One line from PyYAML's several; a tab, which a text editor shows as spaces, is called by its name."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None and "'\\t'" in str(error):
+        return f"line {mark.line + 1} has a tab where YAML wants spaces; put spaces in its place"
+    if mark is not None and getattr(error, "context", None) is None and getattr(error, "problem", None):
+        return f"line {mark.line + 1}: {error.problem}"  # type: ignore[attr-defined]
+    return " ".join(str(error).split()).replace(' in "<unicode string>", line', " in line")[:300]
 
 
 def _count_values(data: Any, limit: int) -> int:
@@ -190,7 +246,7 @@ def _count_values(data: Any, limit: int) -> int:
         count += 1
         if isinstance(item, dict):
             stack.extend(item.values())
-        elif isinstance(item, list):
+        elif isinstance(item, list | tuple):
             stack.extend(item)
     return count
 
@@ -202,7 +258,8 @@ def load_experiment(path: Path, overrides: dict[str, Any] | None = None) -> Expe
     """
     data = load_yaml(path)
     if not isinstance(data, dict):
-        raise ConfigError(f"{path} holds {type(data).__name__}; a config is a mapping that starts with 'name:'")
+        what = "is empty" if data is None else "holds a list" if isinstance(data, list) else "holds no keys"
+        raise ConfigError(f"{path} {what}; a config is a mapping that starts with 'name:'")
     for dotted, value in (overrides or {}).items():
         _override(data, dotted, value)
     return parse_experiment(data, source=str(path))
@@ -263,6 +320,8 @@ def _explain_one(item: Any, path: tuple[str, ...], model: type[BaseModel]) -> st
         got = ""
     message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     message = _MAPPING.sub("a mapping", message)
+    if item["type"] == "string_pattern_mismatch":
+        message = _IN_WORDS.get(path[-1], message)
     return f"{where}: {message}{got}" if where else f"{message}{got}"
 
 

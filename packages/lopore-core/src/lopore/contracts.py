@@ -362,7 +362,8 @@ class Explainer:
     name: such as ``grad-cam``. formats: the formats whose sessions it can read, ("*",) for any session.
     needs: "gradients", "features" or "nothing" (then it works on any session).
     fits: says whether this very session can be explained (an ONNX file without feature outputs cannot).
-    scores: the map's scale, for the colour bar.
+    scale: what the map's values are, for the colour bar, such as "logit"; "probability" is drawn from 0 to 1.
+    source: where the method is published.
     """
 
     name: str

@@ -56,9 +56,7 @@ def convert_model(
         names = list(_asked(taker, "take", planned, weights, workshop))
         candidate = ModelFolder(workshop, planned.model_copy(update={"files": _listed(workshop, taker, names)}))
         notes = dict(planned.architecture["converted_from"])
-        report = compare(
-            folder, native, candidate, taker.native_format, pictures, tolerance=TOLERANCE, notes=notes
-        )  # fmt: skip
+        report = compare(folder, native, candidate, taker.native_format, pictures, tolerance=TOLERANCE, notes=notes)
         verdict = report.verdict(quantised=False)
         if verdict:
             raise ParityError(f"{folder.title} as {to} model: {verdict}; nothing was published")
@@ -105,9 +103,7 @@ def _target(folder: ModelFolder, name: str, version: str) -> Path:
     return target
 
 
-def _planned(
-    folder: ModelFolder, taker: Trainer, weights: NamedWeights, target: Path, native: str
-) -> ModelRecord:  # fmt: skip
+def _planned(folder: ModelFolder, taker: Trainer, weights: NamedWeights, target: Path, native: str) -> ModelRecord:
     """The twin's record but for its files; the normalisation stands in it exactly."""
     record, to = folder.record, taker.framework
     backbone = str(record.architecture.get("backbone", record.backbone)).removeprefix(f"{record.framework}/")

@@ -169,7 +169,7 @@ def _parse_step(item: Any, number: int, for_model: bool) -> ChainStep:
 
 
 def _parse_text(text: str) -> dict[str, Any]:
-    import yaml
+    from .config import parse_yaml
 
     name, bracket, rest = text.partition("(")
     if not bracket:
@@ -181,5 +181,5 @@ def _parse_text(text: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"'{part[:40]}' in step {name} is no key=value; write clahe(clip_limit=3,tiles=8)")
-        values[key.strip()] = yaml.safe_load(value)
+        values[key.strip()] = parse_yaml(value, source=f"{key.strip()[:40]} of step {name.strip()[:40]}")
     return {"name": name.strip(), **values}

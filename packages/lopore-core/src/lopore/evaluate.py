@@ -96,35 +96,50 @@ def evaluate(
     """
     if rule is not None:
         check_maps(model)
-    side = manifest if split == "all" else manifest.side(split)
-    if not side.rows:
-        raise DataError(
-            f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all"
-        )
+    side, unlabelled = _labelled_side(manifest, split)
     targets = _targets_for(side, model.record)
-    answers: dict[int, list[float]] = {}
-    failures: list[Failure] = []
     paths = [side.file(row) for row in side.rows]
     masked = any(row.mask for row in side.rows) and isinstance(model.session, MapSession)
     masked = masked and model.record.task == "segmentation"
     steps = len(paths) * (2 if masked else 1)
-    for index, result in enumerate(predict_files(model, paths)):
-        if isinstance(result, Prediction):
-            answers[index] = list(result.scores.values())
-        else:
-            failures.append(result)
-        if progress is not None:
-            progress(index + 1, steps)
+    answers, failures = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
-    met = seen_before(model.folder, side)
-    found = _scored(side, targets, answers, model.record, split, tuple(failures), met)
+    told = (*_notes(model.record, side, failures, unlabelled), *seen_before(model.folder, side))
+    found = _scored(side, targets, answers, model.record, split, failures, told)
     if not masked:
         return found
     pixels = evaluate_pixels(
         model, found.manifest, rule, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
     )
     return replace(found, metrics=found.metrics.model_copy(update={"pixels": pixels}))
+
+
+def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
+    """The rows of a side that carry a label, and how many carry none: what nobody judged is no sound picture."""
+    side = manifest if split == "all" else manifest.side(split)
+    labelled = side.select([index for index, row in enumerate(side.rows) if row.labels])
+    if labelled.rows:
+        return labelled, len(side) - len(labelled)
+    if side.rows:
+        raise DataError(f"none of the {len(side)} images in '{split}' carries a label, so nothing can be scored")
+    raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
+
+
+def _answered(
+    model: OpenModel, paths: Sequence[Path], progress: Progress | None
+) -> tuple[dict[int, list[float]], tuple[Failure, ...]]:
+    """Scores by place in ``paths``, and the files that gave none."""
+    answers: dict[int, list[float]] = {}
+    failures: list[Failure] = []
+    for index, result in enumerate(predict_files(model, paths)):
+        if isinstance(result, Prediction):
+            answers[index] = list(result.scores.values())
+        else:
+            failures.append(result)
+        if progress is not None:
+            progress(index + 1, len(paths))
+    return answers, tuple(failures)
 
 
 def evaluate_pixels(
@@ -227,7 +242,7 @@ def _scored(
     record: ModelRecord,
     split: str,
     failures: tuple[Failure, ...],
-    met: tuple[str, ...],
+    notes: tuple[str, ...],
 ) -> Evaluation:
     kept = sorted(answers)
     scores = np.array([answers[index] for index in kept], np.float32)
@@ -243,20 +258,37 @@ def _scored(
         groups=manifest.group_ids(),
         split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
         seed=record.seed,
-        notes=(*_notes(record, failures), *met),
+        notes=notes,
     )
     chosen = Targets(targets.task, targets.classes, targets.positive, labels)
     return Evaluation(manifest, chosen, scores, metrics, failures)
 
 
-def _notes(record: ModelRecord, failures: tuple[Failure, ...]) -> tuple[str, ...]:
+def _notes(record: ModelRecord, side: Manifest, failures: Sequence[Failure], unlabelled: int) -> tuple[str, ...]:
     notes = []
     if not record.leaks.clean:
         notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
     if failures:
         many = "1 file" if len(failures) == 1 else f"{len(failures)} files"
         notes.append(f"{many} could not be read and count in none of the scores.")
-    return tuple(notes)
+    if unlabelled:
+        notes.append(f"{unlabelled} images carry no label and count in none of the scores.")
+    return (*notes, *_never_learned(record, side))
+
+
+def _never_learned(record: ModelRecord, side: Manifest) -> tuple[str, ...]:
+    """A line where a binary model, trained on its positive class against one other, meets defects of a third."""
+    if record.task != "binary" or len(record.classes) != 2:
+        return ()
+    other = next((name for name in record.classes if name != (record.positive or record.classes[-1])), "")
+    if other == f"not {record.positive}":
+        return ()
+    foreign = [name for name in side.classes if name not in record.classes and not is_sound(name)]
+    count = sum(bool(set(row.labels) & set(foreign)) and record.positive not in row.labels for row in side.rows)
+    if not count:
+        return ()
+    named = plain(", ".join(foreign), 120)
+    return (f"{count} images carry {named}, which the model was not trained on; they count as {plain(other, 60)}.",)
 
 
 def write_evaluation(

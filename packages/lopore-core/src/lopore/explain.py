@@ -91,7 +91,8 @@ def raw_maps(
     )
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
         raise ModelError(
-            f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers"
+            f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers; "
+            "choose another explainer"
         )
     return maps
 

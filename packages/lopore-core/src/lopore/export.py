@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,14 @@ from .model import ModelFile, ModelFolder, OpenModel, choose_predictor, open_mod
 from .onnxfile import write_record
 from .predict import decide
 from .registry import call_entry, discover
+from .segment import segment_pictures
 from .views import predict_views
 
 if TYPE_CHECKING:
     from .model import ModelRecord
 
 GATE_PICTURES = 512
+GATE_BYTES = 1 << 30
 NO_PICTURES = "the parity gate needs real pictures; name some with --images, or keep the manifest where it was"
 CAM_TOLERANCE = 1e-3
 QUANTISED_AGREEMENT = 0.98
@@ -34,8 +37,12 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class ParityReport:
-    """What the gate measured. max_dp: largest difference of a probability; cam: largest difference of a Grad-CAM map
-    relative to that map's own maximum, None where one side offers none."""
+    """What the gate measured.
+
+    max_dp: largest difference of a probability, for segmentation of any pixel's too. cam: largest difference of a
+    Grad-CAM map relative to the hottest place that its picture has in the maps of any class, None where one side
+    offers none.
+    """
 
     format: str
     pictures: int
@@ -59,7 +66,7 @@ class ParityReport:
         if self.flipped:
             return f"{self.flipped} of {self.pictures} decisions differ"
         if self.cam is not None and not self.cam <= CAM_TOLERANCE:
-            return f"Grad-CAM differs by {self.cam:.2e} of its maximum, {CAM_TOLERANCE:.0e} is allowed"
+            return f"Grad-CAM differs by {self.cam:.2e} of the maps' maximum, {CAM_TOLERANCE:.0e} is allowed"
         return ""
 
 
@@ -177,35 +184,42 @@ def compare(
     another shape or are no numbers.
     """
     pictures = pictures[:GATE_PICTURES]
-    source = open_model(folder, runtime=source_format, device="cpu")
-    format, predictor = choose_predictor(candidate)
-    export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
-    try:
-        expected, got = _scores(source, pictures), _scores(export, pictures)
-        if got.shape != expected.shape:
-            shapes = f"{got.shape} for {expected.shape}"
-            raise ParityError(f"{folder.title} as {candidate_format} gave scores {shapes}; nothing was published")
-        difference = np.abs(expected.astype(np.float64) - got)
-        flips = sum(
-            decide(folder.record, a).labels != decide(folder.record, b).labels
-            for a, b in zip(expected, got, strict=True)
-        )
-        return ParityReport(
-            format=candidate_format,
-            pictures=len(pictures),
-            max_dp=float(difference.max()),
-            mean_dp=float(difference.mean()),
-            flipped=int(flips),
-            tolerance=tolerance,
-            cam=_cam_difference(source, export, pictures[:_BATCH]),
-            source_sha256=sha256_of(folder.file_for(source_format)),
-            export_sha256=sha256_of(candidate.file_for(candidate_format)),
-            checked=datetime.now(UTC).isoformat(timespec="seconds"),
-            notes=notes,
-        )
-    finally:
-        source.session.close()
-        export.session.close()
+    with ExitStack() as opened:
+        source = open_model(folder, runtime=source_format, device="cpu")
+        opened.callback(source.session.close)
+        format, predictor = choose_predictor(candidate)
+        export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
+        opened.callback(export.session.close)
+        expected, got = _both_scores(source, export, pictures)
+        cam = _cam_difference(source, export, pictures[:_BATCH])
+        pixels = _pixel_difference(source, export, pictures[:_BATCH])
+    difference = np.abs(expected.astype(np.float64) - got)
+    return ParityReport(
+        format=candidate_format,
+        pictures=len(pictures),
+        max_dp=max(float(difference.max()), pixels),
+        mean_dp=float(difference.mean()),
+        flipped=_flipped(folder.record, expected, got),
+        tolerance=tolerance,
+        cam=cam,
+        source_sha256=sha256_of(folder.file_for(source_format)),
+        export_sha256=sha256_of(candidate.file_for(candidate_format)),
+        checked=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=notes,
+    )
+
+
+def _both_scores(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> tuple[Scores, Scores]:
+    expected, got = _scores(source, pictures), _scores(export, pictures)
+    if got.shape != expected.shape:
+        shapes = f"{got.shape} for {expected.shape}"
+        raise ParityError(f"{source.folder.title} as {export.format} gave scores {shapes}; nothing was published")
+    return expected, got
+
+
+def _flipped(record: ModelRecord, expected: Scores, got: Scores) -> int:
+    """Decisions that differ."""
+    return sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
 
 
 def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
@@ -221,28 +235,53 @@ def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
     return scores
 
 
+def _pixel_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> float:
+    """Largest difference of a pixel's probability; 0 for a classifier.
+
+    A score is the largest of its map's pixels, so that a map turned over would have equal scores.
+    """
+    if source.record.task != "segmentation":
+        return 0.0
+    expected, got = segment_pictures(source, list(pictures)), segment_pictures(export, list(pictures))
+    if got.shape != expected.shape:
+        shapes = f"{got.shape} for {expected.shape}"
+        raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
+    return float(np.abs(expected - got).max())
+
+
 def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> float | None:
+    """Largest difference of a map over the hottest place that the picture has in the maps of any class.
+
+    A map is a sum of features that may nearly cancel: that of a class without evidence can end at 1e-6 where that of
+    another class reaches 0.2, and is rounding noise then, whose own maximum is no scale.
+    """
     ours, theirs = explainers_for(source).get("grad-cam"), explainers_for(export).get("grad-cam")
     if ours is None or theirs is None:
         return None
-    worst = 0.0
+    top, worst = np.full(len(pictures), 1e-12), np.zeros(len(pictures))
     for index in range(len(source.record.classes)):
         a = raw_maps(source, ours, pictures, index)
         b = raw_maps(export, theirs, pictures, index)
-        top = np.maximum(np.abs(a).max(axis=(1, 2)), 1e-12)
-        worst = max(worst, float((np.abs(a - b).max(axis=(1, 2)) / top).max()))
-    return worst
+        if a.shape != b.shape:
+            shapes = f"{b.shape} for {a.shape}"
+            raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
+        top = np.maximum(top, np.abs(a).max(axis=(1, 2)))
+        worst = np.maximum(worst, np.abs(a - b).max(axis=(1, 2)))
+    return float((worst / top).max())
 
 
-def gate_pictures(folder: ModelFolder, images: Sequence[Path]) -> PixelBatch:
-    """Preprocessed pictures for the gate from files, evenly picked where there are more than 512.
+def gate_pictures(folder: ModelFolder, images: Sequence[Path], *, memory: int = GATE_BYTES) -> PixelBatch:
+    """Preprocessed pictures for the gate from files, evenly picked where there are more than 512 or than fit.
 
-    ModelError where there are none; ImageError for a file that cannot be read.
+    memory: bytes that they may take; one is taken whatever its size. ModelError where there are none; ImageError for a
+    file that cannot be read.
     """
     from .preprocess import preprocess, read_for
 
     if not images:
         raise ModelError(NO_PICTURES)
-    step = max(1, -(-len(images) // GATE_PICTURES))
     record = folder.record.preprocessing
+    each = record.size[0] * record.size[1] * record.channels * record.depth // 8
+    most = max(1, min(GATE_PICTURES, memory // each))
+    step = -(-len(images) // most)
     return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])

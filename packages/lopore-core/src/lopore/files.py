@@ -126,5 +126,6 @@ def folder_in_the_making(target: Path) -> Iterator[Path]:
 def _sync_files(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("rb") as stream:
+            # Windows syncs only what is open for writing; a copy of a read-only file cannot be.
+            with suppress(PermissionError), path.open("r+b") as stream:
                 os.fsync(stream.fileno())

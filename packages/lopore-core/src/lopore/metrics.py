@@ -5,22 +5,30 @@ What is not defined is None, never 0 and never NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .bounds import RESAMPLES, Floats, group_weights, ratio, with_bounds
+from .bounds import RESAMPLES, Floats, group_weights, ratio, surest_share, with_bounds
 from .bounds import mean_with_bounds as mean_with_bounds
+from .calibration import Calibration, Reliability
 from .contracts import Task
 from .errors import ConfigError
 from .model import Interval, Threshold
 from .pixels import PixelMetrics
+from .ranking import auc_rows, average_precision_rows, defined, surest_areas, weights_by_score
+from .ranking import pr_auc as pr_auc
+from .ranking import roc_auc as roc_auc
 
 if TYPE_CHECKING:
     from .config import ThresholdRule
+
+
+_KINDS = ("f1", "precision", "recall", "roc_auc", "pr_auc")
+_OVERALL = {"balanced_accuracy": "balanced", **{kind: kind for kind in _KINDS}}
 
 
 class _Part(BaseModel):
@@ -49,6 +57,7 @@ class Metrics(_Part):
     binary those of the positive class, else the plain mean over classes.
     confusion: (K, K) images, rows true, columns answered, in the order of ``classes``; None for multilabel.
     undecided: images whose best score stayed under a multiclass threshold (they count with their best class).
+    calibration: whether scores are right as frequencies; None in papers of before it was measured.
     pixels: Dice and IoU of a segmentation model over the masks; None without masks and for other tasks.
     """
 
@@ -64,6 +73,7 @@ class Metrics(_Part):
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] | None = None
     undecided: int = 0
+    calibration: Calibration | None = None
     pixels: PixelMetrics | None = None
     notes: tuple[str, ...] = Field(())
 
@@ -72,49 +82,6 @@ class Metrics(_Part):
         names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
         per_class = {f"{name}/{label}": getattr(one, name) for label, one in self.per_class.items() for name in names}
         return {**self.overall, **per_class}
-
-
-def roc_auc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float | None:
-    """Area under the ROC curve, ties counting one half; None where one side is missing. Any real scores, labels 0/1."""
-    return _one(_auc_rows, scores, labels, weights)
-
-
-def pr_auc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float | None:
-    """Average precision (the step area under precision over recall); None where no label is positive."""
-    return _one(_average_precision_rows, scores, labels, weights)
-
-
-def _one(rows: Callable[..., Floats], scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None) -> float | None:
-    truth = np.asarray(labels, bool)
-    weight = np.ones((1, len(truth))) if weights is None else np.asarray(weights, np.float64)[None, :]
-    return _defined(rows(np.asarray(scores, np.float64), truth, weight)[0]) if len(truth) else None
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _weights_by_score(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
-    """Weight of positives and of negatives at each distinct score, falling: two (B, U) arrays of (B, N) weights."""
-    order = np.argsort(-scores, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
-    ordered = weights[:, order]
-    truth = labels[order]
-    return np.add.reduceat(ordered * truth, starts, axis=1), np.add.reduceat(ordered * ~truth, starts, axis=1)
-
-
-def _auc_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
-    positive, negative = _weights_by_score(scores, labels, weights)
-    above = np.cumsum(positive, axis=1) - positive / 2
-    pairs = (above * negative).sum(axis=1)
-    return ratio(pairs, positive.sum(axis=1) * negative.sum(axis=1))
-
-
-def _average_precision_rows(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
-    positive, negative = _weights_by_score(scores, labels, weights)
-    found = np.cumsum(positive, axis=1)
-    precision = np.divide(found, found + np.cumsum(negative, axis=1), out=np.zeros_like(found), where=found > 0)
-    return ratio((precision * positive).sum(axis=1), positive.sum(axis=1))
 
 
 def _rates(tp: Floats, fp: Floats, fn: Floats) -> dict[str, Floats]:
@@ -126,14 +93,14 @@ def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) 
 
     scores: (N,) in 0..1. labels: (N,) of 0 and 1. f1: the largest F1; recall: the highest threshold that keeps
     ``rule.recall``. It lies midway to the next lower score, so that rounding in an export flips no decision.
-    None where the labels hold no positive.
+    None where the labels hold no positive, and for f1 where they hold nothing else: every call would be right then.
     """
     if rule.rule == "fixed":
         return rule.value
     values, truth = np.asarray(scores, np.float64), np.asarray(labels, bool)
-    if not truth.any():
+    if not truth.any() or (rule.rule == "f1" and truth.all()):
         return None
-    positive, negative = _weights_by_score(values, truth, np.ones((1, len(values))))
+    positive, negative = weights_by_score(values, truth, np.ones((1, len(values))))
     tp, fp = np.cumsum(positive[0]), np.cumsum(negative[0])
     distinct = np.unique(values)[::-1]
     if rule.rule == "recall":
@@ -159,7 +126,7 @@ def operating_point(
 ) -> Threshold:
     """The thresholds of a model: one for binary, one a class for multilabel and segmentation, none for multiclass.
 
-    A class without a positive image keeps 0.5, and ``chosen_on`` says so.
+    A class that no image carries, or for f1 every one, keeps 0.5, and ``chosen_on`` says so.
     """
     if task == "multiclass":
         fixed = rule.rule == "fixed"
@@ -171,7 +138,7 @@ def operating_point(
     missing = [name for name, value in found.items() if value is None]
     where = "" if rule.rule == "fixed" else chosen_on
     if missing:
-        where = f"{where}; 0.5 by default for {', '.join(missing)}, of which it holds no image"
+        where = f"{where}; 0.5 by default for {', '.join(missing)}, which none of them carries, or all"
     values = {name: 0.5 if value is None else value for name, value in found.items()}
     if task == "binary":
         return Threshold(value=next(iter(values.values())), rule=named, chosen_on=where)
@@ -224,41 +191,24 @@ def measure(
 
     scores: (N, K) probabilities. targets: (N,) class indices, or (N, K) of 0 and 1 for multilabel. groups: (N,)
     names or numbers of what belongs together (None: every image by itself). resamples: 0 leaves the intervals out.
-    Bounds are None with fewer than two groups, or where over half of the draws leave a score undefined.
+    Bounds are None where a score rests on fewer than two groups (a class seen on one film, say), or where over half of
+    the draws leave it undefined; a score without any mistake keeps a lower bound (``bounds.with_bounds``).
     """
     classes = tuple(classes)
     point = threshold or Threshold(value=0.0 if task == "multiclass" else 0.5, rule="default", chosen_on="")
-    truth = truth_table(targets, len(classes))
-    answers = answers_at(scores, task, classes, positive, point)
     ids = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else np.arange(len(scores))
-    every = _Answers(np.asarray(scores, np.float64), truth, answers, task=task, classes=classes, positive=positive)
-    values = every.scores_of(np.ones((1, len(scores))))
-    drawn = _draws(every, ids, resamples, seed)
-    intervals = {name: with_bounds(value[0], drawn.get(name)) for name, value in values.items()}
-    best = every.scores.max(axis=1, initial=0.0)
-    undecided = int((best < point.value).sum()) if task == "multiclass" else 0
-    return Metrics(
+    every = _Answers(
+        np.asarray(scores, np.float64),
+        truth_table(targets, len(classes)),
+        answers_at(scores, task, classes, positive, point),
+        np.asarray(ids, np.int64).reshape(-1),
         task=task,
         classes=classes,
         positive=positive,
-        split=split,
-        images=len(scores),
-        groups=int(ids.max()) + 1 if len(ids) else 0,
-        resamples=resamples,
-        threshold=point,
-        overall={name: interval for name, interval in intervals.items() if "/" not in name},
-        per_class={name: every.class_metrics(index, name, intervals) for index, name in enumerate(classes)},
-        confusion=every.confusion() if task in ("binary", "multiclass") else None,
-        undecided=undecided,
-        notes=notes,
     )
-
-
-def _draws(every: _Answers, ids: NDArray[Any], resamples: int, seed: int) -> dict[str, Floats]:
-    if not resamples or not len(ids) or int(ids.max()) == 0:
-        return {}
-    pieces = [every.scores_of(weights) for weights in group_weights(ids, resamples, seed)]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    undecided = int((every.best < point.value).sum()) if task == "multiclass" else 0
+    found = every.metrics(point, resamples, seed)
+    return found.model_copy(update={"positive": positive, "split": split, "undecided": undecided, "notes": notes})
 
 
 class _Answers:
@@ -269,14 +219,99 @@ class _Answers:
         scores: Floats,
         truth: NDArray[np.bool_],
         answers: NDArray[np.bool_],
+        ids: NDArray[np.int64],
         *,
         task: Task,
         classes: tuple[str, ...],
         positive: str | None,
     ) -> None:
-        self.scores, self.truth, self.answers = scores, truth, answers
+        self.scores, self.truth, self.answers, self.ids = scores, truth, answers, ids
         self.task, self.classes = task, classes
         self.positive = classes.index(positive) if positive else len(classes) - 1
+
+    def metrics(self, point: Threshold, resamples: int, seed: int) -> Metrics:
+        intervals, calibration = self.bounded(resamples, seed)
+        return Metrics(
+            task=self.task,
+            classes=self.classes,
+            images=len(self.scores),
+            groups=len(np.unique(self.ids)),
+            resamples=resamples,
+            threshold=point,
+            overall={name: interval for name, interval in intervals.items() if "/" not in name},
+            per_class={name: self.class_metrics(index, name, intervals) for index, name in enumerate(self.classes)},
+            confusion=self.confusion() if self.task in ("binary", "multiclass") else None,
+            calibration=calibration,
+        )
+
+    @property
+    def best(self) -> Floats:
+        """(N,) largest score of each image."""
+        return np.asarray(self.scores.max(axis=1, initial=0.0), np.float64)
+
+    def bounded(self, resamples: int, seed: int) -> tuple[dict[str, Interval], Calibration]:
+        """Every score by name, and the calibration, each with its interval over one and the same resampled sets."""
+        curves = self._reliabilities()
+        drawn: list[dict[str, Floats]] = []
+        sums: list[list[Floats]] = []
+        if resamples and len(np.unique(self.ids)) > 1:
+            for weights in group_weights(self.ids, resamples, seed):
+                drawn.append(self.scores_of(weights))
+                sums.append([curve.sums(weights) for curve in curves.values()])
+        behind = self._behind()
+        found = {
+            name: with_bounds(
+                value[0],
+                np.concatenate([piece[name] for piece in drawn]) if drawn else None,
+                groups=behind[name][0],
+                surest=behind[name][1],
+            )
+            for name, value in self.scores_of(np.ones((1, len(self.scores)))).items()
+        }
+        told = {
+            name: curve.told(np.concatenate([piece[number] for piece in sums]) if sums else None)
+            for number, (name, curve) in enumerate(curves.items())
+        }
+        top = told.pop("", None)
+        return found, Calibration(per_class=told, top_label=top)
+
+    def _reliabilities(self) -> dict[str, Reliability]:
+        """By class, binary the positive one alone; under an empty name a multiclass answer against its being right."""
+        columns = [self.positive] if self.task == "binary" else range(len(self.classes))
+        found = {self.classes[k]: Reliability(self.scores[:, k], self.truth[:, k], self.ids) for k in columns}
+        if self.task == "multiclass":
+            found[""] = Reliability(self.best, np.asarray((self.truth & self.answers).any(axis=1)), self.ids)
+        return found
+
+    def _behind(self) -> dict[str, tuple[int, float]]:
+        """Groups that each score rests on, and the lower bound they would prove without any mistake."""
+        found: dict[str, tuple[int, float]] = {}
+        for column, name in enumerate(self.classes):
+            found |= {f"{kind}/{name}": one for kind, one in self._behind_class(column).items()}
+        for title, kind in _OVERALL.items():
+            if self.task == "binary" and title != "balanced_accuracy":
+                found[title] = found[f"{kind}/{self.classes[self.positive]}"]
+                continue
+            groups, surest = zip(*(found[f"{kind}/{name}"] for name in self.classes), strict=True)
+            found[title] = min(groups), 1 - (1 - min(surest)) / len(surest)  # worst: all lies in one class of the mean
+        groups_of_all = len(np.unique(self.ids))
+        return {**found, "accuracy": (groups_of_all, surest_share(groups_of_all))}
+
+    def _behind_class(self, column: int) -> dict[str, tuple[int, float]]:
+        truth, answer = self.truth[:, column], self.answers[:, column]
+        there, absent, called, either = (
+            len(np.unique(self.ids[rows])) for rows in (truth, ~truth, answer, truth | answer)
+        )
+        shares = {"recall": there, "precision": called, "f1": either}
+        roc, pr = surest_areas(there, absent)
+        both = min(there, absent)
+        several = self.task in ("multilabel", "segmentation")
+        shares["balanced"] = both if several else there
+        return {
+            **{kind: (groups, surest_share(groups)) for kind, groups in shares.items()},
+            "roc_auc": (both, roc),
+            "pr_auc": (both, pr),
+        }
 
     def scores_of(self, weights: Floats) -> dict[str, Floats]:
         """Each score by name under each row of weights (B, N): (B,) arrays, NaN where not defined."""
@@ -286,8 +321,7 @@ class _Answers:
                 found[f"{kind}/{name}"] = values
         right = (self.truth == self.answers).all(axis=1)
         overall = {"accuracy": ratio(weights @ right, weights.sum(axis=1))}
-        kinds = {"f1": "f1", "precision": "precision", "recall": "recall", "roc_auc": "roc_auc", "pr_auc": "pr_auc"}
-        for title, kind in {"balanced_accuracy": "balanced", **kinds}.items():
+        for title, kind in _OVERALL.items():
             chosen = [found[f"{kind}/{name}"] for name in self.classes]
             one = self.task == "binary" and title != "balanced_accuracy"
             overall[title] = chosen[self.positive] if one else np.mean(chosen, axis=0)
@@ -305,8 +339,8 @@ class _Answers:
         return {
             **rates,
             "balanced": balanced,
-            "roc_auc": _auc_rows(self.scores[:, column], truth, weights) if ranked else empty,
-            "pr_auc": _average_precision_rows(self.scores[:, column], truth, weights) if ranked else empty,
+            "roc_auc": auc_rows(self.scores[:, column], truth, weights) if ranked else empty,
+            "pr_auc": average_precision_rows(self.scores[:, column], truth, weights) if ranked else empty,
         }
 
     def class_metrics(self, column: int, name: str, intervals: Mapping[str, Interval]) -> ClassMetrics:
@@ -317,7 +351,7 @@ class _Answers:
             fp=int((~truth & answer).sum()),
             fn=int((truth & ~answer).sum()),
             tn=int((~truth & ~answer).sum()),
-            **{kind: intervals[f"{kind}/{name}"] for kind in ("precision", "recall", "f1", "roc_auc", "pr_auc")},
+            **{kind: intervals[f"{kind}/{name}"] for kind in _KINDS},
         )
 
     def confusion(self) -> list[list[int]]:
@@ -339,7 +373,7 @@ def validation_score(
     elif task == "multiclass":
         answers = answers_at(scores, task, classes, positive, Threshold(value=0, rule="", chosen_on=""))
         pairs = [(truth[:, column], answers[:, column]) for column in columns]
-        found = [_defined(float(ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
+        found = [defined(float(ratio(2.0 * (t & a).sum(), 1.0 * t.sum() + a.sum()))) for t, a in pairs if t.any()]
     else:
         found = [_best_f1(scores[:, column], truth[:, column]) for column in columns]
     known = [value for value in found if value is not None]
@@ -349,6 +383,6 @@ def validation_score(
 def _best_f1(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float | None:
     if not truth.any():
         return None
-    positive, negative = _weights_by_score(np.asarray(scores, np.float64), truth, np.ones((1, len(scores))))
+    positive, negative = weights_by_score(np.asarray(scores, np.float64), truth, np.ones((1, len(scores))))
     tp, fp = np.cumsum(positive[0]), np.cumsum(negative[0])
     return float((2 * tp / (tp + fp + tp[-1])).max())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .contracts import Task
+from .data.manifest import plain
 from .errors import ModelError
 from .files import atomic_write_text, sha256_of
 from .preprocess import Preprocessing
@@ -19,9 +20,18 @@ from .preprocess import Preprocessing
 if TYPE_CHECKING:
     from .contracts import Predictor, Session
 
-SCHEMA = 1
 RECORD_NAME = "lopore.json"
 MAX_RECORD_BYTES = 4 << 20
+MAX_TEXT = 2000
+
+
+def _on_one_line(value: Any) -> Any:
+    """Text, or texts in a tuple or mapping, without the control characters that would reach a terminal."""
+    if isinstance(value, dict):
+        return {_on_one_line(key): _on_one_line(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_on_one_line, value))
+    return plain(" ".join(value.split()), MAX_TEXT)
 
 
 class _Part(BaseModel):
@@ -36,6 +46,8 @@ class Threshold(_Part):
     chosen_on: str
     per_class: dict[str, float] = Field(default_factory=dict)
     """Multilabel: one threshold a class; ``value`` then serves classes that are not named."""
+
+    _shown = field_validator("rule", "chosen_on")(_on_one_line)
 
 
 class Interval(_Part):
@@ -55,6 +67,8 @@ class LeakReport(_Part):
     allowed: bool = False
     examples: tuple[str, ...] = ()
 
+    _shown = field_validator("split_kind", "examples")(_on_one_line)
+
     @property
     def clean(self) -> bool:
         return self.leaks == 0
@@ -71,7 +85,8 @@ class ModelFile(_Part):
     @classmethod
     def _stays_inside(cls, path: str) -> str:
         parts = path.replace("\\", "/").split("/")
-        if not path or path.startswith(("/", "\\")) or ":" in path or any(part in ("", ".", "..") for part in parts):
+        leaves = path.startswith(("/", "\\")) or ":" in path or any(part in ("", ".", "..") for part in parts)
+        if leaves or not path.isprintable():
             raise ValueError(f"path {path!r} leaves the model folder")
         return path
 
@@ -82,6 +97,8 @@ class Explanation(_Part):
     layer: str = ""
     exact_cam: bool = False
     reason: str = ""
+
+    _shown = field_validator("reason")(_on_one_line)
 
 
 class ModelRecord(_Part):
@@ -118,12 +135,17 @@ class ModelRecord(_Part):
     licence: str = ""
     files: tuple[ModelFile, ...] = ()
 
+    _shown = field_validator("created", "framework", "backbone", "metrics_split", "versions", "licence")(_on_one_line)
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> ModelRecord:
         if len(self.classes) < 2 and self.task != "segmentation":
             raise ValueError(f"a {self.task} model has {len(self.classes)} class; at least 2 are needed")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes {list(self.classes)} name one class twice")
+        unfit = next((name for name in self.classes if not name or plain(name, MAX_TEXT) != name), None)
+        if unfit is not None:
+            raise ValueError(f"class name {unfit[:60]!r} is empty, too long or holds control characters")
         if self.preprocessing.fingerprint != self.preprocessing_fingerprint:
             raise ValueError(
                 f"preprocessing gives fingerprint {self.preprocessing.fingerprint}, the record says "
@@ -147,11 +169,27 @@ def parse_record(text: str | bytes, *, source: str) -> ModelRecord:
     from .config import explain_validation
 
     if len(text) > MAX_RECORD_BYTES:
-        raise ModelError(f"{source}: the record has {len(text)} bytes; at most {MAX_RECORD_BYTES} are read")
+        raise ModelError(f"{source}: the record is too large; at most {MAX_RECORD_BYTES} bytes are read, copy it anew")
     try:
         return ModelRecord.model_validate_json(text)
     except ValidationError as error:
         raise ModelError(f"{source}: {explain_validation(error, ModelRecord)}") from None
+
+
+def _record_bytes(folder: Path) -> bytes:
+    """The record of a folder, cut off after a byte more than is allowed."""
+    path = folder / RECORD_NAME
+    try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+            raise ModelError(f"{path} is no regular file; copy the model folder again")
+        with path.open("rb") as stream:
+            return stream.read(MAX_RECORD_BYTES + 1)
+    except PermissionError:
+        raise ModelError(f"{path} may not be read; change its permissions") from None
+    except OSError:
+        raise ModelError(
+            f"{folder} holds no {RECORD_NAME}; name a folder such as models/final/NAME/VERSION, or a lopore ONNX file"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -168,13 +206,7 @@ class ModelFolder:
             from .onnxfile import record_in_onnx
 
             return cls(path.parent, record_in_onnx(path))
-        try:
-            text = (path / RECORD_NAME).read_bytes()
-        except OSError:
-            raise ModelError(
-                f"{path} holds no {RECORD_NAME}; name a folder such as models/final/NAME/VERSION, or a lopore ONNX file"
-            ) from None
-        return cls(path, parse_record(text, source=str(path / RECORD_NAME)))
+        return cls(path, parse_record(_record_bytes(path), source=str(path / RECORD_NAME)))
 
     @property
     def title(self) -> str:
@@ -209,10 +241,20 @@ class ModelFolder:
         return path
 
     def with_files(self, files: list[ModelFile]) -> ModelFolder:
-        """The folder after ``files`` joined its record (same paths replaced), written atomically."""
-        names = {file.path for file in files}
-        kept = tuple(file for file in self.record.files if file.path not in names)
-        record = self.record.model_copy(update={"files": (*kept, *files)})
+        """The folder after ``files`` joined its record (same paths replaced), written atomically.
+
+        What other exports put into the record since this one was read stays there.
+        """
+        names, record = {file.path for file in files}, self.record
+        if (self.path / RECORD_NAME).is_file():
+            there = ModelFolder.read(self.path)
+            if there.title != self.title:
+                raise ModelError(
+                    f"{self.path} holds {there.title}, not {self.title}; copy the file into a folder of its own"
+                )
+            record = there.record
+        kept = tuple(file for file in record.files if file.path not in names)
+        record = record.model_copy(update={"files": (*kept, *files)})
         atomic_write_text(self.path / RECORD_NAME, record.to_json())
         return ModelFolder(self.path, record)
 
@@ -250,13 +292,19 @@ def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | Broke
 def locate_model(text: str) -> ModelFolder:
     """A model by path, by ``NAME/VERSION`` or by ``NAME`` (its newest version); ModelError lists what there is."""
     path = Path(text)
-    if path.exists():
+    try:
+        there = path.exists()
+    except OSError:  # longer than a path can be
+        there, text = False, f"{text[:80]}..."
+    if there and (not path.is_dir() or (path / RECORD_NAME).exists()):
         return ModelFolder.read(path)
     found = [model for model in find_models() if isinstance(model, ModelFolder)]
     exact = [model for model in found if model.title == text]
     named = sorted((model for model in found if model.record.name == text), key=lambda model: model.record.created)
     if exact or named:
         return (exact or named)[-1]
+    if there:
+        return ModelFolder.read(path)  # says what the folder lacks
     have = ", ".join(model.title for model in found[:10]) or "none"
     roots = ", ".join(str(root.absolute()) for root in model_roots())
     no = f"{text} is not there" if path.suffix == ".onnx" else f"no model '{text}'"

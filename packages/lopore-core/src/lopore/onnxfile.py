@@ -6,27 +6,33 @@ Reads the protobuf wire format (protobuf.dev, "Encoding"; field numbers from onn
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ModelError
-from .files import atomic_write_bytes, sha256_of
+from .files import atomic_write_bytes
 
 if TYPE_CHECKING:
     from .model import ModelRecord
 
 MAX_ONNX_BYTES = 2 << 30
 METADATA_KEY = "lopore.json"
-# Control flow can run for ever and functions can hide operators; no export of lopore holds either.
-REFUSED_OPERATORS = frozenset({"Loop", "Scan", "If", "SequenceMap"})
+# Control flow can run for ever, the searches of com.microsoft are loops too, EPContext names a file to load, and ATen
+# and PythonOp call into another framework; no export of lopore holds any of them.
+REFUSED_OPERATORS = frozenset({
+    "Loop", "Scan", "If", "SequenceMap", "BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch", "EPContext",
+    "ATen", "PythonOp", "PythonOpGrad",
+})  # fmt: skip
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_ATTRIBUTE, _NODE_TYPE, _NODE_DOMAIN = 5, 4, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES = 22, 23
 _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
 
 
@@ -47,6 +53,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
+        if key >> 32:  # protobuf would cut it to 32 bits and see another field
+            raise ValueError(f"field number {key >> 3}")
         kind = key & 7
         if kind == 0:
             number, at = _varint(data, at)
@@ -96,17 +104,25 @@ def _walk_node(node: memoryview, found: _Findings, depth: int) -> None:
         elif field == _NODE_DOMAIN:
             domain = bytes(value).decode("utf-8", "replace")
         elif field == _NODE_ATTRIBUTE:
-            for inner, content in _fields(value):
-                if isinstance(content, memoryview) and inner in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
-                    _walk_tensor(content, found)
-                elif isinstance(content, memoryview) and inner in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-                    _walk_graph(content, found, depth + 1)
+            _walk_attribute(value, found, depth)
     found.operators.add(name if domain in STANDARD_DOMAINS else f"{domain}::{name}")
+
+
+def _walk_attribute(attribute: memoryview, found: _Findings, depth: int) -> None:
+    for field, value in _fields(attribute):
+        if not isinstance(value, memoryview):
+            continue
+        if field in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
+            _walk_tensor(value, found)
+        elif field in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
+            _walk_graph(value, found, depth + 1)
+        elif field in (_ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES):
+            found.external = True  # as sparse weights of a graph
 
 
 def _walk_tensor(tensor: memoryview, found: _Findings) -> None:
     for field, value in _fields(tensor):
-        if field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value == 1):
+        if field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value != 0):
             found.external = True
 
 
@@ -162,11 +178,18 @@ def record_in_onnx(path: Path) -> ModelRecord:
     """The record inside an ONNX file written by lopore, its ``files`` naming that very file."""
     from .model import ModelFile, parse_record
 
-    text = _examine(_read(path), str(path)).metadata.get(METADATA_KEY)
+    content = _read(path)
+    text = _examine(content, str(path)).metadata.get(METADATA_KEY)
     if text is None:
         raise ModelError(f"{path} carries no lopore record; only files written by `lopore export --to onnx` open alone")
     record = parse_record(text, source=str(path))
-    return record.model_copy(update={"files": (ModelFile(path=path.name, sha256=sha256_of(path), format="onnx"),)})
+    try:
+        own = ModelFile(path=path.name, sha256=hashlib.sha256(content).hexdigest(), format="onnx")
+    except ValueError:
+        raise ModelError(
+            f"{path}: a model file's name has no colon, backslash or control character; rename it"
+        ) from None
+    return record.model_copy(update={"files": (own,)})
 
 
 def _field(number: int, payload: bytes) -> bytes:
@@ -187,18 +210,16 @@ def write_record(path: Path, record: ModelRecord) -> None:
 
     The list of files is left out: a file cannot hold its own checksum.
     """
-    content = _read(path)
-    kept = []
-    for field, value in _fields(memoryview(content)):
-        payload = value if isinstance(value, int) else bytes(value)
-        if isinstance(payload, int):
-            kept.append(_number(field << 3) + _number(payload))
+    kept: list[bytes | memoryview] = []
+    for field, value in _fields(memoryview(_read(path))):
+        if isinstance(value, int):
+            kept.append(_number(field << 3) + _number(value))
             continue
-        pair = dict(_fields(memoryview(payload))) if field == _MODEL_METADATA else {}
+        pair = dict(_fields(value)) if field == _MODEL_METADATA else {}
         key = pair.get(1)
         if isinstance(key, memoryview) and bytes(key) == METADATA_KEY.encode():
             continue
-        kept.append(_field(field, payload))
+        kept += [_number(field << 3 | 2) + _number(len(value)), value]  # the graph is large: no copy of it
     text = record.model_copy(update={"files": ()}).model_dump_json()
     kept.append(_field(_MODEL_METADATA, _field(1, METADATA_KEY.encode()) + _field(2, text.encode())))
     atomic_write_bytes(path, b"".join(kept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .contracts import Pixels, Scores
 from .data.scan import MIN_SIDE
-from .errors import ImageError, LoporeError, ModelError
+from .errors import ConfigError, ImageError, LoporeError, ModelError
 from .preprocess import Geometry, preprocess, read_for
 from .registry import call_entry, discover
 from .views import predict_views
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from .enhance import Chain
     from .model import ModelRecord, OpenModel
     from .radiograph import Limits, Radiograph
+
+
+RUN_SECONDS = 120.0
 
 
 class Decision(BaseModel):
@@ -119,7 +123,10 @@ def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
 
     scores = call_entry("predictor", predictor.key, owner, work)
     if scores.shape != (len(pictures), len(model.record.classes)):
-        raise ModelError(f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes")
+        raise ModelError(
+            f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes; its weights are "
+            "not those of its record, copy the model folder anew"
+        )
     if not np.isfinite(scores).all():
         raise ModelError(
             f"{model.folder.title} gave a score that is no number; the weights are broken, retrain or copy anew"
@@ -163,7 +170,7 @@ def describe_prediction(
     """The Prediction of one radiograph from its row of scores."""
     record = model.record
     return Prediction(
-        source=_as_text(radiograph.source.path or radiograph.source.name),
+        source=as_text(radiograph.source.path or radiograph.source.name),
         sha256=radiograph.source.sha256,
         page=radiograph.source.page,
         depth=radiograph.pixels.dtype.itemsize * 8,
@@ -177,7 +184,7 @@ def describe_prediction(
     )
 
 
-def _as_text(source: Path | str) -> str:
+def as_text(source: Path | str) -> str:
     """A path as UTF-8 can carry it; bytes of a file name that are none are written as escapes."""
     return str(source).encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -227,15 +234,18 @@ def prepared_in_batches(
 ) -> Iterator[list[Prepared | Failure]]:
     """What ``predict_files`` reads, in order: lists of ``batch_size`` inputs, with the failures between them.
 
-    The radiographs are ``without_pixels``.
+    Where failures abound a list ends with fewer inputs, at four times ``batch_size``. The radiographs are
+    ``without_pixels``.
     """
     batch_size = batch_size or pictures_at_once(record)
     waiting: list[Prepared | Failure] = []
+    ready = 0
     for item in _prepared_in_order(record, paths, chain, page, 2 * batch_size, workers, limits):
         waiting.append(item)
-        if sum(isinstance(entry, Prepared) for entry in waiting) == batch_size:
+        ready += isinstance(item, Prepared)
+        if ready == batch_size or len(waiting) == 4 * batch_size:
             yield waiting
-            waiting = []
+            waiting, ready = [], 0
     yield waiting
 
 
@@ -271,16 +281,34 @@ def _prepared_in_order(
             prepared = prepare(record, path, chain=chain, page=page, limits=limits)
             return replace(prepared, radiograph=prepared.radiograph.without_pixels())
         except LoporeError as error:
-            return Failure(str(path), str(error))
+            return Failure(as_text(path), str(error))
 
     pending: deque[Future[Prepared | Failure]] = deque()
-    with ThreadPoolExecutor(workers or available_cores()) as pool:
+    pool = ThreadPoolExecutor(workers or available_cores())
+    try:
         for path in paths:
             pending.append(pool.submit(work, path))
             if len(pending) >= ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who stops early, by Ctrl-C say, waits for no queue
+
+
+def run_seconds() -> float:
+    """``LOPORE_RUN_SECONDS``, how long a file from elsewhere may run on one batch; ConfigError for no such number."""
+    text = os.environ.get("LOPORE_RUN_SECONDS") or str(RUN_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.001 <= seconds <= 1_000_000:
+        raise ConfigError(
+            f"LOPORE_RUN_SECONDS={text[:40]!r} is no number of seconds from 0.001 to 1000000; set it to such as "
+            f"{RUN_SECONDS:g}"
+        )
+    return seconds
 
 
 def available_cores() -> int:

@@ -156,10 +156,11 @@ class Geometry:
         return np.asarray(self._blank_outside(drawn, fill), np.float32)
 
     def _blank_outside(self, drawn: NDArray[Any], fill: float) -> NDArray[Any]:
-        rows, columns = np.arange(self.original[0]) + 0.5, np.arange(self.original[1]) + 0.5
+        rows, columns = np.arange(self.original[0])[:, None] + 0.5, np.arange(self.original[1])[None, :] + 0.5
         m = self.to_input
-        x = m.xx * columns[None, :] + m.xy * rows[:, None] + m.x0
-        y = m.yx * columns[None, :] + m.yy * rows[:, None] + m.y0
+        # Without a turn x hangs on the column alone and y on the row: lines, not two arrays of the picture's size.
+        x = m.xx * columns + (m.xy * rows if m.xy else 0.0) + m.x0
+        y = (m.yx * columns if m.yx else 0.0) + m.yy * rows + m.y0
         inside = (x >= 0) & (x <= self.size[1]) & (y >= 0) & (y <= self.size[0])
         return np.where(inside, drawn, np.float32(fill))
 

@@ -64,7 +64,10 @@ def own_file(request: NetworkRequest) -> Path:
     """The weights file that a request names; ConfigError without a sha256, ModelError where it does not hold."""
     path = Path(request.pretrained)
     if request.pretrained_sha256 is None:
-        raise ConfigError(f"weights from {path} need model.pretrained_sha256; take it with `sha256sum {path}`")
+        raise ConfigError(
+            f"weights from {path} need model.pretrained_sha256; take it with `sha256sum {path}`, in Windows with "
+            f"`certutil -hashfile {path} SHA256`"
+        )
     check_sha256(path, request.pretrained_sha256)
     return path
 

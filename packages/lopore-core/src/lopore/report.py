@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.manifest import is_sound
-from .errors import LoporeError
-from .explain import choose_explainer, explain
+from .calibration import ClassCalibration
+from .curves import plain_html as _plain
+from .curves import ranking_curves, reliability_diagram
+from .gallery import galleries
 from .model import Interval
-from .overlay import blend, for_screen, natural_limits
-from .predict import prepare
-from .preprocess import resize, round_to
 from .probe import REGIONS
 
 if TYPE_CHECKING:
-    from .contracts import Explainer
     from .evaluate import Evaluation
     from .model import ModelRecord, OpenModel
     from .pixels import PixelMetrics
     from .spurious import SpuriousReport
 
-THUMB = 300
 _STYLE = """
 :root { color-scheme: light; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea; --paper: #fff; --wash: #f5f7f9 }
 * { box-sizing: border-box }
@@ -60,6 +51,12 @@ table.square td, table.square th { min-width: 104px; max-width: 220px; overflow-
 figure { margin: 0; overflow: hidden }
 figure div { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; background: #15181c }
 figure img { width: 100%; display: block; aspect-ratio: 1; object-fit: contain }
+.reliability { display: grid; grid-template-columns: minmax(280px, 400px) minmax(0, 1fr); gap: 22px }
+.reliability svg { width: 100%; height: auto }
+.reliability th, .reliability td { padding: 5px 6px; font-size: 13px }
+section p { margin: 4px 0 12px }
+@media (max-width: 800px) { .reliability { grid-template-columns: 1fr } }
+@media print { body { background: #fff } figure, .tile, section { break-inside: avoid } }
 figcaption { padding: 8px 12px 10px; font-size: 13px; overflow-wrap: anywhere }
 """
 _NOTICE = (
@@ -84,20 +81,18 @@ def evaluation_report(
             *(f"<section class='warn'>{_plain(note)}</section>" for note in metrics.notes),
             _tiles(metrics.overall),
             "<h2>Curves</h2><section class='plots'>",
-            *_curves(evaluation, record),
-            "</section><h2>Each class</h2>",
+            *ranking_curves(evaluation, record),
+            "</section>",
+            *_calibration(evaluation),
+            "<h2>Each class</h2>",
             _class_table(evaluation),
             _confusion(evaluation),
             *_pixels(metrics.pixels),
             *_spurious(spurious),
-            *_galleries(model, evaluation, pictures),
+            *galleries(model, evaluation, pictures),
             f"<p class='lead'>{_NOTICE}</p></main></body></html>",
         ]
     )
-
-
-def _plain(text: object) -> str:
-    return html.escape(str(text), quote=True)
 
 
 def _lead(record: ModelRecord, evaluation: Evaluation) -> str:
@@ -168,86 +163,62 @@ def _confusion(evaluation: Evaluation) -> str:
     )
 
 
-def _curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
-    from matplotlib.figure import Figure
-
-    scores, columns = evaluation.scores, _shown_columns(record)
-    plots = []
-    for title, across, up in (
-        ("ROC", "false positive rate", "true positive rate"),
-        ("Precision and recall", "recall", "precision"),
-        ("Reliability", "mean predicted probability", "share that is so"),
-    ):
-        figure = Figure(figsize=(4.4, 3.9), layout="constrained")
-        axes = figure.add_subplot()
-        for column in columns:
-            truth = _truth(evaluation, column)
-            if truth.min() == truth.max():
-                continue
-            if title == "ROC":
-                x, y = roc_points(scores[:, column], truth)
-            elif title == "Reliability":
-                x, y = _reliability(scores[:, column], truth)
-            else:
-                x, y = precision_recall_points(scores[:, column], truth)
-            marker = "o" if title == "Reliability" else None
-            axes.plot(x, y, linewidth=2, marker=marker, markersize=4, label=record.classes[column])
-        if title != "Precision and recall":
-            axes.plot([0, 1], [0, 1], color="#b5bcc6", linewidth=1, linestyle="--", zorder=0)
-        axes.set(title=title, xlabel=across, ylabel=up, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=9)
-        plots.append(_svg(figure))
-    return plots
+def _calibration(evaluation: Evaluation) -> list[str]:
+    """Whether scores are right as frequencies: the figures, and for each class a sentence, a diagram and its bins."""
+    found = evaluation.metrics.calibration
+    if found is None:
+        return []
+    head = "".join(f"<th>{name}</th>" for name in _CALIBRATION_HEAD)
+    rows = "".join(_calibration_row(name, one) for name, one, _ in found.told)
+    return [
+        "<h2>Calibration</h2>",
+        f"<p class='lead'>{_plain(_CALIBRATION)}</p>",
+        f"<section class='scroll'><table><tr>{head}</tr>{rows}</table></section>",
+        *(_reliability(evaluation, name, one, text) for name, one, text in found.told),
+    ]
 
 
-def _shown_columns(record: ModelRecord) -> list[int]:
-    if record.task == "binary":
-        return [record.classes.index(record.positive or record.classes[-1])]
-    return list(range(len(record.classes)))
+def _reliability(evaluation: Evaluation, name: str, one: ClassCalibration, text: str) -> str:
+    told = f"<b>{_plain(name)}</b><p>{_plain(text)}</p>"
+    if not one.bins:
+        return f"<section>{told}</section>"
+    svg = reliability_diagram(f"Reliability: {name}", one, _scores_of(evaluation, name, one))
+    return f"<section class='reliability'>{svg}<div>{told}{_bins(one)}</div></section>"
 
 
-def _truth(evaluation: Evaluation, column: int) -> NDArray[np.int64]:
-    labels = evaluation.targets.labels
-    return np.asarray(labels[:, column] if labels.ndim == 2 else labels == column, np.int64)
+_CALIBRATION = (
+    "Are scores right as frequencies? Of pictures scored 0.8, 0.8 should carry the class: points on the dashed line. "
+    "Bins hold about equal counts of pictures, bars are 95 % intervals over resampled groups. Brier score and expected "
+    "calibration error (ECE): 0 is best."
+)
+_CALIBRATION_HEAD = ("class", "Brier score", "of always answering the share", "ECE", "by chance alone")
 
 
-def _counts(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """True and false positives at each distinct threshold, the highest first."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits = np.cumsum(truth[order])[ends]
-    return hits, ends + 1 - hits
+def _scores_of(evaluation: Evaluation, name: str, one: ClassCalibration) -> NDArray[Any]:
+    found = evaluation.metrics.calibration
+    if found is not None and one is found.top_label:
+        return np.asarray(evaluation.scores.max(axis=1))
+    return evaluation.scores[:, evaluation.metrics.classes.index(name)]
 
 
-def roc_points(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """False and true positive rate from (0, 0) to (1, 1), one point a distinct score.
+def _calibration_row(name: str, one: ClassCalibration) -> str:
+    def cell(found: Interval) -> str:
+        return f"<td>{_number(found)}<br><small>{_bounds(found)}</small></td>"
 
-    scores: (N,). truth: (N,) of 0 and 1, both occurring.
-    """
-    hits, false_calls = (np.append(0, counts) for counts in _counts(scores, truth))
-    return false_calls / false_calls[-1], hits / hits[-1]
-
-
-def precision_recall_points(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Recall and precision from recall 0 (where precision is set to 1) upwards; arguments as ``roc_points``."""
-    hits, false_calls = _counts(scores, truth)
-    return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + false_calls))
+    share, chance = (_number(Interval(value=value)) for value in (one.brier_of_share, one.ece_by_chance))
+    ece = cell(one.ece) if one.enough else "<td>too few</td>"
+    chance = chance if one.enough else ""
+    return f"<tr><td>{_plain(name)}</td>{cell(one.brier)}<td>{share}</td>{ece}<td>{chance}</td></tr>"
 
 
-def _reliability(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Up to eight bins of equal count: mean score and share of positives in each."""
-    order = np.argsort(scores, kind="stable")
-    bins = np.array_split(order, min(8, max(1, len(order) // 10)))
-    return np.array([scores[b].mean() for b in bins]), np.array([truth[b].mean() for b in bins])
-
-
-def _svg(figure: Any) -> str:
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
+def _bins(one: ClassCalibration) -> str:
+    rows = "".join(
+        f"<tr><td>{each.low:.3f} to {each.high:.3f}</td><td>{each.images}</td><td>{each.groups}</td>"
+        f"<td>{each.score:.3f}</td><td>{_number(each.share)}</td><td>{_bounds(each.share)}</td></tr>"
+        for each in one.bins
+    )
+    head = "".join(f"<th>{text}</th>" for text in ("scores", "pictures", "groups", "mean score", "share", "95 %"))
+    return f"<div class='scroll'><table><tr>{head}</tr>{rows}</table></div>"
 
 
 def _pixels(found: PixelMetrics | None) -> list[str]:
@@ -294,106 +265,3 @@ def _spurious(found: SpuriousReport | None) -> list[str]:
         f"<section class='scroll'><table><tr>{head}</tr>{''.join(rows)}</table></section>",
         f"<p class='lead'>{_plain(told)}</p>",
     ]
-
-
-@dataclass(frozen=True)
-class _Mistake:
-    index: int
-    column: int
-    margin: float
-
-
-@dataclass(frozen=True)
-class _Thumb:
-    """A mistake at thumbnail size: picture (h, w, 3) uint8, heat (h, w) float32 or None, and what is to be said."""
-
-    picture: NDArray[np.uint8] | None
-    heat: NDArray[np.float32] | None
-    note: str = ""
-
-
-def _galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[str]:
-    if not pictures:
-        return []
-    false_calls, missed = (mistakes[:pictures] for mistakes in _mistakes(model.record, evaluation))
-    try:
-        explainer, why = choose_explainer(model), ""
-    except LoporeError as error:
-        explainer, why = None, str(error)
-    thumbs = {mistake: _thumb(model, explainer, evaluation, mistake) for mistake in (*false_calls, *missed)}
-    heats = [thumb.heat for thumb in thumbs.values() if thumb.heat is not None]
-    scale = explainer.scale if explainer else ""
-    limits = natural_limits(np.concatenate([heat.ravel() for heat in heats]), scale) if heats else (0.0, 1.0)
-    # One scale for all: stretched one by one, a picture without any evidence would look as hot as a sure one.
-    told = f"Heat: {explainer.name}, one scale for all pictures, 0 to {limits[1]:.3g} ({scale})." if explainer else why
-    parts = (
-        ("False positives", "A defect was called that is not there; the surest first.", false_calls),
-        ("False negatives", "A defect is there and was not called; the lowest score first.", missed),
-    )
-    return [
-        _gallery(title, f"{what} {told}", [_figure(evaluation, model.record, m, thumbs[m], limits) for m in mistakes])
-        for title, what, mistakes in parts
-    ]
-
-
-def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistake], list[_Mistake]]:
-    false_calls, missed = [], []
-    columns = _shown_columns(record)
-    defects = [column for column in columns if not is_sound(record.classes[column])] or columns
-    for column in defects:
-        truth = _truth(evaluation, column)
-        for index, score in enumerate(evaluation.scores[:, column]):
-            called = record.classes[column] in evaluation.decision(record, index).labels
-            if called and not truth[index]:
-                false_calls.append(_Mistake(index, column, -float(score)))
-            elif truth[index] and not called:
-                missed.append(_Mistake(index, column, float(score)))
-    return sorted(false_calls, key=lambda m: m.margin), sorted(missed, key=lambda m: m.margin)
-
-
-def _gallery(title: str, what: str, figures: Sequence[str]) -> str:
-    if not figures:
-        return f"<h2>{title}</h2><section>None.</section>"
-    return f"<h2>{title}</h2><p class='lead'>{_plain(what)}</p><div class='gallery'>{''.join(figures)}</div>"
-
-
-def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:
-    name = model.record.classes[mistake.column]
-    try:
-        prepared = prepare(model.record, evaluation.manifest.file(evaluation.manifest.rows[mistake.index]))
-        pixels = for_screen(prepared.radiograph.pixels)
-        scale = THUMB / max(pixels.shape[:2])
-        size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
-        picture = round_to(resize(pixels, size), np.dtype(np.uint8))
-        if explainer is None:
-            return _Thumb(picture, None)
-        heat = explain(model, prepared, class_name=name, explainer=explainer)
-        return _Thumb(picture, resize(np.nan_to_num(heat.values), size))
-    except LoporeError as error:
-        return _Thumb(None, None, str(error))
-
-
-def _figure(
-    evaluation: Evaluation, record: ModelRecord, mistake: _Mistake, thumb: _Thumb, limits: tuple[float, float]
-) -> str:
-    row = evaluation.manifest.rows[mistake.index]
-    images = []
-    if thumb.picture is not None:
-        images.append(_image(thumb.picture, f"radiograph {row.path}"))
-        if thumb.heat is not None:
-            images.append(_image(blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits), "the same with heat"))
-    decision = evaluation.decision(record, mistake.index).text
-    score = evaluation.scores[mistake.index, mistake.column]
-    note = f"<br>{_plain(thumb.note)}" if thumb.note else ""
-    return (
-        f"<figure><div>{''.join(images)}</div><figcaption><b>{_plain(record.classes[mistake.column])} {score:.3f}</b>, "
-        f"answered {_plain(decision)}, truth {_plain(' + '.join(row.labels) or 'none')}"
-        f"<br><small>{_plain(row.path)}{note}</small></figcaption></figure>"
-    )
-
-
-def _image(picture: NDArray[np.uint8], what: str) -> str:
-    import cv2
-
-    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-    return f"<img alt='{_plain(what)}' src='data:image/jpeg;base64,{base64.b64encode(coded.tobytes()).decode()}'>"

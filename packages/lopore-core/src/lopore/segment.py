@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .contracts import MapSession, Pixels
 from .detections import Detection, DetectionRule, Detections, sift
 from .errors import ConfigError, ModelError
-from .predict import Failure, Prediction, Prepared, decide, describe_prediction, prepared_in_batches
+from .predict import Failure, Prediction, Prepared, as_text, decide, describe_prediction, prepared_in_batches
 from .registry import call_entry, discover
 from .views import segment_views
 
@@ -62,7 +62,10 @@ def segment_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> NDArray[np
 
     maps = call_entry("predictor", predictor.key, owner, work)
     if maps.ndim != 4 or maps.shape[:2] != (len(pictures), len(record.classes)):
-        raise ModelError(f"{model.folder.title} gave maps {maps.shape} for {len(record.classes)} classes")
+        raise ModelError(
+            f"{model.folder.title} gave maps {maps.shape} for {len(record.classes)} classes; its weights are not those "
+            "of its record, copy the model folder anew"
+        )
     if not np.isfinite(maps).all():
         raise ModelError(
             f"{model.folder.title} gave a map with values that are no numbers; its weights are broken, "
@@ -141,7 +144,7 @@ def _examine(
     try:
         seen = sifted(model, item.prepared, item.maps, rule, pitch_mm)
     except ConfigError as error:
-        return Failure(str(radiograph.source.path or radiograph.source.name), str(error))
+        return Failure(as_text(radiograph.source.path or radiograph.source.name), str(error))
     told = dict(describe_prediction(model, radiograph, seen.scores, chain))
     told["decision"] = decide(under(model.record, rule), seen.scores)
     return Examined(**told, detections=seen.found, dropped=seen.dropped, rule=rule)

@@ -8,6 +8,7 @@ Intelligence 2 (2020); for radiographs DeGrave et al., same journal 3 (2021). Me
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -125,31 +126,72 @@ def check_spurious(
     chosen = _drawn(side, most, seed)
     explainer, notes = _explainer(model)
     masked = any(row.mask for row in chosen.rows)
-    films: list[FilmEffect] = []
-    kinds: set[str] = set()
-    failed: list[str] = []
+    seen = _probed(model, chosen, explainer, masked, seed, progress or (lambda done, every: None))
+    effects = [
+        _effects([film for film in seen.films if is_sound(film.called) == sound], seed) for sound in (False, True)
+    ]
+    return SpuriousReport(
+        model=model.folder.title,
+        split=split,
+        explainer=explainer.name if explainer else "",
+        marked_by="mask" if masked else "heat map" if "heat map" in seen.marked_by else "nothing",
+        defects=effects[0],
+        sound=effects[1],
+        flagged=tuple(_flagged(*effects)),
+        films=tuple(seen.films),
+        notes=(*notes, *_limits(seen, len(chosen.rows), len(side.rows), masked)),
+    )
+
+
+@dataclass
+class _Seen:
+    """What became of the films.
+
+    marked_by: what said where the defect is, in any of them. failed: why films are absent.
+    """
+
+    films: list[FilmEffect] = field(default_factory=list)
+    marked_by: set[str] = field(default_factory=set)
+    failed: list[str] = field(default_factory=list)
+
+
+def _probed(
+    model: OpenModel,
+    chosen: Manifest,
+    explainer: Explainer | None,
+    masked: bool,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> _Seen:
+    """Film after film; a file that cannot be read stops nothing. DataError where none is left."""
+    seen = _Seen()
     for number, row in enumerate(chosen.rows):
         try:
             result = _film(model, chosen, row, explainer, masked, seed + number)
+            if result is not None:
+                seen.films.append(result[0])
+                seen.marked_by.add(result[1])
         except ModelError:
             raise
         except LoporeError as error:
-            failed.append(str(error))
-            result = None
-        if result is not None:
-            films.append(result[0])
-            kinds.add(result[1])
-        if progress is not None:
-            progress(number + 1, len(chosen.rows))
-    if not films:
-        raise DataError(f"none of {len(chosen.rows)} films could be probed; first: {(failed or ['nothing called'])[0]}")
-    if len(chosen.rows) < len(side.rows):
-        notes.append(f"{len(chosen.rows)} of {len(side.rows)} films were drawn, by whole groups.")
+            seen.failed.append(str(error))
+        progress(number + 1, len(chosen.rows))
+    if not seen.films:
+        first = (seen.failed or ["nothing called"])[0]
+        raise DataError(f"none of {len(chosen.rows)} films could be probed; first: {first}")
+    return seen
+
+
+def _limits(seen: _Seen, drawn: int, there: int, masked: bool) -> Iterator[str]:
+    """Notes on what the check could not look at."""
+    if drawn < there:
+        yield f"{drawn} of {there} films were drawn, by whole groups."
     if not masked:
-        notes.append("No masks: the heat map stands in, and a defect in the outer frame counts as border.")
-    if failed:
-        notes.append(f"{len(failed)} films were left out; first: {failed[0]}")
-    return _report(model, split, films, masked, kinds, explainer, notes, seed)
+        yield "No masks: the heat map stands in, and a defect in the outer frame counts as border."
+    if seen.failed:
+        yield f"{len(seen.failed)} films were left out; first: {seen.failed[0]}"
+    if len({film.group for film in seen.films}) < 2:
+        yield "All films are of one group, so there are no bounds and nothing can be flagged."
 
 
 def _explainer(model: OpenModel) -> tuple[Explainer | None, list[str]]:
@@ -187,35 +229,7 @@ def _film(
     return told, found.marked_by
 
 
-def _report(
-    model: OpenModel,
-    split: str,
-    films: list[FilmEffect],
-    masked: bool,
-    kinds: set[str],
-    explainer: Explainer | None,
-    notes: list[str],
-    seed: int,
-) -> SpuriousReport:
-    defects = [film for film in films if not is_sound(film.called)]
-    sound = [film for film in films if is_sound(film.called)]
-    by_region = _effects(model, defects, seed), _effects(model, sound, seed)
-    if len({film.group for film in films}) < 2:
-        notes.append("All films are of one group, so there are no bounds and nothing can be flagged.")
-    return SpuriousReport(
-        model=model.folder.title,
-        split=split,
-        explainer=explainer.name if explainer else "",
-        marked_by="mask" if masked else "heat map" if "heat map" in kinds else "nothing",
-        defects=by_region[0],
-        sound=by_region[1],
-        flagged=tuple(_flagged(*by_region)),
-        films=tuple(films),
-        notes=tuple(notes),
-    )
-
-
-def _effects(model: OpenModel, films: list[FilmEffect], seed: int) -> dict[str, Effect]:
+def _effects(films: list[FilmEffect], seed: int) -> dict[str, Effect]:
     return {name: _effect(films, name, seed) for name in REGIONS if any(name in film.drops for film in films)}
 
 

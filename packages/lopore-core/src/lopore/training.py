@@ -70,29 +70,20 @@ def train(
     for ever. folds: number of new folds for a cross-validation; default those of the manifest, else 5.
     Raises LeakError with the list of pairs, DataError, ConfigError, RunError or PluginError, in one line each.
     """
-    rank, world = discover().trainers[experiment.trainer].place()
+    rank, _ = discover().trainers[experiment.trainer].place()
     progress = Progress(quiet=True) if rank else progress or Progress()
-    folder = runs.find_run(str(resume), out) if resume is not None else None
-    crossed = cross_validation
-    if folder is not None:
-        facts = runs.read_facts(folder)
-        runs.refuse_other_config(experiment, runs.read_config(folder))
-        crossed, folds = facts["kind"] == "cross-validation", facts.get("folds")
-        allow_leaks = allow_leaks or bool(facts.get("allow_leaks"))
-    plan = make_plan(experiment, progress, folds=folds, crossed=crossed)
-    if not allow_leaks:
-        plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
-    if crossed:
-        folds_of(plan)
-    if folder is None:
-        name = runs.check_run_name(run_name or runs.new_run_name(experiment, world, out / "checkpoints"))
-        folder = _new_folder(out / "checkpoints" / name, rank)
-    else:
-        _refuse_other_data(folder, plan)
-    learner = None if crossed else make_learner(plan, plan.sides().train)
+    begun = runs.find_run(str(resume), out) if resume is not None else None
+    order = _Order(cross_validation, folds, allow_leaks)
+    if begun is not None:
+        order = _order_of(begun, experiment, allow_leaks)
+    plan = _checked_plan(experiment, order, out, progress)
+    if begun is not None:
+        _refuse_other_data(begun, plan)
+    folder = begun or _new_folder(plan, out / "checkpoints", run_name)
+    learner = None if order.crossed else make_learner(plan, plan.sides().train)
     with _held(folder, rank):
-        if rank == 0 and resume is None:
-            _begin(plan, folder, crossed=crossed, folds=folds, allow_leaks=allow_leaks)
+        if rank == 0 and begun is None:
+            _begin(plan, folder, order)
         _tell_start(plan, folder, progress)
         try:
             if learner is None:
@@ -103,7 +94,36 @@ def train(
             raise
 
 
-def _new_folder(folder: Path, rank: int) -> Path:
+@dataclass(frozen=True)
+class _Order:
+    """What was asked for beside the experiment; a resumed run keeps what it was started with."""
+
+    crossed: bool
+    folds: int | None
+    allow_leaks: bool
+
+
+def _order_of(begun: Path, experiment: Experiment, allow_leaks: bool) -> _Order:
+    """The order of a run that goes on; RunError where its experiment was another one."""
+    facts = runs.read_facts(begun)
+    runs.refuse_other_config(experiment, runs.read_config(begun))
+    crossed = facts["kind"] == "cross-validation"
+    return _Order(crossed, facts.get("folds"), allow_leaks or bool(facts.get("allow_leaks")))
+
+
+def _checked_plan(experiment: Experiment, order: _Order, out: Path, progress: Progress) -> Plan:
+    """The plan, before anything is written: stopped by leaks unless they are allowed, and by folds that cannot be."""
+    plan = make_plan(experiment, progress, folds=order.folds, crossed=order.crossed)
+    if not order.allow_leaks:
+        plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
+    if order.crossed:
+        folds_of(plan)
+    return plan
+
+
+def _new_folder(plan: Plan, checkpoints: Path, run_name: str | None) -> Path:
+    rank, world = plan.place
+    folder = checkpoints / runs.check_run_name(run_name or runs.new_run_name(plan.experiment, world, checkpoints))
     if rank == 0 and (folder / runs.CONFIG).exists():
         raise RunError(f"run {folder} exists already; go on with --resume {folder.name}, or give another --run-name")
     return folder
@@ -158,17 +178,17 @@ def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) ->
     return write(target)
 
 
-def _begin(plan: Plan, folder: Path, *, crossed: bool, folds: int | None, allow_leaks: bool) -> None:
+def _begin(plan: Plan, folder: Path, order: _Order) -> None:
     now = datetime.now(UTC)
     facts: dict[str, Any] = {
         "name": plan.experiment.name,
-        "kind": "cross-validation" if crossed else "training",
+        "kind": "cross-validation" if order.crossed else "training",
         "version": f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}",
         "started": now.isoformat(timespec="seconds"),
         "seed": plan.experiment.seed,
         "deterministic": plan.experiment.training.deterministic,
-        "folds": folds,
-        "allow_leaks": allow_leaks,
+        "folds": order.folds,
+        "allow_leaks": order.allow_leaks,
         "leaks": plan.leaks.model_dump(mode="json"),
         "data_fingerprint": plan.manifest.fingerprint,
         "split_fingerprint": plan.manifest.split_fingerprint,

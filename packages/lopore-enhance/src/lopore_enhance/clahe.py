@@ -138,7 +138,7 @@ def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], col
     """
     height, width = rows.end - rows.begin, column.end - column.begin
     at_once = math.ceil(height / math.ceil(height * width / CHUNK))
-    upper, fall, step, across, down = (np.empty((at_once, width), np.float32) for _ in range(5))
+    upper, fall, step, across = (np.empty((at_once, width), np.float32) for _ in range(4))
     across[...] = column.weight
     for y0, y1 in spans(height, at_once):
         place = slice(rows.begin + y0, rows.begin + y1), slice(column.begin, column.end)
@@ -146,8 +146,8 @@ def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], col
         _mix(block, column, bands[0], upper[used], step[used], across[used])
         if rows.before != rows.after:
             _mix(block, column, bands[1], fall[used], step[used], across[used])
-            down[used] = rows.weight[y0:y1, None]
-            cv2.accumulateProduct(fall[used], down[used], upper[used])
+            step[used] = rows.weight[y0:y1, None]
+            cv2.accumulateProduct(fall[used], step[used], upper[used])
         out[place] = upper[used]
 
 

@@ -57,7 +57,7 @@ def flatten(image: Pixels, *, sigma: float, mode: Literal["subtract", "divide"])
 
 
 def _background(image: Pixels, sigma: float) -> Pixels:
-    """A wide Gaussian blur, made on a smaller copy: below a sigma of 4 px there nothing is lost."""
+    """A wide Gaussian blur, made on a copy so small that its sigma is 4 px there, which loses nothing to be seen."""
     height, width = image.shape[:2]
     shrink = max(1, int(sigma / 4))
     small = cv2.resize(image, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)

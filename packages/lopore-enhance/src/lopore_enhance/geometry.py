@@ -11,6 +11,7 @@ from lopore.contracts import Affine, Pixels
 from lopore.errors import ConfigError
 from lopore.preprocess import resize as antialiased
 from lopore.preprocess import round_to
+from lopore.radiograph import Limits
 
 from .pixels import checked
 
@@ -27,10 +28,17 @@ OPENCV = {
 
 
 def _target(shape: Shape, width: int, height: int, fit: Fit) -> Shape:
-    if fit == "force":
-        return height, width
-    scale = min(height / shape[0], width / shape[1])
-    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+    """(height, width) of the result; ConfigError over the pixels that a file may have, as a rule 200 million."""
+    if fit == "keep":
+        scale = min(height / shape[0], width / shape[1])
+        height, width = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+    allowed = Limits.from_environment().max_pixels
+    if height * width > allowed:
+        raise ConfigError(
+            f"resize gives {width} x {height} px; allowed are {allowed / 1e6:g} million pixels: choose a smaller width "
+            "and height, or raise LOPORE_MAX_PIXELS"
+        )
+    return height, width
 
 
 def resize(image: Pixels, *, width: int, height: int, fit: Fit, resampling: Resampling) -> Pixels:
@@ -39,7 +47,7 @@ def resize(image: Pixels, *, width: int, height: int, fit: Fit, resampling: Resa
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified.
     width, height: pixels; with fit 'keep' the box that the picture fills as far as its aspect allows, with 'force' the
     exact size. resampling: 'antialias' is the filter that models are fed with; the rest are OpenCV's.
-    Returns (h, w) or (h, w, 3) of the same dtype.
+    Returns (h, w) or (h, w, 3) of the same dtype. Raises ConfigError for a result over the pixels that a file may have.
     """
     image = checked(image)
     size = _target(image.shape[:2], width, height, fit)

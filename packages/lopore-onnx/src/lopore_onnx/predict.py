@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,20 +13,17 @@ from numpy.typing import NDArray
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
 from lopore.onnxfile import read_plain_onnx
-from lopore.predict import available_cores
+from lopore.predict import RUN_SECONDS, available_cores, run_seconds
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder
-
-RUN_SECONDS = 120.0
 
 
 class OnnxSession:
     """ONNX Runtime behind ``lopore.contracts.Session``; ``outputs`` names what the file gives beside ``scores``."""
 
-    def __init__(self, runtime: ort.InferenceSession, classes: int, run_seconds: float = RUN_SECONDS) -> None:
-        self._runtime = runtime
-        self._classes = classes
+    def __init__(self, runtime: ort.InferenceSession, run_seconds: float = RUN_SECONDS) -> None:
+        self._runtime: ort.InferenceSession | None = runtime
         self._run_seconds = run_seconds
         self.outputs = tuple(output.name for output in runtime.get_outputs())
 
@@ -44,17 +40,28 @@ class OnnxSession:
     def run(self, batch: PixelBatch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """Named outputs of one run, stopped between operators after LOPORE_RUN_SECONDS.
 
-        Raises ModelError for pixels of another shape or depth.
+        Raises ModelError for pixels of another shape or depth, and for a closed session.
         """
+        runtime = self._runtime  # another thread may close the session
+        if runtime is None:
+            raise ModelError("the session was closed; open the model again")
         options = ort.RunOptions()
         watch = threading.Timer(self._run_seconds, setattr, (options, "terminate", True))
         watch.daemon = True
         watch.start()
         try:
-            found = self._runtime.run(list(outputs), {"pixels": batch}, options)
+            found = runtime.run(list(outputs), {"pixels": batch}, options)
         except Exception as error:  # onnxruntime raises its own, undocumented classes
+            if options.terminate:
+                raise ModelError(
+                    f"the ONNX file ran longer than LOPORE_RUN_SECONDS={self._run_seconds:g} allows; set it higher or "
+                    "use another model"
+                ) from None
             text = " ".join(str(error).split())[:300]
-            raise ModelError(f"the ONNX file cannot run on pixels {batch.dtype} {batch.shape}: {text}") from None
+            raise ModelError(
+                f"the ONNX file cannot run on pixels {batch.dtype} {batch.shape}: {text}; export it again, or use "
+                "another runtime"
+            ) from None
         finally:
             watch.cancel()
             watch.join()  # it ends at once; no thread is left behind
@@ -62,7 +69,7 @@ class OnnxSession:
 
     def close(self) -> None:
         """Give the runtime's memory back."""
-        del self._runtime
+        self._runtime = None
 
 
 def open_onnx(folder: ModelFolder, device: str, threads: int | None) -> OnnxSession:
@@ -70,21 +77,21 @@ def open_onnx(folder: ModelFolder, device: str, threads: int | None) -> OnnxSess
 
     device: auto, cpu or cuda. threads: for one run; default the cores this process may use.
     """
-    path = folder.file_for("onnx")
+    path, limit = folder.file_for("onnx"), run_seconds()
     content = read_plain_onnx(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_cores()
     options.log_severity_level = 3
     # Spinning workers would take the cores that decode the next batch.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = _providers(device)
     try:
-        runtime = ort.InferenceSession(content, options, providers=_providers(device))
-    except ModelError:
-        raise
+        runtime = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime raises its own, undocumented classes
-        raise ModelError(f"{path} cannot be opened by ONNX Runtime: {' '.join(str(error).split())[:300]}") from None
+        text = " ".join(str(error).split())[:300]
+        raise ModelError(f"{path} cannot be opened by ONNX Runtime: {text}; export it again") from None
     _check_ends(runtime, folder, str(path))
-    return OnnxSession(runtime, len(folder.record.classes), float(os.environ.get("LOPORE_RUN_SECONDS", RUN_SECONDS)))
+    return OnnxSession(runtime, limit)
 
 
 def _providers(device: str) -> list[str]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .start import keras, tf
 
-EPSILON = 1e-6
+LEAST = 1.0
+"""See ``lopore_torch.cam``: of ``2 + sum * slope``, which is 2 and more for features that are not negative."""
 
 
 def pooled(features: Any) -> Any:
@@ -66,12 +67,10 @@ def grad_cam(features: Any, gradients: Any) -> Any:
 
 
 def grad_cam_plus_plus(features: Any, gradients: Any) -> Any:
-    """Grad-CAM++ (N, K, h, w), raw scale, from the same."""
-    places = float(features.shape[1] * features.shape[2])
-    slope = gradients / places
+    """Grad-CAM++ (N, K, h, w), raw scale, from the same; alpha as in ``lopore_torch.cam``, slope^2 divided out."""
+    slope = gradients / float(features.shape[1] * features.shape[2])
     total = tf.reduce_sum(features, axis=(1, 2))[:, None, :]
-    share = slope * slope / (2.0 * slope * slope + total * slope * slope * slope + EPSILON)
-    return tf.nn.relu(_weighted(features, places * tf.nn.relu(slope) * share))
+    return tf.nn.relu(_weighted(features, tf.nn.relu(gradients) / tf.maximum(2.0 + total * slope, LEAST)))
 
 
 def _weighted(features: Any, weights: Any) -> Any:

@@ -23,8 +23,11 @@ NO_WINDOWS_GPU = "TensorFlow sees no GPU on native Windows (use WSL2) nor withou
 def prepare(threads: int | None) -> None:
     """Before the first device is used: GPUs take memory as they need it, the CPU this many threads.
 
-    TensorFlow fixes both at the process's first tensor; later calls change nothing (``facts`` names what is in force).
+    On a GPU fp32 then means fp32 and not TF32, whose 10 bits would give other scores than a CPU or an exported file.
+    TensorFlow fixes memory and threads at the process's first tensor; later calls change nothing (``facts`` names what
+    is in force).
     """
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     with suppress(RuntimeError):
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)

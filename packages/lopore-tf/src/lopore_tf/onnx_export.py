@@ -178,13 +178,10 @@ def _maps(graph: Graph, features: str, slopes: str, shape: Sequence[int]) -> Non
     flat = graph.add("Reshape", features, graph.constant([0, channels, height * width], np.int64))
     plain = graph.add("Div", slopes, places)
     graph.add("Relu", _map(graph, plain, flat, shape), output=CAM)
-    square = graph.add("Mul", plain, plain)
     total = graph.add("ReduceSum", flat, graph.constant([2], np.int64), keepdims=0)
     total = graph.add("Unsqueeze", total, graph.constant([1], np.int64))
-    cube = graph.add("Mul", total, graph.add("Mul", square, plain))
-    below = graph.add("Add", graph.add("Mul", square, graph.constant(2.0)), cube)
-    share = graph.add("Div", square, graph.add("Add", below, graph.constant(cam.EPSILON)))
-    weights = graph.add("Mul", graph.add("Mul", graph.add("Relu", plain), places), share)
+    below = graph.add("Add", graph.add("Mul", total, plain), graph.constant(2.0))
+    weights = graph.add("Div", graph.add("Relu", slopes), graph.add("Max", below, graph.constant(cam.LEAST)))
     graph.add("Relu", _map(graph, weights, flat, shape), output=CAM_PLUS)
 
 

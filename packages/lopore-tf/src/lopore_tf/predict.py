@@ -51,27 +51,31 @@ class KerasSession:
     @property
     def network(self) -> Any:
         """The Keras model; ModelError after ``close``."""
-        if self._network is None:
-            raise ModelError(CLOSED)
-        return self._network
+        return _still_open(self._network)
+
+    @property
+    def graph(self) -> Any:
+        """What ``graphs.freeze_scores`` made of it; ModelError after ``close``."""
+        return _still_open(self._scores)
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
         """What explainers derive from the network, such as a traced function; made when it is first asked for."""
-        if name not in self._kept:
+        found = self._kept.get(name)
+        if found is None:
             with tf.device(self.device):
-                self._kept[name] = make()
-        return self._kept[name]
+                found = self._kept[name] = make()
+        return found
 
     def predict(self, batch: PixelBatch) -> Scores:
         """See ``Session.predict``; ModelError for pixels of another shape or depth, or scores that are no numbers."""
         self.check(batch)
-        none = np.zeros((0, self._scores.outputs[0].shape[-1]), np.float32)
+        none = np.zeros((0, self.graph.outputs[0].shape[-1]), np.float32)
         return finite(np.concatenate([none, *(self.scores_and_features(part)[0].numpy() for part in chunks(batch))]))
 
     def scores_and_features(self, pixels: PixelBatch) -> tuple[Any, Any]:
         """What ``graphs.freeze_scores`` gives for one chunk of pixels: tensors (N, K) and (N, h, w, C)."""
         with tf.device(self.device):
-            scores, features = self._scores(tf.constant(pixels))
+            scores, features = self.graph(tf.constant(pixels))
         return scores, features
 
     def check(self, batch: PixelBatch) -> None:
@@ -97,8 +101,14 @@ class KerasMapSession(KerasSession):
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
         """See ``MapSession.segment``; errors as in ``predict``."""
         self.check(batch)
-        none = np.zeros((0, *self._scores.outputs[1].shape[1:]), np.float32)
+        none = np.zeros((0, *self.graph.outputs[1].shape[1:]), np.float32)
         return finite(np.concatenate([none, *(self.scores_and_features(part)[1].numpy() for part in chunks(batch))]))
+
+
+def _still_open(part: Any) -> Any:
+    if part is None:
+        raise ModelError(CLOSED)
+    return part
 
 
 def check_batch(batch: PixelBatch, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

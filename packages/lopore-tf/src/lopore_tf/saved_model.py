@@ -168,14 +168,15 @@ class SavedModelSession:
 
     def run(self, batch: PixelBatch) -> dict[str, NDArray[np.float32]]:
         """All outputs for a batch; ModelError for a closed session, other pixels, or values that are no numbers."""
-        if self._function is None:
+        function = self._function
+        if function is None:
             raise ModelError(CLOSED)
         check_batch(batch, self._shape, self._dtype)
-        tensors = self._function.outputs
+        tensors = function.outputs
         parts = [[np.zeros((0, *tensor.shape[1:]), np.float32) for tensor in tensors]]
         with tf.device(self.device):
             for part in chunks(batch):
-                parts.append([np.asarray(output) for output in self._function(tf.constant(part))])
+                parts.append([np.asarray(output) for output in function(tf.constant(part))])
         columns = [finite(np.concatenate(column)) for column in zip(*parts, strict=True)]
         return dict(zip(self.outputs, columns, strict=True))
 

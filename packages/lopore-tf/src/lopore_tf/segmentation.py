@@ -64,6 +64,8 @@ def _decoded(x: Any, name: str, skip: Any, filters: int) -> Any:
     if skip is not None:
         x = keras.layers.Concatenate(name=f"{name}.join")([x, skip])
     for part in ("conv1", "conv2"):
-        x = convolution(x, f"{name}.{part}.0", STYLE, filters, kernel=3)
+        # He's for the inputs, as segmentation_models_pytorch draws a decoder
+        drawn = keras.initializers.VarianceScaling(2.0, "fan_in", "uniform")
+        x = convolution(x, f"{name}.{part}.0", STYLE, filters, kernel=3, initial=drawn)
         x = activation(batch_norm(x, f"{name}.{part}.1", STYLE), f"{name}.{part}.2", STYLE.activation)
     return x

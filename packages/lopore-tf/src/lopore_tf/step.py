@@ -17,7 +17,7 @@ from .freezing import every_layer
 from .losses import image_loss
 from .network import to_scores
 from .optimizer import Updater, clipped
-from .start import tf
+from .start import keras, tf
 from .training_mode import Share, training_mode
 
 REPLICA_SEED, BATCH_SEED = 1_000_003, 7_000_003
@@ -45,6 +45,7 @@ class Step:
         self.loss = image_loss(request.loss, request.task, request.class_weights)
         self.trained = updater.variables
         self.pairs = _pairs(network, averaged, frozen)
+        self.narrow = any(_is_narrow(layer) for layer in every_layer(network) if id(layer) not in frozen)
         self.added: list[Any] = []
         self.share = Share()
         self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -70,7 +71,13 @@ class Step:
 
         numbers: of ``Updater.numbers``. seed: two integers of this step. scale: of the loss. average: weight of the
         averaged weights as they are. Returns (sum of the image losses, whether all gradients were finite), tensors.
+        RunError for a batch of one image where features of one pixel would be normalised: that makes them nothing.
         """
+        if self.narrow and any(len(batch.pixels) == 1 for batch in group):
+            raise RunError(
+                "batches of one image leave batch normalisation nothing to average, since the last features of this "
+                "network are one pixel here; raise training.batch_size to 2, or preprocessing.size"
+            )
         whole = sum(len(batch.pixels) if batch.whole is None else batch.whole for batch in group)
         settings = np.array([1.0 / whole, scale, 1.0 - average], np.float32)
         if self.request.accumulate == 1:
@@ -104,9 +111,14 @@ class Step:
         try:
             return self._graphs[key](*arguments)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError, tf.errors.InternalError) as error:
+            text = " ".join(str(error).split())[:160]
+            if self.request.deterministic and "deterministic" in text.lower():
+                raise RunError(
+                    f"TensorFlow has no deterministic form of this on this device ({text}); set "
+                    "training.deterministic: false, or training.device: cpu"
+                ) from None
             if not self.request.compile:
                 raise
-            text = " ".join(str(error).split())[:160]
             raise RunError(f"XLA failed here ({text}); set training.compile: false") from None
         except tf.errors.ResourceExhaustedError:
             size = self.request.batch_size
@@ -202,6 +214,11 @@ def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
         raise RunError("a training batch has no targets; give every picture of the training split a label")
     kind = np.float32 if batch.targets.ndim == 2 else np.int64  # rows of classes; indices and masks are whole numbers
     return batch.pixels, np.asarray(batch.targets, kind)
+
+
+def _is_narrow(layer: Any) -> bool:
+    """Whether a layer normalises features of one pixel."""
+    return isinstance(layer, keras.layers.BatchNormalization) and tuple(layer.output.shape[1:-1]) == (1, 1)
 
 
 def _pairs(network: Any, averaged: Any, frozen: frozenset[int]) -> list[tuple[Any, Any]]:

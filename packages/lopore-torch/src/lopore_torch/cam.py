@@ -12,7 +12,9 @@ from torch import Tensor
 
 from .network import Classifier, class_logits
 
-EPSILON = 1e-6
+LEAST = 1.0
+"""Of ``2 + sum * slope`` in Grad-CAM++, which is 2 and more for features that are not negative, as the paper has them;
+activations such as SiLU also give negative ones, whose weight would grow beyond bounds."""
 
 
 def head_gradients(network: Classifier, pooled: Tensor, classes: range) -> Tensor:
@@ -31,12 +33,14 @@ def grad_cam(features: Tensor, gradients: Tensor) -> Tensor:
 
 
 def grad_cam_plus_plus(features: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM++ (N, K, h, w), raw scale, from the same."""
-    places = features.shape[2] * features.shape[3]
-    slope = gradients / places
+    """Grad-CAM++ (N, K, h, w), raw scale, from the same.
+
+    The paper's alpha, slope^2 / (2 slope^2 + sum slope^3), with slope^2 divided out: a small number below the line,
+    as others add it, outweighs slopes that are spread over many places and shrinks the maps of larger pictures.
+    """
+    slope = gradients / (features.shape[2] * features.shape[3])
     total = features.sum(dim=(2, 3)).unsqueeze(1)
-    share = slope.square() / (2.0 * slope.square() + total * slope**3 + EPSILON)
-    return _weighted(features, places * slope.relu() * share).relu()
+    return _weighted(features, gradients.relu() / (2.0 + total * slope).clamp_min(LEAST)).relu()
 
 
 def _weighted(features: Tensor, weights: Tensor) -> Tensor:

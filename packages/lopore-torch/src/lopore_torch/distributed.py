@@ -5,6 +5,7 @@ Start with ``torchrun --nproc-per-node N -m lopore train ...``; the environment 
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any, cast
 
@@ -27,7 +28,9 @@ def place() -> tuple[int, int]:
 def choose_device(name: str) -> torch.device:
     """The device of a name; 'auto' is the first GPU (each process of a group its own), else the CPU.
 
-    ConfigError for a device that is absent, or that several processes would share.
+    On a GPU fp32 then means fp32: by default cuDNN rounds its factors to 10 bits (TF32), and a threshold that was
+    chosen there would meet other scores on a CPU or in an exported file. ConfigError for a device that is absent, or
+    that several processes would share.
     """
     local, here = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if name == "auto":
@@ -50,6 +53,7 @@ def choose_device(name: str) -> torch.device:
     index = int(name.partition(":")[2] or local)
     if index >= count:
         raise ConfigError(f"device '{name}' is not here: torch sees {count} GPUs; choose auto or cpu")
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", index)
 
 
@@ -78,11 +82,6 @@ def gather_scores(parts: dict[int, Scores]) -> list[Scores]:
         dist.all_gather_object(everyone, parts)
         merged = {number: scores for part in everyone for number, scores in part.items()}
     return [np.asarray(merged[number], np.float32) for number in sorted(merged)]
-
-
-def wait_for_all() -> None:
-    if place()[1] > 1:
-        dist.barrier()
 
 
 class WholeBatchNorm(nn.Module):
@@ -172,4 +171,7 @@ def wrap(network: nn.Module, device: torch.device) -> nn.Module:
     if place()[1] == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
         return network
     ids = [device.index] if device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+    wrapper = nn.parallel.DistributedDataParallel
+    known = inspect.signature(wrapper).parameters
+    alike = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # the name before 2.15
+    return wrapper(network, device_ids=ids, **{alike: False})  # type: ignore[arg-type]

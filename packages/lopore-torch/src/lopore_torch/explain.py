@@ -23,8 +23,7 @@ def cam_fits(session: Any) -> bool:
     if not isinstance(session, TorchSession) or session.network is None:
         return False
     if session.cam_exact is None:
-        size, channels = session.shape
-        session.cam_exact = cam_support(session.network, size, channels)[0]
+        session.cam_exact = cam_support(session.network, session.recipe.size, session.recipe.channels)[0]
     return session.cam_exact
 
 

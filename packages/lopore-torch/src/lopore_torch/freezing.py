@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from torch import nn, optim
@@ -41,11 +42,21 @@ def _stages(encoder: nn.Module, head: bool) -> list[list[str]]:
     return [group for group in kept if group]
 
 
+_STAGE = re.compile(r"(?:blocks|stages)\.\d+|[^.]+")
+STEM = "stem"
+
+
 def _children(encoder: nn.Module) -> list[list[str]]:
-    """Stages by top-level child, for encoders that keep no matcher (timm's feature lists)."""
+    """Stages of encoders that keep no matcher (timm's feature lists): each top-level child, or each of its blocks.
+
+    The first children that have no layers inside, a convolution and its normalisation, are the stem together.
+    """
     groups: dict[str, list[str]] = {}
+    in_stem = True
     for name, _ in encoder.named_parameters():
-        groups.setdefault(name.partition(".")[0], []).append(name)
+        in_stem = in_stem and name.count(".") == 1
+        found = _STAGE.match(name)
+        groups.setdefault(STEM if in_stem or found is None else found[0], []).append(name)
     return list(groups.values())
 
 

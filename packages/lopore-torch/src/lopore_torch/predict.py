@@ -20,47 +20,46 @@ from .weights import read_tensors
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder, ModelRecord
+    from lopore.preprocess import Preprocessing
 
 CHUNK = 64
 """Pictures that go through the network at once, so that memory stays bounded."""
+CLOSED = "the session was closed; open the model again"
 
 
 class TorchSession:
     """``lopore.contracts.Session`` over a network whose gradients can be asked for.
 
-    shape: ((height, width), channels) of its input. cam_exact: what ``explain.cam_fits`` found, None before.
+    recipe: says size, channels and depth of its input. cam_exact: what ``explain.cam_fits`` found, None before.
     """
 
     def __init__(
-        self,
-        network: Network,
-        task: Task,
-        device: torch.device,
-        threads: int | None = None,
-        shape: tuple[tuple[int, int], int] = ((224, 224), 1),
+        self, network: Network, task: Task, recipe: Preprocessing, device: torch.device, threads: int | None = None
     ) -> None:
         if device.type == "cpu":
             keep_freed_memory()
         self.network: Network | None = network.to(device).to(memory_format=torch.channels_last).eval()
         self.network.requires_grad_(False)
-        self.task, self.device, self.threads, self.shape = task, device, threads, shape
+        self.task, self.recipe, self.device, self.threads = task, recipe, device, threads
         self.cam_exact: bool | None = None
 
     @property
     def open_network(self) -> Network:
         """The network; ModelError after ``close``."""
         if self.network is None:
-            raise ModelError("the session was closed; open the model again")
+            raise ModelError(CLOSED)
         return self.network
 
     def tensor(self, batch: PixelBatch) -> Tensor:
+        """Pixels on the session's device; ModelError where they are not what the network takes."""
+        check_batch(batch, self.recipe)
         if self.threads and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         return to_tensor(batch, self.device)
 
     @torch.inference_mode()
     def predict(self, batch: PixelBatch) -> Scores:
-        """See ``Session.predict``; always fp32. ModelError where a score is no number."""
+        """See ``Session.predict``; always fp32. ModelError for other pixels, or scores that are no numbers."""
         network = self.open_network
         rows = [to_scores(network(self.tensor(part)), self.task).cpu().numpy() for part in _chunks(batch)]
         return _finite(np.concatenate(rows))
@@ -77,9 +76,21 @@ class TorchMapSession(TorchSession):
 
     @torch.inference_mode()
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
-        """See ``MapSession.segment``."""
+        """See ``MapSession.segment``; errors as in ``predict``."""
         network = self.open_network
         return _finite(np.concatenate([to_maps(network(self.tensor(part))).cpu().numpy() for part in _chunks(batch)]))
+
+
+def check_batch(batch: PixelBatch, recipe: Preprocessing) -> None:
+    """ModelError where a batch is not (N, H, W, C) of the recipe's size, channels and depth.
+
+    A convolution takes any size, and normalisation any depth: the answer would be a number that means nothing.
+    """
+    shape, dtype = (*recipe.size, recipe.channels), f"uint{recipe.depth}"
+    if batch.ndim != 4 or batch.shape[1:] != shape or batch.dtype != dtype:
+        raise ModelError(
+            f"the model takes pixels {dtype} (N, {', '.join(map(str, shape))}), not {batch.dtype} {batch.shape}"
+        )
 
 
 def _chunks(batch: PixelBatch) -> list[PixelBatch]:
@@ -110,5 +121,4 @@ def load_network(folder: ModelFolder) -> Network:
 def session_for(network: Network, record: ModelRecord, device: torch.device, threads: int | None) -> TorchSession:
     """The session that a network of this record needs."""
     kind = TorchMapSession if isinstance(network, Segmenter) else TorchSession
-    shape = record.preprocessing.size, record.preprocessing.channels
-    return kind(network, record.task, device, threads, shape)
+    return kind(network, record.task, record.preprocessing, device, threads)

@@ -28,10 +28,10 @@ from .distributed import choose_device
 from .export import example_pixels
 from .graphs import ScoresAndMaps, ScoresOnly
 from .network import Segmenter, to_tensor
-from .predict import CHUNK, load_network
+from .predict import CHUNK, CLOSED, check_batch, load_network
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder
+    from lopore.model import ModelFolder, ModelRecord
 
 PT_FILE = "model.pt"
 MAX_BYTES = 2 << 30
@@ -142,23 +142,25 @@ def _spec_types(spec: Any) -> Iterator[Any]:
 class ProgramSession:
     """``Session`` over a torch.export program; no gradients, so heat maps need the ``pth`` file."""
 
-    def __init__(self, program: Any, device: torch.device, threads: int | None) -> None:
+    def __init__(self, program: Any, record: ModelRecord, device: torch.device, threads: int | None) -> None:
         from torch.export.passes import move_to_device_pass
 
         moved = program if device.type == "cpu" else move_to_device_pass(program, device)
         self.module: nn.Module | None = moved.module()
-        self.device, self.threads = device, threads
+        self.recipe, self.device, self.threads = record.preprocessing, device, threads
 
     @torch.inference_mode()
     def run(self, batch: PixelBatch) -> list[NDArray[np.float32]]:
-        """All outputs for a batch; ModelError for a closed session or values that are no numbers."""
-        if self.module is None:
-            raise ModelError("the session was closed; open the model again")
+        """All outputs for a batch; ModelError for a closed session, other pixels, or values that are no numbers."""
+        module = self.module
+        if module is None:
+            raise ModelError(CLOSED)
+        check_batch(batch, self.recipe)
         if self.threads and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         parts = []
         for start in range(0, max(1, len(batch)), CHUNK):
-            answer = self.module(to_tensor(batch[start : start + CHUNK], self.device))
+            answer = module(to_tensor(batch[start : start + CHUNK], self.device))
             parts.append([part.cpu().numpy() for part in (answer if isinstance(answer, tuple) else (answer,))])
         outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
         if not all(np.isfinite(output).all() for output in outputs):
@@ -196,4 +198,4 @@ def open_pt(folder: ModelFolder, device: str, threads: int | None) -> ProgramSes
                 f"{path} cannot be opened by torch {torch.__version__} ({text}); export it again"
             ) from None
     kind = ProgramMapSession if folder.record.task == "segmentation" else ProgramSession
-    return kind(program, choose_device(device), threads)
+    return kind(program, folder.record, choose_device(device), threads)

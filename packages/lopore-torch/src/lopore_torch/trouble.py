@@ -13,7 +13,8 @@ from lopore.errors import RunError
 
 @contextmanager
 def told_in_one_line(request: LearnRequest) -> Iterator[None]:
-    """RunError with advice for too little memory, batches too small to normalise, or a compiler that fails.
+    """RunError with advice for too little memory, batches too small to normalise, what a device cannot do
+    deterministically, or a compiler that fails.
 
     Other errors pass as they are.
     """
@@ -32,6 +33,11 @@ def told_in_one_line(request: LearnRequest) -> Iterator[None]:
                 f"the device has too little memory for batches of {request.batch_size} images; lower "
                 "training.batch_size (and raise training.accumulate by as much), or take a smaller preprocessing.size"
             ) from None
+        if "does not have a deterministic implementation" in str(error):
+            raise RunError(
+                f"{str(error).partition(' ')[0]} has no deterministic form on this device; set "
+                "training.deterministic: false, or training.device: cpu"
+            ) from None
         if request.compile and _is_of_the_compiler(error):
             text = " ".join(str(error).split()).partition(" Set TORCHDYNAMO_VERBOSE")[0][:160]
             raise RunError(
@@ -42,8 +48,9 @@ def told_in_one_line(request: LearnRequest) -> Iterator[None]:
 
 
 def _lacks_memory(error: RuntimeError) -> bool:
-    """Of a GPU, or of the CPU, whose allocator has no error of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """Of a GPU, of its libraries or Apple's, or of the CPU, none of which but the first has an error of its own."""
+    told = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in told)
 
 
 def _is_of_the_compiler(error: RuntimeError) -> bool:

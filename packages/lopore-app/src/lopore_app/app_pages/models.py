@@ -8,10 +8,14 @@ import streamlit as st
 
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.model import Interval, ModelFolder, ModelRecord, OpenModel, model_roots
+from lopore.model import Interval, ModelFolder, ModelRecord, model_roots
+from lopore.segment import Examined
 from lopore_app import charts
 from lopore_app.compare import Said, agreement, ask, score_table, verdict
 from lopore_app.films import Film, choose_film, example_films, films_of_session
+from lopore_app.inspect.looking import MEMORY
+from lopore_app.memory import Memory
+from lopore_app.outlines import draw
 from lopore_app.pictures import thumbnail
 from lopore_app.records import entries
 from lopore_app.scales import limits_of, scale_bar, tops_of
@@ -21,6 +25,8 @@ from lopore_app.widgets import plain
 from lopore_app.wording import bounds, number, rule_text, score_name, tiles, words
 
 SHELF, COMPARE = "All models", "Compare two"
+# In px: with them a window of 1100 px shows every column. No string stands below: Streamlit would show it.
+_WIDTHS = {"Name": 110, "Version": 165, "Score": 112, "95 % interval": 118, "On": 50, "Split": 72, "Leaks": 90}
 _SCORES = ("roc_auc", "f1", "balanced_accuracy", "accuracy")
 
 
@@ -48,13 +54,12 @@ def row_of(folder: ModelFolder) -> dict[str, Any]:
         "Name": record.name,
         "Version": record.version,
         "Network": f"{record.framework}/{record.backbone}",
-        "Formats": ", ".join(dict.fromkeys(record.formats)) or "none",
         "Score": f"{score_name(found[0])} {found[1].value:.3f}" if found else "none",
         "95 % interval": bounds(found[1]) if found else "",
         "On": record.metrics_split,
         "Split": record.leaks.split_kind,
         "Leaks": f"\N{WARNING SIGN} {record.leaks.leaks} pairs" if record.leaks.leaks else leak_text(record),
-        "Made": record.created[:16].replace("T", " "),
+        "Made": record.created[:10],
     }
 
 
@@ -68,7 +73,7 @@ def table(shelf: Shelf) -> ModelFolder:
         selection_mode="single-row",
         key=f"models/table/{chosen.title}",  # another model in use is looked at first
         selection_default={"selection": {"rows": [shelf.models.index(chosen)]}},
-        column_config={"Version": st.column_config.TextColumn(width="medium")},
+        column_config={name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()},
     )
     rows: list[int] = picked.get("selection", {}).get("rows", [])
     if rows and rows[0] < len(shelf.models):
@@ -228,43 +233,63 @@ def compare(shelf: Shelf) -> None:
     if one == other:
         st.info("Choose two different models.")
         return
-    answers = answered(folders, film)
-    if answers is not None:
-        show_answers(folders, answers)
+    show_answers(folders, answered(folders, film))
 
 
-def answered(folders: list[ModelFolder], film: Film) -> tuple[Said, Said] | None:
-    """Both answers, the second model explained for the class that the first one called."""
-    told: list[Said] = []
+def answered(folders: list[ModelFolder], film: Film) -> list[Said | str]:
+    """Both answers, the second explained for the class that the first one called; a line in place of one not given."""
+    memory = st.session_state.setdefault(MEMORY, Memory())
+    told: list[Said | str] = []
     for folder in folders[:2]:
+        wanted = next((one.shown_class for one in told if isinstance(one, Said)), None)
         try:
-            model: OpenModel = open_folder(folder)
-            wanted = told[0].shown_class if told else None
-            told.append(ask(model, film.name, film.content(), Chain(), class_name=wanted))
+            told.append(ask(open_folder(folder), film.name, film.content(), class_name=wanted, memory=memory))
         except LoporeError as error:
-            st.error(plain(f"{folder.title}: {unplaced(error, folder.path)}", 400))
-            return None
-    return told[0], told[1]
+            told.append(unplaced(error, folder.path))
+    return told
 
 
-def show_answers(folders: list[ModelFolder], answers: tuple[Said, Said]) -> None:
-    """Verdict, bars, pictures, table of differences."""
-    first, second = answers
+def show_answers(folders: list[ModelFolder], answers: list[Said | str]) -> None:
+    """Verdict, bars, pictures, table of differences; what one model cannot answer takes nothing from the other."""
+    given = [said for said in answers if isinstance(said, Said)]
     with st.container(border=True):
-        st.markdown(f"**{plain(verdict(first, second), 300)}**")
-        both = first.heat is not None and second.heat is not None
-        shared = agreement(first.heat, second.heat) if first.heat and second.heat else None
-        if shared is not None:
-            st.caption(f"The hottest tenths of their heat maps share {shared:.0%} of their area.")
-        elif not both:
-            st.caption("Heat maps cannot be compared: one of the two has none.")
+        if len(given) == 2:
+            show_verdict(*given)
+        else:
+            none = "Neither model answers" if not given else "One of the two models does not answer"
+            st.markdown(f"**{none}; there is nothing to compare.**")
     one, other, right = st.columns([4, 4, 5], gap="medium")
     for column, folder, said in zip((one, other), folders, answers, strict=True):
         with column:
-            show_side(folder, said)
+            st.caption(plain(folder.title))
+            if isinstance(said, Said):
+                show_side(folder, said)
+            else:
+                st.error(plain(said, 400))
+    if len(given) == 2:
+        with right:
+            show_scores_of_both(*given)
+
+
+def show_verdict(first: Said, second: Said) -> None:
+    """Whether they make the same call, and whether they look at the same place."""
+    st.markdown(f"**{plain(verdict(first, second), 300)}**")
+    if first.heat is None or second.heat is None:
+        st.caption("Heat maps cannot be compared: one of the two has none.")
+        return
+    if first.shown_class != second.shown_class:
+        st.caption("Their heat maps show evidence for different classes: their places cannot be compared.")
+        return
+    shared = agreement(first.heat, second.heat)
+    if shared is not None:
+        st.caption(f"The hottest tenths of their heat maps share {shared:.0%} of their area.")
+
+
+def show_scores_of_both(first: Said, second: Said) -> None:
+    """The scores of each class, as bars and as a table."""
     rows = score_table(first.prediction, second.prediction)
-    right.altair_chart(charts.paired_scores(rows, ("first", "second")))
-    right.dataframe(
+    st.altair_chart(charts.paired_scores(rows, ("first", "second")))
+    st.dataframe(
         [{"Class": words(name), "First": a, "Second": b, "Difference": difference(a, b)} for name, a, b in rows],
         hide_index=True,
         column_config={
@@ -279,19 +304,25 @@ def difference(one: float | None, other: float | None) -> float | None:
 
 
 def show_side(folder: ModelFolder, said: Said) -> None:
-    """One model's call and its picture."""
+    """One model's call and its picture, with heat, with outlines, or both."""
     decision = said.prediction.decision
-    st.caption(plain(folder.title))
     st.subheader(f"{plain(words(decision.text))} {decision.score:.3f}", anchor=False)
-    if said.heat is None:
-        st.image(thumbnail(said.original, 620), width="stretch")
+    heat, limits = said.heat, (0.0, 1.0)
+    if heat is not None:
+        limits = limits_of(tops_of(st.session_state), fingerprint(folder), heat, chain_text(Chain()))
+    picture = thumbnail(said.original, 620, heat, limits)
+    if said.lines:
+        picture = draw(picture, said.lines, said.original.shape[:2], tuple(said.prediction.scores))
+    st.image(picture, width="stretch")
+    if isinstance(said.prediction, Examined):
+        found = len(said.prediction.detections)
+        st.caption("No indication" if not found else f"{found} indication{'s' * (found > 1)}, outlined")
+    if heat is None:
         st.caption(plain(said.reason, 200))
-        return
-    limits = limits_of(tops_of(st.session_state), fingerprint(folder), said.heat, chain_text(Chain()))
-    st.image(thumbnail(said.original, 620, said.heat, limits), width="stretch")
-    st.html(scale_bar(said.heat, limits))
-    name = plain(words(said.shown_class))
-    st.caption(f"Evidence for {name}, by {plain(said.heat.explainer)}; {said.milliseconds:.0f} ms to the score")
+    else:
+        st.html(scale_bar(heat, limits))
+        name = plain(words(said.shown_class))
+        st.caption(f"Evidence for {name}, by {plain(heat.explainer)}; {said.milliseconds:.0f} ms to the score")
 
 
 def page() -> None:

@@ -20,7 +20,8 @@ from lopore_app.steps import Dialled
 CHAIN, EYE = "chain", "eye"
 LEAST = "least_area"
 WIDGETS = ("own_threshold", "threshold", LEAST, "explainer", "all_explainers", "preset", "eye_step")
-_FILM, _MEMORY, _GOOD, _KEPT, _SEEN = "film", "memory", "good_chain", "kept", "seen_edit"
+MEMORY = "memory"
+_FILM, _GOOD, _KEPT, _SEEN = "film", "good_chain", "kept", "seen_edit"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def remember() -> None:
 
 def desk_for(model: OpenModel | None) -> Desk:
     """This session's desk; what it computed stays when the model changes."""
-    memory = st.session_state.setdefault(_MEMORY, Memory())
+    memory = st.session_state.setdefault(MEMORY, Memory())
     return Desk(memory, model, DetectionRule(minimum_area_px=float(st.session_state.get(LEAST) or 0)))
 
 

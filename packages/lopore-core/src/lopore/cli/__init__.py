@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -38,29 +40,28 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no command '{args[0][:60]}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> object:
-        from lopore.errors import LoporeError
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise _misused(error) from None
 
+    def invoke(self, ctx: click.Context) -> object:
+        debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except LoporeError as error:
-            if ctx.params.get("debug"):
-                raise
-            raise OneLine(str(error)) from None
-        except MemoryError:
-            raise OneLine("out of memory; lower the batch size, the picture size or data.cache_mb") from None
-        except OSError as error:
-            if ctx.params.get("debug") or isinstance(error, BrokenPipeError):
-                raise
-            where = f"{error.filename}: " if error.filename else ""
-            raise OneLine(f"{where}{error.strerror or error}; mend that and run the command again") from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.UsageError as error:
+            raise _misused(error) from None
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
-        except Exception as error:
-            if ctx.params.get("debug"):
+        except (KeyboardInterrupt, click.Abort):
+            if debug:
                 raise
-            text = f"{type(error).__name__}: {error}"[:500]
-            raise OneLine(f"unexpected {text}; `lopore --debug ...` shows where, please report it") from error
+            raise Stopped from None
+        except Exception as error:
+            if debug:
+                raise
+            raise OneLine(_told(error)) from error
 
 
 class OneLine(click.ClickException):
@@ -72,6 +73,56 @@ class OneLine(click.ClickException):
 
     def show(self, file: object = None) -> None:
         click.echo(f"lopore: {self.format_message()}", err=True)
+
+
+class Misused(OneLine):
+    """An option or argument that is wrong."""
+
+    exit_code = 2
+
+
+class Stopped(OneLine):
+    """Ctrl-C; the status is 128 + SIGINT, as POSIX shells have it."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped by Ctrl-C")
+
+    def show(self, file: object = None) -> None:
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the terminal has written ^C
+        super().show()
+
+
+def _misused(error: click.UsageError) -> click.ClickException:
+    """One line for an option or argument that is wrong; the whole help where there was none at all."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    path = error.ctx.command_path if error.ctx else "lopore"
+    root = error.ctx.find_root().command_path if error.ctx else "lopore"
+    where = f"lopore{path.removeprefix(root)}"  # `python -m lopore` has another name for itself
+    said = error.format_message().rstrip(". ")
+    return Misused(f"{said}{'' if said.endswith('?') else ';'} `{where} --help` shows what it takes")
+
+
+def _told(error: Exception) -> str:
+    """What went wrong and what to do next; of an error that nobody foresaw, how to find its place."""
+    from lopore.errors import LoporeError
+
+    if isinstance(error, LoporeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; lower the batch size, the picture size or data.cache_mb"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; mend that and run the command again"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from .doctor import missing
+
+        if way_out := missing(error.name):
+            return way_out
+    return f"unexpected {type(error).__name__}: {error}"[:500] + "; `lopore --debug ...` shows where, please report it"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -94,6 +145,9 @@ def main(debug: bool) -> None:
     With films of your own: folders data/raw/CLASS/, and `lopore data index data/raw`. A mistake gives one line that
     says what to do.
     """
+    # A terminal or file of another encoding (Windows, Latin-1) gets \\u1234 for a letter that it lacks, not an error.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Pydantic reads the entry points of all distributions: one garbled list would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lopore.data.index import Indexed
     from lopore.data.manifest import Manifest
 
+FAR_FROM_SHARE = 0.1
 _PATH = click.Path(path_type=Path)
 _threads = click.option(
     "--threads",
@@ -189,7 +190,7 @@ def split(
 
     before = Manifest.read(manifest)
     done = split_manifest(before, complete_shares(shares), seed=seed, by=by, leave_out=leave_out)
-    result, notes = done.manifest, list(done.notes)
+    result, notes = done.manifest, [*done.notes, *_missed_shares(done.manifest)]
     if folds:
         folded = fold_manifest(result, folds, seed=seed, by=by, leave_out=leave_out)
         result = folded.manifest
@@ -362,6 +363,20 @@ def _split_data(manifest: Manifest, notes: list[str]) -> dict[str, Any]:
         "sides": table(manifest),
         "notes": notes,
     }
+
+
+def _missed_shares(manifest: Manifest) -> list[str]:
+    """Sides that are far from the share that was asked for, as they are where groups are few or large."""
+    from lopore.data.split import table
+
+    sides, wanted = table(manifest), manifest.about.shares or {}
+    total = sum(sides[side]["images"] for side in wanted if side in sides)
+    got = {side: sides[side]["images"] / total for side in wanted if side in sides}
+    missed = [side for side, share in got.items() if abs(share - wanted[side]) > FAR_FROM_SHARE]
+    told = ", ".join(f"{side} {got[side]:.0%} instead of {wanted[side]:.0%}" for side in missed)
+    return (
+        [f"{told}: groups stay whole, and every side wants each class; more groups bring it nearer"] if missed else []
+    )
 
 
 def _split_text(manifest: Manifest) -> str:

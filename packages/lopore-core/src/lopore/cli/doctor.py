@@ -45,6 +45,26 @@ def command(as_json: bool, no_devices: bool) -> None:
         raise SystemExit(1)
 
 
+def package_of(module: str) -> str | None:
+    """What pip installs to bring a module of an extra, such as ``lopore-core[train]`` for matplotlib."""
+    root = module.partition(".")[0]
+    return next((package for package, modules in EXTRAS.values() if root in modules), None)
+
+
+def require(module: str) -> None:
+    """PluginError, before any work, where a module of an extra is not installed."""
+    from lopore.errors import PluginError
+
+    if find_spec(module) is None:
+        raise PluginError(missing(module))
+
+
+def missing(module: str) -> str:
+    """What to install for a module; empty where no extra brings it."""
+    package = package_of(module)
+    return f'this needs {module.partition(".")[0]}: pip install "{package}"' if package else ""
+
+
 def gather(*, ask_devices: bool) -> dict[str, Any]:
     """Everything ``lopore doctor`` prints, as plain data."""
     from lopore.model import BrokenModel, find_models

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +14,16 @@ from .rules import rule_from, rule_options
 from .scores import score_lines, score_text
 
 if TYPE_CHECKING:
-    from lopore.model import Interval
+    from lopore.calibration import Calibration
+    from lopore.data.manifest import Manifest
+    from lopore.evaluate import Evaluation
+    from lopore.metrics import Metrics
+    from lopore.model import Interval, OpenModel
     from lopore.pixels import PixelMetrics, PixelScores
+    from lopore.spurious import SpuriousReport
+
+
+_CLASSES_TOLD = 4
 
 
 @click.command(name="eval")
@@ -61,14 +71,10 @@ def command(
     manifest: Path | None,
     split: str,
     out: Path | None,
-    pictures: int,
-    spurious: bool,
-    min_area: float | None,
-    min_area_mm2: float | None,
-    opening: int | None,
     runtime: str | None,
     device: str,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Score a model on one side of a split and write a report.
 
@@ -81,36 +87,62 @@ def command(
       lopore eval weld --split val --spurious
       lopore eval model.onnx --manifest films.csv --split all
     """
-    from lopore.evaluate import evaluate, own_manifest, write_evaluation
+    from lopore.evaluate import own_manifest
     from lopore.model import locate_model, open_model
-    from lopore.run.progress import Progress
-    from lopore.spurious import check_spurious
 
-    from .inputs import Tally, check_out_folder
+    from .doctor import require
+    from .inputs import check_out_folder
 
     folder = locate_model(model_name)
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
     check_out_folder(target)
+    require("matplotlib")
     films = own_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
+    found, checked, papers = _report(model, films, split, target, **options)
+    _tell(found.metrics, checked, papers, as_json=as_json)
+    _tell_failures(found)
+
+
+def _report(
+    model: OpenModel, films: Manifest, split: str, target: Path, *, pictures: int, spurious: bool,
+    min_area: float | None, min_area_mm2: float | None, opening: int | None,
+) -> tuple[Evaluation, SpuriousReport | None, Sequence[Path]]:  # fmt: skip
+    """Score one side, look for shortcuts where that is asked for, and write the report into ``target``."""
+    from lopore.evaluate import evaluate, write_evaluation
+    from lopore.run.progress import Progress
+    from lopore.spurious import check_spurious
+
     rule = rule_from(min_area, min_area_mm2, opening)
     found = evaluate(model, films, split=split, rule=rule, progress=Progress().stage("predicting"))
     probing = Progress().stage("painting over")
     checked = check_spurious(model, films, split=split, progress=probing) if spurious else None
-    papers = write_evaluation(model, found, target, pictures=pictures, spurious=checked)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # class names in other scripts
+        return found, checked, write_evaluation(model, found, target, pictures=pictures, spurious=checked)
+
+
+def _tell(metrics: Metrics, checked: SpuriousReport | None, papers: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
-        click.echo(found.metrics.model_dump_json(indent=2))
+        click.echo(metrics.model_dump_json(indent=2))
     else:
-        click.echo(_summary(found.metrics.overall, found.metrics.images, found.metrics.groups))
-        if found.metrics.pixels is not None:
-            click.echo(_pixel_summary(found.metrics.pixels))
+        click.echo(_summary(metrics.overall, metrics.images, metrics.groups))
+        if metrics.calibration is not None:
+            click.echo(_calibration_summary(metrics.calibration))
+        if metrics.pixels is not None:
+            click.echo(_pixel_summary(metrics.pixels))
     for paper in papers:
         click.echo(str(paper), err=as_json)
     if checked is not None:
         click.echo(checked.text, err=as_json)
-    seen = found.metrics.pixels
-    for note in (*found.metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
+    seen = metrics.pixels
+    for note in (*metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
         click.echo(f"note: {note}", err=True)
+
+
+def _tell_failures(found: Evaluation) -> None:
+    from .inputs import Tally
+
     tally = Tally()
     tally.good = found.metrics.images
     for failure in found.failures:
@@ -122,6 +154,19 @@ def command(
 def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
     lines = [f"{images} images of {groups} groups, 95 % intervals resample groups"]
     return "\n".join([*lines, *(f"  {line}" for line in score_lines(overall))])
+
+
+def _calibration_summary(found: Calibration) -> str:
+    """Whether scores are right as frequencies; for several classes the top label, or the first few."""
+    from lopore.data.manifest import plain
+
+    shown = found.told[: 1 if found.top_label else _CLASSES_TOLD]
+    lines = ["Are scores right as frequencies?"]
+    for name, one, text in shown:
+        lines += [f"  {'brier':<18} {score_text(one.brier)}  {plain(name, 60)}", f"  {plain(text, 600)}"]
+    if len(found.told) > len(shown):
+        lines.append("  The other classes are in the report.")
+    return "\n".join(lines)
 
 
 def _pixel_summary(pixels: PixelMetrics) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,8 @@ from .options import device_option, model_option, page_option, runtime_option
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
     from lopore.model import OpenModel
+
+    from .inputs import Tally
 
 
 IN_MEMORY = 1 << 28
@@ -63,11 +66,9 @@ def command(
     out: Path,
     explainer_name: str | None,
     class_name: str | None,
-    opacity: float,
     runtime: str | None,
     device: str,
-    page: int | None,
-    raw: bool,
+    **drawing: Any,
 ) -> None:
     """Draw heat maps of what drove the decisions.
 
@@ -91,17 +92,24 @@ def command(
     check_class(model, class_name)
     paths = expand(images, tally)
     targets = target_names(paths, out)
-    # Two rounds, for one scale: on a scale of its own the map of a sound weld would look hot.
+    _explain(model, explainer, list(zip(paths, targets, strict=True)), class_name, tally, **drawing)
+    tally.finish("explained")
+
+
+def _explain(
+    model: OpenModel, explainer: Explainer, films: Sequence[tuple[Path, Path]], class_name: str | None, tally: Tally,
+    *, page: int | None, opacity: float, raw: bool,
+) -> None:  # fmt: skip
+    """Two rounds, for one scale: on a scale of its own the map of a sound weld would look hot."""
     with SpooledTemporaryFile(IN_MEMORY) as maps:
         seen: list[_Seen] = []
-        for path, target in zip(paths, targets, strict=True):
+        for path, target in films:
             with tally.told(path):
                 seen.append(_look(model, explainer, path, target, class_name, page, maps))
         maps.seek(0)
         top = max((one.top for one in seen), default=1.0)
         for one in seen:
             tally.attempt(one.path, partial(_draw, model, explainer, one, page, maps, (0.0, top), opacity, raw))
-    tally.finish("explained")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 def agreement(folder: ModelFolder, report: ParityReport) -> str:
     """One line on how far a published file's answers are from its source's."""
-    cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of its maximum"
+    cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of the maps' maximum"
     return (
         f"{folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
         f"on {report.pictures} pictures, {report.flipped} decisions differ{cam}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dcn"})
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Tally:
@@ -27,12 +29,14 @@ class Tally:
 
     @contextmanager
     def told(self, path: Path) -> Iterator[None]:
-        """A user's error within the block is told and counted, everything else passes."""
+        """A user's error within the block is told and counted; a full disk, which ends all, and the rest pass."""
         from lopore.errors import LoporeError
 
         try:
             yield
         except LoporeError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_PLACE:
+                raise
             self.fail(str(path), str(error))
 
     def fail(self, source: str, reason: str) -> None:
@@ -70,8 +74,8 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
     """Images among files, folders (searched to the bottom) and globs, each once, sorted.
 
     A file that is named by itself, or by its suffix says that it is an image, is kept whatever it holds, so that its
-    reader says what is wrong with it; other files in folders are passed over. An argument that gives nothing is
-    counted as failed; no argument at all is a ConfigError.
+    reader says what is wrong with it; other files in folders are passed over, and so are masks, which are counted on
+    standard error. An argument that gives nothing is counted as failed; no argument at all is a ConfigError.
     """
     from lopore.errors import ConfigError, ImageError
     from lopore.radiograph import image_paths
@@ -89,7 +93,20 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
             tally.fail(str(given), str(error))
             continue
         paths = sorted([*sound, *(path for path in others if path.suffix.lower() in IMAGE_SUFFIXES)])
+        if given.is_dir():
+            paths = _without_masks(given, paths)
         if not paths:
             tally.fail(str(given), f"{given} holds no image")
         found.update(dict.fromkeys(paths))
     return list(found)
+
+
+def _without_masks(folder: Path, paths: list[Path]) -> list[Path]:
+    """The pictures below ``folder`` that no name calls a mask, as `lopore data index` tells them apart."""
+    from lopore.data.folders import _names_a_mask
+
+    films = [path for path in paths if not _names_a_mask(str(path.relative_to(folder)))]
+    if not films or len(films) == len(paths):
+        return paths
+    click.echo(f"note: {len(paths) - len(films)} masks below {folder} are passed over", err=True)
+    return films

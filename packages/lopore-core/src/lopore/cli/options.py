@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import click
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A word that can name a device; a predictor that takes no notice of devices would let any pass."""
+    if not _DEVICE.fullmatch(value):
+        raise click.BadParameter(f"{value[:60]!r} is no device; choose auto, cpu, cuda, cuda:1 or mps", ctx, param)
+    return value
+
 
 model_option = click.option(
     "--model",
@@ -19,9 +31,10 @@ runtime_option = click.option(
 )
 device_option = click.option(
     "--device",
+    callback=_device,
     metavar="DEVICE",
     default="auto",
     show_default=True,
     help="Where the network runs: auto, cpu, cuda, cuda:1 or mps.",
 )
-page_option = click.option("--page", type=int, metavar="N", help="Page of a multi-page file, from 1.")
+page_option = click.option("--page", type=click.IntRange(1), metavar="N", help="Page of a multi-page file, from 1.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from .options import device_option, model_option, page_option, runtime_option
 from .rules import FiniteRange, rule_from, rule_options
 
 if TYPE_CHECKING:
+    from lopore.model import OpenModel
     from lopore.predict import Failure, Prediction
     from lopore.segment import Examined
 
@@ -73,17 +74,11 @@ def command(
     model_name: str,
     out: Path | None,
     as_json: bool,
-    chain_text: str | None,
-    min_area: float | None,
-    min_area_mm2: float | None,
-    opening: int | None,
     detections: Path | None,
-    mm_per_pixel: float | None,
     runtime: str | None,
     device: str,
     threads: int | None,
-    batch_size: int | None,
-    page: int | None,
+    **options: Any,
 ) -> None:
     """Decide on films with a model.
 
@@ -98,37 +93,54 @@ def command(
       lopore predict --model weld --out predictions.csv "films/*.tif"
       lopore predict --model model.onnx film.png --json
     """
-    from lopore.detections import DetectionRule
     from lopore.enhance import Chain
-    from lopore.files import text_in_the_making
     from lopore.model import locate_model, open_model
-    from lopore.predict import predict_files
     from lopore.run.progress import Progress
-    from lopore.segment import check_maps, detect_files
 
-    from .inputs import Tally, expand
+    from .inputs import Tally
 
     _check_places(out, detections)
-    tally = Tally()
-    chain = Chain.from_text(chain_text) if chain_text else None
+    tally, text = Tally(), options.pop("chain_text")
+    chain = Chain.from_text(text) if text else None
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
-    rule = rule_from(min_area, min_area_mm2, opening) or (DetectionRule() if detections or mm_per_pixel else None)
-    if rule is not None:
-        check_maps(model)
-    paths = expand(images, tally)
-    results: Iterator[Prediction | Failure]
-    if rule is None:
-        results = predict_files(model, paths, chain=chain, batch_size=batch_size, page=page)
-    else:
-        results = detect_files(model, paths, rule, pitch_mm=mm_per_pixel, chain=chain, batch_size=batch_size, page=page)
+    paths, results = _answers(model, images, tally, chain=chain, detected=detections is not None, **options)
     if out is not None:
         results = Progress().track(results, len(paths), "predicting")
+    _write(results, tally, out, detections, as_json=as_json)
+    tally.finish("predicted")
+
+
+def _answers(
+    model: OpenModel, images: Sequence[Path], tally: Tally, *, detected: bool, min_area: float | None,
+    min_area_mm2: float | None, opening: int | None, mm_per_pixel: float | None, **how: Any,
+) -> tuple[list[Path], Iterator[Prediction | Failure]]:  # fmt: skip
+    """The films, and their predictions as they come; with detections where these, or a rule for them, are asked for."""
+    from lopore.detections import DetectionRule
+    from lopore.predict import predict_files
+    from lopore.segment import check_maps, detect_files
+
+    from .inputs import expand
+
+    rule = rule_from(min_area, min_area_mm2, opening) or (DetectionRule() if detected or mm_per_pixel else None)
+    if rule is None:
+        paths = expand(images, tally)
+        return paths, predict_files(model, paths, **how)
+    check_maps(model)
+    paths = expand(images, tally)
+    return paths, detect_files(model, paths, rule, pitch_mm=mm_per_pixel, **how)
+
+
+def _write(
+    results: Iterator[Prediction | Failure], tally: Tally, out: Path | None, detections: Path | None, *, as_json: bool
+) -> None:
+    """Answers to ``out`` or the terminal, and detections to their own file, both whole or not at all."""
+    from lopore.files import text_in_the_making
+
     with ExitStack() as stack:
         note = _detections_table(stack.enter_context(text_in_the_making(detections))) if detections else None
         _tell(_good(results, tally, note), out, as_json=as_json)
     if detections is not None:
         click.echo(str(detections), err=True)
-    tally.finish("predicted")
 
 
 def _good(

@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     from lopore.training import TrainResult
 
 
-@click.command(name="train")
+class _Train(click.Command):
+    """Takes options alone; a config named without its option is told so."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            config = next((word for word in given if word.endswith((".yaml", ".yml"))), None)
+            if config is None or "unexpected extra" not in error.message:
+                raise
+            raise click.UsageError(f"{config} stands without its option; say --config {config}", ctx) from None
+
+
+@click.command(name="train", cls=_Train)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -41,8 +55,7 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    default=Path("models"),
-    show_default=True,
+    show_default="models, or where the run to go on with lies",
     help="Folder that gets checkpoints/RUN and final/NAME/VERSION.",
 )
 @click.option(
@@ -62,17 +75,7 @@ if TYPE_CHECKING:
     help="Cross-validate over so many new folds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(
-    config: Path | None,
-    resume: str | None,
-    out: Path,
-    run_name: str | None,
-    allow_leaks: bool,
-    cross_validate: bool,
-    folds: int | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(config: Path | None, resume: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Train a model from one config, or cross-validate it.
 
     The last lines say what it scored on films that it never saw, and where everything was saved. Ctrl-C stops a run at
@@ -88,21 +91,32 @@ def command(
     from lopore.run.progress import Progress
     from lopore.training import train
 
+    out = out or _home_of(resume)
     experiment = _experiment(config, resume, out, options)
     result = train(
         experiment,
         out=out,
         resume=resume,
-        run_name=run_name,
-        allow_leaks=allow_leaks,
-        cross_validation=cross_validate or folds is not None,
-        folds=folds,
+        run_name=options["run_name"],
+        allow_leaks=options["allow_leaks"],
+        cross_validation=options["cross_validate"] or options["folds"] is not None,
+        folds=options["folds"],
         progress=Progress(quiet=as_json),
     )
     if result.first:
         click.echo(json.dumps(_as_data(result), indent=2) if as_json else _as_text(result))
     if result.failed:
         raise SystemExit(1)
+
+
+def _home_of(resume: str | None) -> Path:
+    """The folder of models that a run's own folder belongs to; ``models`` for a new run and one that is named."""
+    from lopore.run.folder import CONFIG
+
+    folder = Path(resume or "")
+    if resume and (folder / CONFIG).is_file() and folder.absolute().parent.name == "checkpoints":
+        return folder.parent.parent
+    return Path("models")
 
 
 def _experiment(config: Path | None, resume: str | None, out: Path, options: dict[str, Any]) -> Experiment:

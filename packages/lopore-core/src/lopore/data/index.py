@@ -114,6 +114,28 @@ def index_images(
         raise DataError(_faults_in_a_line(listing))
     tell = stage or silent
     origin, grouping = origin or Origin(), grouping or Grouping()
+    pairs, problems = _read(listing, grouping, threads, tell)
+    pairs, merged, found = _merge_equal_files(pairs)
+    families = _families([one for _, one in pairs], grouping, tell)
+    rows = [_row(entry, one, mm_per_pixel) for entry, one in pairs]
+    rows, joined_by = _with_groups(rows, [entry.group for entry, _ in pairs], families, grouping)
+    found += _family_conflicts(rows)
+    rows = _resolve(rows, found, conflicts)
+    if not rows:
+        raise DataError("every image has conflicting labels and was dropped; index with --conflicts keep and look")
+    given = any(row.split for row in rows)
+    about = About(
+        source=origin.source, licence=origin.licence, attribution=origin.attribution,
+        groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
+    )  # fmt: skip
+    manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
+    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by))
+
+
+def _read(
+    listing: Listing, grouping: Grouping, threads: int | None, tell: Stage
+) -> tuple[list[tuple[Entry, Scanned]], list[tuple[str, str]]]:
+    """Every image that can be read beside its entry, and what is wrong with the others; DataError where none can."""
     files = [listing.root / entry.path for entry in listing.entries]
     seen = scan(files, fingerprints=grouping.pictures, threads=threads, progress=tell("reading"))
     problems = [*listing.faults, *listing.problems]
@@ -126,23 +148,7 @@ def index_images(
     if not pairs:
         first = f"{plain(problems[0][0])} {plain(problems[0][1])}" if problems else "there is none"
         raise DataError(f"none of {len(listing.entries)} images can be read; the first: {first}")
-    pairs, merged, found = _merge_equal_files(pairs)
-    families = _families([one for _, one in pairs], grouping, tell)
-    rows = [_row(entry, one, mm_per_pixel) for entry, one in pairs]
-    rows, joined_by = _with_groups(rows, [entry.group for entry, _ in pairs], families, grouping)
-    found += _family_conflicts(rows)
-    rows = _resolve(rows, found, conflicts)
-    if not rows:
-        raise DataError(
-            "every image has conflicting labels and was dropped; index with --conflicts keep and look at them"
-        )
-    given = any(row.split for row in rows)
-    about = About(
-        source=origin.source, licence=origin.licence, attribution=origin.attribution,
-        groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
-    )  # fmt: skip
-    manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
-    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by))
+    return pairs, problems
 
 
 def _faults_in_a_line(listing: Listing) -> str:

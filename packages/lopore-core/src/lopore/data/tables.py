@@ -32,7 +32,10 @@ NO_DEFECT = "no_defect"
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which header stands for what; ``classes`` are columns of 0 and 1, used where no label column is."""
+    """Which header stands for what; ``classes`` are columns of 0 and 1, used where no label column is.
+
+    zeros: whether a 0 is ever written there. An empty cell then means that nobody said, else (marks alone) a 0.
+    """
 
     path: str
     labels: str | None
@@ -42,6 +45,7 @@ class _Columns:
     split: str | None
     fold: str | None
     classes: tuple[str, ...] = ()
+    zeros: bool = False
 
 
 def list_table(
@@ -51,7 +55,8 @@ def list_table(
 
     Delimiter (comma, semicolon, tab), encoding (UTF-8, UTF-16, Latin-1; BOM or none) and header names are found.
     Labels: one column, several in a cell parted by | ; or , — or one column of 0 and 1 a class, where a line of
-    zeros means ``no_defect``. root: what paths count from, default the CSV's folder; they must stay inside it.
+    zeros means ``no_defect``; where zeros are written, an empty cell says nothing, and a line without a 1 and with an
+    empty cell is not labelled. root: what paths count from, default the CSV's folder; they must stay inside it.
     Files that are missing come back as faults. Raises DataError where the table itself cannot be used.
     """
     root = Path(os.path.normpath((root or table.parent).absolute()))
@@ -72,15 +77,19 @@ def list_table(
     maskless = {entry.mask for entry in kept if entry.mask and not (root / entry.mask).is_file()}
     missing += [(mask, "is named as a mask and is not there") for mask in sorted(maskless)]
     kept = [replace(entry, mask="") if entry.mask in maskless else entry for entry in kept]
-    return Listing(root, tuple(kept), tuple(_notes(columns, kept)), faults=tuple(missing))
+    notes = _notes(columns, kept, [dict(zip(header, cells, strict=False)) for cells in records])
+    return Listing(root, tuple(kept), tuple(notes), faults=tuple(missing))
 
 
-def _notes(columns: _Columns, entries: Sequence[Entry]) -> list[str]:
+def _notes(columns: _Columns, entries: Sequence[Entry], records: Sequence[dict[str, str]]) -> list[str]:
     notes = []
     if columns.group:
         notes.append(f"groups taken from column {plain(columns.group, 60)!r}")
     if columns.classes:
         notes.append(f"one column a class: {', '.join(plain(name, 40) for name in columns.classes[:12])}")
+    given = [sum(bool(record.get(name, "").strip()) for name in columns.classes) for record in records]
+    if columns.zeros and (partly := sum(0 < count < len(columns.classes) for count in given)):
+        notes.append(f"{partly} lines leave class columns empty: read as 0 beside a 1, beside zeros alone as no label")
     if unlabelled := sum(not entry.labels for entry in entries):
         notes.append(f"{unlabelled} images have no label")
     return notes
@@ -166,7 +175,8 @@ def _columns(
         found["labels"] = None
     taken = {path, *found.values()}
     classes = () if found["labels"] else tuple(name for name in flags if name not in taken)
-    return _Columns(path=path, **found, classes=classes)
+    zeros = any(values[name] & (_FALSE - {""}) for name in classes)
+    return _Columns(path=path, **found, classes=classes, zeros=zeros)
 
 
 def _listed(header: list[str]) -> str:
@@ -197,7 +207,10 @@ def _entry(record: dict[str, str], columns: _Columns, root: Path, *, where: str)
 
 def _labels(record: dict[str, str], columns: _Columns, cell: str, where: str) -> tuple[str, ...]:
     if columns.classes:
-        on = [name for name in columns.classes if record.get(name, "").strip().lower() in _TRUE]
+        cells = {name: record.get(name, "").strip().lower() for name in columns.classes}
+        on = [name for name, given in cells.items() if given in _TRUE]
+        if not on and columns.zeros and "" in cells.values():
+            return ()
         return tuple(sorted(clean_label(name, where=where) for name in on)) or (NO_DEFECT,)
     parts = [part for part in _LABEL_SEPARATORS.split(cell) if part.strip()]
     return _together(tuple(sorted({clean_label(part, where=where) for part in parts})), where)

@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from functools import partial
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +29,6 @@ Polarity = Literal["film", "detector", "unknown"]
 
 # warnings.catch_warnings changes the whole process; one file at a time keeps it whole.
 _ONE_AT_A_TIME = threading.Lock()
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -73,19 +73,44 @@ def open_dicom(source: Path | bytes, name: str, limits: Limits) -> tuple[FileDat
     """The data set (pixels unread for a path) and its facts, checked before anything is decoded. Raises ImageError."""
     with _pydicom(name) as pydicom:
         if isinstance(source, bytes):
-            _check_deflated(source, limits, name)
-            dataset = pydicom.dcmread(BytesIO(source))
+            dataset = pydicom.dcmread(_InMemory(source, limits, name))
         else:
-            dataset = pydicom.dcmread(source, stop_before_pixels=True)
+            with _OnDisk(source, limits, name) as stream:
+                dataset = pydicom.dcmread(stream, stop_before_pixels=True)
         return dataset, _header(dataset, name)
 
 
-def _check_deflated(content: bytes, limits: Limits, name: str) -> None:
+class _InMemory(BytesIO):
+    """A file for pydicom, which asks for all the rest at once only where it goes on to unpack a deflated data set."""
+
+    def __init__(self, content: bytes, limits: Limits, name: str) -> None:
+        super().__init__(content)
+        self._check = partial(_check_packed, limits=limits, name=name)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        if size is None or size < 0:
+            self._check(content)
+        return content
+
+
+class _OnDisk(BufferedReader):
+    """``_InMemory`` for a file that is read in parts."""
+
+    def __init__(self, path: Path, limits: Limits, name: str) -> None:
+        super().__init__(FileIO(path))
+        self._check = partial(_check_packed, limits=limits, name=name)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        if size is None or size < 0:
+            self._check(content)
+        return content
+
+
+def _check_packed(packed: bytes, limits: Limits, name: str) -> None:
     """A deflated data set of a megabyte can unpack to a gigabyte; it is tried piecewise first."""
-    if _DEFLATED not in content[132:2048] or content[132:136] != b"\2\0\0\0":
-        return
-    start = 144 + struct.unpack_from("<I", content, 140)[0]
-    unpacker, total, piece = zlib.decompressobj(-zlib.MAX_WBITS), 0, content[start:]
+    unpacker, total, piece = zlib.decompressobj(-zlib.MAX_WBITS), 0, packed
     while piece and not unpacker.eof:
         total += len(unpacker.decompress(piece, 2**24))
         piece = unpacker.unconsumed_tail

@@ -85,7 +85,6 @@ class BmpHeader(Header):
     bits: int
     start: int
     alpha_mask: int
-    top_down: bool
 
 
 def damaged(name: str, what: str) -> ImageError:
@@ -308,5 +307,5 @@ def bmp_header(content: Content, name: str) -> BmpHeader:
     alpha = struct.unpack_from("<I", content, 66)[0] if info >= 56 and bits == 32 and coding in (3, 6) else 0
     return BmpHeader(
         format="bmp", height=abs(height), width=width, samples=1 if bits <= 8 else 3, depth=min(bits, 8),
-        bits=bits, start=start, alpha_mask=alpha, top_down=height < 0,
+        bits=bits, start=start, alpha_mask=alpha,
     )  # fmt: skip

@@ -56,17 +56,17 @@ class Directory:
 
     def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Whole numbers of a tag, at most 16 of them."""
-        return tuple(int(value) for value in self.array(tag)[:16]) or default
+        return tuple(int(value) for value in self.array(tag, most=16)) or default
 
     def number(self, tag: int, default: int) -> int:
         return self.numbers(tag, (default,))[0]
 
-    def array(self, tag: int) -> NDArray[Any]:
-        """All whole numbers of a tag."""
+    def array(self, tag: int, most: int | None = None) -> NDArray[Any]:
+        """All whole numbers of a tag, or the first ``most``."""
         kind, count, _, at = self.entries.get(tag, (0, 0, 0, 0))
         if kind not in _NUMBERS:
             return np.zeros(0, np.uint64)
-        raw = self.content[at : at + count * _SIZES[kind]]
+        raw = self.content[at : at + (count if most is None else min(count, most)) * _SIZES[kind]]
         return np.frombuffer(raw, self.order + _NUMBERS[kind]).astype(np.uint64)
 
     def ratio(self, tag: int) -> float | None:

@@ -16,7 +16,8 @@ from lopore.contracts import Scores
 from lopore.data.targets import refuse_thin_classes
 from lopore.errors import DataError
 from lopore.files import atomic_write_bytes, atomic_write_text
-from lopore.metrics import Metrics, measure, operating_point
+from lopore.metrics import Metrics, measure, operating_point, truth_table
+from lopore.ranking import auc_within
 
 from .checkpoints import Checkpoints
 from .fit import fit, predict_rows
@@ -44,11 +45,12 @@ def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
     """
     folds = folds_of(plan)
     numbers, blind = list(folds), selects(plan) and not any(len(sides.val) for sides in folds.values())
-    notes = (NOTHING_TO_SELECT_BY,) if blind else ()
+    notes: tuple[str, ...] = (NOTHING_TO_SELECT_BY,) if blind else ()
     for note in notes:
         progress.line(f"warning: {note}")
     parts = [_fold(plan, run, sides, number, progress) for number, sides in folds.items()]
     rows, scores = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    notes += _on_pooling(plan, parts)
     metrics = _measure(plan, rows, scores, f"{len(numbers)} folds, pooled", pooled=True, notes=notes)
     folder = run / "cross-validation"
     if plan.place[0] == 0:
@@ -125,6 +127,22 @@ def _read_answers(path: Path, rows: Rows, classes: int) -> Scores | None:
     except (OSError, ValueError, KeyError, EOFError):
         return None
     return None
+
+
+def _on_pooling(plan: Plan, parts: list[tuple[Rows, Scores]]) -> tuple[str, ...]:
+    """The ROC AUC that ranks films of one fold among themselves: scores of several models need not share a scale."""
+    targets = plan.targets
+    rows, scores = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    folds = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    truth = truth_table(targets.labels[rows], len(targets.classes))
+    one = targets.task == "binary" and targets.positive
+    columns = [targets.classes.index(one)] if one else range(len(targets.classes))
+    found = [auc_within(scores[:, column], truth[:, column], folds) for column in columns]
+    known = [value for value in found if value is not None]
+    if len(known) < len(found) or not known:
+        return ()
+    told = "pooled ROC AUC and PR AUC also rank films against those of other folds, which other models scored"
+    return (f"{told}; within the folds ROC AUC is {float(np.mean(known)):.3f}",)
 
 
 def _measure(

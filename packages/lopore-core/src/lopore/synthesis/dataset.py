@@ -103,7 +103,7 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    path.write_text(text.getvalue(), encoding="utf-8")
+    path.write_text(text.getvalue(), encoding="utf-8", newline="")  # equal bytes on every system
 
 
 def _write_source(
@@ -124,8 +124,8 @@ def _write_source(
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }
-    (folder / "source.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (folder / "SOURCE.md").write_text(_SOURCE, encoding="utf-8")
+    (folder / "source.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="")
+    (folder / "SOURCE.md").write_text(_SOURCE, encoding="utf-8", newline="")
 
 
 def _check_request(counts: Mapping[str, int], seed: int, views: tuple[int, int]) -> None:
@@ -167,16 +167,13 @@ def write_dataset(
     _check_request(counts, seed, views)
     check_settings(**settings)
     shots = _plan(counts, views, np.random.default_rng(seed))
-    labels: list[tuple[Any, ...]] = []
-    truths: list[tuple[Any, ...]] = []
     with folder_in_the_making(out) as folder:
         for name in (*(label for label, count in counts.items() if count), "masks"):
             (folder / name).mkdir()
+        labels: list[tuple[Any, ...]] = []
+        truths: list[tuple[Any, ...]] = []
         for done, shot in enumerate(shots, start=1):
-            # Below a million welds a set, sets of two seeds share none.
-            film = sample_film(shot.label, seed * 1_000_003 + shot.weld, shot.view, **settings)
-            (folder / shot.path).write_bytes(png_bytes(film.pixels, compression))
-            (folder / shot.mask).write_bytes(png_bytes(film.mask, compression))
+            film = _write_shot(folder, shot, seed, compression, settings)
             labels.append(_label_row(shot, film))
             truths.extend(_truth_rows(shot, film))
             if progress is not None:
@@ -185,3 +182,12 @@ def write_dataset(
         _write_csv(folder / "truth.csv", _TRUTH_COLUMNS, truths)
         _write_source(folder, counts, seed, views, settings)
     return out
+
+
+def _write_shot(folder: Path, shot: _Shot, seed: int, compression: int, settings: dict[str, Any]) -> SyntheticFilm:
+    """The picture and its mask."""
+    # Below a million welds a set, sets of two seeds share none.
+    film = sample_film(shot.label, seed * 1_000_003 + shot.weld, shot.view, **settings)
+    (folder / shot.path).write_bytes(png_bytes(film.pixels, compression))
+    (folder / shot.mask).write_bytes(png_bytes(film.mask, compression))
+    return film

@@ -134,11 +134,6 @@ class FilmSpec(_Part):
         unsharpness = total_unsharpness_mm(self.geometric_unsharpness_mm, self.inherent_unsharpness_mm)
         return blur_sigma_mm(unsharpness) / self.pixel_pitch_mm
 
-    @property
-    def diagonal_mm(self) -> float:
-        """Diagonal of the picture."""
-        return math.hypot(*self.size) * self.pixel_pitch_mm
-
     def mm_to_px(self) -> Affine:
         """From seam coordinates in mm (x along the seam, y across it) to picture coordinates in pixels."""
         turn = math.radians(self.angle_deg)

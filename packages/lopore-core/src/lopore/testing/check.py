@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from unittest import SkipTest
 
+from lopore.problems import one_line
+
 Work = Callable[[], None]
 
 
@@ -56,11 +58,6 @@ def run_check(check: Check) -> Outcome:
     except BaseException as error:  # SystemExit of a plugin must not end the list
         status, reason = "failed", one_line(f"{type(error).__name__}: {error}")
     return Outcome(check.id, check.promise, status, reason, time.perf_counter() - began)
-
-
-def one_line(text: str) -> str:
-    """At most 500 letters on one line."""
-    return " ".join(text.split())[:500]
 
 
 def require(kept: bool, text: str) -> None:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from lopore.contracts import Affine, Enhancer, Params, Pixels
 from lopore.errors import LoporeError
+from lopore.problems import one_line
 
-from .check import one_line, require
+from .check import require
 from .moves import motion_moves_planted_marks, planted_marks_stay
 from .parameters import bounds_of, is_number, variations
 from .pictures import DTYPES, film, flat, full_scale, pictures, ramp, step

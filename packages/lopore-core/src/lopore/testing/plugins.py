@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lopore.problems import one_line
 from lopore.registry import KINDS, Registry, slow_import_seconds
 from lopore.surroundings import Changes
 
-from .check import NotJudged, one_line, require
+from .check import NotJudged, require
 from .process import require_none
 from .workshop import Workshop
 

@@ -26,12 +26,14 @@ class Style:
 
 
 def convolution(
-    x: Any, name: str, style: Style, filters: int, *, kernel: int = 1, stride: int = 1, bias: bool = False
-) -> Any:
-    """A convolution; the initial weights are He's for the outputs (kaiming normal, fan out), as timm draws them."""
+    x: Any, name: str, style: Style, filters: int, *, kernel: int = 1, stride: int = 1, bias: bool = False,
+    initial: Any = None,
+) -> Any:  # fmt: skip
+    """A convolution. initial: draws its weights; else they are He's for the outputs (kaiming normal, fan out), as
+    timm draws them."""
     x, padding = _padded(x, name, style, kernel, stride)
     return keras.layers.Conv2D(
-        filters, kernel, stride, padding, use_bias=bias, kernel_initializer=_he_fan_out(), name=name
+        filters, kernel, stride, padding, use_bias=bias, kernel_initializer=initial or _he_fan_out(), name=name
     )(x)
 
 
