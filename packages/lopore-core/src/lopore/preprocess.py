@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .contracts import Affine, PixelBatch, Pixels
-from .errors import ConfigError
+from .errors import ConfigError, ModelError
 from .resampling import resize
 from .tables import apply_table, histogram
 
@@ -296,6 +296,17 @@ def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
     if pixels.ndim == 3:
         raise ConfigError(f"{name} was read in colour and the model takes grey; read it with channels=1")
     return pixels[:, :, None]
+
+
+def check_batch(batch: PixelBatch, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    """ModelError where a batch is not (N, H, W, C) of ``shape`` and ``dtype``: for a network that would take others.
+
+    A convolution takes any size, and normalisation any depth: the answer would be a number that means nothing.
+    """
+    if batch.ndim != 4 or batch.shape[1:] != shape or batch.dtype != dtype:
+        raise ModelError(
+            f"the model takes pixels {dtype} (N, {', '.join(map(str, shape))}), not {batch.dtype} {batch.shape}"
+        )
 
 
 def to_batch(pictures: list[Pixels]) -> PixelBatch:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
+from lopore.preprocess import check_batch
 
 from .backbones import cam_support, rebuild
 from .distributed import choose_devices, prepare
@@ -109,14 +110,6 @@ def _still_open(part: Any) -> Any:
     if part is None:
         raise ModelError(CLOSED)
     return part
-
-
-def check_batch(batch: PixelBatch, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """ModelError where a batch is not (N, *shape) of ``dtype``."""
-    if batch.ndim != 4 or batch.shape[1:] != tuple(shape) or batch.dtype != dtype:
-        raise ModelError(
-            f"the model takes pixels {dtype} (N, {', '.join(map(str, shape))}), not {batch.dtype} {batch.shape}"
-        )
 
 
 def chunks(batch: PixelBatch) -> list[PixelBatch]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
+from lopore.preprocess import check_batch
 
-from .predict import CLOSED, check_batch, chunks, finite, place_of
+from .predict import CLOSED, chunks, finite, place_of
 from .start import tf
 
 if TYPE_CHECKING:

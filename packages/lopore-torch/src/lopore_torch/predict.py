@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
+from lopore.preprocess import check_batch
 
 from .backbones import rebuild
 from .distributed import choose_device
@@ -52,7 +53,7 @@ class TorchSession:
 
     def tensor(self, batch: PixelBatch) -> Tensor:
         """Pixels on the session's device; ModelError where they are not what the network takes."""
-        check_batch(batch, self.recipe)
+        check_batch(batch, (*self.recipe.size, self.recipe.channels), np.dtype(f"uint{self.recipe.depth}"))
         if self.threads and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         return to_tensor(batch, self.device)
@@ -79,18 +80,6 @@ class TorchMapSession(TorchSession):
         """See ``MapSession.segment``; errors as in ``predict``."""
         network = self.open_network
         return _finite(np.concatenate([to_maps(network(self.tensor(part))).cpu().numpy() for part in _chunks(batch)]))
-
-
-def check_batch(batch: PixelBatch, recipe: Preprocessing) -> None:
-    """ModelError where a batch is not (N, H, W, C) of the recipe's size, channels and depth.
-
-    A convolution takes any size, and normalisation any depth: the answer would be a number that means nothing.
-    """
-    shape, dtype = (*recipe.size, recipe.channels), f"uint{recipe.depth}"
-    if batch.ndim != 4 or batch.shape[1:] != shape or batch.dtype != dtype:
-        raise ModelError(
-            f"the model takes pixels {dtype} (N, {', '.join(map(str, shape))}), not {batch.dtype} {batch.shape}"
-        )
 
 
 def _chunks(batch: PixelBatch) -> list[PixelBatch]:

@@ -23,12 +23,13 @@ from torch import nn
 
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
+from lopore.preprocess import check_batch
 
 from .distributed import choose_device
 from .export import example_pixels
 from .graphs import ScoresAndMaps, ScoresOnly
 from .network import Segmenter, to_tensor
-from .predict import CHUNK, CLOSED, check_batch, load_network
+from .predict import CHUNK, CLOSED, load_network
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder, ModelRecord
@@ -155,7 +156,7 @@ class ProgramSession:
         module = self.module
         if module is None:
             raise ModelError(CLOSED)
-        check_batch(batch, self.recipe)
+        check_batch(batch, (*self.recipe.size, self.recipe.channels), np.dtype(f"uint{self.recipe.depth}"))
         if self.threads and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         parts = []

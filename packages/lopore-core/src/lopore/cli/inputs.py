@@ -103,9 +103,9 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
 
 def _without_masks(folder: Path, paths: list[Path]) -> list[Path]:
     """The pictures below ``folder`` that no name calls a mask, as `lopore data index` tells them apart."""
-    from lopore.data.folders import _names_a_mask
+    from lopore.data.folders import names_a_mask
 
-    films = [path for path in paths if not _names_a_mask(str(path.relative_to(folder)))]
+    films = [path for path in paths if not names_a_mask(str(path.relative_to(folder)))]
     if not films or len(films) == len(paths):
         return paths
     click.echo(f"note: {len(paths) - len(films)} masks below {folder} are passed over", err=True)

@@ -176,11 +176,11 @@ def _find_masks(folder: Path, pictures: list[str], masks: str) -> set[str]:
         if place.startswith("..") or not Path(masks).is_dir():
             raise DataError(f"mask folder {plain(masks)} is not inside {plain(folder)}; index what holds both")
         return {name for name in pictures if name.startswith(f"{place}/")}
-    found = {name for name in pictures if _names_a_mask(name)}
+    found = {name for name in pictures if names_a_mask(name)}
     return found | _beside_photographs([name for name in pictures if name not in found])
 
 
-def _names_a_mask(name: str) -> bool:
+def names_a_mask(name: str) -> bool:
     path = PurePosixPath(name)
     return path.stem.lower().endswith(("_mask", "-mask")) or any(p.lower() in _MASK_FOLDERS for p in path.parent.parts)
 
