@@ -160,12 +160,19 @@ def test_a_narrow_16_bit_film_is_brought_to_sight() -> None:
 
 
 @pytest.mark.parametrize("clip_limit", [1.0, 2.0, 4.0, 8.0])
-@pytest.mark.parametrize("shape", [(96, 96), (100, 131), (97, 96), (64, 200)])
+@pytest.mark.parametrize("shape", [(96, 96), (100, 131), (97, 96), (64, 200), (65, 33_000), (33_000, 64)])
 def test_clahe_of_16_bits_follows_the_clip_limit_as_8_bits_do(clip_limit: float, shape: tuple[int, int]) -> None:
     image = film(*shape, np.uint8)
     deep = clahe.clahe(image.astype(np.uint16) * 257, clip_limit=clip_limit, tiles=8)
     shallow = cv2.createCLAHE(clip_limit, (8, 8)).apply(image)
     assert np.abs(deep / 257 - shallow).max() < 1.5
+
+
+def test_clahe_of_16_bits_lies_straight_between_256_points_to_one_grey_value() -> None:
+    image = np.random.default_rng(4).integers(0, 65536, (400, 500)).astype(np.uint16)
+    share = np.cumsum(np.bincount(image.ravel() >> 8, minlength=256)) / image.size
+    expected = np.interp(image, np.arange(256) * 257, share * 65535)
+    assert np.abs(clahe.clahe(image, clip_limit=100, tiles=1) - expected).max() < 1.1
 
 
 def test_clahe_on_several_threads_equals_one() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,21 +18,11 @@ from .strips import run, spans
 
 BINS = 256
 SMALLEST_TILE = 8
-CHUNK = 150_000  # grey values in work at a time: shorter calls spend their time on waiting for the interpreter
+CURVES_AT_ONCE = 128  # stacked in one table: with more, float32 would place a pixel less finely between two of them
+PIXELS_AT_ONCE = 65_536  # two float32 buffers of 256 KiB stay in a core's own cache
 
-Curve = NDArray[np.float32]
-Band = tuple[Curve, Curve]
-"""Of one row of tiles: each tile's curve, and what the next tile's curve adds to it."""
-
-
-class Cell(NamedTuple):
-    """A span of rows or columns between two tile centres, and the weight of the tile after for each of them."""
-
-    begin: int
-    end: int
-    before: int
-    after: int
-    weight: Curve
+Curves = NDArray[np.float32]
+Places = NDArray[np.float32]
 
 
 def clahe(image: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
@@ -60,53 +50,52 @@ def clahe(image: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
 
 
 def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
-    padded = _padded(_top_bits(image), tiles)
-    tile_height, tile_width = padded.shape[0] // tiles, padded.shape[1] // tiles
-    limit = max(int(clip_limit * tile_height * tile_width / BINS), 1)
-    counts = np.empty((tiles, tiles, BINS), np.int64)
-    out = np.empty_like(image)
-    columns = list(_cells(image.shape[1], tile_width, tiles))
+    height, width = image.shape
+    tile_height, tile_width = _tile_size(height, width, tiles)
+    counts = np.zeros((tiles, tiles, BINS), np.float32)
+    halves, upper = np.ascontiguousarray(image).view(np.uint8).reshape(height, width, 2), int(sys.byteorder == "little")
 
     def count(row: int) -> None:
-        lines = padded[row * tile_height : (row + 1) * tile_height]
-        for column in range(tiles):
-            tile = lines[:, column * tile_width : (column + 1) * tile_width]
-            counts[row, column] = cv2.calcHist([tile], [0], None, [BINS], [0, BINS]).reshape(-1)
-
-    def blend(rows: Cell) -> None:
-        # Half a grey value more, so that cutting off the fraction rounds.
-        upper, fall = _band(knots[rows.before] + 0.5), _band(knots[rows.after] - knots[rows.before])
-        for column in columns:
-            _blend(image, out, rows, (upper, fall), column)
+        for lines in _seen_in_tile(row, tile_height, height):
+            for column in range(tiles):
+                for place in _seen_in_tile(column, tile_width, width):
+                    counts[row, column] += cv2.calcHist(
+                        [halves[lines, place]], [upper], None, [BINS], [0, BINS]
+                    ).reshape(-1)
 
     run(count, range(tiles))
-    knots = _knots(counts, limit, tile_height * tile_width)
-    run(blend, _cells(image.shape[0], tile_height, tiles))
+    size = tile_height * tile_width
+    knots = np.pad(_knots(counts.astype(np.int64), max(int(clip_limit * size / BINS), 1), size), (0, 1), "edge")
+    down, across = _among_tiles(height, tile_height, tiles), _among_tiles(width, tile_width, tiles)
+    out = np.empty_like(image)
+
+    def look_up(rows: tuple[int, int]) -> None:
+        lines = slice(*rows)
+        _look_up(image[lines], out[lines], knots, down[lines], across)
+
+    # Whole blocks for each thread: float32 rounds by a row's place in its block, so results never depend on threads.
+    block = CURVES_AT_ONCE // (tiles + 1)
+    run(look_up, spans(height, block * math.ceil(height / block / max(cv2.getNumThreads(), 1))))
     return out
 
 
-def _top_bits(image: Pixels) -> Pixels:
-    """``image >> 8`` as uint8: OpenCV rounds, so just under half a step is taken off; six times as fast as shifting."""
-    return cv2.convertScaleAbs(image, alpha=1 / 256, beta=-0.498)
+def _tile_size(height: int, width: int, tiles: int) -> tuple[int, int]:
+    """Height and width of a tile; as in OpenCV, where one side is no whole number of tiles, both are filled up."""
+    if height % tiles == 0 and width % tiles == 0:
+        return height // tiles, width // tiles
+    return height // tiles + 1, width // tiles + 1
 
 
-def _padded(image: Pixels, tiles: int) -> Pixels:
-    """Sides filled up to whole tiles by reflection, as OpenCV does (a full tile more where only one side needs it)."""
-    rows, columns = image.shape[0] % tiles, image.shape[1] % tiles
-    if rows == 0 and columns == 0:
-        return image
-    return cv2.copyMakeBorder(image, 0, tiles - rows, 0, tiles - columns, cv2.BORDER_REFLECT_101)
+def _seen_in_tile(number: int, size: int, length: int) -> Iterator[slice]:
+    """The rows (columns) of a tile: those in the picture, and those mirrored at its last one to fill the tile up."""
+    begin, end = number * size, (number + 1) * size
+    if begin < length:
+        yield slice(begin, min(end, length))
+    if end > length:
+        yield slice(2 * length - 1 - end, 2 * length - 1 - max(begin, length))
 
 
-def _cells(length: int, tile: int, tiles: int) -> Iterator[Cell]:
-    for k in range(-1, tiles):
-        begin, end = max(math.ceil((k + 0.5) * tile), 0), min(math.ceil((k + 1.5) * tile), length)
-        if begin < end:
-            weight = (np.arange(begin, end) / tile - 0.5 - k).astype(np.float32)
-            yield Cell(begin, end, max(k, 0), min(k + 1, tiles - 1), weight)
-
-
-def _knots(counts: NDArray[np.int64], limit: int, size: int) -> Curve:
+def _knots(counts: NDArray[np.int64], limit: int, size: int) -> Curves:
     """The clipped cumulated histograms (..., 256) of tiles of ``size``: the new grey values of 0, 257 ... 65535."""
     clipped = np.maximum(counts - limit, 0).sum(axis=-1, keepdims=True)
     even, rest = np.divmod(clipped, BINS)
@@ -116,44 +105,34 @@ def _knots(counts: NDArray[np.int64], limit: int, size: int) -> Curve:
     return cumulated.astype(np.float32) * np.float32(65535 / size)
 
 
-STRAIGHT = np.stack([np.ones(257), np.arange(257) / 257]).astype(np.float32)
+def _among_tiles(length: int, tile: int, tiles: int) -> Places:
+    """Where each row (column) lies among the tiles' centres: 0 up to the first, 0.5 between the first two."""
+    return np.clip(np.arange(length) / tile - 0.5, 0, tiles - 1).astype(np.float32)
 
 
-def _band(knots: Curve) -> Band:
-    """Curves of one row of tiles from their knots (tiles, 256): (tiles, 65536) twice."""
-    return _drawn(knots), _drawn(np.diff(knots, axis=0, append=knots[-1:]))
+def _look_up(image: Pixels, out: Pixels, knots: Curves, down: Places, across: Places) -> None:
+    """The new grey values of some rows into ``out``: one call reads many rows from the curves that hold at each.
 
-
-def _drawn(knots: Curve) -> Curve:
-    """All 65 536 grey values of each tile, straight between its knots, which lie 257 apart."""
-    rises = np.diff(knots, axis=1, append=knots[:, -1:])
-    curves: Curve = np.matmul(np.stack([knots, rises], axis=2), STRAIGHT)
-    return curves.reshape(len(knots), -1)[:, :65536]
-
-
-def _blend(image: Pixels, out: Pixels, rows: Cell, bands: tuple[Band, Band], column: Cell) -> None:
-    """One cell of the picture, mixed from the curves of the four tiles around it; a few rows at a time.
-
-    bands: of the upper row of tiles, and what the lower row adds to it.
+    knots: (tiles + 1, tiles + 1, 257), of which the last repeat those before, for reading on past them.
+    down, across: where the rows and the columns lie among the tiles' centres.
     """
-    height, width = rows.end - rows.begin, column.end - column.begin
-    at_once = math.ceil(height / math.ceil(height * width / CHUNK))
-    upper, fall, step, across = (np.empty((at_once, width), np.float32) for _ in range(4))
-    across[...] = column.weight
-    for y0, y1 in spans(height, at_once):
-        place = slice(rows.begin + y0, rows.begin + y1), slice(column.begin, column.end)
-        block, used = image[place], slice(0, y1 - y0)
-        _mix(block, column, bands[0], upper[used], step[used], across[used])
-        if rows.before != rows.after:
-            _mix(block, column, bands[1], fall[used], step[used], across[used])
-            step[used] = rows.weight[y0:y1, None]
-            cv2.accumulateProduct(fall[used], step[used], upper[used])
-        out[place] = upper[used]
+    tiles, values = knots.shape[1:]
+    at_once = min(CURVES_AT_ONCE // tiles, len(image))
+    widest = min(PIXELS_AT_ONCE // at_once, image.shape[1])
+    curve = np.arange(0, at_once * tiles, tiles, dtype=np.float32)[:, None] + across
+    grey = np.empty((at_once, widest), np.float32)
+    for top, bottom in spans(len(image), at_once):
+        table = _curves(knots, down[top:bottom]).reshape(-1, values)
+        for begin, end in spans(image.shape[1], widest):
+            place, used = (slice(top, bottom), slice(begin, end)), slice(0, bottom - top)
+            part = np.multiply(image[place], np.float32(1 / 257), out=grey[used, : end - begin])
+            cv2.remap(table, part, curve[used, begin:end], cv2.INTER_LINEAR, out[place], cv2.BORDER_REPLICATE)
 
 
-def _mix(block: Pixels, column: Cell, band: Band, mixed: Curve, step: Curve, weight: Curve) -> None:
-    """The left tile's curve plus, by ``weight``, what the right tile's adds to it, into ``mixed``."""
-    cv2.LUT(block, band[0][column.before], mixed)
-    if column.before != column.after:
-        cv2.LUT(block, band[1][column.before], step)
-        cv2.accumulateProduct(step, weight, mixed)
+def _curves(knots: Curves, down: Places) -> Pixels:
+    """The curves that hold at some heights, straight between those of the tiles above and below: (heights, ...)."""
+    weights = np.maximum(1 - np.abs(down[:, None] - np.arange(len(knots), dtype=np.float32)), 0)
+    mixed = np.matmul(weights[:, None, :], knots.reshape(len(knots), -1))
+    mixed += 0.5
+    curves: Pixels = mixed.astype(np.uint16)
+    return curves

@@ -19,11 +19,19 @@ def spans(length: int, step: int) -> Iterator[tuple[int, int]]:
 
 def run(work: Callable[[T], None], parts: Iterable[T]) -> None:
     """Call ``work`` for each part; on several cores where ``cv2.getNumThreads()`` allows, as OpenCV itself would."""
-    threads, jobs = cv2.getNumThreads(), list(parts)
-    if threads < 2 or len(jobs) < 2:
-        for job in jobs:
+    jobs = list(parts)
+    queue = iter(jobs)
+
+    def work_off() -> None:
+        for job in queue:
             work(job)
+
+    helpers = min(cv2.getNumThreads(), len(jobs)) - 1
+    if helpers < 1:
+        work_off()
         return
-    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-        for _ in pool.map(work, jobs):
-            pass
+    with ThreadPoolExecutor(helpers) as pool:
+        waiting = [pool.submit(work_off) for _ in range(helpers)]
+        work_off()  # this thread is awake already
+    for helper in waiting:
+        helper.result()
