@@ -1,9 +1,10 @@
 """Enhancers of lopore-enhance against the bare OpenCV call and scikit-image, in the same run.
 
-python benchmarks/bench_enhance.py [--threads 1] [--quick] [--json FILE]
+python benchmarks/bench_enhance.py [--threads N] [--quick] [--json FILE]
 
-Median milliseconds of rounds that take turns, so a busy neighbour slows all alike; read the ratios. One thread is
-measured in CPU time; with more, OpenCV and lopore share them, scikit-image has one, and wall time counts.
+Median milliseconds of rounds that take turns, so a busy neighbour slows all alike; read the ratios. OpenCV and lopore
+use the cores that OpenCV takes by itself, as users have it, scikit-image has one, and wall time counts; with
+``--threads 1`` all have one and CPU time counts.
 "OpenCV / ours" over 1 means that lopore is faster. Where OpenCV has no such call for 16 bits, the bare column is the
 shortest correct code of its parts, or empty.
 """
@@ -180,7 +181,7 @@ def line(row: Row) -> str:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--threads", type=int, default=1, help="of OpenCV and lopore")
+    parser.add_argument("--threads", type=int, default=cv2.getNumThreads(), help="of OpenCV and lopore (all cores)")
     parser.add_argument("--quick", action="store_true", help="a strip of 500 x 2160 and fewer rounds")
     args = parser.parse_args()
     cv2.setNumThreads(args.threads)

@@ -39,7 +39,6 @@ MEANING = {
     "preprocessing.std": "Standard deviation of each channel. Default: that of the pretrained weights, else 0.25.",
     "model.pretrained_sha256": "Checked where `model.pretrained` is a file.",
     "model.dropout": "Share of the features that is left out before the head, in training only.",
-    "model.freeze": "Which part keeps its weights: the first layer, the first half, or all but the head.",
     "training.epochs": "Times through the training side.",
     "training.batch_size": "Pictures a batch.",
     "training.loss.name": "`cross-entropy` (binary and multi-label: binary cross-entropy) or `focal`.",

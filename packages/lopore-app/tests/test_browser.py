@@ -209,6 +209,41 @@ def test_a_large_deep_film_is_shown_in_parts(address: str, page: Page, tmp_path:
     assert value == film[y, x]
 
 
+def test_a_page_that_is_older_than_its_server_says_what_is_lost_and_works_on(
+    model_folder: ModelFolder, page: Page, tmp_path: Path
+) -> None:
+    port, film = free_port(), _films(tmp_path)[0]
+    command = [sys.executable, "-m", "lopore_app", "--no-browser", f"--port={port}"]
+
+    def server() -> subprocess.Popen[bytes]:
+        started = subprocess.Popen(command, cwd=model_folder.path.parents[3], stdout=subprocess.DEVNULL)
+        wait_for(port)
+        return started
+
+    def upload() -> None:
+        page.until(lambda: page.browser.find_element("css selector", "input[type=file]"), "a field").send_keys(
+            str(film)
+        )
+        page.until(page.card, "an answer")
+
+    notice = "return all('.notice').filter((item) => !item.hidden).map((item) => item.textContent).join()"
+    with server() as first:
+        page.browser.get(f"http://127.0.0.1:{port}")
+        upload()
+        for name in ("Models", "Inspect"):  # whoever turned the page is not answered by Streamlit's own reconnection
+            page.click(f"//a[contains(., '{name}')]")
+            page.at_rest()
+        assert not page.run(notice)
+        first.kill()
+    page.until(lambda: page.browser.find_element("css selector", "[data-testid=stConnectionStatus]"), "a lost server")
+    with server() as second:
+        assert "films and records of the session before are gone" in page.until(lambda: page.run(notice), "the notice")
+        page.act("press('Understood')")
+        assert not page.run(notice)
+        upload()
+        second.terminate()
+
+
 def test_whoever_stops_the_app_stops_its_server(model_folder: ModelFolder) -> None:
     port = free_port()
     command = [sys.executable, "-m", "lopore", "app", "--no-browser", f"--port={port}"]

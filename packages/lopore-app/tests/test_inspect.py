@@ -9,11 +9,17 @@ from made.pictures import coded, even, ramp
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
+from lopore.enhance import Chain
 from lopore.model import ModelFolder
 from lopore.radiograph import describe
 from lopore_app import records
+from lopore_app.filmstrip import State, tally
+from lopore_app.inspect.enhancing import editor_data
 from lopore_app.inspect.films import examples
-from lopore_app.session import Upload
+from lopore_app.inspect.looking import Edit, look
+from lopore_app.memory import Memory
+from lopore_app.session import Desk, Upload
+from lopore_app.steps import Dialled
 from lopore_app.widgets import plain
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
@@ -96,6 +102,76 @@ def test_a_sixteen_bit_film_that_the_model_cannot_take_is_one_line(opened: AppTe
     page = with_film(opened, ("deep.tif", deep))
     assert not page.exception
     assert "takes 8" in page.error[0].value
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(caption.value for caption in page.caption).replace("\\", "")
+
+
+def test_a_setting_is_kept_although_the_run_that_it_began_is_overtaken() -> None:
+    def page() -> None:  # ends where another run stops it, before anything of the bench is there
+        import streamlit as st
+
+        from lopore_app.inspect.enhancing import presets, take_preset
+        from lopore_app.steps import Dialled
+
+        st.session_state.setdefault("chain", Dialled())
+        st.selectbox("Preset", ["No preset", *presets()], key="preset", on_change=take_preset)
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    app.selectbox[0].select("Sharpen + Gamma").run()
+    assert not app.exception
+    assert app.session_state["remembered/preset"] == "Sharpen + Gamma"
+
+
+def test_a_copy_of_a_film_is_shown_once_under_its_first_name_and_that_is_told(
+    opened: AppTest, model_folder: ModelFolder
+) -> None:
+    page = with_film(opened, ("first.png", even(255)), ("other.png", even(0)), ("copy.png", even(255)))
+    assert kept(page)[0].film == "first.png"
+    assert "1 file holds the same film as another: shown once" in said(page)
+    assert "same film" not in said(with_film(page, ("first.png", even(255)), ("other.png", even(0))))
+
+
+def test_the_strip_counts_what_cannot_be_read() -> None:
+    states = [State("0.90 pore", "found"), State("cannot be read", "broken"), State("waiting", "waiting")]
+    assert tally(states) == "3 films, 1 without an answer, 1 waiting"
+    assert tally(states[:1] * 2) == "2 films"
+
+
+def test_a_film_too_small_for_any_weld_is_told_of_the_film_and_not_of_the_model(
+    opened: AppTest, model_folder: ModelFolder
+) -> None:
+    page = with_film(opened, ("speck.png", coded(".png", ramp()[:1, :1])))
+    assert "1 x 1 px" in page.error[0].value
+    assert "choose another model" not in said(page)
+    assert "Nothing is wrong with the model" in said(page)
+
+
+def test_a_step_that_leaves_too_little_of_the_film_is_told_of_the_step(
+    opened: AppTest, model_folder: ModelFolder
+) -> None:
+    page = with_film(opened, ("film.png", coded(".png", ramp())))
+    page.session_state["chain"] = Dialled.of([{"name": "crop", "width": 3, "height": 3}], 1)
+    page.run()
+    assert not page.exception
+    assert "choose another model" not in said(page)
+    assert "under Enhance" in said(page)
+
+
+def test_a_film_that_is_too_deep_for_the_model_asks_for_another_model(
+    opened: AppTest, model_folder: ModelFolder
+) -> None:
+    page = with_film(opened, ("deep.tif", coded(".tif", ramp(top=60000))))
+    assert "choose another model" in said(page)
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_an_empty_chain_speaks_of_a_network_only_where_there_is_one(desk: Desk, with_model: bool) -> None:
+    here = desk if with_model else Desk(Memory(), None)
+    now = look(here, Upload.of("a.png", even(200)), Chain(), None)
+    empty = editor_data(here, now, Dialled(), Edit(), None)["empty"]
+    assert ("network" in empty) is with_model
 
 
 def test_evidence_is_shown_on_wish_and_written_into_the_record(opened: AppTest, model_folder: ModelFolder) -> None:

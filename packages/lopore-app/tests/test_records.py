@@ -163,6 +163,16 @@ def test_a_film_that_left_the_memory_is_named_in_the_zip_and_the_rest_is_there(e
     assert "enhanced/0002-here.png" in archive.namelist()
 
 
+def test_the_archive_s_page_names_what_is_in_it_and_nothing_else(entry: Callable[..., Entry]) -> None:
+    plain, chained = replace(entry(), explainer=None, explained_class=None), entry("b.png", chain=["invert"])
+    for found in ([plain], [replace(plain, content=None)], [chained], []):
+        archive = zipfile.ZipFile(io.BytesIO(zip_file(found)))
+        told = archive.read("README.txt").decode()
+        inside = {name.split("/")[0] for name in archive.namelist() if "/" in name}
+        assert {name for name in ("enhanced", "overlays") if f"{name}/" in told} == inside
+        assert all(name in told for name in archive.namelist() if "/" not in name and name != "README.txt")
+
+
 def test_no_name_leaves_the_archive_or_becomes_markup_or_a_formula(entry: Callable[..., Entry]) -> None:
     found = [replace(entry(), film=name, sha256=f"{number:064d}") for number, name in enumerate(HOSTILE)]
     archive = zipfile.ZipFile(io.BytesIO(zip_file(found)))

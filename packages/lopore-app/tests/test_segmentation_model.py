@@ -18,6 +18,7 @@ import lopore_app
 from lopore.detections import DetectionRule
 from lopore.enhance import Chain
 from lopore.model import ModelFolder, open_model
+from lopore.predict import decide
 from lopore.segment import Examined
 from lopore_app import curve, records
 from lopore_app.bundle import zip_file
@@ -91,6 +92,16 @@ def test_the_strip_says_what_the_card_says(areas: ModelFolder) -> None:
     desk, shown, answer = asked(areas, film_with(SPECK), minimum_area_px=20)
     assert desk.decision(shown.upload, Chain()) == answer.prediction.decision
     assert desk.decision(shown.upload, Chain(), 0.3) == desk.answer(shown, Chain(), 0.3).prediction.decision
+
+
+def test_the_score_beside_a_call_is_that_of_a_class_that_was_called(areas: ModelFolder) -> None:
+    point = areas.record.threshold.model_copy(update={"value": 0.7, "per_class": {"pore": 0.2}})
+    fields = {"classes": ("lack_of_penetration", "pore", "crack"), "threshold": point}
+    record = areas.record.model_copy(update=fields)
+    assert decide(record, [0.31, 0.29, 0.1]).model_dump(include={"labels", "score"}) == {
+        "labels": ("pore",), "score": pytest.approx(0.29),
+    }  # fmt: skip
+    assert decide(record, [0.31, 0.1, 0.1]).score == pytest.approx(0.31)
 
 
 def test_a_threshold_of_ones_own_decides_what_is_outlined(areas: ModelFolder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -191,6 +192,24 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(experiment: Path, lopor
         if (size := (experiment.parent / "place" / name).stat().st_size)
     }
     assert not [name for name in left if name.endswith((".part", ".csv", ".html", ".png", "lopore.json"))], left
+
+
+@LINUX
+def test_a_disk_that_fills_up_while_training_says_how_to_go_on(experiment: Path, lopore: Run) -> None:
+    """Config and facts of the run still fit, the first picture or checkpoint does not."""
+    site = {"PYTHONPATH": str(SOFTMAX), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = lopore(
+        "train", "--config", "little.yaml", "--out", "my models",
+        preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (7000, 7000)), **site,
+    )  # fmt: skip
+    assert found.returncode == 1, found.stderr
+    line = found.stderr.splitlines()[-1]
+    (run,) = (experiment.parent / "my models" / "checkpoints").iterdir()
+    way_out = f"train --resume {run.name} --out 'my models'"
+    assert line.endswith(f"(File too large); free space or choose a writable folder, then go on with: lopore {way_out}")
+    again = lopore(*shlex.split(way_out), **site)
+    assert again.returncode == 0, again.stderr
+    assert list((experiment.parent / "my models" / "final" / "little").iterdir())
 
 
 @LINUX

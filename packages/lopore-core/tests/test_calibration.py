@@ -204,7 +204,7 @@ def test_no_picture_and_one_film_are_told_as_they_are() -> None:
     one_film = _binary(30, 15, groups=["film"] * 30).calibration
     assert one_film is not None
     assert one_film.per_class["pore"].brier.low is None
-    assert "1 groups" in one_film.told[0][2]
+    assert "1 group," in one_film.told[0][2]
     assert Metrics.model_validate_json(empty.model_dump_json()) == empty
 
 

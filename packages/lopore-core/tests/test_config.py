@@ -55,7 +55,7 @@ def with_value(dotted: str, value: Any) -> dict[str, Any]:
         ("training.test_views", 3, "training: test_views is 3; allowed are 1, 2, 4, 8"),
         ("task", "binary", "task 'binary' needs data.positive, the class that counts as a detection"),
         ("preprocessing.window", {"low": 9, "high": 3}, "preprocessing.window: window low 9.0 is not under high 3.0"),
-        ("data", None, "data: Input should be a mapping"),
+        ("data", None, "data: Input should be a mapping (got nothing)"),
         (
             "",
             1,

@@ -50,6 +50,18 @@ def test_a_cross_validation_goes_on_with_the_folds_that_are_missing(softmax: Non
     assert again.metrics == whole.metrics
 
 
+@pytest.mark.parametrize("left", [0, 30, 200])
+def test_a_fold_whose_answers_were_cut_short_is_trained_again(softmax: None, welds: Path, left: int) -> None:
+    result = run(config(welds), cross_validation=True, run_name="cv")
+    before = (result.run_folder / "cross-validation" / "predictions.csv").read_bytes()
+    answers = result.run_folder / "fold-1" / "answers.npz"
+    answers.write_bytes(answers.read_bytes()[:left])
+    heard = Listen()
+    train(config(welds), resume="cv", progress=heard)
+    assert [line for line in heard.lines if "kept" in line] == [f"fold {n}: finished before, kept" for n in (0, 2)]
+    assert (result.run_folder / "cross-validation" / "predictions.csv").read_bytes() == before
+
+
 def test_new_folds_keep_welds_whole_and_a_leaking_fold_column_is_refused(softmax: None, welds: Path) -> None:
     result = run(config(welds, training__epochs=1), cross_validation=True, folds=4)
     assert len(json.loads((result.run_folder / "cross-validation" / "metrics.json").read_text())["folds"]) == 4

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lopore.contracts import Affine
-from lopore.detections import DetectionRule, Detections, find_detections, sift
+from lopore.detections import Detection, DetectionRule, Detections, sift
 from lopore.errors import ConfigError
 from lopore.preprocess import Geometry, place, resize
 from lopore.views import segment_views
@@ -31,6 +31,12 @@ def sifted(
 ) -> Detections:
     options = {"classes": CLASSES, "thresholds": (0.7, 0.3), **options}
     return sift(maps, geometry or whole(), rule, **options)
+
+
+def found_in(maps: NDArray[np.float32], geometry: Geometry, **options: Any) -> tuple[Detection, ...]:
+    """What the default rule finds of one class."""
+    options = {"classes": ("pore",), "thresholds": (0.5,), **options}
+    return sift(maps, geometry, DetectionRule(), **options).found
 
 
 @st.composite
@@ -117,10 +123,8 @@ def test_a_planted_disc_is_found_with_its_centre_and_area(
     rows, columns = np.mgrid[0:height, 0:width] + 0.5
     disc = np.where(np.hypot(rows - y, columns - x) < radius, 255, 0).astype(np.uint8)
     drawn, move = place(disc, mode, (160, 192))
-    (found,) = find_detections(
-        (drawn / np.float32(255))[None], Geometry(original, (160, 192), move), DetectionRule(),
-        classes=("pore",), thresholds=(0.9,), pitch_mm=0.1,
-    )  # fmt: skip
+    maps = (drawn / np.float32(255))[None]
+    (found,) = found_in(maps, Geometry(original, (160, 192), move), thresholds=(0.9,), pitch_mm=0.1)
     area = np.pi * radius**2
     assert found.centre == pytest.approx((x, y), abs=1)
     assert found.area_px == pytest.approx(area, rel=0.05)
@@ -133,10 +137,7 @@ def test_maps_of_a_coarser_grid_lie_at_the_same_place() -> None:
     fine = np.zeros((1, 32, 32), np.float32)
     fine[0, 8:16, 20:28] = 0.9
     coarse = resize(fine[0], (8, 8))[None]
-    seen = [
-        find_detections(maps, whole((64, 64), (32, 32)), DetectionRule(), classes=("pore",), thresholds=(0.5,))[0]
-        for maps in (fine, coarse)
-    ]
+    seen = [found_in(maps, whole((64, 64), (32, 32)))[0] for maps in (fine, coarse)]
     assert seen[0].box == seen[1].box == pytest.approx((40, 16, 56, 32))
     assert seen[0].centre == pytest.approx((48, 24))
     assert seen[0].area_px == seen[1].area_px == pytest.approx(256)
@@ -146,7 +147,7 @@ def test_a_mirrored_picture_gives_mirrored_places_on_the_original() -> None:
     maps = np.zeros((1, 16, 16), np.float32)
     maps[0, 2:4, 0:6] = 0.8
     mirror = Geometry((32, 48), (16, 16), Affine(xx=-1, x0=48).then(Affine(xx=16 / 48, yy=0.5)))
-    (found,) = find_detections(maps, mirror, DetectionRule(), classes=("pore",), thresholds=(0.5,))
+    (found,) = found_in(maps, mirror)
     assert found.box == pytest.approx((30, 4, 48, 8))
     assert found.centre == pytest.approx((39, 6))
 
@@ -165,7 +166,7 @@ def test_pixels_that_touch_by_a_corner_are_one_detection_and_no_box_leaves_the_f
     maps = np.zeros((1, 4, 4), np.float32)
     maps[0, 2, 2] = maps[0, 3, 3] = 0.9
     geometry = Geometry((15, 15), (4, 4), Affine(xx=0.25, yy=0.25))  # the last pixels reach 1 px over the edge
-    (found,) = find_detections(maps, geometry, DetectionRule(), classes=("pore",), thresholds=(0.5,))
+    (found,) = found_in(maps, geometry)
     assert found.box == (8, 8, 15, 15)
     assert found.centre == pytest.approx((12, 12))
 

@@ -197,7 +197,7 @@ def test_pictures_that_nobody_labelled_are_no_sound_ones_and_are_told(
     blank = replace(films, rows=tuple(replace(row, labels=()) if "pore1" in row.path else row for row in films.rows))
     found = evaluate(open_model(model_folder), blank, split="test")
     assert found.metrics.images == 9
-    assert "1 images carry no label and count in none of the scores." in found.metrics.notes
+    assert "1 image carries no label and counts in none of the scores." in found.metrics.notes
     nothing = replace(films, rows=tuple(replace(row, labels=()) for row in films.rows))
     with pytest.raises(DataError, match="none of the 10 images in 'test' carries a label"):
         evaluate(open_model(model_folder), nothing, split="test")
@@ -218,7 +218,7 @@ def test_defects_that_a_binary_model_never_learned_are_told_and_sound_films_of_a
         )
         return evaluate(model, replace(films, rows=rows), split="test").metrics.notes
 
-    assert notes("crack") == ("1 images carry crack, which the model was not trained on; they count as no_defect.",)
+    assert notes("crack") == ("1 image carries crack, which the model was not trained on; it counts as no_defect.",)
     assert notes("sound") == ()
 
 

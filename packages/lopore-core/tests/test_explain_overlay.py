@@ -36,7 +36,7 @@ def test_the_heat_of_a_pore_lies_on_the_bright_mark(marked: Path, model_folder: 
     model = open_model(model_folder)
     heat = explain(model, prepare(model.record, marked), class_name="pore", explainer=choose_explainer(model))
     assert heat.values.shape == (32, 48)
-    assert (heat.explainer, heat.scale) == ("grad-cam", "logit")
+    assert (heat.explainer, heat.scale) == ("grad-cam", "logit per place")
     y, x = np.unravel_index(int(np.nanargmax(heat.values)), heat.values.shape)
     assert 8 <= y < 12
     assert 30 <= x < 36
@@ -48,12 +48,13 @@ def test_an_unknown_explainer_or_class_lists_what_there_is(
     model = open_model(model_folder)
     assert {"grad-cam", "occlusion"} <= set(explainers_for(model))
     with pytest.raises(
-        ConfigError, match=r"explainer 'grad-cm' does not fit bright/1; fitting are grad-cam, occlusion"
+        ConfigError,
+        match=r"explainer 'grad-cm' does not fit bright/1; fitting are grad-cam, occlusion.*; did you mean grad-cam",
     ):
         choose_explainer(model, "grad-cm")
     found = invoke("explain", "films", "--model", "bright", "--out", "heat", "--class", "por")
     assert found.exit_code == 1
-    assert found.stderr == "lopore: no class 'por' in bright/1; it has no_defect, pore\n"
+    assert found.stderr == "lopore: no class 'por' in bright/1; it has no_defect, pore; did you mean pore?\n"
     assert not Path("heat").exists()
 
 

@@ -211,6 +211,7 @@ def test_an_unknown_format_lists_what_is_installed(copies: ModelFolder) -> None:
         ({"max_dp": float("nan")}, False, "probabilities differ by nan"),
         ({"cam": 2e-3}, False, "Grad-CAM differs by 2.00e-03 of the maps' maximum"),
         ({"cam": float("nan")}, False, "Grad-CAM differs by nan"),
+        ({"cam": 1e-4, "cam_plus": 2e-3}, False, "Grad-CAM++ differs by 2.00e-03 of the maps' maximum"),
         ({"max_dp": 0.2, "flipped": 2}, True, ""),
         ({"max_dp": 0.2, "flipped": 3}, True, "decisions agree on 97.0% only"),
     ],
@@ -218,7 +219,7 @@ def test_an_unknown_format_lists_what_is_installed(copies: ModelFolder) -> None:
 def test_the_verdict_follows_the_stated_tolerances(facts: dict[str, float], quantised: bool, said: str) -> None:
     sound = {
         "format": "x", "pictures": 100, "max_dp": 0.0, "mean_dp": 0.0, "flipped": 0, "tolerance": 1e-4, "cam": None,
-        "source_sha256": "", "export_sha256": "", "checked": "", "notes": {},
+        "cam_plus": None, "source_sha256": "", "export_sha256": "", "checked": "", "notes": {},
     }  # fmt: skip
     verdict = ParityReport(**{**sound, **facts}).verdict(quantised)  # type: ignore[arg-type]
     assert verdict.startswith(said)
@@ -238,9 +239,23 @@ def test_rounding_in_the_map_of_a_class_without_evidence_fails_no_export(
         return np.full((len(pixels), 4, 4), peaks[index] + moved, np.float32)
 
     monkeypatch.setattr(gate, "raw_maps", maps)
-    worst = gate._cam_difference(model, open_model(copies), pictures)
+    worst = gate._cam_difference(model, open_model(copies), pictures, "grad-cam")
     assert worst is not None
     assert (worst > gate.CAM_TOLERANCE) == fails
+
+
+def test_maps_are_compared_on_pictures_from_all_over_the_set(
+    copies: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest may hold one class after the other; the first pictures would then be all of one."""
+    seen: list[PixelBatch] = []
+    monkeypatch.setattr(gate, "_cam_difference", lambda one, other, pictures, name: seen.append(pictures))
+    export_model(copies, "copy-equal", np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((16, 16, 1), "u1"))
+    assert len(seen) == len(gate.CAMS)
+    for pictures in seen:
+        assert 10 <= len(pictures) <= 16
+        assert pictures.min() == 0
+        assert pictures.max() >= 90
 
 
 def test_the_command_takes_real_pictures_and_prints_the_report(

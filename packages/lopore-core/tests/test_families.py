@@ -1,4 +1,4 @@
-"""Copies of a picture are one family whatever was done to them; strangers stay apart; leaks are named."""
+"""Copies of a picture are one family whatever was done to them; strangers stay apart."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lopore.data.families import Families, Pair, _joined, find_families, near_duplicates, pairs_across
+from lopore.data.families import Pair, _joined, find_families
 from lopore.data.fingerprints import Fingerprint, fingerprint
-from lopore.errors import DataError, ImageError
+from lopore.errors import ImageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,31 +211,6 @@ def test_the_perceptual_hash_is_sixteen_hex_digits_and_survives_brightening() ->
     assert all(len(one) == 16 and int(one, 16) >= 0 for one in hashes)
     near, far = (bin(int(hashes[0], 16) ^ int(other, 16)).count("1") for other in hashes[1:])
     assert near <= 6 < 16 <= far
-
-
-def leaky() -> list[Fingerprint]:
-    """Strangers 0 to 3, then picture 4 three times, turned."""
-    return [*STRANGERS[:4], *(fingerprint(np.rot90(texture(21), turn)) for turn in range(3))]
-
-
-def test_near_duplicates_are_the_pairs_on_two_sides_only() -> None:
-    pairs = near_duplicates(leaky(), ["train", "test", "train", "val", "train", "train", "test"])
-    assert {(pair.first, pair.second) for pair in pairs} == {(4, 6), (5, 6)}
-    assert near_duplicates(leaky(), ["train", "test", "train", "val", "train", "train", "train"]) == []
-    assert near_duplicates(leaky(), ["train", "test", "train", "val", "train", None, None]) == []
-
-
-def test_a_picture_that_is_joined_through_others_is_still_reported() -> None:
-    chain = Families(np.zeros(3, np.int64), [Pair(0, 1, 0.9, ""), Pair(1, 2, 0.8, "")], 0.7, ())
-    pairs = pairs_across(chain, ["train", "train", "test"])
-    assert [(pair.first, pair.second) for pair in pairs] == [(1, 2), (0, 2)]
-    assert pairs[1].score == 0.8
-    assert "by way of others" in pairs[1].why
-
-
-def test_sides_of_another_length_are_refused() -> None:
-    with pytest.raises(DataError, match="2 sides for 10 pictures"):
-        near_duplicates(STRANGERS, ["train", "test"])
 
 
 def clique(places: range) -> list[Pair]:

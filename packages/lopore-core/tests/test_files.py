@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lopore.errors import LoporeError
-from lopore.files import atomic_write_bytes, folder_in_the_making, sha256_of
+from lopore.files import atomic_write_bytes, folder_in_the_making, sha256_of, told_of_disk
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -97,3 +97,14 @@ def test_a_folder_is_synced_through_files_open_for_writing(tmp_path: Path, monke
         (folder / "deep").mkdir()
         (folder / "deep" / "file").write_text("x")
     assert (tmp_path / "made" / "deep" / "file").read_text() == "x"
+
+
+def test_only_a_disk_that_takes_nothing_is_told_as_one() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "log.csv")
+    assert told_of_disk(full).startswith("log.csv cannot be written (No space left on device); free space")
+    told = LoporeError("one line")
+    told.__cause__ = full
+    assert told_of_disk(told) == "one line"
+    assert told_of_disk(OSError(errno.EFBIG, "File too large")).startswith("a file cannot be written")
+    for other in (PermissionError(errno.EACCES, "Permission denied", "film.png"), LoporeError("x"), ValueError("x")):
+        assert told_of_disk(other) == ""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lopore.data.leaks import find_leaks, leak_list_beside
+from lopore.data.leaks import find_leaks
 from lopore.data.manifest import Manifest, Row
 from lopore.data.split import split_manifest
 from lopore.errors import LeakError
@@ -92,7 +92,7 @@ def test_the_list_of_one_large_film_stays_linear() -> None:
 
 
 def test_training_is_stopped_with_first_pairs_count_and_list(tmp_path: Path) -> None:
-    place = leak_list_beside(tmp_path / "films.csv")
+    place = tmp_path / "leaks" / "films.csv"
     with pytest.raises(LeakError) as caught:
         find_leaks(two(family="F00001", group="=g")).stop(place)
     told = str(caught.value)

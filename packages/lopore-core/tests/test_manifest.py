@@ -173,7 +173,6 @@ def test_a_manifest_that_cannot_be_written_leaves_no_half_behind(tmp_path: Path)
 def test_targets_follow_the_order_of_the_classes() -> None:
     manifest = Manifest((Row(path="a", labels=("lop", "pore")), Row(path="b", labels=("ok",)), Row(path="c")), Path())
     assert manifest.classes == ("lop", "ok", "pore")
-    assert manifest.multilabel
     assert manifest.targets().tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
     assert manifest.targets(["pore"]).tolist() == [[1], [0], [0]]
 

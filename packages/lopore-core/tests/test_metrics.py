@@ -359,3 +359,19 @@ def test_a_class_that_stands_on_one_film_alone_gets_no_interval() -> None:
     assert found.overall["balanced_accuracy"].low is None
     assert found.per_class["ok"].recall.low is not None
     assert found.overall["accuracy"].low is not None
+
+
+def test_a_model_that_calls_every_film_alike_is_not_sure_of_its_mean_over_the_classes() -> None:
+    """Every resample has recall 1 of one class and 0 of the others, and their mean never moves."""
+    truth = np.arange(18) % 3
+    three = measure(np.tile([0.2, 0.5, 0.3], (18, 1)), truth, task="multiclass", classes=("a", "b", "c")).overall
+    two = measure(np.tile([0.2, 0.8], (18, 1)), truth % 2, task="binary", classes=("a", "b"), positive="b").overall
+    lower, upper = 1 - 0.025 ** (1 / 6), 0.025 ** (1 / 6)
+    for recall in (three["recall"], three["balanced_accuracy"]):
+        assert recall.value == pytest.approx(1 / 3)
+        assert recall.low == pytest.approx(1 / 3 - (1 - upper) / 3)
+        assert recall.high == pytest.approx(1 / 3 + lower / 3)
+    balanced = two["balanced_accuracy"]
+    assert balanced.value == pytest.approx(0.5)
+    assert balanced.low is not None and balanced.low < 0.4
+    assert balanced.high is not None and balanced.high > 0.6

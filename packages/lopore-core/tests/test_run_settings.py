@@ -19,7 +19,7 @@ from lopore.errors import ConfigError, DataError, LoporeError, RunError
 from lopore.model import ModelFolder
 from lopore.run.crossval import NOTHING_TO_SELECT_BY, folds_of
 from lopore.run.folder import read_facts
-from lopore.run.plan import Plan, make_plan
+from lopore.run.plan import Plan, class_weights, make_plan
 from lopore.run.progress import Progress
 from lopore.training import train
 
@@ -154,6 +154,20 @@ def test_rare_classes_that_are_made_up_for_twice_are_told(softmax: None, welds: 
     assert "keep one of them" in result.notes[0]
     for one in (config(welds, data__balance="class"), config(welds, training__loss={"class_weights": "balanced"})):
         assert not plan_of(one).notes
+
+
+def test_balanced_weights_of_several_labels_make_having_one_count_as_lacking_it(softmax: None, welds: Path) -> None:
+    edit_manifest(
+        welds, lambda rows: [row.update(labels="ok|pore") for row in rows if row["path"].startswith("films/01")]
+    )
+    told = {"data__positive": None, "training__loss": {"class_weights": "balanced"}}
+    plan = plan_of(config(welds, task="multilabel", **told))
+    rows = np.arange(len(plan.manifest))
+    having = plan.targets.count(rows)
+    weights = dict(zip(having, class_weights(plan, rows) or (), strict=True))
+    assert {name: weights[name] * count for name, count in having.items()} == pytest.approx(
+        {name: len(rows) - count for name, count in having.items()}
+    )
 
 
 def test_a_warm_up_that_takes_all_epochs_is_told(softmax: None, welds: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,21 @@ def test_a_model_that_reads_a_planted_letter_at_the_border_is_flagged(
     assert report.defects["border"].inside_minus_outside.high < -0.8
 
 
+def test_a_call_counts_as_lost_by_the_models_own_threshold(reader: Reader, films: Callable[..., Manifest]) -> None:
+    """With a low threshold a call outlives the fall of its score, with a high one the last bit of it ends it."""
+    model = reader(CORNER)
+    losses = {}
+    for value in (1e-9, 0.5):
+        point = model.record.threshold.model_copy(update={"value": value})
+        record = model.record.model_copy(update={"task": "binary", "positive": "pore", "threshold": point})
+        other = replace(model, folder=replace(model.folder, record=record))
+        found = check_spurious(other, films(CORNER), split="test").defects["border"]
+        losses[value] = found.drop.value, found.lost
+    assert losses[1e-9][0] > 0.4
+    assert losses[1e-9][1] == 0.0
+    assert losses[0.5][1] == 1.0
+
+
 def test_a_letter_inside_the_film_is_found_by_where_the_heat_map_points(
     reader: Reader, films: Callable[..., Manifest]
 ) -> None:
@@ -163,7 +179,7 @@ def test_an_unreadable_film_is_named_and_the_others_are_probed(
     (tmp_path / manifest.rows[1].path).write_bytes(b"no picture")
     report = check_spurious(reader(CORNER), manifest, split="test")
     assert len(report.films) == 23
-    assert any("1 films were left out" in note for note in report.notes)
+    assert any("1 film was left out" in note for note in report.notes)
 
 
 def test_an_empty_side_is_refused_with_what_to_do(reader: Reader, films: Callable[..., Manifest]) -> None:

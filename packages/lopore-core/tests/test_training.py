@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def test_the_run_folder_holds_config_facts_logs_and_the_newest_checkpoints(softm
     assert facts["seed"] == 0
     assert facts["versions"]["numpy"] == np.__version__
     assert "commit" in facts
+    assert facts["computing"] == {"device": "cpu", "precision": "fp64"}
     assert load_experiment(folder / "config.yaml") == config(welds)
     assert [path.name for path in sorted(folder.glob("epoch-*"))] == ["epoch-0005", "epoch-0006"]
     assert not list(folder.rglob("*.part"))
@@ -73,7 +75,8 @@ def test_the_run_folder_holds_config_facts_logs_and_the_newest_checkpoints(softm
     assert all(0 <= float(row["val_auc"]) <= 1 for row in log)
 
 
-def test_tensorboard_reads_the_log(softmax: None, welds: Path) -> None:
+def test_tensorboard_reads_the_log(softmax: None, welds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # it reads without; woken here it would abort a later torch
     folder = run(config(welds, training__epochs=2), run_name="first").run_folder
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

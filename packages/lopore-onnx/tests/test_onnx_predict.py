@@ -34,6 +34,8 @@ from lopore.predict import (
     prepared_in_batches,
 )
 from lopore.preprocess import Preprocessing
+from lopore.problems import is_own
+from lopore.registry import discover
 
 SIDE = 16
 
@@ -346,3 +348,13 @@ def test_a_cold_prediction_wakes_no_framework(model_folder: ModelFolder, tmp_pat
 def test_models_are_found_below_the_current_folder(model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(model_folder.path.parents[3])
     assert [item.title for item in find_models() if isinstance(item, ModelFolder)] == ["bright/1"]
+
+
+def test_an_explainer_of_one_name_has_one_scale_and_source_in_every_package() -> None:
+    """The parity gate compares their maps, and a colour bar must not change its unit with the runtime."""
+    told: dict[str, set[tuple[str, str]]] = {}
+    for explainer in discover().explainers.values():
+        if is_own(discover().explainers.sources[explainer.key]):
+            told.setdefault(explainer.name, set()).add((explainer.scale, explainer.source))
+    assert {"grad-cam", "grad-cam++", "occlusion"} <= told.keys()
+    assert {name: facts for name, facts in told.items() if len(facts) > 1} == {}

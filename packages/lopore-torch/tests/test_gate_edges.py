@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 from made.films import batches, films
 from made.learning import request
@@ -46,3 +50,24 @@ def test_an_equal_export_passes_the_gate_on_few_or_empty_pictures(
     assert report.verdict(quantised=False) == ""
     assert (report.pictures, report.flipped) == (len(PICTURES[kind]), 0)
     assert report.cam is not None
+    assert report.cam_plus is not None
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "by", "said"),
+    [("cam_plus", 1.01, r"Grad-CAM\+\+ differs by 1\.00e-02"), ("cam", 0.99, r"Grad-CAM differs by 1\.00e-02")],
+)
+def test_a_file_whose_heat_map_is_another_fails_the_gate_though_its_answers_are_right(
+    exported: tuple[ModelFolder, ModelFolder], tmp_path: Path, spoiled: str, by: float, said: str
+) -> None:
+    model, alone = exported
+    network = onnx.load(alone.file_for("onnx"))
+    (made,) = [node for node in network.graph.node if spoiled in node.output]
+    made.output[list(made.output).index(spoiled)] = "sound"
+    network.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(by), "by"))
+    network.graph.node.append(onnx.helper.make_node("Mul", ["sound", "by"], [spoiled]))
+    onnx.save(network, tmp_path / "model.onnx")
+    other = ModelFolder(tmp_path, alone.record)
+    report = compare(model, "pth", other, "onnx", films(8, side=32).pixels, tolerance=1e-4, notes={})
+    assert report.max_dp < 1e-5
+    assert re.match(said, report.verdict(quantised=False))

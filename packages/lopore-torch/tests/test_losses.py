@@ -59,6 +59,15 @@ def test_a_class_weight_scales_the_loss_of_its_images() -> None:
     )
 
 
+def test_a_weight_of_several_labels_counts_where_an_image_has_the_label() -> None:
+    truth = (torch.arange(LOGITS.numel()).reshape(LOGITS.shape) % 3 == 0).long()
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    expected = functional.binary_cross_entropy_with_logits(
+        LOGITS, truth.to(LOGITS.dtype), pos_weight=weights.to(LOGITS.dtype), reduction="none"
+    ).mean(dim=1)
+    torch.testing.assert_close(image_loss(Loss(), "multilabel", weights)(LOGITS, truth), expected)
+
+
 @given(cut=st.integers(0, 6), name=st.sampled_from(["cross-entropy", "focal"]), smoothing=st.floats(0, 0.5))
 @settings(max_examples=25, deadline=None)
 def test_the_losses_of_two_shares_add_up_to_those_of_the_whole_batch(cut: int, name: str, smoothing: float) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
@@ -154,3 +155,27 @@ def test_an_untrained_head_is_undecided_whatever_the_network(name: str) -> None:
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1), np.uint8))
     with torch.inference_mode():
         assert network(pixels).abs().max() < 1.0
+
+
+class PowerMean(nn.Module):
+    """A network of one convolution without borders, whose head takes the cubic mean of each feature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4, 1)
+
+    def forward_features(self, planes: Tensor) -> Tensor:
+        return self.conv(planes)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return self.fc(features.clamp_min(1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_head_that_takes_another_mean_is_found_out_at_either_depth(depth: int) -> None:
+    """Noise of 8 bits is all but black to a network of 16, and all means of one value are alike."""
+    torch.manual_seed(0)
+    network = Classifier(PowerMean(), 1)
+    network.normalise.set([0.5], [0.25], depth)
+    exact, reason = cam_support(network, (32, 32), 1, depth)
+    assert (exact, reason) == (False, "its head does more than pool features by their mean")

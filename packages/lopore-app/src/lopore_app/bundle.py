@@ -20,9 +20,11 @@ _ABOUT = """Records of one session of lopore, a demonstration with a human in th
 log.json           every prediction: film, model, settings, scores, decision, review
 predictions.csv    the same as a table
 corrections.csv    labels that the reviewer accepted or mended; `lopore data index corrections.csv --root FILMS`
-enhanced/          films after their enhancement chain, in their own depth
-overlays/          films with the heat map of the call and its scale in raw values, or with outlines of what was found
 """
+_FOLDERS = {
+    "enhanced/": "films after their enhancement chain, in their own depth",
+    "overlays/": "films with the heat map of the call and its scale in raw values, or with outlines of what was found",
+}
 
 
 def safe_stem(name: str) -> str:
@@ -48,9 +50,17 @@ def zip_file(entries: Sequence[Entry], tops: Tops | None = None) -> bytes:
         ):
             archive.writestr(name, text)
         _write_pictures(archive, entries, left_out, tops)
-        more = ["", "Without pictures:", *left_out] if left_out else []
-        archive.writestr("README.txt", _ABOUT + "\n".join(more) + "\n" * bool(more))
+        archive.writestr("README.txt", _about(archive.namelist(), left_out))
     return stream.getvalue()
+
+
+def _about(names: Sequence[str], left_out: Sequence[str]) -> str:
+    """What the archive holds, folder by folder where there is one, and what it does not."""
+    there = [
+        f"{folder:<19}{what}" for folder, what in _FOLDERS.items() if any(name.startswith(folder) for name in names)
+    ]
+    more = ["", "Without pictures:", *left_out] if left_out else []
+    return _ABOUT + "".join(f"{line}\n" for line in (*there, *more))
 
 
 def _write_pictures(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: list[str], tops: Tops | None) -> None:

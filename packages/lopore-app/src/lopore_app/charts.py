@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lopore.calibration import ClassCalibration
     from lopore.spurious import Effect
 
 _SIDE = 400
@@ -55,8 +56,40 @@ def curves(points: Mapping[str, NDArray[np.float64]], across: str, up: str, *, d
     return alt.layer(line, chart).properties(height=_SIDE)
 
 
-def confusion(names: Sequence[str], table: Sequence[Sequence[int]]) -> Any:
-    """Rows true, columns answered; shade is the share of the row."""
+def reliability(one: ClassCalibration) -> Any:
+    """Share over mean score of each bin: a line up is its interval, one across the scores that it holds."""
+    rows = [
+        {
+            "score": each.score,
+            "share": each.share.value,
+            "low": each.share.value if each.share.low is None else each.share.low,
+            "high": each.share.value if each.share.high is None else each.share.high,
+            "least": each.low,
+            "most": each.high,
+            "pictures": each.images,
+            "groups": each.groups,
+        }
+        for each in one.bins
+    ]
+    unit, fifths = alt.Scale(domain=[0, 1]), alt.Axis(**_FIFTHS)
+    base = alt.Chart(_data(rows)).encode(
+        x=alt.X("score:Q", title="score", scale=unit, axis=fifths),
+        y=alt.Y("share:Q", title="share that is so", scale=unit, axis=fifths),
+        tooltip=[alt.Tooltip("score:Q", title="mean score", format=".3f"), alt.Tooltip("share:Q", format=".3f"),
+                 alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f"), "pictures:Q", "groups:Q"],
+    )  # fmt: skip
+    ink: dict[str, Any] = {"color": "#8a94a0", "strokeWidth": 2}
+    up = base.mark_rule(**ink).encode(y=alt.Y("low:Q", title="share that is so"), y2="high:Q")
+    across = base.mark_rule(**ink, opacity=0.55).encode(x=alt.X("least:Q", title="score"), x2="most:Q")
+    line = base.mark_line(strokeWidth=2, color=SERIES[0])
+    points = base.mark_circle(size=70, opacity=1, color=SERIES[0])
+    ends = [{"x": 0, "y": 0}, {"x": 1, "y": 1}]
+    right = alt.Chart(_data(ends)).mark_line(strokeDash=[4, 4], color="#9aa5b1", strokeWidth=1)
+    return alt.layer(right.encode(x="x:Q", y="y:Q"), across, up, line, points).properties(height=_SIDE)
+
+
+def confusion(names: Sequence[str], table: Sequence[Sequence[int]], *, dark: bool = False) -> Any:
+    """Rows true, columns answered; shade is the share of the row. dark: the page's ground is."""
     rows = [
         {
             "true": words(name),
@@ -80,7 +113,8 @@ def confusion(names: Sequence[str], table: Sequence[Sequence[int]]) -> Any:
         color=alt.Color("share:Q", scale=shade, legend=None)
     )
     text = base.mark_text(fontSize=15).encode(
-        text="text:N", color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#7d8a97"))
+        text="text:N",
+        color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#b6c0ca" if dark else "#4c5965")),
     )
     return alt.layer(cells, text).properties(height=max(_SIDE, 60 * len(names) + 90))
 

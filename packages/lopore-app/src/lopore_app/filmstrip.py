@@ -17,6 +17,7 @@ from lopore.errors import LoporeError
 from lopore.overlay import for_screen
 from lopore.predict import Decision
 from lopore.preprocess import resize, round_to
+from lopore.wording import counted
 from lopore_app.memory import SMALL
 from lopore_app.session import Answer, Desk, Upload, decision_text
 
@@ -53,6 +54,15 @@ def state_of(desk: Desk, upload: Upload, chain: Chain, threshold: float | None) 
     except LoporeError:
         return State("no answer", "broken")
     return State(f"{decision.score:.2f} {decision_text(decision)}", tone_of(decision))
+
+
+def tally(states: Sequence[State]) -> str:
+    """How many films there are, and how many of them have no answer: for good or not yet."""
+    broken, late = (sum(state.tone == tone for state in states) for tone in ("broken", "waiting"))
+    told = [counted(len(states), "film")]
+    told += [f"{broken} without an answer"] if broken else []
+    told += [f"{late} waiting"] if late and any(state.text for state in states) else []
+    return ", ".join(told)
 
 
 def waiting(desk: Desk, uploads: Sequence[Upload], chain: Chain) -> list[Upload]:

@@ -24,12 +24,21 @@ _LIBRARIES = (
 
 def film_name(entry: Entry) -> str:
     """The film's name without any folder that a client sent with it."""
-    return PurePosixPath(entry.film.replace("\\", "/")).name or "film"
+    return _placeless(entry.film)
+
+
+def _placeless(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).name or "film"
 
 
 def shown_name(entry: Entry, limit: int = 120) -> str:
     """The film's name for a page: one line, bounded, without signs that are not seen or turn the writing direction."""
-    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in film_name(entry))
+    return name_on_a_page(entry.film, limit)
+
+
+def name_on_a_page(film: str, limit: int = 120) -> str:
+    """``shown_name`` of a file's name as it came; both ends of a long one are kept."""
+    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in _placeless(film))
     return name if len(name) <= limit else f"{name[: limit - 12]}...{name[-9:]}"
 
 

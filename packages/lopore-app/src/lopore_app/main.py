@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lopore_app.notices import footer
+from lopore_app.notices import footer, lost_session
 from lopore_app.theme import STYLE
 
 PAGES = Path(__file__).with_name("app_pages")
@@ -25,5 +25,6 @@ page = st.navigation(
     position="top",
 )
 st.html(STYLE)
+lost_session()
 page.run()
 footer()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lopore_app.viewer import tell_of_a_lost_session
+
 DEMONSTRATION = (
     "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "
     "looks at every film and decides."
@@ -12,6 +14,16 @@ PRIVACY = (
     "Uploads and records live in the memory of this server, for this session: closing or reloading the page drops "
     "them. Nothing is kept on disk or sent elsewhere, and no usage statistics are collected."
 )
+LOST = (
+    "The server was started anew, or this page was away for too long. The films and records of the session before are "
+    "gone; drop the films once more."
+)
+
+
+def lost_session() -> None:
+    """Said over the page in a browser that still shows what an earlier session held."""
+    with st.container(key="lost_session", gap=None):
+        tell_of_a_lost_session(LOST)
 
 
 def footer() -> None:

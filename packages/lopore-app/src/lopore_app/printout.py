@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.wording import counted
 from lopore_app.logs import chain_text, installed_versions, shown_name
 from lopore_app.notices import DEMONSTRATION
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
@@ -69,7 +70,7 @@ def report_html(entries: Sequence[Entry], *, pictures: bool = True, tops: Tops |
         [
             "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
             "<meta name='viewport' content='width=device-width,initial-scale=1'>",
-            f"<title>lopore: {_films(len(entries))}</title><style>{_STYLE}</style></head><body><main>",
+            f"<title>lopore: {counted(len(entries), 'prediction')}</title><style>{_STYLE}</style></head><body><main>",
             "<h1>Radiographs examined with lopore</h1>",
             f"<p class='soft'>{_lead(entries)}</p>",
             f"<p class='notice'>{_plain(DEMONSTRATION)}</p>",
@@ -92,15 +93,13 @@ def _plain(text: object, limit: int = 400) -> str:
     return html.escape(line if len(line) <= limit else f"{line[: limit - 3]}...", quote=True)
 
 
-def _films(count: int) -> str:
-    return "1 prediction" if count == 1 else f"{count} predictions"
-
-
 def _lead(entries: Sequence[Entry]) -> str:
     done = sum(entry.review.verdict != "open" for entry in entries)
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     films = len({entry.sha256 for entry in entries})
-    return _plain(f"{_films(len(entries))} of {films} films, {done} reviewed. Written {written}.")
+    return _plain(
+        f"{counted(len(entries), 'prediction')} of {counted(films, 'film')}, {done} reviewed. Written {written}."
+    )
 
 
 def _summary(entries: Sequence[Entry]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from lopore.errors import LoporeError
 from lopore.model import BrokenModel, ModelFolder, OpenModel, find_models, open_model
 
 MODEL = "model"
@@ -66,12 +65,3 @@ def current_model_key() -> str | None:
     """Title of the model that this session's user chose; None before a choice."""
     chosen = st.session_state.get(MODEL)
     return chosen if isinstance(chosen, str) else None
-
-
-def current_model(shelf: Shelf) -> OpenModel | None:
-    """The chosen model, or the newest, opened; None where there is none or it cannot be opened."""
-    folder = shelf.named(current_model_key())
-    try:
-        return open_folder(folder) if folder is not None else None
-    except LoporeError:
-        return None

@@ -36,8 +36,16 @@ STYLE = """<style>
 .stMainBlockContainer { padding-left: 2.2rem; padding-right: 2.2rem; max-width: 1720px }
 .stMainBlockContainer h1 { font-size: 1.75rem; padding: 0 0 0.7rem }
 .stMainBlockContainer h3 { font-size: 1.2rem; padding: 0.3rem 0 0.5rem }
+.st-key-lost_session, .stLayoutWrapper:has(> .st-key-lost_session) { position: absolute; height: 0; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
+  color: light-dark(#56606b, #a6b0ba); opacity: 1; }
+body:has([data-testid="stConnectionStatus"]) [data-testid="stDialog"] section > div > div { font-size: 0; }
+body:has([data-testid="stConnectionStatus"]) [data-testid="stDialog"] section > div > div::after { font-size: 1rem;
+  content: "lopore's server does not answer: it was stopped, or the network to it is down. This page goes on by itself "
+  "once it answers. If it was stopped, the films and records of this session are gone." }
 </style>"""
-"""What Streamlit has no option for: the room at the sides and, given on a command line, sizes of headings."""
+"""What Streamlit has no option for: the room at the sides, sizes of headings, captions that are dark enough to read
+(its own stay under 4.5 to 1 on light ground), and what a server that is gone means here."""
 
 
 def options() -> dict[str, str]:

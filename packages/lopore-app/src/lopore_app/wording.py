@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from lopore.model import Interval
+from lopore.wording import counted
 
 _SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
 
@@ -24,6 +25,11 @@ def rule_text(rule: str) -> str:
 def score_name(name: str) -> str:
     """``roc_auc`` as "ROC AUC"."""
     return _SCORES.get(name) or words(name).capitalize()
+
+
+def pairs_on_both_sides(leaks: int) -> str:
+    """How far a split leaks, in words."""
+    return f"{counted(leaks, 'pair of pictures stands', 'pairs of pictures stand')} on both sides"
 
 
 def bounds(interval: Interval) -> str:

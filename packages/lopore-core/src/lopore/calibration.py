@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .bounds import Floats, ratio, surest_share, with_bounds
 from .model import Interval
+from .wording import counted
 
 MOST_BINS = 10
 GROUPS_A_BIN = 10
@@ -96,7 +97,7 @@ def _sentence(one: ClassCalibration, are: str, what: str, having: str, lacking: 
     if not one.enough:
         short = "films" if one.groups < LEAST_GROUPS else lacking if one.groups_without < LEAST_A_SIDE else having
         return (
-            f"Too few {short} to tell whether scores {what}are right as frequencies: {one.groups} groups, "
+            f"Too few {short} to tell whether scores {what}are right as frequencies: {counted(one.groups, 'group')}, "
             f"{one.groups_with} of them with {having}, {one.groups_without} with {lacking}; at least {LEAST_GROUPS}, "
             f"{LEAST_A_SIDE} and {LEAST_A_SIDE} are needed."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,7 +59,9 @@ class Loss(Section):
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = Field(
-        "none", description="'balanced' is N / (K * count of the class); a mapping gives them by name"
+        "none",
+        description="How much an image of a class counts. 'balanced': N / (K * count of the class), of several labels "
+        "(N - count) / count, for images that have the label; a mapping gives them by name",
     )
 
 
@@ -99,7 +102,12 @@ class ModelConfig(Section):
     pretrained: str = Field("none", description="'none', 'offline', 'hub', or the path of a weights file")
     pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     dropout: float = Field(0.0, ge=0, lt=1)
-    freeze: Literal["none", "stem", "half", "backbone"] = "none"
+    freeze: Literal["none", "stem", "half", "backbone"] = Field(
+        "none",
+        description="What keeps the weights and statistics it came with, so of use with pretrained ones: 'none' trains "
+        "all; 'stem' keeps the first convolution and its normalisation; 'half' the earlier half of the backbone's "
+        "stages, the stem among them; 'backbone' all but the head, of a U-Net all but the decoder",
+    )
 
     @model_validator(mode="after")
     def _a_sum_belongs_to_a_file(self) -> ModelConfig:
@@ -316,10 +324,16 @@ def _explain_one(item: Any, path: tuple[str, ...], model: type[BaseModel]) -> st
         return f"unknown key '{where}', {f'it belongs under {place}' if place else hint}"
     value = item["input"]
     got = f" (got {plain(repr(value), 60)})" if isinstance(value, (str, int, float)) else ""
+    if value is None or isinstance(value, date):
+        got = f" (got {'nothing' if value is None else value})"
+    if item["type"] == "string_type" and isinstance(value, (int, float, date)):
+        got += "; put it in quotes"
     if item["type"] == "missing":
         got = ""
     message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     message = _MAPPING.sub("a mapping", message)
+    if item["type"] == "path_type":
+        message = "a path is needed"
     if item["type"] == "string_pattern_mismatch":
         message = _IN_WORDS.get(path[-1], message)
     return f"{where}: {message}{got}" if where else f"{message}{got}"

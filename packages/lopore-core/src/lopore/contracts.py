@@ -188,7 +188,8 @@ class Batch:
 class LearnRequest:
     """Everything a Learner is told at its start; it reads no config, file or environment by itself.
 
-    steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None.
+    steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None; of several
+    labels, of the images that have each.
     average: weight of exponential averaging (0 is off); the averaged weights predict and are published.
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
     device: "auto", "cpu", "cuda", "cuda:1" and so on; "all" or "cuda:0,cuda:1" where one process drives several.

@@ -16,6 +16,7 @@ from .export import NO_PICTURES, ParityReport, compare
 from .files import atomic_write_text, folder_in_the_making, sha256_of
 from .model import RECORD_NAME, Explanation, ModelFile, ModelFolder, ModelRecord, parse_record
 from .registry import call_entry, discover
+from .wording import did_you_mean
 
 TOLERANCE = 1e-4
 """The largest difference of a probability between twins: float32 sums in another order."""
@@ -42,11 +43,9 @@ def convert_model(
     the answers differ; then nothing was published.
     """
     record = folder.record
-    if record.framework == to:
-        raise ConfigError(f"{folder.title} is a {to} model already; name another framework")
+    giver, taker = check_frameworks(folder, to)
     if len(pictures) == 0:
         raise ModelError(NO_PICTURES)
-    giver, taker = _backend(record.framework), _backend(to)
     native = giver.native_format
     folder.verify(native)
     target = _target(folder, name or record.name, version or f"{record.version}-{to}")
@@ -68,6 +67,13 @@ def convert_model(
     return Conversion(ModelFolder.read(target), report, folder)
 
 
+def check_frameworks(folder: ModelFolder, to: str) -> tuple[Trainer, Trainer]:
+    """The trainers that give the model's weights and take them; ConfigError or PluginError where there are none."""
+    if folder.record.framework == to:
+        raise ConfigError(f"{folder.title} is a {to} model already; name another framework")
+    return _backend(folder.record.framework), _backend(to)
+
+
 def _backend(framework: str) -> Trainer:
     """The trainer that gives and takes weights; PluginError lists those that are installed."""
     trainers = discover().trainers
@@ -75,10 +81,10 @@ def _backend(framework: str) -> Trainer:
     if framework in able:
         return trainers[framework]
     what = "does not convert models" if framework in trainers else "is not installed"
-    raise PluginError(
-        f"framework '{framework}' {what}; there are {', '.join(able) or 'none'}; install lopore-torch and lopore-tf "
-        "(file formats are written by `lopore export`)"
+    way_out = did_you_mean(framework, able) or (
+        "; install lopore-torch and lopore-tf (file formats are written by `lopore export`)"
     )
+    raise PluginError(f"framework '{framework}' {what}; there are {', '.join(able) or 'none'}{way_out}")
 
 
 def _asked(trainer: Trainer, field: str, *arguments: Any) -> Any:

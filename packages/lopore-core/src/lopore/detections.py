@@ -113,19 +113,6 @@ class Detections:
     dropped: int
 
 
-def find_detections(
-    maps: NDArray[np.float32],
-    geometry: Geometry,
-    rule: DetectionRule,
-    *,
-    classes: Sequence[str],
-    thresholds: Sequence[float],
-    pitch_mm: float | None = None,
-) -> list[Detection]:
-    """The detections of one picture; arguments and errors as ``sift``."""
-    return list(sift(maps, geometry, rule, classes=classes, thresholds=thresholds, pitch_mm=pitch_mm).found)
-
-
 def sift(
     maps: NDArray[np.float32],
     geometry: Geometry,

@@ -23,6 +23,7 @@ from .pixels import PixelCounts, PixelMetrics, count_pixels, pixel_scores
 from .predict import Decision, Failure, Prediction, decide, predict_files
 from .seen import seen_before
 from .segment import Segmented, check_maps, segment_files, sifted
+from .wording import counted
 
 if TYPE_CHECKING:
     from .model import ModelFolder, ModelRecord, OpenModel
@@ -269,10 +270,11 @@ def _notes(record: ModelRecord, side: Manifest, failures: Sequence[Failure], unl
     if not record.leaks.clean:
         notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
     if failures:
-        many = "1 file" if len(failures) == 1 else f"{len(failures)} files"
-        notes.append(f"{many} could not be read and count in none of the scores.")
+        lost = counted(len(failures), "file could not be read and counts", "files could not be read and count")
+        notes.append(f"{lost} in none of the scores.")
     if unlabelled:
-        notes.append(f"{unlabelled} images carry no label and count in none of the scores.")
+        bare = counted(unlabelled, "image carries no label and counts", "images carry no label and count")
+        notes.append(f"{bare} in none of the scores.")
     return (*notes, *_never_learned(record, side))
 
 
@@ -288,7 +290,8 @@ def _never_learned(record: ModelRecord, side: Manifest) -> tuple[str, ...]:
     if not count:
         return ()
     named = plain(", ".join(foreign), 120)
-    return (f"{count} images carry {named}, which the model was not trained on; they count as {plain(other, 60)}.",)
+    carry, they = counted(count, "image carries", "images carry"), "it counts" if count == 1 else "they count"
+    return (f"{carry} {named}, which the model was not trained on; {they} as {plain(other, 60)}.",)
 
 
 def write_evaluation(

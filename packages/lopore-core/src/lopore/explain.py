@@ -13,6 +13,7 @@ from .contracts import Explainer
 from .errors import ConfigError, ModelError, PluginError
 from .problems import is_own
 from .registry import call_entry, discover
+from .wording import counted, did_you_mean
 
 if TYPE_CHECKING:
     from .model import OpenModel
@@ -71,9 +72,8 @@ def choose_explainer(model: OpenModel, name: str | None = None) -> Explainer:
         return fitting.get("grad-cam") or next(iter(fitting.values()))
     if name not in fitting:
         why = f" ({model.record.explanation.reason})" if model.record.explanation.reason else ""
-        raise ConfigError(
-            f"explainer '{name}' does not fit {model.folder.title}{why}; fitting are {', '.join(fitting)}"
-        )
+        fit = f"{', '.join(fitting)}{did_you_mean(name, fitting)}"
+        raise ConfigError(f"explainer '{name}' does not fit {model.folder.title}{why}; fitting are {fit}")
     return fitting[name]
 
 
@@ -91,8 +91,8 @@ def raw_maps(
     )
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
         raise ModelError(
-            f"{explainer.key} gave maps {maps.shape} for {len(batch)} pictures, or values that are no numbers; "
-            "choose another explainer"
+            f"{explainer.key} gave maps {maps.shape} for {counted(len(batch), 'picture')}, or values that are no "
+            "numbers; choose another explainer"
         )
     return maps
 
@@ -108,4 +108,5 @@ def explain(model: OpenModel, prepared: Prepared, *, class_name: str, explainer:
 def check_class(model: OpenModel, class_name: str | None) -> None:
     """ConfigError, listing the model's classes, for a name that is none of them; None passes."""
     if class_name is not None and class_name not in model.record.classes:
-        raise ConfigError(f"no class '{class_name}' in {model.folder.title}; it has {', '.join(model.record.classes)}")
+        have = f"{', '.join(model.record.classes)}{did_you_mean(class_name, model.record.classes)}"
+        raise ConfigError(f"no class '{class_name}' in {model.folder.title}; it has {have}")

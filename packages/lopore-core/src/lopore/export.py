@@ -23,14 +23,18 @@ from .predict import decide
 from .registry import call_entry, discover
 from .segment import segment_pictures
 from .views import predict_views
+from .wording import counted, did_you_mean
 
 if TYPE_CHECKING:
     from .model import ModelRecord
+    from .preprocess import Preprocessing
 
 GATE_PICTURES = 512
 GATE_BYTES = 1 << 30
 NO_PICTURES = "the parity gate needs real pictures; name some with --images, or keep the manifest where it was"
 CAM_TOLERANCE = 1e-3
+CAMS = {"cam": ("grad-cam", "Grad-CAM"), "cam_plus": ("grad-cam++", "Grad-CAM++")}
+"""Fields of the report: the explainers that a file answers by itself, and their names for people."""
 QUANTISED_AGREEMENT = 0.98
 _BATCH = 16
 
@@ -39,9 +43,9 @@ _BATCH = 16
 class ParityReport:
     """What the gate measured.
 
-    max_dp: largest difference of a probability, for segmentation of any pixel's too. cam: largest difference of a
-    Grad-CAM map relative to the hottest place that its picture has in the maps of any class, None where one side
-    offers none.
+    max_dp: largest difference of a probability, for segmentation of any pixel's too. cam, cam_plus: largest difference
+    of a Grad-CAM and of a Grad-CAM++ map, relative to the hottest place that its picture has in the maps of any class,
+    None where one side offers none.
     """
 
     format: str
@@ -51,6 +55,7 @@ class ParityReport:
     flipped: int
     tolerance: float
     cam: float | None
+    cam_plus: float | None
     source_sha256: str
     export_sha256: str
     checked: str
@@ -64,9 +69,11 @@ class ParityReport:
         if not self.max_dp <= self.tolerance:
             return f"probabilities differ by {self.max_dp:.2e}, {self.tolerance:.0e} is allowed"
         if self.flipped:
-            return f"{self.flipped} of {self.pictures} decisions differ"
-        if self.cam is not None and not self.cam <= CAM_TOLERANCE:
-            return f"Grad-CAM differs by {self.cam:.2e} of the maps' maximum, {CAM_TOLERANCE:.0e} is allowed"
+            return f"{self.flipped} of {counted(self.pictures, 'decision differs', 'decisions differ')}"
+        for field, (_, title) in CAMS.items():
+            found: float | None = getattr(self, field)
+            if found is not None and not found <= CAM_TOLERANCE:
+                return f"{title} differs by {found:.2e} of the maps' maximum, {CAM_TOLERANCE:.0e} is allowed"
         return ""
 
 
@@ -77,10 +84,12 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
         if key in exporters:
             return exporters[key]
     fitting = sorted(e.format for e in exporters.values() if e.framework in (folder.record.framework, "any"))
+    way_out = f"; install lopore-{folder.record.framework}"
+    if fitting:
+        way_out = did_you_mean(format, fitting) or "; choose one of them"
     raise PluginError(
         f"nothing installed exports {folder.record.framework} models to '{format}'; "
-        f"installed: {', '.join(fitting) or 'none'}; "
-        + ("choose one of them" if fitting else f"install lopore-{folder.record.framework}")
+        f"installed: {', '.join(fitting) or 'none'}{way_out}"
     )
 
 
@@ -191,8 +200,9 @@ def compare(
         export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
         opened.callback(export.session.close)
         expected, got = _both_scores(source, export, pictures)
-        cam = _cam_difference(source, export, pictures[:_BATCH])
-        pixels = _pixel_difference(source, export, pictures[:_BATCH])
+        few = pictures[:: -(-len(pictures) // _BATCH)]  # a manifest may hold one class after the other
+        cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
+        pixels = _pixel_difference(source, export, few)
     difference = np.abs(expected.astype(np.float64) - got)
     return ParityReport(
         format=candidate_format,
@@ -201,7 +211,7 @@ def compare(
         mean_dp=float(difference.mean()),
         flipped=_flipped(folder.record, expected, got),
         tolerance=tolerance,
-        cam=cam,
+        **cams,
         source_sha256=sha256_of(folder.file_for(source_format)),
         export_sha256=sha256_of(candidate.file_for(candidate_format)),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -249,13 +259,13 @@ def _pixel_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch
     return float(np.abs(expected - got).max())
 
 
-def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> float | None:
-    """Largest difference of a map over the hottest place that the picture has in the maps of any class.
+def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch, name: str) -> float | None:
+    """Largest difference of an explainer's map over the hottest place that the picture has in the maps of any class.
 
     A map is a sum of features that may nearly cancel: that of a class without evidence can end at 1e-6 where that of
     another class reaches 0.2, and is rounding noise then, whose own maximum is no scale.
     """
-    ours, theirs = explainers_for(source).get("grad-cam"), explainers_for(export).get("grad-cam")
+    ours, theirs = explainers_for(source).get(name), explainers_for(export).get(name)
     if ours is None or theirs is None:
         return None
     top, worst = np.full(len(pictures), 1e-12), np.zeros(len(pictures))
@@ -270,6 +280,12 @@ def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) 
     return float((worst / top).max())
 
 
+def most_gate_pictures(record: Preprocessing, memory: int = GATE_BYTES) -> int:
+    """How many pictures the gate takes: at most 512, and what fits into ``memory`` bytes, but one of any size."""
+    each = record.size[0] * record.size[1] * record.channels * record.depth // 8
+    return max(1, min(GATE_PICTURES, memory // each))
+
+
 def gate_pictures(folder: ModelFolder, images: Sequence[Path], *, memory: int = GATE_BYTES) -> PixelBatch:
     """Preprocessed pictures for the gate from files, evenly picked where there are more than 512 or than fit.
 
@@ -281,7 +297,6 @@ def gate_pictures(folder: ModelFolder, images: Sequence[Path], *, memory: int = 
     if not images:
         raise ModelError(NO_PICTURES)
     record = folder.record.preprocessing
-    each = record.size[0] * record.size[1] * record.channels * record.depth // 8
-    most = max(1, min(GATE_PICTURES, memory // each))
+    most = most_gate_pictures(record, memory)
     step = -(-len(images) // most)
     return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])

@@ -33,13 +33,21 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-_DISK_SAYS_NO = {
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG, errno.EEXIST,
-}  # fmt: skip
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_DISK_SAYS_NO = {*_DISK_IS_FULL, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 
 
 def _cannot_write(path: Path, error: OSError) -> LoporeError:
     return LoporeError(f"{path} cannot be written ({error.strerror}); free space or choose a writable folder")
+
+
+def told_of_disk(error: BaseException) -> str:
+    """One line where this error, or the one that it came from, is of a full or read-only disk; else empty."""
+    for one in (error, error.__cause__):
+        if isinstance(one, OSError) and one.errno in _DISK_IS_FULL:
+            told = error if isinstance(error, LoporeError) else _cannot_write(Path(one.filename or "a file"), one)
+            return str(told)
+    return ""
 
 
 def _sibling(path: Path) -> Path:

@@ -5,14 +5,14 @@ What is not defined is None, never 0 and never NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .bounds import RESAMPLES, Floats, group_weights, ratio, surest_share, with_bounds
+from .bounds import RESAMPLES, Floats, group_weights, ratio, surest_share, with_bounds, with_bounds_of_parts
 from .bounds import mean_with_bounds as mean_with_bounds
 from .calibration import Calibration, Reliability
 from .contracts import Task
@@ -268,12 +268,23 @@ class _Answers:
             )
             for name, value in self.scores_of(np.ones((1, len(self.scores)))).items()
         }
+        found |= {title: with_bounds_of_parts(found[title], parts) for title, parts in self._means(found)}
         told = {
             name: curve.told(np.concatenate([piece[number] for piece in sums]) if sums else None)
             for number, (name, curve) in enumerate(curves.items())
         }
         top = told.pop("", None)
         return found, Calibration(per_class=told, top_label=top)
+
+    def _means(self, found: Mapping[str, Interval]) -> Iterator[tuple[str, list[Interval]]]:
+        """The overall scores that are means over the classes, each with its parts; for several labels a balanced
+        accuracy has two parts a class, which are not kept."""
+        several = self.task in ("multilabel", "segmentation")
+        for title, kind in _OVERALL.items():
+            if title != "balanced_accuracy" and self.task != "binary":
+                yield title, [found[f"{kind}/{name}"] for name in self.classes]
+            elif title == "balanced_accuracy" and not several:
+                yield title, [found[f"recall/{name}"] for name in self.classes]
 
     def _reliabilities(self) -> dict[str, Reliability]:
         """By class, binary the positive one alone; under an empty name a multiclass answer against its being right."""

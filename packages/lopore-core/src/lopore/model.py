@@ -16,6 +16,7 @@ from .data.manifest import plain
 from .errors import ModelError
 from .files import atomic_write_text, sha256_of
 from .preprocess import Preprocessing
+from .wording import did_you_mean
 
 if TYPE_CHECKING:
     from .contracts import Predictor, Session
@@ -308,7 +309,8 @@ def locate_model(text: str) -> ModelFolder:
     have = ", ".join(model.title for model in found[:10]) or "none"
     roots = ", ".join(str(root.absolute()) for root in model_roots())
     no = f"{text} is not there" if path.suffix == ".onnx" else f"no model '{text}'"
-    raise ModelError(f"{no}; found {have} in {roots}; name a folder or set LOPORE_MODELS")
+    near = did_you_mean(text, [name for model in found for name in (model.record.name, model.title)], most=1)
+    raise ModelError(f"{no}; found {have} in {roots}{near or '; name a folder or set LOPORE_MODELS'}")
 
 
 def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[str, Predictor]:
@@ -319,17 +321,20 @@ def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[s
     from .registry import discover
 
     predictors = discover().predictors
-    fitting = [
+    able = [
         (format, predictor)
         for format in folder.record.formats
         for predictor in predictors.values()
-        if format in predictor.formats and runtime in (None, predictor.name, format)
+        if format in predictor.formats
     ]
+    fitting = [(format, predictor) for format, predictor in able if runtime in (None, predictor.name, format)]
+    if runtime and able and not fitting:
+        known = sorted({name for format, predictor in able for name in (predictor.name, format)})
+        near = did_you_mean(runtime, known)
+        raise ModelError(f"'{runtime}' opens no file of {folder.title}; choose {' or '.join(known)}{near}")
     if not fitting:
-        wanted = f" for '{runtime}'" if runtime else ""
         raise ModelError(
-            f"nothing installed opens {folder.title}{wanted}: "
-            f"it has {', '.join(folder.record.formats) or 'no weights'}, "
+            f"nothing installed opens {folder.title}: it has {', '.join(folder.record.formats) or 'no weights'}, "
             f"installed are {', '.join(sorted(predictors)) or 'no predictors'}; "
             "install lopore-onnx for onnx, lopore-torch for pth and pt, lopore-tf for keras, h5 and saved_model"
         )

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .bounds import RESAMPLES, ratio_with_bounds
 from .detections import DetectionRule, Detections
 from .model import Interval
+from .wording import counted
 
 
 class _Part(BaseModel):
@@ -64,11 +65,11 @@ class PixelMetrics(_Part):
     @property
     def text(self) -> str:
         """What was counted and what the rule drops, for a person."""
-        counted = (
-            f"The detections in {self.pictures} pictures of {self.groups} groups against their masks, all pixels of "
-            "the network's input together; found, false calls and missed count pictures."
+        what = (
+            f"The detections in {counted(self.pictures, 'picture')} of {counted(self.groups, 'group')} against their "
+            "masks, all pixels of the network's input together; found, false calls and missed count pictures."
         )
-        return f"{counted} {self.rule.text}"
+        return f"{what} {self.rule.text}"
 
 
 @dataclass(frozen=True)

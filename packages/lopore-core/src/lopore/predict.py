@@ -34,6 +34,7 @@ class Decision(BaseModel):
     """What a row of scores means at the model's operating point.
 
     labels: the detected classes (one for binary and multiclass; none to all for multilabel and segmentation).
+    score: the largest of theirs; where nothing was detected the largest of all.
     decided: False where a multiclass model's best score stays under its threshold.
     """
 
@@ -107,7 +108,9 @@ def decide(record: ModelRecord, row: Sequence[float] | np.ndarray[tuple[int], np
     found = tuple(
         name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name)
     )
-    return Decision(labels=found, score=max(scores), threshold=record.threshold.value)
+    named = dict(zip(record.classes, scores, strict=True))
+    score = max((named[name] for name in found), default=max(scores))
+    return Decision(labels=found, score=score, threshold=record.threshold.value)
 
 
 def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:

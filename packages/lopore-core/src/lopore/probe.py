@@ -36,11 +36,15 @@ _FRAME, _MARGIN, _HOT, _PLACES, _BATCH = 0.12, 0.03, 0.05, 4, 32
 
 @dataclass(frozen=True)
 class Probe:
-    """One film with one region painted over. pixels: (h, w, C) as the network took it. score: of the called class."""
+    """One film with one region painted over. pixels: (h, w, C) as the network took it. score: of the called class.
+
+    lost: share of the region's places at which the class is no longer called: 0 or 1, but for "elsewhere".
+    """
 
     region: str
     pixels: Pixels
     score: float
+    lost: float
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,9 @@ def probe(
     rng = np.random.default_rng(seed)
     regions = list(_regions(prepared.pixels.shape[:2], mark, heat, rng, trusted=marked_by != "heat map"))
     pictures = [paint_over(prepared.pixels, region, rng) for _, region in regions]
-    scores = [float(value) for value in _scores(model, pictures)[:, column]]
-    found = _merged([name for name, _ in regions], pictures, scores)
+    scores = _scores(model, pictures)
+    gone = [record.classes[column] not in decide(record, one).labels for one in scores]
+    found = _merged([name for name, _ in regions], pictures, scores[:, column].tolist(), gone)
     return Probed(record.classes[column], float(row[column]), marked_by, found)
 
 
@@ -84,13 +89,21 @@ def _scores(model: OpenModel, pictures: Sequence[Pixels]) -> NDArray[np.float32]
     return np.concatenate(parts) if parts else np.zeros((0, len(model.record.classes)), np.float32)
 
 
-def _merged(names: Sequence[str], pictures: Sequence[Pixels], scores: Sequence[float]) -> tuple[Probe, ...]:
-    """One probe a region; of several places the first is shown and the mean score counts."""
-    together: dict[str, list[tuple[Pixels, float]]] = {}
-    for name, picture, score in zip(names, pictures, scores, strict=True):
-        together.setdefault(name, []).append((picture, score))
+def _merged(
+    names: Sequence[str], pictures: Sequence[Pixels], scores: Sequence[float], gone: Sequence[bool]
+) -> tuple[Probe, ...]:
+    """One probe a region; of several places the first is shown and the mean counts."""
+    together: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        together.setdefault(name, []).append(number)
     return tuple(
-        Probe(name, parts[0][0], float(np.mean([score for _, score in parts]))) for name, parts in together.items()
+        Probe(
+            name,
+            pictures[places[0]],
+            score=float(np.mean([scores[place] for place in places])),
+            lost=float(np.mean([gone[place] for place in places])),
+        )
+        for name, places in together.items()
     )
 
 

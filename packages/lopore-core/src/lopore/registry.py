@@ -33,6 +33,7 @@ from .descriptors import check_descriptor
 from .errors import LoporeError, PluginError
 from .installed import GROUP, distribution_name, installed_entries, load_entry, normal_name, source_of
 from .problems import OWN_PACKAGES, Problem, bare, dispute_mend, is_own, leave_out, mend_for, one_line, told
+from .wording import did_you_mean
 
 SLOW_IMPORT_SECONDS = 2.0
 KINDS: Mapping[str, type[Any]] = MappingProxyType(
@@ -92,10 +93,10 @@ class Entries(Mapping[str, T], Generic[T]):
         framework, slash, _ = key.partition("/")
         fitting = [known for known in self._items if known.startswith(f"{framework}{slash}")] if slash else []
         known = sorted(fitting or self._items)
-        near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
         have = ", ".join(known[:30]) or "none"
-        return f"no {noun} '{key}'{hint}; installed: {have}; more come with {_PACKAGE_FOR[self._kind]}"
+        return (
+            f"no {noun} '{key}'{did_you_mean(key, known)}; installed: {have}; more come with {_PACKAGE_FOR[self._kind]}"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .curves import ranking_curves, reliability_diagram
 from .gallery import galleries
 from .model import Interval
 from .probe import REGIONS
+from .wording import counted
 
 if TYPE_CHECKING:
     from .evaluate import Evaluation
@@ -102,9 +103,9 @@ def _lead(record: ModelRecord, evaluation: Evaluation) -> str:
     limits = ", ".join(f"{name} {value:.3f}" for name, value in point.per_class.items()) or f"{point.value:.3f}"
     how = point.rule if record.task == "multiclass" else f"threshold {limits} ({point.rule}{chosen})"
     return _plain(
-        f"{record.framework}/{record.backbone}, {record.task}. {metrics.images} pictures of {metrics.groups} groups. "
-        f"Decision: {how}. Intervals: 95 %, {metrics.resamples} resamples of whole groups, because pictures of one "
-        "film are not independent."
+        f"{record.framework}/{record.backbone}, {record.task}. {counted(metrics.images, 'picture')} of "
+        f"{counted(metrics.groups, 'group')}. Decision: {how}. Intervals: 95 %, {metrics.resamples} resamples of "
+        "whole groups, because pictures of one film are not independent."
     )
 
 
@@ -226,7 +227,7 @@ def _pixels(found: PixelMetrics | None) -> list[str]:
         return []
     rows = []
     for name, one in found.per_class.items():
-        first = f"{_plain(name)}<br><small>{one.pictures} pictures, {one.pixels} px</small>"
+        first = f"{_plain(name)}<br><small>{counted(one.pictures, 'picture')}, {one.pixels} px</small>"
         for title, scores in (("kept", one.before), ("dropped", one.after)):
             if scores is not None:
                 cells = "".join(

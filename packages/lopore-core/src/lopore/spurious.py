@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .data.manifest import is_sound
 from .errors import DataError, LoporeError, ModelError
@@ -21,6 +21,7 @@ from .metrics import mean_with_bounds
 from .model import Interval
 from .predict import prepare
 from .probe import REGIONS, mark_of, probe
+from .wording import counted
 
 if TYPE_CHECKING:
     from .contracts import Explainer
@@ -40,7 +41,8 @@ class _Part(BaseModel):
 class Effect(_Part):
     """What painting over one region did to the calls.
 
-    drop: mean fall of the score of the class that was called. lost: share of films whose call changed.
+    drop: mean fall of the score of the class that was called. lost: share of films on which that class is
+    no longer called.
     inside_minus_outside: mean of (drop of the mark - this drop) over films that have both; None for the mark itself.
     """
 
@@ -52,13 +54,17 @@ class Effect(_Part):
 
 
 class FilmEffect(_Part):
-    """One film: the class that was called, its score, and the score's fall for each region."""
+    """One film: the class that was called, its score, and for each region the score's fall and the calls lost.
+
+    lost: 0 or 1, for "elsewhere" the share of the places; empty in reports of before it was kept.
+    """
 
     path: str
     group: str
     called: str
     score: float
     drops: dict[str, float]
+    lost: dict[str, float] = Field(default_factory=dict)
 
 
 class SpuriousReport(_Part):
@@ -178,7 +184,7 @@ def _probed(
         progress(number + 1, len(chosen.rows))
     if not seen.films:
         first = (seen.failed or ["nothing called"])[0]
-        raise DataError(f"none of {len(chosen.rows)} films could be probed; first: {first}")
+        raise DataError(f"none of {counted(len(chosen.rows), 'film')} could be probed; first: {first}")
     return seen
 
 
@@ -189,7 +195,7 @@ def _limits(seen: _Seen, drawn: int, there: int, masked: bool) -> Iterator[str]:
     if not masked:
         yield "No masks: the heat map stands in, and a defect in the outer frame counts as border."
     if seen.failed:
-        yield f"{len(seen.failed)} films were left out; first: {seen.failed[0]}"
+        yield f"{counted(len(seen.failed), 'film was', 'films were')} left out; first: {seen.failed[0]}"
     if len({film.group for film in seen.films}) < 2:
         yield "All films are of one group, so there are no bounds and nothing can be flagged."
 
@@ -225,7 +231,14 @@ def _film(
     if found is None:
         return None
     drops = {one.region: found.score - one.score for one in found.probes}
-    told = FilmEffect(path=row.path, group=row.group or row.path, called=found.called, score=found.score, drops=drops)
+    told = FilmEffect(
+        path=row.path,
+        group=row.group or row.path,
+        called=found.called,
+        score=found.score,
+        drops=drops,
+        lost={one.region: one.lost for one in found.probes},
+    )
     return told, found.marked_by
 
 
@@ -240,7 +253,7 @@ def _effect(films: list[FilmEffect], region: str, seed: int) -> Effect:
         films=len(there),
         groups=len({film.group for film in there}),
         drop=_mean(there, lambda film: film.drops[region], seed),
-        lost=float(np.mean([film.drops[region] > film.score / 2 for film in there])),
+        lost=float(np.mean([film.lost[region] for film in there])),
         inside_minus_outside=(
             _mean(both, lambda film: film.drops["mark"] - film.drops[region], seed)
             if region != "mark" and both

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ from typing import Any
 from .augment import preview_sheet
 from .config import Experiment
 from .contracts import Learner
-from .errors import RunError
+from .errors import LoporeError, RunError
+from .files import told_of_disk
 from .metrics import Metrics
 from .model import RECORD_NAME, ModelFolder
 from .registry import discover
@@ -25,6 +27,7 @@ from .run.fit import fit
 from .run.plan import Plan, Sides, make_learner, make_plan
 from .run.progress import Progress
 from .run.publish import judge, publish, write_exports
+from .wording import counted
 
 PREVIEW_ROWS = 8
 
@@ -76,7 +79,17 @@ def train(
     order = _Order(cross_validation, folds, allow_leaks)
     if begun is not None:
         order = _order_of(begun, experiment, allow_leaks)
+    try:
+        return _train(experiment, order, begun, run_name, out, progress)
+    finally:
+        progress.wipe()
+
+
+def _train(
+    experiment: Experiment, order: _Order, begun: Path | None, run_name: str | None, out: Path, progress: Progress
+) -> TrainResult:
     plan = _checked_plan(experiment, order, out, progress)
+    rank, _ = plan.place
     if begun is not None:
         _refuse_other_data(begun, plan)
     folder = begun or _new_folder(plan, out / "checkpoints", run_name)
@@ -90,8 +103,17 @@ def train(
                 return _cross_validate(plan, folder, progress)
             return _run(plan, learner, folder, out, progress)
         except KeyboardInterrupt:
-            progress.line(f"interrupted; go on with: lopore train --resume {folder.name} --out {out}")
+            progress.line(f"interrupted; go on with: {_again(folder, out)}")
             raise
+        except (LoporeError, OSError) as error:
+            if told := told_of_disk(error):
+                raise RunError(f"{told}, then go on with: {_again(folder, out)}") from error
+            raise
+
+
+def _again(folder: Path, out: Path) -> str:
+    """The command that goes on with a run."""
+    return f"lopore train --resume {shlex.quote(folder.name)} --out {shlex.quote(str(out))}"
 
 
 @dataclass(frozen=True)
@@ -163,8 +185,15 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
     progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
     model, failed = write_exports(plan, sides, model, progress)
-    runs.add_facts(folder, model=str(model.path), finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    runs.add_facts(folder, model=str(model.path), computing=_computing(learner), finished=finished)
     return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+
+
+def _computing(learner: Learner) -> dict[str, Any]:
+    """Where and how the learner computed, and what its trial of number formats measured."""
+    facts, kept = learner.facts(), ("device", "processes", "threads", "precision", "memory_format", "trials")
+    return {name: facts[name] for name in kept if name in facts}
 
 
 def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) -> ModelFolder:
@@ -201,9 +230,11 @@ def _begin(plan: Plan, folder: Path, order: _Order) -> None:
 
 def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
     counts = ", ".join(f"{name} {count}" for name, count in plan.manifest.class_counts.items())
-    progress.line(f"run {folder}: {len(plan.manifest)} images ({counts})")
+    progress.line(f"run {folder}: {counted(len(plan.manifest), 'image')} ({counts})")
     if plan.leaks.leaks:
-        progress.line(f"warning: the split leaks ({plan.leaks.leaks} pairs), as allowed; the model carries the mark")
+        progress.line(
+            f"warning: the split leaks ({counted(plan.leaks.leaks, 'pair')}), as allowed; the model carries the mark"
+        )
     for note in plan.notes:
         progress.line(f"warning: {note}")
 

@@ -13,7 +13,7 @@ OCCLUSION_CELLS = 14
 
 
 def class_activation(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
-    """Grad-CAM of one class from the file's second output.
+    """Grad-CAM of one class from the file's output ``cam``.
 
     batch: (N, H, W, C). Returns (N, h, w) float32, >= 0, in logits: what each place adds to the class's logit.
     """
@@ -22,7 +22,10 @@ def class_activation(session: Any, batch: PixelBatch, class_index: int) -> HeatM
 
 
 def class_activation_plus(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
-    """Grad-CAM++ of one class from the file's third output; shapes and scale as ``class_activation``."""
+    """Grad-CAM++ of one class from the file's output ``cam_plus``.
+
+    batch: (N, H, W, C). Returns (N, h, w) float32, >= 0: features weighted as Chattopadhay et al. do; in no unit.
+    """
     (maps,) = session.run(batch, ("cam_plus",))
     return np.asarray(maps[:, class_index], np.float32)
 

@@ -62,7 +62,7 @@ def lopore_explainers() -> Iterable[Explainer]:
         needs="features",
         explain=_class_map,
         fits=_offers("cam"),
-        scale="logit",
+        scale="logit per place",
         source="Selvaraju et al., ICCV 2017",
     )
     yield Explainer(
@@ -72,7 +72,7 @@ def lopore_explainers() -> Iterable[Explainer]:
         needs="features",
         explain=_class_map_plus,
         fits=_offers("cam_plus"),
-        scale="logit",
+        scale="weighted features",
         source="Chattopadhay et al., WACV 2018",
     )
     yield Explainer(

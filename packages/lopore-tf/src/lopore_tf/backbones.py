@@ -170,11 +170,6 @@ def statistics_in_force(model: Any, channels: int, depth: int) -> tuple[list[flo
     return [round(value, 7) for value in mean], [round(value, 7) for value in std]
 
 
-def planes_of(model: Any) -> int:
-    """Input planes of the first convolution: the channels, and one more where a colour stem was folded for grey."""
-    return len(normalisation_of(model)[0])
-
-
 def rebuild(record: ModelRecord) -> Any:
     """The untrained network of a model record, from ``record.architecture``; the caller loads its weights.
 

@@ -24,7 +24,7 @@ def weights_of(network: Any) -> Arrays:
 
 
 def set_weights(network: Any, weights: Mapping[str, NDArray[Any]]) -> None:
-    """The reverse; ValueError naming the first weight that is absent, of another shape or no number."""
+    """The reverse; ValueError naming the first weight that is absent, one too many or of another shape."""
     paths = {variable.path for variable in network.weights}
     if paths != weights.keys():
         odd = sorted(paths ^ weights.keys())

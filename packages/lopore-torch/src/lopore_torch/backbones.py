@@ -220,12 +220,17 @@ def outputs_of(record: ModelRecord) -> int:
 
 
 @torch.no_grad()
-def cam_support(network: Network, size: tuple[int, int], channels: int) -> tuple[bool, str]:
-    """Whether Grad-CAM has a closed form here, and if not, why: the head must see features only through their mean."""
+def cam_support(network: Network, size: tuple[int, int], channels: int, depth: int = 8) -> tuple[bool, str]:
+    """Whether Grad-CAM has a closed form here, and if not, why: the head must see features only through their mean.
+
+    size, channels, depth: of the network's input. Noise of 8 bits would look all black to a network of 16, its features
+    would hardly differ from their mean, and any head would seem to fit.
+    """
     if not isinstance(network, Classifier):
         return False, "segmentation shows its own maps"
     training, device = network.training, network.normalise.scale.device
-    pixels = torch.randint(0, 256, (2, *size, channels), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    noise = torch.randint(0, 2**depth, (2, *size, channels), generator=torch.Generator().manual_seed(0))
+    pixels = noise.to(torch.uint8 if depth == 8 else torch.uint16)
     network.eval()
     try:
         features = network.features(pixels.to(device))

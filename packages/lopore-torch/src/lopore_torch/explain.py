@@ -23,7 +23,8 @@ def cam_fits(session: Any) -> bool:
     if not isinstance(session, TorchSession) or session.network is None:
         return False
     if session.cam_exact is None:
-        session.cam_exact = cam_support(session.network, session.recipe.size, session.recipe.channels)[0]
+        recipe = session.recipe
+        session.cam_exact = cam_support(session.network, recipe.size, recipe.channels, recipe.depth)[0]
     return session.cam_exact
 
 

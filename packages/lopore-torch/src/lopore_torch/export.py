@@ -49,8 +49,8 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
 
 def graph_of(network: Network, record: ModelRecord) -> tuple[nn.Module, list[str], dict[str, Any]]:
     """The graph to export, its outputs' names, and the notes on heat maps."""
-    size, channels = record.preprocessing.size, record.preprocessing.channels
-    exact, reason = cam_support(network, size, channels)
+    recipe = record.preprocessing
+    exact, reason = cam_support(network, recipe.size, recipe.channels, recipe.depth)
     features = None
     if exact and isinstance(network, Classifier):
         with torch.no_grad():

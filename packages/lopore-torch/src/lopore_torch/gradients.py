@@ -11,7 +11,7 @@ from torch import Tensor
 from lopore.contracts import HeatMaps, PixelBatch
 
 from .network import Classifier, Network, class_logits
-from .predict import TorchSession
+from .predict import CHUNK, TorchSession
 
 STEPS = 50
 STEP_BATCH = 25
@@ -32,13 +32,13 @@ def explain_saliency(session: TorchSession, batch: PixelBatch, class_index: int)
     Source: Simonyan et al., arXiv:1312.6034.
     """
     network = session.open_network
-    slopes = _slopes(network, network.normalise(session.tensor(batch)), class_index)
-    per_pixel = slopes * network.normalise.scale * _top(batch)
-    return cast(HeatMaps, per_pixel.abs().amax(dim=1).cpu().numpy().astype(np.float32))
-
-
-def _top(batch: PixelBatch) -> float:
-    return float(np.iinfo(batch.dtype).max)
+    factors = network.normalise.scale * float(np.iinfo(batch.dtype).max)
+    parts = []
+    for start in range(0, len(batch), CHUNK):
+        pixels = session.tensor(batch[start : start + CHUNK])
+        slopes = _slopes(network, network.normalise(pixels), class_index)
+        parts.append((slopes * factors).abs().amax(dim=1).cpu().numpy())
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _slopes(network: Network, planes: Tensor, index: int) -> Tensor:

@@ -70,10 +70,10 @@ def _state(name: str, weights: NamedWeights) -> Mapping[str, Tensor]:
         if key.startswith(NORMALISE):
             state[key] = tensor.reshape(-1, 1, 1)
             continue
-        name = f"{BODY}{classifier[0]}{key.removeprefix(HEAD)}" if key.startswith(HEAD) else BODY + key
-        state[name] = tensor
-        if name.endswith(STATISTIC):
-            state[name.removesuffix(STATISTIC) + COUNTER] = torch.zeros((), dtype=torch.int64)
+        own = f"{BODY}{classifier[0]}{key.removeprefix(HEAD)}" if key.startswith(HEAD) else BODY + key
+        state[own] = tensor
+        if own.endswith(STATISTIC):
+            state[own.removesuffix(STATISTIC) + COUNTER] = torch.zeros((), dtype=torch.int64)
     return state
 
 

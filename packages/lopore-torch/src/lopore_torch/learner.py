@@ -59,7 +59,7 @@ class TorchLearner:
         torch.manual_seed(request.seed)
         network = build(request.network)
         freeze(network, request.freeze)
-        self.cam = cam_support(network, request.network.size, request.network.channels)
+        self.cam = cam_support(network, request.network.size, request.network.channels, request.network.depth)
         network.to(self.device)
         self.averaged = copy.deepcopy(network).eval() if request.average > 0 else None
         if self.world > 1:

@@ -20,7 +20,8 @@ def image_loss(loss: Loss, task: Task, class_weights: Tensor | None) -> ImageLos
 
     binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
     segmentation: (N, K + 1, H, W), (N, H, W): cross-entropy or focal loss plus soft Dice over the foreground classes.
-    class_weights: (K,), of an image's true class (multilabel: of each class; segmentation: the background weighs 1).
+    class_weights: (K,), of what an image shows: its true class (multilabel: each label that it has, where what it
+    lacks weighs 1, as ``pos_weight`` in PyTorch; segmentation: each pixel's class, the background weighs 1).
     """
     gamma = loss.focal_gamma if loss.name == "focal" else 0.0
     smoothing = loss.label_smoothing
@@ -42,7 +43,7 @@ def _binary(logits: Tensor, targets: Tensor, gamma: float, smoothing: float, wei
 
 def _multilabel(logits: Tensor, targets: Tensor, gamma: float, smoothing: float, weights: Tensor | None) -> Tensor:
     losses = _two_sided(logits, targets.to(logits.dtype), gamma, smoothing)
-    return (losses if weights is None else losses * weights).mean(dim=1)
+    return (losses if weights is None else losses * torch.where(targets > 0, weights, 1.0)).mean(dim=1)
 
 
 def _two_sided(logits: Tensor, targets: Tensor, gamma: float, smoothing: float) -> Tensor:

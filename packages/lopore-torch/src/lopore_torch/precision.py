@@ -37,9 +37,6 @@ class Plan(StepPlan):
         return f"{self.precision} {self.layout}"
 
 
-SAFE = Plan("fp32", "channels_last")
-
-
 def candidates(precision: Precision, device: torch.device) -> list[Plan]:
     """Plans worth a trial, the safe one first; ConfigError where the device lacks the precision."""
     if precision == "fp16" and device.type == "cpu":

@@ -14,6 +14,7 @@ from lopore.model import OpenModel
 from lopore.predict import prepare
 from lopore.probe import REGIONS, Probed, probe
 from lopore.spurious import TOLERANCE, Effect, SpuriousReport
+from lopore.wording import counted
 from lopore_app import charts
 from lopore_app.evaluations import (
     Gallery,
@@ -27,9 +28,10 @@ from lopore_app.evaluations import (
 from lopore_app.films import Film, choose_film, example_films, films_of_session
 from lopore_app.pictures import thumbnail
 from lopore_app.records import entries
+from lopore_app.reliability import calibration_panel
 from lopore_app.shelf import Shelf, current_model_key, open_folder
 from lopore_app.widgets import plain
-from lopore_app.wording import number, rule_text, score_name, tiles, words
+from lopore_app.wording import number, pairs_on_both_sides, rule_text, score_name, tiles, words
 
 _PER_ROW = 3
 
@@ -47,7 +49,7 @@ def warn_of_leaks(report: Report, shelf: Shelf) -> None:
     leaks = [folder.record.leaks.leaks for folder in shelf.models if folder.title == report.model]
     if leaks and leaks[0]:
         st.error(
-            f"The model was trained on a split that leaks ({leaks[0]} pairs of pictures stand on both sides): "
+            f"The model was trained on a split that leaks ({pairs_on_both_sides(leaks[0])}): "
             "scores on films of that split are too good and prove nothing."
         )
 
@@ -60,9 +62,9 @@ def head(metrics: Metrics) -> None:
     value = "" if point.rule == "largest score" else f" {each or f'{point.value:.3f}'}"
     st.caption(
         plain(
-            f"{metrics.split}: {metrics.images} pictures of {metrics.groups} groups, {metrics.task}. Decision: "
-            f"{rule_text(point.rule)}{value}{chosen}. Intervals are 95 % from {metrics.resamples} resamples of whole "
-            "groups, because pictures of one film are not independent.",
+            f"{metrics.split}: {counted(metrics.images, 'picture')} of {counted(metrics.groups, 'group')}, "
+            f"{metrics.task}. Decision: {rule_text(point.rule)}{value}{chosen}. Intervals are 95 % "
+            f"from {metrics.resamples} resamples of whole groups, because pictures of one film are not independent.",
             500,
         )
     )
@@ -88,7 +90,9 @@ def scores(report: Report, metrics: Metrics) -> None:
     else:
         st.caption("No curves: the report has no table of answers, or one class alone.")
     if metrics.confusion is not None:
-        drawn.append(("Confusion", charts.confusion(metrics.classes, metrics.confusion)))
+        drawn.append(
+            ("Confusion", charts.confusion(metrics.classes, metrics.confusion, dark=st.context.theme.type == "dark"))
+        )
     for column, (title, chart) in zip(st.columns(max(2, len(drawn)), gap="medium"), drawn, strict=False):
         column.markdown(f"**{title}**")
         column.altair_chart(chart)
@@ -133,8 +137,9 @@ def show_gallery(gallery: Gallery) -> None:
     for start in range(0, len(gallery.pictures), _PER_ROW):
         for column, one in zip(st.columns(_PER_ROW), gallery.pictures[start : start + _PER_ROW], strict=False):
             with column.container(border=True):
-                for place, image in zip(st.columns(max(1, len(one.images))), one.images, strict=False):
-                    place.image(image, width="stretch")
+                seen = (f"Film: {one.lines[0] if one.lines else gallery.title}", "The same film with its heat map")
+                for place, image, alt in zip(st.columns(max(1, len(one.images))), one.images, seen, strict=False):
+                    place.image(image, width="stretch", alt=alt)
                 for line in one.lines:
                     # A file's name stays as it is.
                     st.caption(plain(words(line) if ", answered" in line else line, 200))
@@ -233,12 +238,12 @@ def show_tried(pixels: Pixels, found: Probed) -> None:
     guessed = found.marked_by == "heat map"
     titles = {"mark": "hottest part", "background": "all but the hottest"} if guessed else {}
     columns = st.columns(1 + len(found.probes))
-    columns[0].image(picture(pixels), width="stretch")
+    columns[0].image(picture(pixels), width="stretch", alt="The film as it is")
     columns[0].metric(
         plain(words(found.called)), f"{found.score:.3f}", "as it is", delta_color="off", delta_arrow="off"
     )
     for column, one in zip(columns[1:], found.probes, strict=True):
-        column.image(picture(one.pixels), width="stretch")
+        column.image(picture(one.pixels), width="stretch", alt=f"The film with its {one.region} painted over")
         moved = one.score - found.score
         column.metric(
             titles.get(one.region, one.region),
@@ -276,12 +281,14 @@ def page() -> None:
         return
     warn_of_leaks(report, shelf)
     head(metrics)
-    tabs = st.tabs(["Scores", "Mistakes", "What drives the calls"])
+    tabs = st.tabs(["Scores", "Calibration", "Mistakes", "What drives the calls"])
     with tabs[0]:
         scores(report, metrics)
     with tabs[1]:
-        mistakes(report)
+        calibration_panel(report, metrics)
     with tabs[2]:
+        mistakes(report)
+    with tabs[3]:
         shortcuts(report, shelf)
 
 

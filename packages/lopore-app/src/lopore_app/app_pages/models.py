@@ -10,6 +10,7 @@ from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.model import Interval, ModelFolder, ModelRecord, model_roots
 from lopore.segment import Examined
+from lopore.wording import counted
 from lopore_app import charts
 from lopore_app.compare import Said, agreement, ask, score_table, verdict
 from lopore_app.films import Film, choose_film, example_films, films_of_session
@@ -22,7 +23,7 @@ from lopore_app.scales import limits_of, scale_bar, tops_of
 from lopore_app.session import chain_text
 from lopore_app.shelf import MODEL, Shelf, current_model_key, fingerprint, open_folder, unplaced
 from lopore_app.widgets import plain
-from lopore_app.wording import bounds, number, rule_text, score_name, tiles, words
+from lopore_app.wording import bounds, number, pairs_on_both_sides, rule_text, score_name, tiles, words
 
 SHELF, COMPARE = "All models", "Compare two"
 # In px: with them a window of 1100 px shows every column. No string stands below: Streamlit would show it.
@@ -42,7 +43,7 @@ def main_score(record: ModelRecord) -> tuple[str, Interval] | None:
 def leak_text(record: ModelRecord) -> str:
     """What is known of the split that the model was scored on."""
     if record.leaks.leaks:
-        return f"{record.leaks.leaks} pairs on both sides"
+        return f"{counted(record.leaks.leaks, 'pair')} on both sides"
     return "none found" if record.leaks.checked_pairs else "not checked"
 
 
@@ -58,7 +59,7 @@ def row_of(folder: ModelFolder) -> dict[str, Any]:
         "95 % interval": bounds(found[1]) if found else "",
         "On": record.metrics_split,
         "Split": record.leaks.split_kind,
-        "Leaks": f"\N{WARNING SIGN} {record.leaks.leaks} pairs" if record.leaks.leaks else leak_text(record),
+        "Leaks": f"\N{WARNING SIGN} {counted(record.leaks.leaks, 'pair')}" if record.leaks.leaks else leak_text(record),
         "Made": record.created[:10],
     }
 
@@ -96,7 +97,7 @@ def details(folder: ModelFolder) -> None:
             st.switch_page("app_pages/inspect.py")
     if record.leaks.leaks:
         st.error(
-            f"Trained on a split that leaks ({record.leaks.leaks} pairs of pictures stand on both sides): its score is "
+            f"Trained on a split that leaks ({pairs_on_both_sides(record.leaks.leaks)}): its score is "
             "too good and proves nothing."
         )
     scores, inputs, training, files = st.tabs(["Scores", "Input", "Training", "Files"])
@@ -313,7 +314,7 @@ def show_side(folder: ModelFolder, said: Said) -> None:
     picture = thumbnail(said.original, 620, heat, limits)
     if said.lines:
         picture = draw(picture, said.lines, said.original.shape[:2], tuple(said.prediction.scores))
-    st.image(picture, width="stretch")
+    st.image(picture, width="stretch", alt=f"What {folder.title} sees in the film: {decision.text}")
     if isinstance(said.prediction, Examined):
         found = len(said.prediction.detections)
         st.caption("No indication" if not found else f"{found} indication{'s' * (found > 1)}, outlined")

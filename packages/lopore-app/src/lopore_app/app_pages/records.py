@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lopore.errors import LoporeError
+from lopore.wording import counted
 from lopore_app.bundle import zip_file
 from lopore_app.logs import chain_text, corrections_csv, film_name, log_json, reviewed, shown_name
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail
@@ -36,7 +37,8 @@ def progress(place: DeltaGenerator, found: tuple[Entry, ...]) -> None:
     done = len(found) - counts["open"]
     said = [f"{count} {_MARKS[word]}" for word, count in counts.items() if word != "open" and count]
     films = len({entry.sha256 for entry in found})
-    told = f"{len(found)} predictions of {films} films; {done} reviewed" + (f": {', '.join(said)}" if said else "")
+    told = f"{counted(len(found), 'prediction')} of {counted(films, 'film')}; {done} reviewed"
+    told += f": {', '.join(said)}" if said else ""
     place.progress(done / len(found), text=told)
 
 
@@ -98,12 +100,13 @@ def panel(found: list[Entry], index: int) -> None:
         st.caption(plain(pictures, 300))
         return
     left, right = st.columns(2)
-    left.image(thumbnail(pictures.original, 480), caption="Film", width="stretch")
+    left.image(thumbnail(pictures.original, 480), caption="Film", width="stretch", alt=f"Film {shown_name(entry)}")
     if not (entry.chain or entry.outlines or pictures.heat):
         right.caption("No enhancement and no heat map was asked for with this answer.")
         return
     beside, told = evidence(entry, pictures, 480)
-    right.image(beside, caption=plain(f"{told[0].upper()}{told[1:]}"), width="stretch")
+    caption = f"{told[0].upper()}{told[1:]}"
+    right.image(beside, caption=plain(caption), width="stretch", alt=f"{caption}, film {shown_name(entry)}")
     if pictures.heat is not None:
         right.html(scale_bar(pictures.heat, pictures.limits))
 

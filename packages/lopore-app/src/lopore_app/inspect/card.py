@@ -6,6 +6,7 @@ from html import escape
 
 import streamlit as st
 
+from lopore.data.scan import MIN_SIDE
 from lopore.detections import Detection, Detections
 from lopore.model import OpenModel
 from lopore_app import records
@@ -31,12 +32,22 @@ def prediction_card(desk: Desk, look: Look) -> None:
         elif look.answer is None or look.film is None:
             st.error(plain(look.wrong or "no answer", 400))
             if look.film is not None:
-                st.caption("The film is shown at its full depth, but this model cannot take it; choose another model.")
+                st.caption(advice(look))
         else:
             _decision(desk.model, look.answer)
             if look.answer.regions is not None and look.film is not None:
                 st.html(_indications(look.answer, look.answer.regions.seen, look.film.full.pixel_pitch_mm))
             _warnings(desk, look)
+
+
+def advice(look: Look) -> str:
+    """What to do about a film that was read and got no answer: whose fault it is, the film's, a step's or neither's."""
+    assert look.film is not None
+    if min(look.film.full.pixels.shape[:2]) < MIN_SIDE:
+        return "Nothing is wrong with the model: the file holds no film of a useful size. Export the film once more."
+    if look.enhanced is None or min(look.enhanced.pixels.shape[:2]) < MIN_SIDE:
+        return "The film is sound; a step under Enhance cannot be done on it. Change that step or switch it off."
+    return "The film is shown at its full depth, but this model cannot take it; choose another model."
 
 
 def _decision(model: OpenModel, answer: Answer) -> None:

@@ -11,7 +11,7 @@ from lopore.model import ModelRecord
 from lopore.predict import Prediction
 from lopore.registry import discover
 from lopore_app import curve as curves
-from lopore_app.inspect.looking import CHAIN, EYE, Edit, Look, new_edit
+from lopore_app.inspect.looking import CHAIN, EYE, Edit, Look, new_edit, remember_now
 from lopore_app.session import Desk, explained_class
 from lopore_app.steps import Dialled, as_data, as_yaml, offered
 from lopore_app.viewer import chain_editor
@@ -33,7 +33,7 @@ def enhance_panel(desk: Desk, look: Look, steps: Dialled, edit: Edit, wrong: str
             "Preset",
             [NO_PRESET, *presets()],
             key="preset",
-            on_change=_take_preset,
+            on_change=take_preset,
             label_visibility="collapsed",
             help="A chain to start from",
         )
@@ -56,7 +56,9 @@ def presets() -> dict[str, Any]:
     return {**discover().presets(), **st.session_state.get(_OWN, {})}
 
 
-def _take_preset() -> None:
+def take_preset() -> None:
+    """The chain of the preset that was chosen, in place of the one that was dialled."""
+    remember_now("preset")
     steps = presets().get(st.session_state["preset"], ())
     st.session_state[CHAIN] = Dialled.of(steps, st.session_state[CHAIN].version + 1)
 
@@ -97,6 +99,7 @@ def editor_data(desk: Desk, look: Look, steps: Dialled, edit: Edit, wrong: str |
     """What the chain editor draws."""
     costs = look.enhanced.costs if look.enhanced is not None and wrong is None else ()
     found = None if wrong else curve_data(desk, look, steps, edit)
+    given = "the network is given the film" if desk.model is not None else "the film is shown"
     return {
         "version": steps.version,
         "done": edit.number,
@@ -104,6 +107,7 @@ def editor_data(desk: Desk, look: Look, steps: Dialled, edit: Edit, wrong: str |
         "steps": _drawn_steps(steps, costs),
         "curve": found,
         "error": wrong,
+        "empty": f"No step: {given} as it is.",
     }
 
 
@@ -182,11 +186,20 @@ def eye_panel(steps: Dialled, edit: Edit) -> None:
     )
     if steps.steps:
         drawn = _drawn_steps(steps, ())
-        data = {"version": steps.version, "done": edit.number, "film": "", "steps": drawn, "curve": None, "error": None}
+        data = {
+            "version": steps.version,
+            "done": edit.number,
+            "film": "",
+            "steps": drawn,
+            "curve": None,
+            "error": None,
+            "empty": "",
+        }
         chain_editor(data, f"{EYE}/editor")
 
 
 def _take_eye() -> None:
+    remember_now("eye_step")
     name = st.session_state["eye_step"]
     steps = [] if name == NO_EYE else [{"name": name}]
     st.session_state[EYE] = Dialled.of(steps, st.session_state[EYE].version + 1)

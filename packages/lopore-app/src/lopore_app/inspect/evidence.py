@@ -8,7 +8,7 @@ import streamlit as st
 
 from lopore.errors import LoporeError
 from lopore.explain import HeatMap
-from lopore_app.inspect.looking import Look
+from lopore_app.inspect.looking import Look, remember_now
 from lopore_app.session import Desk, explained_class
 from lopore_app.widgets import plain
 
@@ -38,11 +38,15 @@ def evidence_panel(desk: Desk) -> Wish:
             "What drove the call",
             names,
             key=_CHOSEN,
+            on_change=remember_now,
+            args=(_CHOSEN,),
             help="Evidence on the explainer's own scale, never stretched to the picture; press again to take it away",
         )
         several = len(names) > 1 and st.toggle(
             "All side by side",
             key=_ALL,
+            on_change=remember_now,
+            args=(_ALL,),
             help="Each on its own scale, which stands in its picture; colours of two explainers cannot be compared",
         )
     return Wish(tuple(names) if several else (chosen,) if chosen else ())

@@ -34,8 +34,14 @@ def on_the_table() -> tuple[Upload, ...]:
     if shown and st.button("Put the examples away", icon=":material/close:", width="stretch"):
         st.session_state[_EXAMPLES] = False
         st.rerun()
-    found = [*uploads, *(examples() if shown else ())]
-    return tuple({upload.sha256: upload for upload in found}.values())
+    table: dict[str, Upload] = {}
+    for upload in (*uploads, *(examples() if shown else ())):
+        table.setdefault(upload.sha256, upload)
+    copies = len(uploads) - len({upload.sha256 for upload in uploads})
+    if copies:
+        files = "1 file holds" if copies == 1 else f"{copies} files hold"
+        st.caption(f"{files} the same film as another: shown once, under its first name.")
+    return tuple(table.values())
 
 
 def _taken(given: Iterable[UploadedFile], entered: bool) -> list[Upload]:

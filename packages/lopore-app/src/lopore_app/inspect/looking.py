@@ -55,6 +55,12 @@ def remember() -> None:
             st.session_state[key] = st.session_state[f"remembered/{key}"]
 
 
+def remember_now(key: str) -> None:
+    """Keep one setting as soon as it changes: a run that another one overtakes may end before ``remember`` is there."""
+    if key in st.session_state:
+        st.session_state[f"remembered/{key}"] = st.session_state[key]
+
+
 def desk_for(model: OpenModel | None) -> Desk:
     """This session's desk; what it computed stays when the model changes."""
     memory = st.session_state.setdefault(MEMORY, Memory())

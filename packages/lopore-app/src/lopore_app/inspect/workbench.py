@@ -11,7 +11,7 @@ import streamlit as st
 from lopore.enhance import Chain
 from lopore.errors import LoporeError
 from lopore.model import OpenModel
-from lopore_app.filmstrip import State, answer_some, state_of, thumbnails, waiting
+from lopore_app.filmstrip import State, answer_some, state_of, tally, thumbnails, waiting
 from lopore_app.inspect.card import prediction_card, verdict
 from lopore_app.inspect.enhancing import enhance_panel, eye_panel
 from lopore_app.inspect.evidence import Wish, evidence_panel, heat_maps
@@ -29,9 +29,10 @@ from lopore_app.inspect.looking import (
     keep,
     look,
     remember,
+    remember_now,
 )
 from lopore_app.inspect.pictures import show_pictures
-from lopore_app.logs import log_json
+from lopore_app.logs import log_json, name_on_a_page
 from lopore_app.records import entries
 from lopore_app.session import Desk, Upload, enhanced_file
 from lopore_app.steps import Dialled
@@ -39,7 +40,7 @@ from lopore_app.viewer import carry, filmstrip
 from lopore_app.widgets import plain
 
 STRIP, MORE = "strip", "more"
-AROUND, AROUND_STRIP = 92, 138
+AROUND, AROUND_STRIP = 92, 154
 """Pixels of the page that the viewer leaves to what lies above and below it."""
 
 
@@ -113,8 +114,14 @@ def threshold_panel(model: OpenModel | None) -> None:
         st.caption("No model, no threshold.")
         return
     own = model.record.threshold
-    if st.toggle("Set my own threshold", key="own_threshold", help=f"The model's own: {own.value:.3f}, {own.rule}"):
-        st.slider("Threshold", 0.0, 1.0, step=0.01, key="threshold")
+    if st.toggle(
+        "Set my own threshold",
+        key="own_threshold",
+        help=f"The model's own: {own.value:.3f}, {own.rule}",
+        on_change=remember_now,
+        args=("own_threshold",),
+    ):
+        st.slider("Threshold", 0.0, 1.0, step=0.01, key="threshold", on_change=remember_now, args=("threshold",))
 
 
 def least_area_panel(now: Look) -> None:
@@ -125,6 +132,8 @@ def least_area_panel(now: Look) -> None:
         max_value=1_000_000,
         step=10,
         key=LEAST,
+        on_change=remember_now,
+        args=(LEAST,),
         help="Area in pixels of the film. A smaller region is not outlined and makes no call; the log names the rule.",
     )
     pitch, least = now.film.full.pixel_pitch_mm if now.film is not None else None, st.session_state.get(LEAST)
@@ -139,18 +148,22 @@ def strip(desk: Desk, uploads: Sequence[Upload], now: Look, own: float | None) -
             keep(desk, upload, now.chain, answer)
     found = thumbnails(desk, uploads)
     text = json.dumps(found)
-    films = [_film(desk, upload, now, own) for upload in uploads]
-    data = {"films": films, "selected": now.upload.sha256, "more": bool(waiting(desk, uploads, now.chain))}
+    states = [_state(desk, upload, now, own) for upload in uploads]
+    films = [
+        {"id": upload.sha256, "name": name_on_a_page(upload.name), "state": state.text, "tone": state.tone}
+        for upload, state in zip(uploads, states, strict=True)
+    ]
+    more = bool(waiting(desk, uploads, now.chain))
+    data = {"films": films, "selected": now.upload.sha256, "more": more, "tally": tally(states)}
     with st.container(gap=None):
         filmstrip(data, STRIP, _film_chosen, _more_asked)
         carry("thumbnails", hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), text.encode())
 
 
-def _film(desk: Desk, upload: Upload, now: Look, own: float | None) -> dict[str, str]:
-    state = state_of(desk, upload, now.chain, own)
+def _state(desk: Desk, upload: Upload, now: Look, own: float | None) -> State:
     if upload is now.upload and now.film is None:
-        state = State("cannot be read", "broken")
-    return {"id": upload.sha256, "name": upload.name[:120], "state": state.text, "tone": state.tone}
+        return State("cannot be read", "broken")
+    return state_of(desk, upload, now.chain, own)
 
 
 def _film_chosen() -> None:

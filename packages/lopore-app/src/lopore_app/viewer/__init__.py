@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -16,7 +17,9 @@ import streamlit as st
 
 from lopore.overlay import COLOUR_MAPS, colour_ramp
 
-__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip"]
+__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip", "tell_of_a_lost_session"]
+
+_OWN = "session_number"
 
 _FRONT = files("lopore_app") / "viewer" / "front"
 
@@ -42,6 +45,7 @@ _viewer = st.components.v2.component(
 )
 _chain = st.components.v2.component("lopore.chain", css=_text("chain.css"), js=_text("store.js", "chain.js"))
 _strip = st.components.v2.component("lopore.strip", css=_text("strip.css"), js=_text("store.js", "strip.js"))
+_session = st.components.v2.component("lopore.session", css=_text("session.css"), js=_text("store.js", "session.js"))
 
 
 def _nothing() -> None:
@@ -52,6 +56,15 @@ def carry(slot: str, identity: str, content: bytes) -> None:
     """Send bytes to the browser under a slot; nothing travels where slot, identity and bytes are those of before."""
     head = json.dumps({"slot": slot, "id": identity}).encode()
     _carrier(data=len(head).to_bytes(4, "little") + head + content, key=f"carrier/{slot}")
+
+
+def tell_of_a_lost_session(text: str) -> None:
+    """Say ``text`` in a browser whose page began under another session: that one's films and records are gone.
+
+    A page that comes back to a server is drawn anew, whichever session it finds there.
+    """
+    own = st.session_state.setdefault(_OWN, secrets.token_hex(8))
+    _session(data={"session": own, "text": text}, key="session", on_back_change=_nothing)
 
 
 def film_viewer(data: dict[str, Any], key: str) -> None:

@@ -38,11 +38,12 @@ def command(
     """
     from dataclasses import asdict
 
-    from lopore.convert import convert_model
+    from lopore.convert import check_frameworks, convert_model
     from lopore.export import gate_pictures
     from lopore.model import locate_model
 
     folder = locate_model(model_name)
+    check_frameworks(folder, to)
     done = convert_model(folder, to, gate_pictures(folder, gate_images(folder, images)), name=name, version=version)
     report = done.report
     click.echo(agreement(done.folder, report), err=as_json)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lopore.wording import counted
+
 if TYPE_CHECKING:
     from lopore.data.index import Indexed
     from lopore.data.manifest import Manifest
@@ -116,7 +118,8 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
         click.echo(f"lopore: {_plain(path)} {_plain(why, 300)}", err=True)
     click.echo(json.dumps(_index_data(found, manifest), indent=2) if as_json else _index_text(found, manifest))
     if found.problems and not skip_bad:
-        click.echo(f"lopore: {len(found.problems)} files were left out; mend them, or say --skip-bad", err=True)
+        left_out = counted(len(found.problems), "file was", "files were")
+        click.echo(f"lopore: {left_out} left out; mend what is wrong, or say --skip-bad", err=True)
         raise SystemExit(1)
 
 
@@ -149,8 +152,8 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
     else:
         for finding in report.findings:
             click.echo(str(finding))
-        counts = [_counted(len(report.errors), "error"), _counted(len(report.warnings), "warning")]
-        click.echo(f"{_counted(report.facts['images'], 'image')}: {', '.join(counts)}")
+        counts = [counted(len(report.errors), "error"), counted(len(report.warnings), "warning")]
+        click.echo(f"{counted(report.facts['images'], 'image')}: {', '.join(counts)}")
     if report.errors:
         raise SystemExit(1)
 
@@ -244,7 +247,7 @@ def synth(
     }
     settings = {name: value for name, value in wanted.items() if value is not None}
     write_dataset(out, counts, seed, progress=_stage("making"), **settings)
-    click.echo(f"{sum(counts.values())} films in {out}; next: lopore data index {out / 'labels.csv'}")
+    click.echo(f"{counted(sum(counts.values()), 'film')} in {out}; next: lopore data index {out / 'labels.csv'}")
 
 
 def _count(text: str, films: int) -> tuple[str, int]:
@@ -271,10 +274,6 @@ def _stage(name: str) -> Callable[[int, int], None]:
             bars[0].render_finish()
 
     return tell
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _plain(text: str, limit: int = 160) -> str:
@@ -347,8 +346,8 @@ def _index_text(found: Indexed, manifest: Manifest) -> str:
     if len(found.conflicts) > 20:
         lines.append(f"conflict: and {len(found.conflicts) - 20} more; --json lists all")
     lines += [f"{count:>7}  {_plain(name, 60)}" for name, count in manifest.class_counts.items()]
-    groups = _counted(len(set(manifest.group_ids().tolist())), "group")
-    lines.append(f"{_counted(len(manifest), 'image')} in {groups}; wrote {manifest.location}")
+    groups = counted(len(set(manifest.group_ids().tolist())), "group")
+    lines.append(f"{counted(len(manifest), 'image')} in {groups}; wrote {manifest.location}")
     return "\n".join(lines)
 
 

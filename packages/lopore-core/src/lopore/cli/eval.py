@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lopore.wording import counted
+
 from .options import device_option, runtime_option
 from .rules import rule_from, rule_options
 from .scores import score_lines, score_text
@@ -152,7 +154,7 @@ def _tell_failures(found: Evaluation) -> None:
 
 
 def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
-    lines = [f"{images} images of {groups} groups, 95 % intervals resample groups"]
+    lines = [f"{counted(images, 'image')} of {counted(groups, 'group')}, 95 % intervals resample groups"]
     return "\n".join([*lines, *(f"  {line}" for line in score_lines(overall))])
 
 
@@ -175,7 +177,7 @@ def _pixel_summary(pixels: PixelMetrics) -> str:
     def lines(name: str, scores: PixelScores) -> list[str]:
         counts = f"found {scores.found}, missed {scores.missed}, false calls {scores.false_calls}"
         return [
-            f"  {name}: {scores.detections} detections; pictures: {counts}",
+            f"  {name}: {counted(scores.detections, 'detection')}; pictures: {counts}",
             f"    dice             {score_text(scores.dice)}",
             f"    iou              {score_text(scores.iou)}",
         ]

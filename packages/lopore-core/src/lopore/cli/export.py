@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lopore.wording import counted
+
 if TYPE_CHECKING:
     from lopore.export import ParityReport
     from lopore.model import ModelFolder
@@ -47,10 +49,12 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     """
     from dataclasses import asdict
 
-    from lopore.export import export_model, gate_pictures
+    from lopore.export import export_model, find_exporter, gate_pictures
     from lopore.model import locate_model
 
     folder = locate_model(model_name)
+    for format in formats:
+        find_exporter(folder, format)  # a name that is wrong is told before any picture is read
     pictures = gate_pictures(folder, gate_images(folder, images))
     reports = []
     for format in formats:
@@ -63,15 +67,26 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 def agreement(folder: ModelFolder, report: ParityReport) -> str:
     """One line on how far a published file's answers are from its source's."""
-    cam = "" if report.cam is None else f", Grad-CAM {report.cam:.1e} of the maps' maximum"
+    from lopore.export import CAMS
+
+    maps = [
+        f"{title} {found:.1e}" for field, (_, title) in CAMS.items() if (found := getattr(report, field)) is not None
+    ]
+    cam = f", {' and '.join(maps)} of the maps' maximum" if maps else ""
     return (
         f"{folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
-        f"on {report.pictures} pictures, {report.flipped} decisions differ{cam}"
+        f"on {counted(report.pictures, 'picture')}, "
+        f"{counted(report.flipped, 'decision differs', 'decisions differ')}{cam}"
     )
 
 
 def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
-    """The pictures that were named, else the validation films of the model's own manifest."""
+    """The pictures that were named, else the validation films of the model's own manifest.
+
+    DataError where none of those films is at its place any more.
+    """
+    from lopore.data.check import lost
+    from lopore.errors import DataError
     from lopore.evaluate import own_manifest
 
     from .inputs import Tally, expand
@@ -80,4 +95,6 @@ def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
         return expand(images, Tally())
     manifest = own_manifest(folder, advice="name real pictures with --images FOLDER")
     side = manifest.side("val") if manifest.side("val").rows else manifest
+    if told := lost(side):
+        raise DataError(f"{told}, or name real pictures with --images FOLDER")
     return [side.file(row) for row in side.rows]

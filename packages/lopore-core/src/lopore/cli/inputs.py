@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from lopore.wording import counted
+
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dcn"})
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -108,5 +110,6 @@ def _without_masks(folder: Path, paths: list[Path]) -> list[Path]:
     films = [path for path in paths if not names_a_mask(str(path.relative_to(folder)))]
     if not films or len(films) == len(paths):
         return paths
-    click.echo(f"note: {len(paths) - len(films)} masks below {folder} are passed over", err=True)
+    masks = counted(len(paths) - len(films), f"mask below {folder} is", f"masks below {folder} are")
+    click.echo(f"note: {masks} passed over", err=True)
     return films

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lopore.wording import counted
+
 from .scores import score_lines
 
 if TYPE_CHECKING:
     from lopore.model import ModelFolder, ModelRecord
+
+MOST_BYTES, MOST_LETTERS = 4 << 20, 1000
+"""Of a metrics.json that is read, and of a line that is shown: both may come from anyone."""
 
 
 @click.command(name="inspect")
@@ -43,25 +48,29 @@ def command(model_name: str | None, as_json: bool) -> None:
 
 
 def _list_models() -> None:
+    from lopore.data.manifest import plain
     from lopore.errors import ModelError
     from lopore.model import BrokenModel, find_models, model_roots
 
     found = list(find_models())
     for item in found:
         if isinstance(item, BrokenModel):
-            click.echo(f"unusable: {item.reason}", err=True)
+            click.echo(plain(f"unusable: {item.reason}", MOST_LETTERS), err=True)
             continue
         record = item.record
         auc = record.metrics.get("roc_auc")
         score = f"ROC AUC {auc.value:.3f} on {record.metrics_split}" if auc and auc.value is not None else "not scored"
         leaky = "  LEAKY TRAINING" if record.leaks.leaks else ""
-        click.echo(f"{item.title}  {record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}")
+        facts = f"{record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}"
+        click.echo(plain(f"{item.title}  {facts}", MOST_LETTERS))
     if not found:
         roots = ", ".join(str(root.absolute()) for root in model_roots())
         raise ModelError(f"no model in {roots}; train one, go to the project's folder, or set LOPORE_MODELS")
 
 
 def _summary(folder: ModelFolder) -> str:
+    from lopore.data.manifest import plain
+
     record = folder.record
     plan = record.preprocessing
     leaks = "no leak found" if record.leaks.clean else f"{record.leaks.leaks} LEAKING PAIRS: scores cannot be trusted"
@@ -86,8 +95,10 @@ def _summary(folder: ModelFolder) -> str:
     }
     origin = record.architecture.get("converted_from")
     if isinstance(origin, dict):
-        rows["origin"] = f"converted from {origin.get('model')} ({origin.get('framework')}), whose scores these are"
-    return "\n".join(f"{name:<11} {text}".replace("\n", f"\n{'':<12}") for name, text in rows.items())
+        source = f"{plain(origin.get('model'), 150)} ({plain(origin.get('framework'), 60)})"
+        rows["origin"] = f"converted from {source}, whose scores these are"
+    shown = {name: "\n".join(plain(line, MOST_LETTERS) for line in text.split("\n")) for name, text in rows.items()}
+    return "\n".join(f"{name:<11} {text}".replace("\n", f"\n{'':<12}") for name, text in shown.items())
 
 
 def _tested(folder: ModelFolder) -> str:
@@ -95,10 +106,26 @@ def _tested(folder: ModelFolder) -> str:
     from lopore.files import sha256_of
 
     paper, listed = folder.path / "metrics.json", {file.path: file.sha256 for file in folder.record.files}
-    if not paper.is_file() or sha256_of(paper) != listed.get(paper.name):
+    if paper.name not in listed or not paper.is_file():
         return ""
-    facts = json.loads(paper.read_text(encoding="utf-8"))
-    return f": {facts['images']} images of {facts['groups']} groups, 95 % intervals"
+    small = paper.stat().st_size <= MOST_BYTES
+    if small and sha256_of(paper) != listed[paper.name]:
+        return ""
+    images, groups = _counts_in(paper.read_bytes()) if small else (0, 0)
+    if not images or not groups:
+        return f": metrics.json does not say of how many images; `lopore eval {folder.title}` measures again"
+    return f": {counted(images, 'image')} of {counted(groups, 'group')}, 95 % intervals"
+
+
+def _counts_in(paper: bytes) -> tuple[int, int]:
+    """Images and groups as a metrics.json states them, 0 for what it does not state."""
+    try:
+        facts = json.loads(paper)
+    except (ValueError, RecursionError):
+        return 0, 0
+    found = [facts.get(name) if isinstance(facts, dict) else None for name in ("images", "groups")]
+    images, groups = (value if type(value) is int and value > 0 else 0 for value in found)
+    return images, groups
 
 
 def _decision(record: ModelRecord) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lopore.wording import counted
+
 if TYPE_CHECKING:
     from lopore.registry import Registry
 
@@ -66,8 +68,7 @@ def _as_text(registry: Registry) -> str:
         lines += [f"  {key:<{width}}  {one_line(found[key].summary)}  [{found.sources[key]}]" for key in found]
     lines.append(f"plugins ({len(registry.plugins)})")
     lines += [
-        f"  {p.source}  {p.entries} {'entry' if p.entries == 1 else 'entries'}, import {p.seconds:.2f} s"
-        for p in registry.plugins
+        f"  {p.source}  {counted(p.entries, 'entry', 'entries')}, import {p.seconds:.2f} s" for p in registry.plugins
     ]
     if registry.blocked:
         lines.append(f"left out by LOPORE_BLOCK: {', '.join(registry.blocked)}")

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from lopore.wording import counted
+
 from .options import device_option, model_option, page_option, runtime_option
 from .rules import FiniteRange, rule_from, rule_options
 
@@ -171,9 +173,9 @@ def _tell(predictions: Iterator[Prediction], out: Path | None, *, as_json: bool)
 def _check_places(out: Path | None, detections: Path | None) -> None:
     from lopore.errors import ConfigError
 
-    if out is not None and out.suffix not in (".csv", ".json", ".jsonl"):
+    if out is not None and out.suffix.lower() not in (".csv", ".json", ".jsonl"):
         raise ConfigError(f"--out {out} ends in '{out.suffix}'; allowed are .csv, .json, .jsonl")
-    if detections is not None and detections.suffix != ".csv":
+    if detections is not None and detections.suffix.lower() != ".csv":
         raise ConfigError(f"--detections {detections} ends in '{detections.suffix}'; allowed is .csv")
     if detections is not None and out == detections:
         raise ConfigError(f"--out and --detections both name {out}; give each a file of its own")
@@ -216,15 +218,14 @@ def _counted(prediction: Prediction) -> str:
 
     if not isinstance(prediction, Examined):
         return ""
-    many = len(prediction.detections)
     dropped = f", {prediction.dropped} dropped" if prediction.dropped else ""
-    return f"  {many} detection{'' if many == 1 else 's'}{dropped}"
+    return f"  {counted(len(prediction.detections), 'detection')}{dropped}"
 
 
 def _write_file(out: Path, predictions: Iterator[Prediction]) -> None:
     from lopore.files import text_in_the_making
 
-    write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix]
+    write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix.lower()]
     with text_in_the_making(out) as stream:
         write(stream, predictions)
     click.echo(str(out), err=True)

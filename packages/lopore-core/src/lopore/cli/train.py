@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lopore.wording import counted
+
 from .scores import score_lines
 
 if TYPE_CHECKING:
     from lopore.config import Experiment
     from lopore.model import Threshold
     from lopore.training import TrainResult
+
+
+_IN_QUOTES = "put text that looks like a date or holds ':' or '[' in quotes, such as --set 'licence=\"CC: BY\"'"
 
 
 class _Train(click.Command):
@@ -132,8 +137,8 @@ def _experiment(config: Path | None, resume: str | None, out: Path, options: dic
 
 def _overrides(options: dict[str, Any]) -> dict[str, Any]:
     """Dotted keys of the config from the command line; values of --set are read as YAML."""
-    import yaml
-
+    from lopore.config import parse_yaml
+    from lopore.data.manifest import plain
     from lopore.errors import ConfigError
 
     keys = {
@@ -149,13 +154,13 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
         found["training.deterministic"] = True
     for text in options["settings"]:
         key, separator, value = text.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--set {text[:60]!r} is not KEY=VALUE, such as training.loss.name=focal")
+        if not separator or not all(part.strip() for part in key.split(".")):
+            raise ConfigError(f"--set {plain(text, 60)!r} is not KEY=VALUE, such as training.loss.name=focal")
         try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            why = f"--set {key}: {value[:60]!r} is no YAML value; quote text that holds ':' or '['"
-            raise ConfigError(why) from None
+            found[key.strip()] = parse_yaml(value, source="--set")
+        except ConfigError:
+            shown, where = plain(value, 60), plain(key, 60)
+            raise ConfigError(f"--set {where}: {shown!r} is no YAML value; {_IN_QUOTES}") from None
     return found
 
 
@@ -174,7 +179,8 @@ def _as_text(result: TrainResult) -> str:
     lines = []
     if result.metrics:
         metrics = result.metrics
-        lines.append(f"scores on {metrics.split}: {metrics.images} images of {metrics.groups} groups, 95 % intervals")
+        stood = f"{counted(metrics.images, 'image')} of {counted(metrics.groups, 'group')}"
+        lines.append(f"scores on {metrics.split}: {stood}, 95 % intervals")
         lines += [f"  {line}" for line in score_lines(metrics.overall)]
         lines += [f"  note: {note}" for note in metrics.notes]
         lines += _thresholds(metrics.threshold)

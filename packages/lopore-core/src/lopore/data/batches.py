@@ -19,6 +19,7 @@ from lopore.errors import DataError, ImageError
 from lopore.likeness import Appearance, spread
 from lopore.predict import available_cores
 from lopore.preprocess import Preprocessing, preprocess, read_for
+from lopore.reading.files import display_name
 
 from .manifest import plain
 from .masks import read_mask
@@ -126,8 +127,11 @@ class Pictures:
 
 
 def _named(error: Exception, path: Path) -> DataError:
-    text = str(error) if not isinstance(error, OSError) else f"{error.strerror}"
-    return DataError(text if path.name in text else f"{plain(path)}: {text}")
+    text, shown = str(error), plain(path, 300)
+    if isinstance(error, OSError):
+        return DataError(f"{shown}: {error.strerror}")
+    name = f"{display_name(path.name)} "
+    return DataError(f"{shown} {text.removeprefix(name)}" if text.startswith(name) else f"{shown}: {text}")
 
 
 @dataclass(frozen=True)

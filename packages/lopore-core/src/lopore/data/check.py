@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lopore.errors import LoporeError
+from lopore.wording import counted
 
 from .families import find_families
 from .folders import Entry, Listing
@@ -21,6 +22,7 @@ LOW_CONTRAST_LEVELS = 8
 """Grey values between 1 and 99 % of a picture below which hardly anything can be seen on it."""
 THIN_GROUPS = 3
 _MOST_PATHS = 1000
+_HAS, _IS = ("image has", "images have"), ("image is", "images are")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def check_manifest(
     size, leaks between sides or folds, contradicting labels of one picture, a class with one image. Warnings are worth
     a look: blank pictures, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
     """
+    if told := lost(manifest):
+        moved = Finding("error", "moved", told, tuple(row.path for row in manifest.rows[:_MOST_PATHS]))
+        return CheckReport((*known, moved), _facts(manifest, manifest.select([])))
     tell = stage or silent
     wants_families = any(not row.family for row in manifest.rows)
     files = [manifest.file(row) for row in manifest.rows]
@@ -92,6 +97,16 @@ def check_manifest(
     findings += _appearance(filled, pictures)
     findings.sort(key=lambda finding: finding.level != "error")
     return CheckReport(tuple(findings), _facts(manifest, filled))
+
+
+def lost(manifest: Manifest) -> str:
+    """What to do where no image is at its place, as after films or manifest were moved; empty where any is."""
+    if len(manifest) < 2 or any(manifest.file(row).exists() for row in manifest.rows):
+        return ""
+    says = plain(manifest.location.name, 80) if manifest.location else "its list"
+    place = f"is where {says} says, such as {plain(manifest.file(manifest.rows[0]), 300)}"
+    way_out = "move them back, or index them where they are (a manifest moves with its films and its .json)"
+    return f"none of the {counted(len(manifest), 'image')} {place}; {way_out}"
 
 
 def _filled(part: Manifest, pictures: list[Scanned], wants_families: bool, tell: Stage) -> Manifest:
@@ -129,11 +144,13 @@ def _facts(manifest: Manifest, filled: Manifest) -> dict[str, Any]:
     }
 
 
-def _about(level: Literal["error", "warning"], code: str, message: str, rows: Iterable[Row]) -> Iterator[Finding]:
-    """One finding on these rows, if there are any; ``{n}`` in the message is their number."""
+def _about(
+    level: Literal["error", "warning"], code: str, rows: Iterable[Row], one: str, many: str, rest: str
+) -> Iterator[Finding]:
+    """One finding on these rows, if there are any: their number, ``one`` or ``many`` behind it, and the rest."""
     paths = tuple(row.path for row in rows)
     if paths:
-        yield Finding(level, code, message.replace("{n}", str(len(paths))), paths[:_MOST_PATHS])
+        yield Finding(level, code, f"{counted(len(paths), one, many)} {rest}", paths[:_MOST_PATHS])
 
 
 def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Iterator[Finding]:
@@ -145,7 +162,7 @@ def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Ite
 def _changed(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
     pairs = zip(part.rows, pictures, strict=True)
     changed = [row for row, one in pairs if row.sha256 and row.sha256 != one.sha256]
-    yield from _about("error", "changed", "{n} files are no longer those that were indexed; index again", changed)
+    yield from _about("error", "changed", changed, "file is", "files are", "not as indexed any more; index again")
     if part.about.fingerprint and part.location and part.about.fingerprint != Manifest.read(part.location).fingerprint:
         yield Finding("warning", "edited", "the CSV was edited by hand; its JSON tells of the older state")
 
@@ -168,24 +185,25 @@ def _masks(part: Manifest) -> Iterator[Finding]:
             continue
         if (facts.width, facts.height) != (row.width, row.height):
             other_size.append(row)
-    yield from _about("error", "mask-missing", "{n} masks are not there", absent)
-    yield from _about("error", "mask-size", "{n} masks have another size than their image", other_size)
+    yield from _about("error", "mask-missing", absent, "mask is", "masks are", "not there")
+    yield from _about("error", "mask-size", other_size, "mask has", "masks have", "another size than the image")
     if any(row.mask for row in part.rows):
         bare = [row for row in part.rows if not row.mask and any(not is_sound(name) for name in row.labels)]
-        yield from _about("warning", "mask-absent", "{n} images with a defect have no mask, others have one", bare)
+        have = ("image with a defect has", "images with a defect have")
+        yield from _about("warning", "mask-absent", bare, *have, "no mask, others have one")
 
 
 def _labels(part: Manifest) -> Iterator[Finding]:
     both = [row for row in part.rows if len(row.labels) > 1 and any(is_sound(name) for name in row.labels)]
-    yield from _about("error", "label-contradiction", "{n} images are labelled sound and defective at once", both)
+    yield from _about("error", "label-contradiction", both, *_IS, "labelled sound and defective at once")
     bare = [row for row in part.rows if not row.labels]
-    yield from _about("warning", "unlabelled", "{n} images have no label and are left out of training", bare)
+    yield from _about("warning", "unlabelled", bare, *_HAS, "no label and no part in training")
     same = _disagreeing(part.rows, lambda row: row.pixel_hash)
-    yield from _about("error", "label-conflict", "{n} images have a copy, pixel for pixel, in another class", same)
+    yield from _about("error", "label-conflict", same, *_HAS, "a copy, pixel for pixel, in another class")
     told = {row.path for row in same}
     kin = [row for row in _disagreeing(part.rows, lambda row: row.family) if row.path not in told]
-    message = "{n} images have a near copy in another class; index with --conflicts join or drop, or mend the labels"
-    yield from _about("warning", "family-conflict", message, kin)
+    way_out = "a near copy in another class; index with --conflicts join or drop, or mend the labels"
+    yield from _about("warning", "family-conflict", kin, *_HAS, way_out)
 
 
 def _disagreeing(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Row]:
@@ -206,7 +224,8 @@ def _classes(part: Manifest) -> Iterator[Finding]:
             message = f"class {plain(name, 60)!r} has one image; it can't be both trained and tested"
             yield Finding("error", "one-image", message, paths)
         elif count < THIN_GROUPS:
-            message = f"class {plain(name, 60)!r} has {len(here)} images in {count} group(s); a split needs one a side"
+            shown = f"{counted(len(here), 'image')} in {counted(count, 'group')}"
+            message = f"class {plain(name, 60)!r} has {shown}; a split needs a group a side"
             yield Finding("warning", "thin-class", message, paths)
     if len(part.classes) == 1:
         only = plain(part.classes[0], 60)
@@ -232,13 +251,14 @@ def _leaks(part: Manifest) -> Iterator[Finding]:
             by_reason[leak.why].append(f"{leak.path} ({leak.side}) = {leak.other} ({leak.other_side})")
         for why, pairs in by_reason.items():
             place = "folds" if code == "fold-leak" else "sides"
-            yield Finding("error", code, f"{len(pairs)} pairs on two {place}: {why}", tuple(pairs[:_MOST_PATHS]))
+            message = f"{counted(len(pairs), 'pair')} on two {place}: {why}"
+            yield Finding("error", code, message, tuple(pairs[:_MOST_PATHS]))
 
 
 def _grouping(part: Manifest) -> Iterator[Finding]:
     counts = Counter(row.pixel_hash for row in part.rows)
     copies = [row for row in part.rows if counts[row.pixel_hash] > 1]
-    yield from _about("warning", "duplicates", "{n} images are there more than once, pixel for pixel", copies)
+    yield from _about("warning", "duplicates", copies, *_IS, "there more than once, pixel for pixel")
     if part.location and not any(row.group for row in part.rows):
         yield Finding("warning", "no-groups", "no image has a group; index with a group column or from pictures")
 
@@ -251,10 +271,10 @@ def _rights(part: Manifest) -> Iterator[Finding]:
 def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
     pairs = list(zip(part.rows, pictures, strict=True))
     blank = [row for row, one in pairs if one.high <= one.low]
-    yield from _about("warning", "blank", "{n} images show one grey", blank)
+    yield from _about("warning", "blank", blank, "image shows", "images show", "one grey")
     faint = [row for row, one in pairs if 0 < one.high - one.low < LOW_CONTRAST_LEVELS]
-    message = f"{{n}} images use fewer than {LOW_CONTRAST_LEVELS} grey values"
-    yield from _about("warning", "low-contrast", message, faint)
+    few = f"fewer than {LOW_CONTRAST_LEVELS} grey values"
+    yield from _about("warning", "low-contrast", faint, "image uses", "images use", few)
     depths = Counter(one.depth for one in pictures)
     if len(depths) > 1:
         told = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
@@ -268,7 +288,8 @@ def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
         yield Finding("warning", "mixed-sizes", message, (smallest, largest))
     for note, count in Counter(note for one in pictures for note in one.notes).most_common(5):
         rows = [row for row, one in pairs if note in one.notes]
-        yield from _about("warning", "note", f"{plain(note, 200)} ({count} images)", rows)
+        paths = tuple(row.path for row in rows)[:_MOST_PATHS]
+        yield Finding("warning", "note", f"{plain(note, 200)} ({counted(count, 'image')})", paths)
     scaled = [row for row in part.rows if row.mm_per_pixel is None]
     if 0 < len(scaled) < len(part.rows):
-        yield from _about("warning", "no-scale", "{n} images have no mm per pixel, others have", scaled)
+        yield from _about("warning", "no-scale", scaled, *_HAS, "no mm per pixel, others have")

@@ -1,4 +1,4 @@
-"""Which pictures of a set are copies of one another, and which copies stand on two sides of a split."""
+"""Which pictures of a set are copies of one another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lopore.errors import DataError
-
 from .likeness import Agreement, CandidateSearch, comparer, learn_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +30,7 @@ _SEARCHED_BETWEEN = (0.60, 0.85)
 class Pair(NamedTuple):
     """Two pictures held to be one. ``first`` < ``second`` are places in the sequence that was searched.
 
-    score: agreement up to 1 of the two laid on each other; for a pair known only through others, their weakest link.
+    score: agreement up to 1 of the two laid on each other.
     why: one line for people.
     """
 
@@ -84,56 +82,6 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
     labels = _joined(len(fingerprints), agreed, threshold)
     tell(2 * len(solid), 2 * len(solid))
     return Families(labels, [pair for pair in agreed if labels[pair.first] == labels[pair.second]], threshold, blank)
-
-
-def near_duplicates(
-    fingerprints: Sequence[Fingerprint], sides: Sequence[Hashable], *, progress: Progress | None = None
-) -> list[Pair]:
-    """Pairs of one picture that stand on two sides of a split.
-
-    sides: for each fingerprint the side it stands on (such as "train", "val", "test"), or None for neither.
-    Returns the pairs, the surest first; empty when no family stands on two sides.
-    Raises DataError when the two sequences differ in length.
-    """
-    return pairs_across(find_families(fingerprints, progress=progress), sides)
-
-
-def pairs_across(families: Families, sides: Sequence[Hashable]) -> list[Pair]:
-    """As near_duplicates, for families found before.
-
-    Every picture whose family stands on another side too is in at least one pair; where it was compared with none of
-    those directly, the pair says that they are joined through others.
-    """
-    if len(sides) != len(families.labels):
-        raise DataError(
-            f"{len(sides)} sides for {len(families.labels)} pictures: give one side (or None) for every fingerprint"
-        )
-    direct = [pair for pair in families.pairs if _apart(sides[pair.first], sides[pair.second])]
-    named = {place for pair in direct for place in (pair.first, pair.second)}
-    weakest: dict[int, float] = {}
-    for pair in families.pairs:
-        weakest[int(families.labels[pair.first])] = pair.score
-    return direct + [
-        Pair(min(place, other), max(place, other), weakest[label], "the same picture by way of others of its family")
-        for label, members in _members(families.labels).items()
-        for place in members
-        if place not in named and (other := _elsewhere(place, members, sides)) is not None
-    ]
-
-
-def _apart(one: Hashable, other: Hashable) -> bool:
-    return one is not None and other is not None and one != other
-
-
-def _elsewhere(place: int, members: Iterable[int], sides: Sequence[Hashable]) -> int | None:
-    return next((other for other in members if _apart(sides[place], sides[other])), None)
-
-
-def _members(labels: NDArray[np.int64]) -> dict[int, list[int]]:
-    members: dict[int, list[int]] = defaultdict(list)
-    for place, label in enumerate(labels.tolist()):
-        members[label].append(place)
-    return members
 
 
 def _compared(fingerprints: Sequence[Fingerprint], tell: Progress) -> dict[tuple[int, int], Agreement]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lopore.errors import DataError
+from lopore.wording import counted
 
 from .manifest import MAX_PATH, clean_label, plain
 
@@ -73,7 +74,8 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto") 
         kinds = f" ({_kinds(others)} lie there)" if others else ""
         raise DataError(f"{plain(folder)} holds no image{kinds}; give a folder with one sub-folder a class, or a CSV")
     split = _is_split(folder, images)
-    notes, faults = _empty_classes(images, folders, split)
+    linked = [name for name in folders if (folder / name).is_symlink()]
+    notes, faults = _empty_classes(images, folders, linked, split)
     partner = _pair_masks(images, mask_names, masks, folder)
     prefix = Path(os.path.relpath(folder.absolute(), root)).as_posix()
     entries = [_entry(name, split, partner) for name in images]
@@ -81,7 +83,8 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto") 
         replace(entry, path=_join(prefix, entry.path), mask=_join(prefix, entry.mask) if entry.mask else "")
         for entry in entries
     ]
-    notes += _remarks(entries, mask_names, partner, others)
+    unused = [name for name in linked if name not in dict(faults)]
+    notes += [*_remarks(entries, mask_names, partner, others), *_remarks_on_links(unused)]
     return Listing(root, tuple(entries), tuple(notes), tuple(problems), tuple(faults))
 
 
@@ -150,7 +153,9 @@ def _entry(name: str, split: bool, partner: dict[str, str]) -> Entry:
     return Entry(path=name, labels=labels, split=side, mask=partner.get(name, ""))
 
 
-def _empty_classes(images: list[str], folders: list[str], split: bool) -> tuple[list[str], list[tuple[str, str]]]:
+def _empty_classes(
+    images: list[str], folders: list[str], linked: list[str], split: bool
+) -> tuple[list[str], list[tuple[str, str]]]:
     """Notes on classes that lack on one side, and faults for class folders without any image."""
     filled = {(side, below[0]) for side, below in (_meaning(name, split) for name in images) if below}
     notes: list[str] = []
@@ -161,7 +166,9 @@ def _empty_classes(images: list[str], folders: list[str], split: bool) -> tuple[
         is_class_folder = len(below) == 1 and leaf == below[0] and leaf.lower() not in _NOT_CLASSES
         if not is_class_folder or (side, leaf) in filled or not filled:
             continue
-        if split and any(known == leaf for _, known in filled):
+        if name in linked:
+            faults.append((name, "is a link to a folder, which is not followed; put the folder itself there"))
+        elif split and any(known == leaf for _, known in filled):
             notes.append(f"{side} has no image of {plain(leaf, 60)}")
         else:
             faults.append((name, "is a class folder without any image; put images in, or remove it"))
@@ -235,15 +242,28 @@ def _kinds(names: list[str]) -> str:
     return ", ".join(f"{number} x {plain(kind, 12)}" for kind, number in counts.most_common(4))
 
 
+def _remarks_on_links(linked: list[str]) -> list[str]:
+    if not linked:
+        return []
+    count = counted(len(linked), "linked folder was", "linked folders were")
+    return [f"{count} not followed: {', '.join(plain(name, 60) for name in linked[:3])}"]
+
+
 def _remarks(entries: list[Entry], mask_names: set[str], partner: dict[str, str], others: list[str]) -> list[str]:
     remarks = []
-    if unlabelled := sum(not entry.labels for entry in entries):
-        remarks.append(f"{unlabelled} images lie in no class folder and have no label")
+    unlabelled = sum(not entry.labels for entry in entries)
+    if unlabelled == len(entries) > 1:
+        lies = f"none of {counted(len(entries), 'image')} lies in a class folder, so none has a label"
+        remarks.append(f"{lies}; index the folder above, or a CSV of labels")
+    elif unlabelled:
+        remarks.append(f"{counted(unlabelled, 'image lies', 'images lie')} in no class folder, so without a label")
     if mask_names:
-        alone = len(mask_names) - len(set(partner.values()))
-        remarks.append(f"{len(partner)} images have a mask" + (f"; {alone} masks fit no image" if alone else ""))
+        alone = sorted(mask_names - set(partner.values()))
+        lone = f"; {counted(len(alone), 'mask fits', 'masks fit')} no image" if alone else ""
+        lone += f", such as {plain(alone[0], 80)}: a mask bears its image's name" if alone else ""
+        remarks.append(counted(len(partner), "image has", "images have") + f" a mask{lone}")
     if others:
-        remarks.append(f"{len(others)} other files were passed over ({_kinds(others)})")
+        remarks.append(f"{counted(len(others), 'other file was', 'other files were')} passed over ({_kinds(others)})")
     tables = [name for name in others if name.lower().endswith((".csv", ".tsv")) and f"{name}.json" not in others]
     if tables:
         remarks.append(f"{plain(tables[0], 80)} lies there too; index that file instead to use its columns")

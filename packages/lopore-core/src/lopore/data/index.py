@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from lopore.errors import DataError
+from lopore.wording import counted
 
 from .families import Families, find_families
 from .fingerprints import Fingerprint
@@ -147,15 +148,15 @@ def _read(
             pairs.append((entry, one))
     if not pairs:
         first = f"{plain(problems[0][0])} {plain(problems[0][1])}" if problems else "there is none"
-        raise DataError(f"none of {len(listing.entries)} images can be read; the first: {first}")
+        raise DataError(f"none of {counted(len(listing.entries), 'image')} can be read; the first: {first}")
     return pairs, problems
 
 
 def _faults_in_a_line(listing: Listing) -> str:
     first = "; ".join(f"{plain(path, 80)} {what}" for path, what in listing.faults[:3])
     more = f" (and {len(listing.faults) - 3} more)" if len(listing.faults) > 3 else ""
-    count = len(listing.entries) + len(listing.faults)
-    return f"{len(listing.faults)} of {count} entries are wrong: {first}{more}; mend them, or go on with --skip-bad"
+    wrong = counted(len(listing.entries) + len(listing.faults), "entry is", "entries are")
+    return f"{len(listing.faults)} of {wrong} wrong: {first}{more}; mend that, or go on with --skip-bad"
 
 
 def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | None = None) -> Manifest:
@@ -171,7 +172,7 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
     bad = [(row.path, one.reason) for row, one in zip(manifest.rows, seen, strict=True) if isinstance(one, Unreadable)]
     if bad:
         first = f"{plain(bad[0][0])} {plain(bad[0][1])}"
-        raise DataError(f"{len(bad)} images of the manifest cannot be read; the first: {first}")
+        raise DataError(f"{counted(len(bad), 'image')} of the manifest cannot be read; the first: {first}")
     good = [one for one in seen if isinstance(one, Scanned)]
     families = _families(good, Grouping(), tell)
     names = _family_names(families, len(good))
@@ -254,15 +255,18 @@ def _with_groups(
     groups = join_groups(len(rows), keys)
     told = []
     if any(given):
-        told.append(f"groups from a column ({len(set(filter(None, given)))} values)")
+        told.append(f"groups from a column ({counted(len(set(filter(None, given))), 'value')})")
     if found := sum(map(bool, keys["name"])):
         pattern = grouping.pattern.pattern if grouping.pattern else "NAME.rf.<hash>"
-        told.append(f"groups from file names {plain(pattern, 80)} ({found} of {len(rows)} names fit)")
+        told.append(
+            f"groups from file names {plain(pattern, 80)} ({found} of {counted(len(rows), 'name fits', 'names fit')})"
+        )
     elif grouping.pattern and rows:
         pattern, name = plain(grouping.pattern.pattern, 80), plain(Path(rows[0].path).name, 80)
         raise DataError(f"no file name fits the group pattern '{pattern}', such as {name}; mend it, or leave it out")
     if families is not None:
-        told.append(f"groups from pictures ({len(set(names))} families, agreement at least {families.threshold:.2f})")
+        kin = counted(len(set(names)), "family", "families")
+        told.append(f"groups from pictures ({kin}, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
     return together, told
 

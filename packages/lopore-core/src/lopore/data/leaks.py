@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from lopore.errors import LeakError
 from lopore.files import atomic_write_text
+from lopore.wording import counted
 
 from .manifest import SPLITS, Manifest, Row, plain, safe_cell
 
@@ -87,7 +88,7 @@ class LeakFindings:
         self.write(list_file)
         raise LeakError(
             f"the split leaks: {self.images} images have a partner on another side, such as "
-            f"{'; '.join(self.examples(2))}; all {len(self.leaks)} pairs are in {list_file}; "
+            f"{'; '.join(self.examples(2))}; all {counted(len(self.leaks), 'pair is', 'pairs are')} in {list_file}; "
             "split by group with `lopore data split`, or train with --allow-leaks and the model carries the mark"
         )
 
@@ -149,8 +150,3 @@ def _star_pairs(sides: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
 def _leak(rows: Sequence[Row], places: dict[int, str], pair: tuple[int, int], why: str, name: str) -> Leak:
     first, second = pair
     return Leak(rows[first].path, rows[second].path, places[first], places[second], why, name if why in WHY[2:] else "")
-
-
-def leak_list_beside(manifest: Path) -> Path:
-    """Where the list of a manifest's leaks is written: ``films.csv`` gets ``films.leaks.csv``."""
-    return manifest.with_name(f"{manifest.stem}.leaks.csv")

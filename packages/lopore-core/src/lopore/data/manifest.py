@@ -121,11 +121,6 @@ class Manifest:
         return {name: counts[name] for name in sorted(counts)}
 
     @property
-    def multilabel(self) -> bool:
-        """Whether any image carries several labels."""
-        return any(len(row.labels) > 1 for row in self.rows)
-
-    @property
     def fingerprint(self) -> str:
         """16 hex digits of what is learned from: file contents, labels, masks, scale. Place and order do not count."""
         parts = sorted((r.sha256 or r.path, r.path, r.labels, r.mask, r.mm_per_pixel) for r in self.rows)
@@ -294,8 +289,8 @@ def _read_about(path: Path) -> About:
         return About.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{plain(path)}: {where}: {first['msg']}; make it again with `lopore data index`") from None
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise DataError(f"{plain(path)}: {where}{first['msg']}; make it again with `lopore data index`") from None
     except OSError as error:
         raise DataError(f"{plain(path)} cannot be read ({error.strerror})") from None
 
@@ -306,6 +301,8 @@ def _read_rows(path: Path) -> list[Row]:
     seen: set[str] = set()
     try:
         names = reader.fieldnames or []
+        if len(names) == 1 and {"path", "labels"} <= set(names[0].split(";")):
+            raise DataError(f"{plain(path)} parts its columns by ';', a manifest by ','; save it so, or index again")
         if "path" not in names or "labels" not in names:
             raise DataError(f"{plain(path)} is no manifest; make one with `lopore data index {plain(path)}`")
         for record in reader:
@@ -329,7 +326,7 @@ def _manifest_text(path: Path) -> str:
             raise DataError(f"{plain(path)} has {size} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{plain(path)} is not UTF-8 text, so no manifest; run `lopore data index`") from None
+        raise DataError(f"{plain(path)} is not UTF-8 text; save it as CSV UTF-8, or index again") from None
     except OSError as error:
         raise DataError(f"{plain(path)} cannot be read ({error.strerror}); make it with `lopore data index`") from None
 

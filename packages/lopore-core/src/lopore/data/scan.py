@@ -112,6 +112,8 @@ def _scan_one(file: Path, with_fingerprint: bool) -> Scanned | Unreadable:
     try:
         radiograph = read_radiograph(file, channels=1)
     except LoporeError as error:
+        if file.is_symlink() and not file.exists():
+            return Unreadable("is a link to a file that is not there; mend or remove it")
         return Unreadable(" ".join(str(error).split()).removeprefix(f"{file.name} "))
     except MemoryError:
         return Unreadable("does not fit in memory; lower LOPORE_MAX_PIXELS or tile it")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.errors import DataError
+from lopore.wording import counted, did_you_mean
 
 from .manifest import SPLITS, Manifest, plain
 
@@ -226,8 +227,8 @@ def _check_shares(shares: Mapping[str, float], sides: list[str]) -> None:
 def _usable(manifest: Manifest, leave_out: Sequence[str]) -> list[int]:
     unknown = sorted(set(leave_out) - set(manifest.classes))
     if unknown:
-        known = plain(", ".join(manifest.classes)) or "none"
-        raise DataError(f"class {plain(unknown[0], 60)!r} is not in the set; its classes are {known}")
+        known, near = plain(", ".join(manifest.classes)) or "none", did_you_mean(unknown[0], manifest.classes, most=1)
+        raise DataError(f"class {plain(unknown[0], 60)!r} is not in the set; its classes are {known}{near}")
     chosen = [i for i, row in enumerate(manifest.rows) if row.labels and not set(row.labels) & set(leave_out)]
     if not chosen:
         raise DataError("no image has a label, so there is nothing to split; index class folders or a CSV with labels")
@@ -240,7 +241,7 @@ def _refuse_thin_classes(part: Manifest, groups: NDArray[Any], least: int, sides
         images = int(targets[:, column].sum())
         found = len(np.unique(groups[targets[:, column] > 0]))
         if found < least:
-            has = f"{images} image{'s' * (images != 1)} in {found} group{'s' * (found != 1)}"
+            has = f"{counted(images, 'image')} in {counted(found, 'group')}"
             raise DataError(
                 f"class {plain(name, 60)!r} has {has}, but {sides} need one group each; "
                 f"add films of it, {way_out}, or use --leave-out {plain(name, 60)!r}"
@@ -252,7 +253,7 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if len(chosen) < len(manifest):
-        notes.append(f"{len(manifest) - len(chosen)} images without a label, or left out, got no side")
+        notes.append(f"{counted(len(manifest) - len(chosen), 'image')} without a label, or left out, got no side")
     targets = part.targets()
     for place, side in enumerate(sides):
         here = targets[places == place].sum(axis=0)

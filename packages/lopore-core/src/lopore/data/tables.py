@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lopore.errors import DataError
+from lopore.wording import counted, did_you_mean
 
 from .folders import SIDE_NAMES, Entry, Listing
 from .manifest import MAX_MANIFEST_BYTES, clean_label, clean_path, is_sound, millimetres, plain
@@ -35,6 +37,7 @@ class _Columns:
     """Which header stands for what; ``classes`` are columns of 0 and 1, used where no label column is.
 
     zeros: whether a 0 is ever written there. An empty cell then means that nobody said, else (marks alone) a 0.
+    unused: columns that stand for nothing.
     """
 
     path: str
@@ -46,6 +49,7 @@ class _Columns:
     fold: str | None
     classes: tuple[str, ...] = ()
     zeros: bool = False
+    unused: tuple[str, ...] = ()
 
 
 def list_table(
@@ -71,14 +75,34 @@ def list_table(
             entries[entry.path] = _merge(entries.get(entry.path), entry, f"{plain(table.name, 80)} line {number}")
     if not entries:
         raise DataError(f"{plain(table)} names no image; it needs a line for each image below the header")
-    missing = [(path, "is not there") for path in entries if not (root / path).is_file()]
-    absent = {path for path, _ in missing}
+    absent = {path for path in entries if not (root / path).is_file()}
+    if len(absent) == len(entries) > 1:
+        lost = f"none of the {counted(len(entries), 'image')} of {plain(table.name, 80)} is below {plain(root, 200)}"
+        way_out = "name the folder that its paths count from with --root"
+        raise DataError(f"{lost}, such as {plain(next(iter(entries)), 80)}; {way_out}")
+    names: dict[Path, dict[str, Path]] = {}
+    missing = [(path, _not_there(root, path, names)) for path in entries if path in absent]
     kept = [entry for path, entry in entries.items() if path not in absent]
     maskless = {entry.mask for entry in kept if entry.mask and not (root / entry.mask).is_file()}
     missing += [(mask, "is named as a mask and is not there") for mask in sorted(maskless)]
     kept = [replace(entry, mask="") if entry.mask in maskless else entry for entry in kept]
     notes = _notes(columns, kept, [dict(zip(header, cells, strict=False)) for cells in records])
     return Listing(root, tuple(kept), tuple(notes), faults=tuple(missing))
+
+
+def _not_there(root: Path, path: str, names: dict[Path, dict[str, Path]]) -> str:
+    """What is wrong with a path that leads nowhere; a disk of Windows or a Mac takes letters of either case.
+
+    names: of the folders that were listed before, by casefolded name.
+    """
+    place = root
+    for part in Path(path).parts:
+        if place not in names:
+            names[place] = {item.name.casefold(): item for item in place.iterdir()} if place.is_dir() else {}
+        if part.casefold() not in names[place]:
+            return "is not there"
+        place = names[place][part.casefold()]
+    return f"is not there, but {plain(place.relative_to(root).as_posix(), 80)} is; mend the case"
 
 
 def _notes(columns: _Columns, entries: Sequence[Entry], records: Sequence[dict[str, str]]) -> list[str]:
@@ -89,10 +113,32 @@ def _notes(columns: _Columns, entries: Sequence[Entry], records: Sequence[dict[s
         notes.append(f"one column a class: {', '.join(plain(name, 40) for name in columns.classes[:12])}")
     given = [sum(bool(record.get(name, "").strip()) for name in columns.classes) for record in records]
     if columns.zeros and (partly := sum(0 < count < len(columns.classes) for count in given)):
-        notes.append(f"{partly} lines leave class columns empty: read as 0 beside a 1, beside zeros alone as no label")
+        lines = counted(partly, "line leaves", "lines leave")
+        notes.append(f"{lines} class columns empty: read as 0 beside a 1, beside zeros alone as no label")
     if unlabelled := sum(not entry.labels for entry in entries):
-        notes.append(f"{unlabelled} images have no label")
+        absent = "" if columns.labels or columns.classes else ": no column is called label, class or the like"
+        notes.append(f"{counted(unlabelled, 'image has', 'images have')} no label{absent}")
+    return notes + _remarks_on(columns)
+
+
+def _remarks_on(columns: _Columns) -> list[str]:
+    """What the columns that stand for nothing may have been meant for."""
+    meant = {name: near for name in columns.unused if (near := _meant(name)) and not getattr(columns, near[0])}
+    notes = []
+    for name, (meaning, known) in meant.items():
+        option = {"labels": ", or say --label-column", "group": ", or say --group-column"}.get(meaning, "")
+        told = f"it looks like {known}: rename it to {meaning}{option and f'{option} {plain(name, 60)!r}'}"
+        notes.append(f"column {plain(name, 60)!r} is not used; {told}")
+    if others := [plain(name, 40) for name in columns.unused if name not in meant]:
+        notes.append(f"not used: {'column' if len(others) == 1 else 'columns'} {', '.join(others[:12])}")
     return notes
+
+
+def _meant(name: str) -> tuple[str, str] | None:
+    """(meaning, known name) of the known column name nearest to this one, where one is near."""
+    known = {word: meaning for meaning, words in _NAMES.items() for word in words.split()}
+    near = difflib.get_close_matches(_plain_name(name), known, n=1, cutoff=0.8)
+    return (known[near[0]], near[0]) if near else None
 
 
 def _parse(table: Path) -> list[list[str]]:
@@ -163,11 +209,17 @@ def _columns(
     for meaning, names in _NAMES.items():
         wish = asked.get(meaning)
         if wish is not None and wish not in header:
-            raise DataError(f"{plain(table)} has no column {plain(wish, 60)!r}; it has {_listed(header)}")
+            have = f"{_listed(header)}{did_you_mean(wish, header)}"
+            raise DataError(f"{plain(table)} has no column {plain(wish, 60)!r}; it has {have}")
         found[meaning] = wish or next((plainly[name] for name in names.split() if name in plainly), None)
     path = found.pop("path")
     if path is None:
-        raise DataError(f"{plain(table)} has no column path, image, file or filename; it has {_listed(header)}")
+        near = next(((name, like[1]) for name in header if (like := _meant(name)) and like[0] == "path"), None)
+        way_out = "rename the one that names the files to path"
+        if near:
+            way_out = f"{plain(near[0], 60)!r} looks like {near[1]}: rename it to path"
+        have = f"it has {_listed(header)}; {way_out}"
+        raise DataError(f"{plain(table)} has no column path, image, file or filename; {have}")
     values = {name: {r[i].strip().lower() for r in records if i < len(r)} for i, name in enumerate(header)}
     flags = tuple(name for name in header if name and values[name] <= _TRUE | _FALSE and values[name] != {""})
     labels = found["labels"]
@@ -176,7 +228,8 @@ def _columns(
     taken = {path, *found.values()}
     classes = () if found["labels"] else tuple(name for name in flags if name not in taken)
     zeros = any(values[name] & (_FALSE - {""}) for name in classes)
-    return _Columns(path=path, **found, classes=classes, zeros=zeros)
+    unused = tuple(name for name in header if name and name not in {*taken, *classes})
+    return _Columns(path=path, **found, classes=classes, zeros=zeros, unused=unused)
 
 
 def _listed(header: list[str]) -> str:

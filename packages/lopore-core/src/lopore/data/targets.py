@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Task
 from lopore.errors import DataError
+from lopore.wording import counted, did_you_mean
 
 from .manifest import Manifest, is_sound, plain
 
@@ -52,10 +53,13 @@ def leave_out(manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
     unknown = [text for text in exclude if frozenset(part.strip() for part in text.split("+")) not in there]
     if unknown:
         have = ", ".join(sorted(plain("+".join(sorted(labels)), 60) for labels in there if labels)[:10])
-        raise DataError(f"data.exclude names {plain(unknown[0], 60)!r}, which no image carries; there are {have}")
+        near = did_you_mean(unknown[0], ["+".join(sorted(labels)) for labels in there if labels], most=1)
+        raise DataError(f"data.exclude names {plain(unknown[0], 60)!r}, which no image carries; there are {have}{near}")
     kept = [i for i, row in enumerate(manifest.rows) if row.labels and frozenset(row.labels) not in sets]
     if not kept:
-        raise DataError("no labelled image is left to train on; label the images or shorten data.exclude")
+        bare = not any(row.labels for row in manifest.rows)
+        nothing = "no image carries a label; index class folders or a CSV with labels"
+        raise DataError(nothing if bare else "data.exclude leaves out every labelled image; shorten it")
     return manifest.select(kept)
 
 
@@ -67,7 +71,10 @@ def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> T
     if task == "segmentation":
         names = tuple(name for name in names if not is_sound(name))
     if len(names) < (1 if task == "segmentation" else 2):
-        raise DataError(f"the images carry {len(names)} class ({', '.join(names)}); a {task} task needs more")
+        told = plain(", ".join(names)) or "labels of sound welds alone"
+        raise DataError(
+            f"the images carry {counted(len(names), 'class', 'classes')} ({told}); a {task} task needs more"
+        )
     if task == "multiclass":
         _refuse_several_labels(manifest)
         return Targets(task, names, None, manifest.targets(names).argmax(axis=1).astype(np.int64))
@@ -76,7 +83,8 @@ def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> T
 
 def _binary(manifest: Manifest, positive: str | None) -> Targets:
     if positive not in manifest.classes:
-        raise DataError(f"data.positive is {positive!r}; the images carry {', '.join(manifest.classes)}")
+        have = f"{plain(', '.join(manifest.classes), 300)}{did_you_mean(positive or '', manifest.classes, most=1)}"
+        raise DataError(f"data.positive is {positive!r}; the images carry {have}")
     others = [name for name in manifest.classes if name != positive]
     found = np.array([positive in row.labels for row in manifest.rows], np.int64)
     if not others:
@@ -89,7 +97,7 @@ def _refuse_several_labels(manifest: Manifest) -> None:
     if several:
         sets = sorted({"+".join(row.labels) for row in several})
         raise DataError(
-            f"{len(several)} images carry several classes ({plain(', '.join(sets), 80)}), "
+            f"{counted(len(several), 'image carries', 'images carry')} several classes ({plain(', '.join(sets), 80)}), "
             f"such as {plain(several[0].path, 80)}; "
             "use task multilabel, or leave them out with data.exclude"
         )
@@ -99,8 +107,9 @@ def refuse_thin_classes(targets: Targets, rows: NDArray[Any], side: str, least: 
     """DataError where a class has fewer than ``least`` images on the side that is learned from."""
     for name, count in targets.count(rows).items():
         if count < least:
-            there = "no image" if count == 0 else f"{count} image"
+            there = "no image" if count == 0 else counted(count, "image")
+            near = did_you_mean(name, [other for other in targets.classes if other != name], most=1) if count else ""
             raise DataError(
                 f"class {plain(name, 60)!r} has {there} in {side}, at least {least} are needed; "
-                "add films of it, split again, or leave the class out with data.exclude"
+                f"add films of it, split again, or leave the class out with data.exclude{near}"
             )

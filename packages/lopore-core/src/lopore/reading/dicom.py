@@ -10,10 +10,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from io import BufferedReader, BytesIO, FileIO
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,38 +72,24 @@ def open_dicom(source: Path | bytes, name: str, limits: Limits) -> tuple[FileDat
     """The data set (pixels unread for a path) and its facts, checked before anything is decoded. Raises ImageError."""
     with _pydicom(name) as pydicom:
         if isinstance(source, bytes):
-            dataset = pydicom.dcmread(_InMemory(source, limits, name))
+            dataset = pydicom.dcmread(_Watched(BytesIO(source), limits, name))
         else:
-            with _OnDisk(source, limits, name) as stream:
-                dataset = pydicom.dcmread(stream, stop_before_pixels=True)
+            with source.open("rb") as stream:
+                dataset = pydicom.dcmread(_Watched(stream, limits, name), stop_before_pixels=True)
         return dataset, _header(dataset, name)
 
 
-class _InMemory(BytesIO):
+class _Watched:
     """A file for pydicom, which asks for all the rest at once only where it goes on to unpack a deflated data set."""
 
-    def __init__(self, content: bytes, limits: Limits, name: str) -> None:
-        super().__init__(content)
-        self._check = partial(_check_packed, limits=limits, name=name)
+    def __init__(self, stream: BinaryIO, limits: Limits, name: str) -> None:
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+        self._read, self._limits, self._name = stream.read, limits, name
 
     def read(self, size: int | None = -1, /) -> bytes:
-        content = super().read(size)
+        content = self._read(-1 if size is None else size)
         if size is None or size < 0:
-            self._check(content)
-        return content
-
-
-class _OnDisk(BufferedReader):
-    """``_InMemory`` for a file that is read in parts."""
-
-    def __init__(self, path: Path, limits: Limits, name: str) -> None:
-        super().__init__(FileIO(path))
-        self._check = partial(_check_packed, limits=limits, name=name)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        content = super().read(size)
-        if size is None or size < 0:
-            self._check(content)
+            _check_packed(content, self._limits, self._name)
         return content
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,10 +122,10 @@ def _fold(plan: Plan, run: Path, sides: Sides, number: int, progress: Progress) 
 
 def _read_answers(path: Path, rows: Rows, classes: int) -> Scores | None:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             if np.array_equal(data["rows"], rows) and data["scores"].shape == (len(rows), classes):
                 return np.asarray(data["scores"], np.float32)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return None
 

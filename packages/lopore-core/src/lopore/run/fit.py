@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lopore.data.batches import count_batches, evaluation_batches, training_batc
 from lopore.errors import RunError
 from lopore.metrics import validation_score
 from lopore.views import view_of
+from lopore.wording import counted
 
 from .checkpoints import Checkpoints, State, restore
 from .logs import CSV_NAME, TensorBoardLog, write_csv
@@ -44,9 +45,10 @@ def fit(plan: Plan, sides: Sides, learner: Learner, checkpoints: Checkpoints, pr
         checkpoints.discard_after(state.epoch)
         write_csv(checkpoints.folder / CSV_NAME, state.history)
     log = TensorBoardLog(checkpoints.folder / "tensorboard", state.epoch) if writes else None
+    begun = state.epoch
     try:
         while state.epoch < plan.experiment.training.epochs and not state.stopped:
-            state = _epoch(plan, sides, learner, state, progress)
+            state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
             if writes:
                 _keep(learner, checkpoints, state)
                 if log:
@@ -54,8 +56,8 @@ def fit(plan: Plan, sides: Sides, learner: Learner, checkpoints: Checkpoints, pr
     finally:
         if log:
             log.close()
-    if state.stopped:
-        progress.line(f"stopped early: no better score for {state.stale} epochs")
+    if state.stopped and state.epoch < plan.experiment.training.epochs:
+        progress.line(f"stopped early: no better score for {counted(state.stale, 'epoch')}")
     if state.best_epoch:
         _wait_for(checkpoints.best_place(state.best_epoch))
         checkpoints.load_best(learner, state.best_epoch)
@@ -69,7 +71,8 @@ def _keep(learner: Learner, checkpoints: Checkpoints, state: State) -> None:
     write_csv(checkpoints.folder / CSV_NAME, state.history)
 
 
-def _epoch(plan: Plan, sides: Sides, learner: Learner, state: State, progress: Progress) -> State:
+def _epoch(plan: Plan, sides: Sides, learner: Learner, state: State, progress: Progress, *, tell: bool) -> State:
+    """One epoch, told in a line; ``tell``: with one before it on how the learner computes."""
     settings, number = plan.experiment.training, state.epoch
     total = count_batches(len(sides.train), settings.batch_size, plan.place[1])
     title = f"epoch {number + 1}/{settings.epochs}"
@@ -87,6 +90,9 @@ def _epoch(plan: Plan, sides: Sides, learner: Learner, state: State, progress: P
     after = _judge(plan, state, row)
     watched = row.get(_watched(plan))
     learner.observe(-report.loss if watched is None else watched)
+    computing = told_computing(learner.facts()) if tell else ""
+    if computing:
+        progress.news(computing, about=computing.partition(";")[0])
     progress.line(_told(title, row, report))
     return after
 
@@ -180,6 +186,21 @@ def _told(title: str, row: dict[str, Any], report: EpochReport) -> str:
     if report.data_wait_seconds >= 0.1:
         words.append(f"waited {report.data_wait_seconds:.1f} s for data")
     return "  ".join([*words, "best"] if row["best"] else words)
+
+
+def told_computing(facts: Mapping[str, Any]) -> str:
+    """Where and in which number format a learner computes, and what its trial measured; empty where it tells nothing.
+
+    On a CPU a trial counts processor time, of all threads together.
+    """
+    device, precision, layout = (facts.get(key) for key in ("device", "precision", "memory_format"))
+    if not device or not precision:
+        return ""
+    on_cpu = str(device).lower().startswith("cpu")
+    threads = f", {counted(facts['threads'], 'thread')}" if on_cpu and facts.get("threads") else ""
+    trials = [f"{one['precision']} {one['layout']} {one['seconds']:.3f} s" for one in facts.get("trials") or ()]
+    measured = f"; a step in trial{', processor time' if on_cpu else ''}: {', '.join(trials)}"
+    return f"computing on {device}{threads}, in {precision} {layout or ''}".rstrip() + (measured if trials else "")
 
 
 def _wait_for(folder: Path) -> None:

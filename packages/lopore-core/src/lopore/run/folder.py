@@ -17,6 +17,7 @@ from typing import Any
 from lopore.config import Experiment, dump_experiment, load_experiment
 from lopore.errors import ConfigError, RunError
 from lopore.files import atomic_write_text
+from lopore.wording import did_you_mean
 
 CONFIG, FACTS, LOCK = "config.yaml", "run.json", ".lock"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -59,7 +60,8 @@ def find_run(text: str, out: Path) -> Path:
     root = out / "checkpoints"
     there = sorted((item for item in root.glob("*") if (item / CONFIG).is_file()), key=lambda p: p.stat().st_mtime)
     have = ", ".join(item.name for item in reversed(there[-5:])) or "none"
-    raise RunError(f"no run {text[:100]!r} to resume; in {root} there are: {have}")
+    near = did_you_mean(text, [item.name for item in there], most=1)
+    raise RunError(f"no run {text[:100]!r} to resume; in {root} there are: {have}{near}")
 
 
 @contextmanager

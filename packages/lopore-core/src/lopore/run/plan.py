@@ -12,6 +12,7 @@ from lopore.augment import Augmenter, destroys_small_defects
 from lopore.config import Experiment
 from lopore.contracts import Backbone, Learner, LearnRequest, NetworkRequest, Trainer
 from lopore.data.batches import Pictures, Sampler, count_batches
+from lopore.data.check import lost
 from lopore.data.index import complete
 from lopore.data.leaks import LeakFindings, find_leaks
 from lopore.data.manifest import Manifest, is_sound, plain
@@ -21,6 +22,7 @@ from lopore.metrics import check_rule
 from lopore.model import LeakReport
 from lopore.registry import call_entry, discover
 from lopore.views import check_views
+from lopore.wording import counted, did_you_mean
 
 from .guard import guarded, place_of
 
@@ -98,7 +100,7 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     formats = able | {trainer.native_format}
     for format in experiment.exports:
         if format not in formats:
-            there = ", ".join(sorted(formats))
+            there = f"{', '.join(sorted(formats))}{did_you_mean(format, formats)}"
             raise ConfigError(
                 f"exports names '{plain(format, 40)}'; of trainer '{experiment.trainer}' there are {there}"
             )
@@ -150,6 +152,8 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     pictures = _pictures(manifest, experiment, targets)
     manifest = _check_sides(manifest, targets, experiment, crossed=crossed)
     _refuse_deep_files(manifest, experiment)
+    if told := lost(manifest):
+        raise DataError(told)
     pictures.check(range(len(pictures)))
     manifest = complete(manifest, threads=experiment.data.workers or None, stage=progress.stage)
     findings = find_leaks(manifest, "folds") if crossed else find_leaks(manifest)
@@ -185,8 +189,9 @@ def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> P
     names = {name: number + 1 for number, name in enumerate(targets.classes)}
     without = [row for row in manifest.rows if not row.mask and not all(is_sound(label) for label in row.labels)]
     if without:
+        bare = counted(len(without), "image with a defect has", "images with a defect have")
         raise DataError(
-            f"{len(without)} images with a defect have no mask, such as {plain(without[0].path, 80)}; "
+            f"{bare} no mask, such as {plain(without[0].path, 80)}; "
             "give masks in the manifest, or leave their class out with data.exclude"
         )
     marked = [[names[label] for label in row.labels if label in names] for row in manifest.rows]
@@ -235,23 +240,30 @@ def _refuse_deep_files(manifest: Manifest, experiment: Experiment) -> None:
     record = experiment.preprocessing
     deep = [row for row in manifest.rows if (row.depth or 8) > 8]
     if deep and record.depth == 8 and record.window.mode == "full":
+        have = counted(len(deep), "image has", "images have")
         raise ConfigError(
-            f"{len(deep)} images have more than 8 bits, such as {plain(deep[0].path, 80)}, and preprocessing keeps 8: "
+            f"{have} more than 8 bits, such as {plain(deep[0].path, 80)}, and preprocessing keeps 8: "
             "set preprocessing.window.mode to percentile, fixed or tags, or preprocessing.depth to 16"
         )
 
 
 def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
-    """Weights in the order of the classes, or None; ConfigError for a name that is no class."""
+    """Weights in the order of the classes, or None; ConfigError for a name that is no class.
+
+    Balanced, every class weighs as much in sum as any other; of several labels, having one as much as lacking it.
+    """
     asked = plan.experiment.training.loss.class_weights
     if asked == "none":
         return None
     counts = plan.targets.count(train)
+    if asked == "balanced" and plan.experiment.task == "multilabel":
+        return tuple(max(1, len(train) - count) / max(1, count) for count in counts.values())
     if asked == "balanced":
         return tuple(len(train) / (len(counts) * max(1, count)) for count in counts.values())
     unknown = sorted(set(asked) - set(counts))
     if unknown:
-        raise ConfigError(f"loss.class_weights names {plain(unknown[0], 40)!r}; the classes are {', '.join(counts)}")
+        have = f"{', '.join(counts)}{did_you_mean(unknown[0], counts, most=1)}"
+        raise ConfigError(f"loss.class_weights names {plain(unknown[0], 40)!r}; the classes are {have}")
     return tuple(float(asked.get(name, 1.0)) for name in counts)
 
 

@@ -19,12 +19,19 @@ class Progress:
         self.quiet = quiet
         self._bar = not quiet and self.stream.isatty()
         self._drawn = 0.0
+        self._told: set[str] = set()
 
     def line(self, text: str) -> None:
         """One line that stays."""
         if not self.quiet:
-            self._wipe()
+            self.wipe()
             print(text, file=self.stream, flush=True)
+
+    def news(self, text: str, about: str) -> None:
+        """``line``, unless one ``about`` the same was said before, such as in the fold before."""
+        if about not in self._told:
+            self._told.add(about)
+            self.line(text)
 
     def track(self, items: Iterable[T], total: int, title: str) -> Iterator[T]:
         """The items, with a bar of how many were taken."""
@@ -32,7 +39,14 @@ class Progress:
         for number, item in enumerate(items):
             self._draw(title, number, total, began)
             yield item
-        self._wipe()
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Take the bar away: what is written next, by whomever, then begins a line."""
+        if self._bar and self._drawn:
+            self.stream.write("\r\x1b[2K")
+            self.stream.flush()
+            self._drawn = 0.0
 
     def stage(self, name: str) -> _Stage:
         """A counter ``(done, total)`` for work of core that tells how far it is."""
@@ -49,12 +63,6 @@ class Progress:
         self.stream.write(f"\r\x1b[2K{title} [{'#' * full}{'.' * (room - full)}] {done}/{total}{left}")
         self.stream.flush()
 
-    def _wipe(self) -> None:
-        if self._bar and self._drawn:
-            self.stream.write("\r\x1b[2K")
-            self.stream.flush()
-            self._drawn = 0.0
-
 
 class _Stage:
     def __init__(self, progress: Progress, name: str) -> None:
@@ -63,4 +71,4 @@ class _Stage:
     def __call__(self, done: int, total: int) -> None:
         self.progress._draw(self.name, done, total, self.began)
         if done >= total:
-            self.progress._wipe()
+            self.progress.wipe()

@@ -13,13 +13,14 @@ import numpy as np
 
 from lopore.answers import Answers, answers_csv
 from lopore.config import Experiment
-from lopore.contracts import Learner, Scores
+from lopore.contracts import Learner, PixelBatch, Scores
 from lopore.data.manifest import Manifest, plain
 from lopore.errors import LoporeError
 from lopore.files import atomic_write_text, folder_in_the_making, sha256_of
 from lopore.metrics import Metrics, measure, operating_point
 from lopore.model import RECORD_NAME, Explanation, ModelFile, ModelFolder, ModelRecord, Threshold
 from lopore.preprocess import Preprocessing
+from lopore.wording import counted
 
 from .fit import predict_rows
 from .folder import CONFIG, versions
@@ -77,7 +78,7 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
         classes=targets.classes,
         positive=targets.positive,
         rule=rule,
-        chosen_on=f"{len(rows)} validation images of {len(np.unique(plan.groups[rows]))} groups",
+        chosen_on=f"{counted(len(rows), 'validation image')} of {counted(len(np.unique(plan.groups[rows])), 'group')}",
     )
 
 
@@ -158,21 +159,34 @@ def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preproc
     return Preprocessing.model_validate({**data, "mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
 
 
+def gate_rows(sides: Sides, record: Preprocessing) -> Rows:
+    """The films for the gate, evenly picked of the validation side, else of test, else of train."""
+    from lopore.export import most_gate_pictures
+
+    rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
+    return rows[:: max(1, -(-len(rows) // most_gate_pictures(record)))]
+
+
 def write_exports(plan: Plan, sides: Sides, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
-    """Write the formats the config lists, each through the gate; returns the folder and a line for each failure."""
-    from lopore.export import GATE_PICTURES, export_model
+    """Write the formats the config lists, each through the gate; returns the folder and a line for each failure.
+
+    The gate's pictures are spread over the validation side: at most 512, and no more than take 1 GiB at the network's
+    size (``export.most_gate_pictures``).
+    """
+    from lopore.export import export_model
 
     failed = []
-    rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
-    chosen = rows[:: max(1, -(-len(rows) // GATE_PICTURES))]
+    pictures: PixelBatch | None = None
     for format in plan.experiment.exports:
         if format in model.record.formats:
             continue
         try:
-            pictures = np.stack([plan.pictures[int(row)][0] for row in chosen])
+            if pictures is None:
+                rows = gate_rows(sides, plan.experiment.preprocessing)
+                pictures = np.stack([plan.pictures[int(row)][0] for row in rows])
             model, report = export_model(model, format, pictures)
-            told = f"max |dp| {report.max_dp:.1e}, {report.flipped} decisions differ"
-            progress.line(f"saved {model.file_for(format)} (equal on {report.pictures} pictures: {told})")
+            told = f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
+            progress.line(f"saved {model.file_for(format)} (equal on {counted(report.pictures, 'picture')}: {told})")
         except LoporeError as error:
             failed.append(f"no {plain(format, 40)} was written: {error}")
             progress.line(f"warning: {failed[-1]}")

@@ -131,7 +131,7 @@ def _write_source(
 def _check_request(counts: Mapping[str, int], seed: int, views: tuple[int, int]) -> None:
     for label, count in counts.items():
         if count < 0:
-            raise ConfigError(f"{count} pictures of {check_label(label)} were asked for; give 0 or more")
+            raise ConfigError(f"{count} pictures of {check_label(label)} are asked for; give 0 or more")
         check_label(label)
     if not any(counts.values()):
         raise ConfigError(f"no picture was asked for; give counts such as {DEFAULT_COUNTS}")

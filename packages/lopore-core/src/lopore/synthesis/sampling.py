@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lopore.errors import ConfigError
+from lopore.wording import did_you_mean
 
 from .film import make_film
 from .flaws import draw_flaws
@@ -171,7 +172,8 @@ def sample_spec(seed: int, view: int = 0, **overrides: Any) -> FilmSpec:
 def check_label(label: str) -> str:
     """The label itself; ConfigError where no flaw of that name can be drawn."""
     if label not in MASK_CLASSES:
-        raise ConfigError(f"no flaw is called {label!r}; choose from {', '.join(MASK_CLASSES)}")
+        near = did_you_mean(label, MASK_CLASSES, most=1)
+        raise ConfigError(f"no flaw is called {label!r}; choose from {', '.join(MASK_CLASSES)}{near}")
     return label
 
 

@@ -8,6 +8,7 @@ class ChainEditor {
   constructor(root) {
     this.list = element("div", "chain");
     this.wrong = element("div", "wrong");
+    this.wrong.setAttribute("role", "alert");
     root.append(this.list, this.wrong);
     this.seq = 0;
     this.moved = null;
@@ -25,8 +26,10 @@ class ChainEditor {
       this.steps = data.steps.map((step) => ({ ...step, controls: step.controls.map((item) => ({ ...item })) }));
       this.waiting = this.dirty = false;
       this.moved = data.curve ? [data.curve.step, data.curve.name] : null;
+      this.empty = data.empty;
       this.build();
     }
+    if (data.empty !== this.empty && !this.steps.length) { this.empty = data.empty; this.build(); }
     data.steps.forEach((step) => {
       const cost = this.list.querySelector(`[data-cost="${step.id}"]`);
       if (cost) cost.textContent = step.ms === null ? "" : `${step.ms < 9.95 ? step.ms.toFixed(1) : Math.round(step.ms)} ms`;
@@ -77,11 +80,12 @@ class ChainEditor {
 
   build() {
     this.list.replaceChildren(...this.steps.map((step, at) => this.card(step, at)));
-    if (!this.steps.length) this.list.append(element("div", "empty", "No step: the network is given the film as it is."));
+    if (!this.steps.length) this.list.append(element("div", "empty", this.empty));
   }
 
   card(step, at) {
     const box = element("section", step.on ? "step" : "step off");
+    box.setAttribute("aria-label", step.title);
     const head = element("header");
     const on = element("input");
     Object.assign(on, { type: "checkbox", checked: step.on, title: "On or off" });
@@ -99,6 +103,7 @@ class ChainEditor {
       this.steps.splice(at, 1);
       if (by) this.steps.splice(at + by, 0, step);
       this.build();
+      this.focus(by ? at + by : Math.min(at, this.steps.length - 1), by);
       this.changed(false);
     };
     const up = button("↑", "Earlier", shift(-1));
@@ -110,6 +115,13 @@ class ChainEditor {
     head.append(on, name, cost, up, down, out);
     box.append(head, ...step.controls.map((item) => this.control(step, item)));
     return box;
+  }
+
+  // The list was built anew: whoever moves steps by keyboard stays at the step that moved.
+  focus(at, by) {
+    const buttons = [...(this.list.children[at]?.querySelectorAll("header button") ?? [])];
+    const wanted = [by < 0 ? 0 : by > 0 ? 1 : 2, 2].map((place) => buttons[place]).find((item) => item && !item.disabled);
+    wanted?.focus();
   }
 
   control(step, item) {

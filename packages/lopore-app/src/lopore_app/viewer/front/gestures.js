@@ -34,7 +34,11 @@ Object.assign(Viewer.prototype, {
     this.grid.addEventListener("pointerup", end);
     this.grid.addEventListener("pointercancel", end);
     this.grid.tabIndex = 0;
+    this.grid.setAttribute("role", "group");
+    this.grid.setAttribute("aria-label", "Film: F fits it, + and - magnify, Shift with an arrow moves it, O shows or hides outlines");
     this.grid.addEventListener("keydown", (event) => {
+      const way = event.shiftKey && { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (way) { event.preventDefault(); this.shift(...way); return; }
       const work = {
         f: () => this.fit(), "+": () => this.magnify(1.25), "-": () => this.magnify(0.8),
         1: () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1))), Escape: () => this.forgetLine(),
@@ -42,6 +46,15 @@ Object.assign(Viewer.prototype, {
       }[event.key];
       if (work) { event.preventDefault(); work(); }
     });
+  },
+
+  // An eighth of what is seen, whatever the magnification.
+  shift(right, down) {
+    const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
+    const [x, y] = [this.view.x + (right * width) / 8 / this.view.scale, this.view.y + (down * height) / 8 / this.view.scale];
+    this.view = { ...this.view, x, y };
+    this.fitted = false;
+    this.redraw();
   },
 
   dragged(event) {
@@ -168,6 +181,8 @@ Object.assign(Viewer.prototype, {
     if (!shown) return;
     const ratio = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.graph;
+    this.graph.setAttribute("role", "img");
+    this.graph.setAttribute("aria-label", "Grey values along the line");
     this.graph.width = width * ratio;
     this.graph.height = height * ratio;
     const ink = this.graph.getContext("2d");

@@ -40,6 +40,7 @@ class Pane {
   constructor(parent) {
     this.box = element("div", "pane");
     this.canvas = element("canvas");
+    this.canvas.setAttribute("role", "img");
     this.caption = element("div", "caption");
     this.note = element("div", "note");
     this.scale = element("div", "scale");

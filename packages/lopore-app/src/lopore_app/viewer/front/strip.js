@@ -7,7 +7,9 @@ class Strip {
     this.box = element("div", "strip");
     this.box.setAttribute("role", "listbox");
     this.box.setAttribute("aria-label", "Films");
-    root.append(this.box);
+    this.tally = element("div", "tally");
+    this.tally.setAttribute("role", "status");
+    root.append(this.box, this.tally);
     this.cards = new Map();
     this.listener = (slot) => { if (slot === "thumbnails") this.pictures(); };
     store.listeners.add(this.listener);
@@ -35,7 +37,9 @@ class Strip {
       const card = this.cards.get(film.id);
       card.className = `film ${film.tone}`;
       card.lastChild.textContent = film.state;
+      card.setAttribute("aria-label", film.state ? `${film.name}, ${film.state}` : film.name); // the whole name
     });
+    this.tally.textContent = data.tally;
     this.mark();
     clearTimeout(this.later);
     if (data.more) this.later = setTimeout(() => this.askMore(), 60);
@@ -88,7 +92,7 @@ class Strip {
   pressed(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const at = event.composedPath()[0];
-    if (!by || event.ctrlKey || event.metaKey || event.altKey || !this.data) return;
+    if (!by || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !this.data) return;
     if (at.matches?.("input, textarea, select, [role=slider], [role=tab], [role=radio], [contenteditable]")) return;
     const ids = this.data.films.map((film) => film.id);
     const next = ids[ids.indexOf(this.selected) + by];

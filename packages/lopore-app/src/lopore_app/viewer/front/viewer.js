@@ -2,6 +2,11 @@
 const VIEWERS = new WeakMap();
 const REST = 160; // ms without a move until sharper pixels are asked for
 
+const pressed = (item, on) => {
+  item.classList.toggle("on", on);
+  item.setAttribute("aria-pressed", on); // what the eye sees by colour
+};
+
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -41,7 +46,7 @@ class Viewer {
     const group = (names, titles, now, choose) => {
       const box = element("span", "group");
       const made = names.map((name, at) => button(name, titles[at], () => { mark(at); choose(name); }));
-      const mark = (at) => made.forEach((item, one) => item.classList.toggle("on", one === at));
+      const mark = (at) => made.forEach((item, one) => pressed(item, one === at));
       box.append(...made);
       mark(names.indexOf(now));
       return box;
@@ -76,6 +81,7 @@ class Viewer {
     });
     const colours = element("select");
     colours.title = "Colours of the heat map";
+    colours.setAttribute("aria-label", colours.title);
     Object.keys(COLOURS).forEach((name) => colours.append(element("option", "", name)));
     colours.value = this.colour in COLOURS ? this.colour : Object.keys(COLOURS)[0];
     this.colour = colours.value;
@@ -94,7 +100,7 @@ class Viewer {
   outline(on) {
     this.outlined = on;
     sessionStorage.setItem("lopore-outlines", on ? "on" : "off");
-    this.outlineTool.firstChild.classList.toggle("on", on);
+    pressed(this.outlineTool.firstChild, on);
     this.redraw();
   }
 
@@ -175,6 +181,7 @@ class Viewer {
       const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
       const grey = pane.part.depth === 16 || pane.window ? `, grey ${Math.round(low)} to ${Math.round(high)}` : "";
       pane.caption.textContent = `${pane.part.title}  ·  ${sizes}${grey}`;
+      pane.canvas.setAttribute("aria-label", `${pane.part.title}, ${sizes}`);
     }
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.askForPixels(), REST);
