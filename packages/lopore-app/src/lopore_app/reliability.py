@@ -62,7 +62,9 @@ def _one(name: str, one: ClassCalibration) -> None:
     with told:
         st.markdown("**Its bins**")
         st.dataframe(_bins(one), hide_index=True)
-        st.caption(plain(f"{counted(one.groups, 'group stands', 'groups stand')} behind this: {_sides(name, one)}.", 300))
+        st.caption(
+            plain(f"{counted(one.groups, 'group stands', 'groups stand')} behind this: {_sides(name, one)}.", 300)
+        )
 
 
 def meaning(name: str, one: ClassCalibration) -> tuple[Finding, str]:
