@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from .contracts import Pixels
 
-# OpenCV counts in float32, exact to 2^24; its 65 536 bins cost more than they save under 2^20 values of 16 bits.
-_COUNTED_AT_ONCE = 2**24
+# OpenCV tells counts in float32, exact to 2^24; its 65 536 bins cost more than they save under 2^20 values of 16 bits.
+_EXACT = 2**24
 _FEW = 2**20
 
 
@@ -17,15 +17,19 @@ def histogram(pixels: Pixels) -> NDArray[np.int64]:
     levels = int(np.iinfo(pixels.dtype).max) + 1
     if pixels.dtype == np.uint16 and pixels.size < _FEW:
         return np.bincount(pixels.reshape(-1), minlength=levels)
+    rows = np.ascontiguousarray(pixels.reshape(len(pixels), -1))
+    counts = _counted(rows, levels)
+    if counts.max() < _EXACT:
+        return counts.astype(np.int64)
+    step = max(1, _EXACT // rows.shape[1])
+    pieces = [_counted(rows[begin : begin + step], levels) for begin in range(0, len(rows), step)]
+    return np.sum(pieces, axis=0, dtype=np.int64)
+
+
+def _counted(rows: Pixels, levels: int) -> NDArray[np.float32]:
     import cv2
 
-    rows = pixels.reshape(len(pixels), -1)
-    step = max(1, _COUNTED_AT_ONCE // rows.shape[1])
-    counts = np.zeros(levels, np.int64)
-    for begin in range(0, len(rows), step):
-        piece = np.ascontiguousarray(rows[begin : begin + step])
-        counts += cv2.calcHist([piece], [0], None, [levels], [0, levels]).reshape(-1).astype(np.int64)
-    return counts
+    return np.asarray(cv2.calcHist([rows], [0], None, [levels], [0, levels]), np.float32).reshape(-1)
 
 
 def apply_table(pixels: Pixels, table: Pixels) -> Pixels:
