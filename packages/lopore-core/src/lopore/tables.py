@@ -23,7 +23,8 @@ def histogram(pixels: Pixels) -> NDArray[np.int64]:
         return counts.astype(np.int64)
     step = max(1, _EXACT // rows.shape[1])
     pieces = [_counted(rows[begin : begin + step], levels) for begin in range(0, len(rows), step)]
-    return np.sum(pieces, axis=0, dtype=np.int64)
+    total: NDArray[np.int64] = np.sum(pieces, axis=0, dtype=np.int64)
+    return total
 
 
 def _counted(rows: Pixels, levels: int) -> NDArray[np.float32]:
