@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from .data.manifest import is_sound
 from .errors import DataError, LoporeError, ModelError
@@ -56,7 +56,7 @@ class Effect(_Part):
 class FilmEffect(_Part):
     """One film: the class that was called, its score, and for each region the score's fall and the calls lost.
 
-    lost: 0 or 1, for "elsewhere" the share of the places; empty in reports of before it was kept.
+    lost: 0 or 1, for "elsewhere" the share of the places.
     """
 
     path: str
@@ -64,7 +64,7 @@ class FilmEffect(_Part):
     called: str
     score: float
     drops: dict[str, float]
-    lost: dict[str, float] = Field(default_factory=dict)
+    lost: dict[str, float]
 
 
 class SpuriousReport(_Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from itertools import product
 
 import cv2
 import numpy as np
@@ -53,15 +54,13 @@ def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
     height, width = image.shape
     tile_height, tile_width = _tile_size(height, width, tiles)
     counts = np.zeros((tiles, tiles, BINS), np.float32)
-    halves, upper = np.ascontiguousarray(image).view(np.uint8).reshape(height, width, 2), int(sys.byteorder == "little")
+    halves, upper = image.view(np.uint8).reshape(height, width, 2), int(sys.byteorder == "little")
 
     def count(row: int) -> None:
-        for lines in _seen_in_tile(row, tile_height, height):
-            for column in range(tiles):
-                for place in _seen_in_tile(column, tile_width, width):
-                    counts[row, column] += cv2.calcHist(
-                        [halves[lines, place]], [upper], None, [BINS], [0, BINS]
-                    ).reshape(-1)
+        for lines, column in product(_seen_in_tile(row, tile_height, height), range(tiles)):
+            for place in _seen_in_tile(column, tile_width, width):
+                found = cv2.calcHist([halves[lines, place]], [upper], None, [BINS], [0, BINS])
+                counts[row, column] += found.reshape(-1)
 
     run(count, range(tiles))
     size = tile_height * tile_width
