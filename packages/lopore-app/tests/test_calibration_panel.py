@@ -13,8 +13,7 @@ import lopore_app
 from lopore.calibration import TOP_LABEL, ClassCalibration, ReliabilityBin
 from lopore.metrics import Metrics
 from lopore.model import Interval, ModelFolder
-from lopore_app.evaluations import Report
-from lopore_app.reliability import eval_again, meaning
+from lopore_app.reliability import meaning
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 GROUPS = 24
@@ -89,25 +88,6 @@ def test_with_too_few_films_it_says_so_and_draws_nothing(
     assert "4 groups" in text
     assert not tables(page, "Share that is so")
     assert {row["Calibration error"] for row in tables(page, "Brier score")} == {"too few groups"}
-
-
-def test_an_older_report_says_how_to_get_it(page: AppTest, model_folder: ModelFolder, tmp_path: Path) -> None:
-    paper = scored(model_folder, tmp_path, 4)
-    old = json.loads(paper.read_text())
-    del old["calibration"]
-    paper.write_text(json.dumps(old))
-    text = told(page)
-    assert "before calibration was measured" in text
-    assert "lopore eval bright/1" in text
-
-
-def test_the_command_that_scores_again_keeps_side_and_check(model_folder: ModelFolder, tmp_path: Path) -> None:
-    paper = scored(model_folder, tmp_path, 4)
-    metrics = Metrics.model_validate_json(paper.read_text())
-    (paper.parent / "spurious.json").write_text("{}")
-    on_val = metrics.model_copy(update={"split": "val (grouped split)"})
-    assert eval_again(Report(paper.parent, "a b/1", ""), on_val) == "lopore eval 'a b/1' --split val --spurious"
-    assert eval_again(Report(tmp_path, "", ""), metrics) == "lopore eval MODEL"
 
 
 def calibrated(score: float, share: Interval, ece: Interval, groups: int = 40) -> ClassCalibration:

@@ -149,7 +149,6 @@ def test_the_sentence_tells_the_share_among_the_highest_scores() -> None:
     found = measure(
         np.stack([1 - scores, scores], 1), truth, task="binary", classes=["ok", "pore"], positive="pore", resamples=500
     )
-    assert found.calibration is not None
     ((_, one, text),) = found.calibration.told
     top = one.bins[-1]
     assert text.startswith(
@@ -198,7 +197,6 @@ def test_a_model_without_mistakes_is_not_said_to_have_seen_too_few_films() -> No
 
 def test_no_picture_and_one_film_are_told_as_they_are() -> None:
     empty = measure(np.zeros((0, 2)), np.zeros(0, int), task="binary", classes=["ok", "pore"], positive="pore")
-    assert empty.calibration is not None
     assert empty.calibration.per_class["pore"].brier.value is None
     assert "0 groups" in empty.calibration.told[0][2]
     one_film = _binary(30, 15, groups=["film"] * 30).calibration
@@ -206,12 +204,6 @@ def test_no_picture_and_one_film_are_told_as_they_are() -> None:
     assert one_film.per_class["pore"].brier.low is None
     assert "1 group," in one_film.told[0][2]
     assert Metrics.model_validate_json(empty.model_dump_json()) == empty
-
-
-def test_scores_of_before_calibration_was_measured_are_still_read() -> None:
-    paper = _binary(30, 15).model_dump(mode="json")
-    del paper["calibration"]
-    assert Metrics.model_validate(paper).calibration is None
 
 
 def test_2000_resamples_of_5000_films_take_seconds_and_bounded_memory() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Literal
 
 import streamlit as st
 
 from lopore.calibration import LEAST_A_SIDE, LEAST_GROUPS, TOP_LABEL, Calibration, ClassCalibration, ReliabilityBin
-from lopore.metrics import Metrics
 from lopore.model import Interval
 from lopore.wording import counted
 from lopore_app import charts
-from lopore_app.evaluations import Report
 from lopore_app.widgets import plain
 from lopore_app.wording import bounds, number, words
 
@@ -20,13 +17,8 @@ Finding = Literal["short", "high", "low", "apart", "fits"]
 _SHOWN = {"short": st.info, "high": st.warning, "low": st.warning, "apart": st.warning, "fits": st.success}
 
 
-def calibration_panel(report: Report, metrics: Metrics) -> None:
-    """One class at a time, then all of them in a table; how to get the figures where a report has none."""
-    found = metrics.calibration
-    if found is None:
-        st.info("This report was written before calibration was measured. Score the model again to get it:")
-        st.code(eval_again(report, metrics), language=None, wrap_lines=True)
-        return
+def calibration_panel(found: Calibration) -> None:
+    """One class at a time, then all of them in a table."""
     st.caption(
         "May a score be read as a frequency? Of the pictures that are scored 0.8, 80 of 100 should carry the class. "
         "Intervals are 95 % over resampled groups; nothing here changes a score."
@@ -142,12 +134,3 @@ def _bins(one: ClassCalibration) -> list[dict[str, object]]:
         }
         for each in one.bins
     ]
-
-
-def eval_again(report: Report, metrics: Metrics) -> str:
-    """The command that writes this report anew, as a shell takes it."""
-    side = metrics.split.split(" ")[0]
-    line = ["lopore", "eval", shlex.quote(report.model) if report.model else "MODEL"]
-    line += ["--split", side] if side in ("train", "val", "all") else []
-    line += ["--spurious"] if report.has("spurious.json") else []
-    return " ".join(line)

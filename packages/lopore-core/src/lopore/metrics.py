@@ -57,7 +57,7 @@ class Metrics(_Part):
     binary those of the positive class, else the plain mean over classes.
     confusion: (K, K) images, rows true, columns answered, in the order of ``classes``; None for multilabel.
     undecided: images whose best score stayed under a multiclass threshold (they count with their best class).
-    calibration: whether scores are right as frequencies; None in papers of before it was measured.
+    calibration: whether scores are right as frequencies.
     pixels: Dice and IoU of a segmentation model over the masks; None without masks and for other tasks.
     """
 
@@ -72,8 +72,8 @@ class Metrics(_Part):
     overall: dict[str, Interval]
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]] | None = None
+    calibration: Calibration
     undecided: int = 0
-    calibration: Calibration | None = None
     pixels: PixelMetrics | None = None
     notes: tuple[str, ...] = Field(())
 

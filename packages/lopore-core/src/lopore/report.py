@@ -167,8 +167,6 @@ def _confusion(evaluation: Evaluation) -> str:
 def _calibration(evaluation: Evaluation) -> list[str]:
     """Whether scores are right as frequencies: the figures, and for each class a sentence, a diagram and its bins."""
     found = evaluation.metrics.calibration
-    if found is None:
-        return []
     head = "".join(f"<th>{name}</th>" for name in _CALIBRATION_HEAD)
     rows = "".join(_calibration_row(name, one) for name, one, _ in found.told)
     return [
@@ -196,8 +194,7 @@ _CALIBRATION_HEAD = ("class", "Brier score", "of always answering the share", "E
 
 
 def _scores_of(evaluation: Evaluation, name: str, one: ClassCalibration) -> NDArray[Any]:
-    found = evaluation.metrics.calibration
-    if found is not None and one is found.top_label:
+    if one is evaluation.metrics.calibration.top_label:
         return np.asarray(evaluation.scores.max(axis=1))
     return evaluation.scores[:, evaluation.metrics.classes.index(name)]
 

@@ -285,7 +285,7 @@ def page() -> None:
     with tabs[0]:
         scores(report, metrics)
     with tabs[1]:
-        calibration_panel(report, metrics)
+        calibration_panel(metrics.calibration)
     with tabs[2]:
         mistakes(report)
     with tabs[3]:

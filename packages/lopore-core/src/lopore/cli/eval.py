@@ -129,8 +129,7 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, papers: Sequence[Pat
         click.echo(metrics.model_dump_json(indent=2))
     else:
         click.echo(_summary(metrics.overall, metrics.images, metrics.groups))
-        if metrics.calibration is not None:
-            click.echo(_calibration_summary(metrics.calibration))
+        click.echo(_calibration_summary(metrics.calibration))
         if metrics.pixels is not None:
             click.echo(_pixel_summary(metrics.pixels))
     for paper in papers:
