@@ -11,7 +11,7 @@ pytest.register_assert_rewrite("made")
 from made import once  # noqa: E402  # after the line that makes its assertions speak
 from made.models import publish  # noqa: E402
 
-from lopore.model import ModelFolder  # noqa: E402
+from lopore.record.folder import ModelFolder  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

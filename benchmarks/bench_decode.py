@@ -23,8 +23,9 @@ import cv2
 import numpy as np
 from figures import arguments, keep
 
-from lopore.preprocess import Preprocessing, preprocess, read_for, to_batch
-from lopore.radiograph import image_paths
+from lopore.preprocessing.pipeline import preprocess, read_for, to_batch
+from lopore.reading.regular_files import image_paths
+from lopore.record.preprocessing import Preprocessing
 
 Reader = Callable[[Path], Any]
 TARGETS = {"OpenCV reading alone": 0.75, "albumentations on grey": 1.2, "the same, one plane": None}

@@ -23,7 +23,7 @@ from figures import arguments, clock_for, keep
 from turns import Turns
 
 from lopore.contracts import NetworkRequest
-from lopore.preprocess import Preprocessing
+from lopore.record.preprocessing import Preprocessing
 from lopore_torch import explain, gradients, plugin
 from lopore_torch.backbones import build
 from lopore_torch.predict import TorchSession

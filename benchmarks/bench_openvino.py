@@ -39,7 +39,7 @@ opens(folder, "cpu", None).predict(prepare(folder.record, Path(sys.argv[4])).pix
 
 def differences(expected: Any, got: Any, record: Any) -> dict[str, float]:
     """Largest and mean change of a probability, and how many decisions moved."""
-    from lopore.predict import decide
+    from lopore.inference.decisions import decide
 
     moved = sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
     change = np.abs(expected.astype(np.float64) - got)
@@ -69,8 +69,9 @@ def measure(model: Path, films: list[Path], rounds: int) -> dict[str, float]:
     from lopore_openvino.predict import SHORT, OpenVinoSession, open_openvino
     from lopore_openvino.short import open_short
 
-    from lopore.model import ModelFolder
-    from lopore.predict import available_cores, prepare
+    from lopore.cores import available_cores
+    from lopore.inference.predict import prepare
+    from lopore.record.folder import ModelFolder
     from lopore_onnx.predict import open_onnx
 
     folder = ModelFolder.read(model)

@@ -32,8 +32,9 @@ def bare_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
     """ONNX Runtime as its own documentation shows it, over batches that are ready in memory."""
     import onnxruntime
 
-    from lopore.model import ModelFolder
-    from lopore.predict import available_cores, prepare
+    from lopore.cores import available_cores
+    from lopore.inference.predict import prepare
+    from lopore.record.folder import ModelFolder
 
     model = ModelFolder.read(folder)
     options = onnxruntime.SessionOptions()
@@ -46,9 +47,10 @@ def bare_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
 
 def lopore_jobs(folder: Path, films: list[Path]) -> dict[str, Run]:
     """Files to predictions, and the session alone over ready batches, without and with heat maps."""
-    from lopore.explain import choose_explainer, raw_maps
-    from lopore.model import ModelFolder, open_model
-    from lopore.predict import predict_files, prepare
+    from lopore.inference.explain import choose_explainer, raw_maps
+    from lopore.inference.predict import predict_files, prepare
+    from lopore.models.opening import open_model
+    from lopore.record.folder import ModelFolder
 
     model = open_model(ModelFolder.read(folder))
     batches = split(np.stack([prepare(model.record, film).pixels for film in films]))

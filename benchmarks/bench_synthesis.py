@@ -21,7 +21,8 @@ from typing import Any
 import cv2
 from figures import arguments, keep
 
-from lopore.synthesis import dataset, film, sample_film
+from lopore.synthesis import dataset, film
+from lopore.synthesis.sampling import sample_film
 
 STAGES = {
     "_primary": "plate and seam",

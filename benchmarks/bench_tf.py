@@ -25,11 +25,11 @@ from figures import arguments, keep
 from material import REAL_FILMS, real_films, write_films
 from turns import Turns
 
-from lopore.augment import Augmenter
-from lopore.config import Loss, Optimizer, Schedule
+from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import Learner, LearnRequest, NetworkRequest
 from lopore.data.batches import Pictures, training_batches
-from lopore.preprocess import Preprocessing
+from lopore.record.preprocessing import Preprocessing
+from lopore.training_settings import Loss, Optimizer, Schedule
 
 SIZE, BATCH, CLASSES = 224, 16, 2
 BACKBONES = ("resnet18", "mobilenetv3_small_100")

@@ -27,11 +27,11 @@ from material import REAL_FILMS, real_films, write_films
 from torch import nn
 from turns import Turns
 
-from lopore.augment import Augmenter
-from lopore.config import Loss, Optimizer, Schedule
+from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import LearnRequest, NetworkRequest
 from lopore.data.batches import Pictures, training_batches
-from lopore.preprocess import Preprocessing
+from lopore.record.preprocessing import Preprocessing
+from lopore.training_settings import Loss, Optimizer, Schedule
 from lopore_torch.learner import TorchLearner
 
 SIZE, BATCH, CLASSES = 224, 16, 2

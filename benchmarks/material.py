@@ -41,7 +41,7 @@ def train_small(folder: Path, backbone: str = "resnet18") -> Path:
 
 def real_films(folder: Path, count: int) -> list[Path]:
     """Up to ``count`` films of a folder; none where it is absent."""
-    from lopore.radiograph import image_paths
+    from lopore.reading.regular_files import image_paths
 
     return list(image_paths(folder).images)[:count] if folder.is_dir() else []
 
@@ -50,7 +50,7 @@ def write_films(folder: Path, count: int) -> list[Path]:
     """640 x 640 grey JPEG files of made films: grainier than scans, so larger and slower to decode."""
     import simplejpeg
 
-    from lopore.synthesis import sample_film
+    from lopore.synthesis.sampling import sample_film
 
     films = [sample_film("pore", seed).pixels for seed in range(min(count, 24))]
     coded = [simplejpeg.encode_jpeg(np.ascontiguousarray(film[:, :, None]), 92, "GRAY") for film in films]

@@ -34,7 +34,7 @@ def films(count: int, size: int, first_seed: int) -> tuple[Any, Any]:
     """Made films at network size, every second one with pores: (N, S, S, 1) uint8 and (N,)."""
     import cv2
 
-    from lopore.synthesis import sample_film
+    from lopore.synthesis.sampling import sample_film
 
     kinds = [CLASSES[number % 2] for number in range(count)]
     made = [sample_film(kind, first_seed + number) for number, kind in enumerate(kinds)]
@@ -44,8 +44,8 @@ def films(count: int, size: int, first_seed: int) -> tuple[Any, Any]:
 
 def learner_for(backbone: str, size: int, steps: int) -> Any:
     """A learner after ``steps`` steps on made films."""
-    from lopore.config import Loss, Optimizer, Schedule
     from lopore.contracts import Batch, LearnRequest, NetworkRequest
+    from lopore.training_settings import Loss, Optimizer, Schedule
     from lopore_tf.learner import TensorFlowLearner
 
     network = NetworkRequest(backbone=backbone, outputs=1, channels=1, size=(size, size))
@@ -63,9 +63,10 @@ def learner_for(backbone: str, size: int, steps: int) -> Any:
 
 def publish(learner: Any, backbone: str, size: int, folder: Path) -> Any:
     """The learner's network as a model folder."""
-    from lopore.files import sha256_of
-    from lopore.model import LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
-    from lopore.preprocess import Preprocessing
+    from lopore.atomic_files import sha256_of
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import LeakReport, ModelFile, ModelRecord, Threshold
+    from lopore.record.preprocessing import Preprocessing
 
     folder.mkdir(parents=True)
     facts = learner.facts()
@@ -84,10 +85,10 @@ def publish(learner: Any, backbone: str, size: int, folder: Path) -> Any:
 
 def row_of(backbone: str, size: int, steps: int, count: int, place: Path) -> dict[str, Any]:
     """One line of the table."""
-    from lopore.convert import convert_model
     from lopore.errors import LoporeError
-    from lopore.export import export_model
-    from lopore.model import open_model
+    from lopore.export.convert import convert_model
+    from lopore.export.parity_gate import export_model
+    from lopore.models.opening import open_model
 
     folder = publish(learner_for(backbone, size, steps), backbone, size, place / backbone / "1")
     pictures, _ = films(count, size, 1000)

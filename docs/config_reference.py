@@ -14,8 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lopore.augment import Augmentation, Step
-from lopore.config import Experiment
+from lopore.config.augmentation import Augmentation, Step
+from lopore.config.experiment import Experiment
 
 PAGE = Path(__file__).with_name("configuration.md")
 BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->"

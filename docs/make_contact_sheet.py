@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lopore.synthesis import sample_film
+from lopore.synthesis.sampling import sample_film
 
 TILE = 176
 ROWS = 4

@@ -22,9 +22,9 @@ from made.modules import module_at
 from made.plugins import write_metadata
 
 from lopore.cli import COMMANDS, main
-from lopore.config import load_experiment, parse_experiment
-from lopore.preprocess import Preprocessing
-from lopore.registry import KINDS
+from lopore.config.experiment import load_experiment, parse_experiment
+from lopore.plugins.registry import KINDS
+from lopore.record.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -277,7 +277,7 @@ def run_lopore(*words: str, site: Path, cwd: Path) -> str:
 def test_the_ten_line_plugin_of_the_readme_is_found_and_works(tmp_path: Path) -> None:
     import numpy as np
 
-    from lopore.radiograph import read_radiograph, write_radiograph
+    from lopore.reading.radiograph import read_radiograph, write_radiograph
 
     site = tmp_path / "site"
     site.mkdir()
@@ -299,7 +299,7 @@ def test_the_ten_line_plugin_of_the_readme_is_found_and_works(tmp_path: Path) ->
 def test_the_plugin_of_the_readme_keeps_every_promise_of_the_kit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lopore.testing import iter_checks
+    from lopore.testing.kit import iter_checks
 
     readme_plugin(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

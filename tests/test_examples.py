@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import lopore
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))
@@ -27,8 +27,8 @@ PUBLIC = {"lopore", "lopore.contracts", "lopore.hookspecs", "lopore.errors", "lo
 BESIDE = {
     "lopore-haarnet": {"lopore_torch.network": {"Classifier"}},
     "lopore-openvino": {
-        "lopore.onnxfile": {"read_plain_onnx"}, "lopore.predict": {"available_cores", "run_seconds"},
-        "lopore.preprocess": {"preprocess"}, "lopore.radiograph": {"Radiograph", "Source"},
+        "lopore.record.onnx_file": {"read_plain_onnx"}, "lopore.inference.predict": {"available_cores", "run_seconds"},
+        "lopore.preprocessing.pipeline": {"preprocess"}, "lopore.reading.radiograph": {"Radiograph", "Source"},
         "lopore.synthesis": {"sample_film"},
     },
 }  # fmt: skip

@@ -19,7 +19,7 @@ import pytest
 from made.browser import chromium, needs_chromium
 
 from lopore.cli import COMMANDS, main
-from lopore.registry import KINDS
+from lopore.plugins.registry import KINDS
 
 pytest.importorskip("mkdocs", reason="the site's tools are not installed; `nox -s docs` installs them")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from lopore.errors import ImageError
-from lopore.radiograph import read_radiograph, write_radiograph
+from lopore.reading.radiograph import read_radiograph, write_radiograph
 from made.pictures import GREY8, GREY16, Array, coded, film
 
 

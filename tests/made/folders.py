@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lopore.files import sha256_of
+from lopore.atomic_files import sha256_of
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lopore.config import Loss, Optimizer, Schedule
 from lopore.contracts import Batch, Learner, LearnRequest, NetworkRequest, Trainer
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 from lopore.testing import learning
+from lopore.training_settings import Loss, Optimizer, Schedule
 from made.films import SIDE, batches, films
 
 
@@ -53,7 +53,7 @@ def assert_it_tells_films_apart(learner: Any, side: int = SIDE) -> None:
 def whole_and_resumed(make: Callable[..., Any], place: Path, side: int) -> tuple[Any, Any]:
     """A learner after two epochs, and one that took the second over from a state in ``place``; equal reports."""
     settings: dict[str, Any] = {
-        "average": 0.9, "accumulate": 2, "schedule": Schedule(name="one-cycle"), "network_dropout": 0.3,
+        "ema_decay": 0.9, "accumulation_steps": 2, "schedule": Schedule(name="one-cycle"), "network_dropout": 0.3,
         "optimizer": Optimizer(clip_norm=1.0, head_factor=3.0), "epochs": 2, "steps_per_epoch": 2,
     }  # fmt: skip
     whole, first = make(**settings), make(**settings)

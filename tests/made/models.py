@@ -11,10 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lopore.files import sha256_of
-from lopore.model import LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
-from lopore.onnxfile import write_record
-from lopore.preprocess import Preprocessing
+from lopore.atomic_files import sha256_of
+from lopore.record.folder import ModelFolder
+from lopore.record.model import LeakReport, ModelFile, ModelRecord, Threshold
+from lopore.record.onnx_file import write_record
+from lopore.record.preprocessing import Preprocessing
 
 SIDE = 16
 

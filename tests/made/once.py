@@ -6,7 +6,7 @@ import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
-from lopore.files import folder_in_the_making
+from lopore.atomic_files import atomic_folder
 
 _PLACES: list[Path] = []
 
@@ -23,6 +23,6 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            with folder_in_the_making(folder) as part:
+            with atomic_folder(folder) as part:
                 make(part)
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lopore.config import Loss, Optimizer, Schedule
+from lopore.training_settings import Loss, Optimizer, Schedule
 
 Settings = dict[str, Any]
 PLAIN: Settings = {"optimizer": Optimizer(learning_rate=0.01), "schedule": Schedule(name="constant")}
@@ -24,8 +24,8 @@ OPTIONS: dict[str, tuple[Settings, Settings]] = {
     "optimizer.head_factor": ({}, {"optimizer": Optimizer(learning_rate=0.01, head_factor=3.0)}),
     "optimizer.clip_norm": (_SGD, {"optimizer": Optimizer(name="sgd", learning_rate=0.01, clip_norm=0.01)}),
     "schedule.name": ({}, {"schedule": Schedule(name="one-cycle")}),
-    "accumulate": ({}, {"accumulate": 2}),
-    "average": ({}, {"average": 0.5}),
+    "accumulation_steps": ({}, {"accumulation_steps": 2}),
+    "ema_decay": ({}, {"ema_decay": 0.5}),
     "freeze": ({}, {"freeze": "half"}),
     "seed": ({}, {"seed": 1}),
     "precision": ({}, {"precision": "bf16"}),

@@ -53,7 +53,7 @@ def write_metadata(site: Path, project: Mapping[str, Any]) -> Path:
 @contextmanager
 def on_path(site: Path) -> Iterator[None]:
     """This process finds what is installed in ``site``, and knows nothing of it afterwards."""
-    from lopore.registry import discover
+    from lopore.plugins.registry import discover
 
     sys.path.insert(0, str(site))
     importlib.invalidate_caches()

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import yaml
 
-from lopore.config import Experiment, load_experiment
-from lopore.run.progress import Progress
-from lopore.training import TrainResult, train
+from lopore.config.experiment import Experiment, load_experiment
+from lopore.progress import Progress
+from lopore.training.run import TrainResult, train
 from made.plugins import SOFTMAX
 
 SIDES = ("train", "train", "train", "train", "val", "test")

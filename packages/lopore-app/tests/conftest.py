@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lopore.model import ModelFolder, open_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
 from lopore_app.memory import Memory
 from lopore_app.session import Desk
 

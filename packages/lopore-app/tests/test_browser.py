@@ -17,10 +17,10 @@ from made.app import free_port, listens, serving, wait_for
 from made.browser import chromium, needs_chromium
 from made.models import publish, record_for
 
-from lopore.enhance import Chain
-from lopore.model import ModelFolder
-from lopore.preprocess import Preprocessing, Window
-from lopore.radiograph import read_radiograph
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.reading.radiograph import read_radiograph
+from lopore.record.folder import ModelFolder
+from lopore.record.preprocessing import Preprocessing, Window
 
 pytest.importorskip("selenium", reason="the browser test needs selenium")
 pytestmark = needs_chromium

@@ -15,7 +15,7 @@ pytest.importorskip("selenium", reason="the browser test needs selenium")
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from lopore.model import Interval
+from lopore.record.interval import Interval
 
 pytestmark = needs_chromium
 # Pixels of the second picture that are cyan, as the first class's lines are; neither a film nor its heat is.

@@ -10,9 +10,10 @@ from made.pictures import even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.calibration import TOP_LABEL, ClassCalibration, ReliabilityBin
-from lopore.metrics import Metrics
-from lopore.model import Interval, ModelFolder
+from lopore.metrics.calibration import TOP_LABEL, ClassCalibration, ReliabilityBin
+from lopore.metrics.classification import Metrics
+from lopore.record.folder import ModelFolder
+from lopore.record.interval import Interval
 from lopore_app.reliability import meaning
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))

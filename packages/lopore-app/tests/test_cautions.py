@@ -11,9 +11,10 @@ from made.models import bright_or_dark, publish, record_for
 from made.pictures import coded, even, ramp
 
 from lopore.contracts import Pixels
-from lopore.enhance import Chain
-from lopore.likeness import Appearance, spread
-from lopore.model import LeakReport, open_model
+from lopore.data.appearance import Appearance, spread
+from lopore.models.opening import open_model
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.record.model import LeakReport
 from lopore_app.inspect.cautions import cautions
 from lopore_app.memory import Memory
 from lopore_app.session import Desk, Upload

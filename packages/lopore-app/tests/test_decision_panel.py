@@ -9,7 +9,7 @@ from made.pictures import even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 from lopore_app import records
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made.pictures import coded, even, ramp
 
-from lopore.enhance import Chain
 from lopore.errors import ImageError
-from lopore.overlay import natural_limits
-from lopore.predict import predict_radiographs
-from lopore.radiograph import read_radiograph
+from lopore.inference.overlay import natural_limits
+from lopore.inference.predict import predict_radiographs
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.reading.radiograph import read_radiograph
 from lopore_app import curve
 from lopore_app.filmstrip import answer_some, state_of, thumbnails, waiting
 from lopore_app.memory import Memory

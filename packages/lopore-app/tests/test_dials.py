@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.registry import discover
+from lopore.plugins.registry import discover
 from lopore_app.steps import Dialled, as_yaml
 from lopore_app.widgets import controls
 
@@ -65,7 +65,7 @@ def test_every_parameter_of_every_enhancer_gets_a_control_that_holds_its_default
 def test_a_saved_chain_is_yaml_that_a_config_takes() -> None:
     import yaml
 
-    from lopore.preprocess import Preprocessing
+    from lopore.record.preprocessing import Preprocessing
 
     steps = Dialled.of(discover().presets()["CLAHE + Median (fast)"], 1)
     plan = Preprocessing.model_validate(yaml.safe_load(as_yaml(steps.active)))

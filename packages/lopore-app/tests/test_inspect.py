@@ -9,9 +9,9 @@ from made.pictures import coded, even, ramp
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.enhance import Chain
-from lopore.model import ModelFolder
-from lopore.radiograph import describe
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.reading.radiograph import describe
+from lopore.record.folder import ModelFolder
 from lopore_app import records
 from lopore_app.filmstrip import State, tally
 from lopore_app.inspect.enhancing import editor_data

@@ -14,9 +14,12 @@ from made.pictures import coded, even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.explain import HeatMap
-from lopore.model import Interval, LeakReport, ModelFolder, open_model
-from lopore.preprocess import Preprocessing
+from lopore.inference.explain import HeatMap
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.interval import Interval
+from lopore.record.model import LeakReport
+from lopore.record.preprocessing import Preprocessing
 from lopore_app import shelf
 from lopore_app.compare import agreement, ask, score_table, verdict
 

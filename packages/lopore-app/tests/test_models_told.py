@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import lopore_app
 from lopore.errors import ModelError
-from lopore.model import LeakReport, Threshold
+from lopore.record.model import LeakReport, Threshold
 from lopore_app.shelf import unplaced
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))

@@ -13,10 +13,11 @@ from made.plugins import install
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.enhance import Chain
-from lopore.model import ModelFolder, open_model
-from lopore.predict import describe_prediction, prepare, score_pictures
-from lopore.registry import discover
+from lopore.inference.predict import describe_prediction, prepare, score_pictures
+from lopore.models.opening import open_model
+from lopore.plugins.registry import discover
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.record.folder import ModelFolder
 from lopore_app.records import Entry, entries, keep
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))

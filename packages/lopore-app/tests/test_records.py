@@ -22,10 +22,11 @@ from made.pictures import even
 
 from lopore.cli.data import index
 from lopore.data.manifest import Manifest
-from lopore.enhance import Chain
 from lopore.errors import ConfigError
-from lopore.model import ModelFolder, OpenModel, open_model
-from lopore.predict import Prediction, describe_prediction, prepare, score_pictures
+from lopore.inference.predict import Prediction, describe_prediction, prepare, score_pictures
+from lopore.models.opening import OpenModel, open_model
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.record.folder import ModelFolder
 from lopore_app import records
 from lopore_app.bundle import safe_stem, zip_file
 from lopore_app.logs import corrections_csv, log_json, predictions_csv, shown_name

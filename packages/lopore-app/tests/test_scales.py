@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.explain import HeatMap
+from lopore.inference.explain import HeatMap
 from lopore_app.scales import Tops, limits_of, scale_bar, scale_text, tops_of
 
 

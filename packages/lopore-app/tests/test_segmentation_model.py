@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.detections import DetectionRule
-from lopore.enhance import Chain
-from lopore.model import ModelFolder, open_model
-from lopore.predict import decide
-from lopore.segment import Examined
+from lopore.inference.decisions import decide
+from lopore.inference.regions import DetectionRule
+from lopore.inference.segment import SegmentationPrediction
+from lopore.models.opening import open_model
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.record.folder import ModelFolder
 from lopore_app import curve, records
 from lopore_app.bundle import zip_file
 from lopore_app.inspect.looking import look
@@ -65,7 +66,7 @@ def test_outlines_lie_on_the_film_to_half_a_pixel_of_the_network(areas: ModelFol
     _, _, answer = asked(areas, film_with(PORE, SPECK))
     for found, true in zip(corners(answer), (PORE, SPECK), strict=True):
         assert np.abs(np.subtract(found, true)).max() <= 1
-    assert isinstance(answer.prediction, Examined)
+    assert isinstance(answer.prediction, SegmentationPrediction)
     assert sorted(round(one.area_px) for one in answer.prediction.detections) == [16, 320]
     assert answer.prediction.decision.labels == ("pore",)
 
@@ -82,7 +83,7 @@ def test_outlines_stay_on_the_original_whatever_the_chain_moves(areas: ModelFold
 def test_a_least_area_takes_away_outline_score_and_call(areas: ModelFolder) -> None:
     for least, dropped, call in ((0, 0, "pore"), (10, 0, "pore"), (20, 1, "none found")):
         _, _, answer = asked(areas, film_with(SPECK), minimum_area_px=least)
-        assert isinstance(answer.prediction, Examined)
+        assert isinstance(answer.prediction, SegmentationPrediction)
         assert (answer.prediction.dropped, answer.prediction.decision.text) == (dropped, call)
         assert len(corners(answer)) == 1 - dropped
         assert (answer.prediction.scores["pore"] >= 0.6) is (not dropped)
@@ -124,7 +125,7 @@ def test_the_response_curve_counts_by_the_same_rule(areas: ModelFolder) -> None:
 
 def test_sizes_are_told_in_mm_only_where_the_film_states_its_pitch(areas: ModelFolder) -> None:
     _, _, answer = asked(areas, film_with(PORE))
-    assert isinstance(answer.prediction, Examined)
+    assert isinstance(answer.prediction, SegmentationPrediction)
     (one,) = answer.prediction.detections
     assert (area_text(one), extent_text(one, None)) == ("320 px²", "20 × 16 px")
     measured = one.model_copy(update={"area_mm2": 320 * 0.01})
@@ -207,4 +208,6 @@ def test_the_page_lists_what_it_outlines_and_leaves_out_what_is_too_small(
     assert "1 indication<" in said
     assert "1 smaller left out" in said
     kept = records.entries({"records": page.session_state["records"]})
-    assert [one.prediction.rule.minimum_area_px for one in kept if isinstance(one.prediction, Examined)] == [0, 20]
+    assert [
+        one.prediction.rule.minimum_area_px for one in kept if isinstance(one.prediction, SegmentationPrediction)
+    ] == [0, 20]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from made.modules import awake_after
 
 import lopore_app
-from lopore.contracts import Affine
-from lopore.preprocess import Geometry
+from lopore.affine import Affine
+from lopore.preprocessing.geometry import Geometry
 from lopore_app.session import HEAT_PIXELS, coarser
 from lopore_app.viewer.pixels import (
     OVERVIEW_PIXELS,

@@ -16,8 +16,8 @@ from made.commands import lopore as run_lopore
 from made.plugins import SOFTMAX, on_path
 from made.runs import write_welds
 
-from lopore.model import ModelFolder
-from lopore.radiograph import write_radiograph
+from lopore.reading.radiograph import write_radiograph
+from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from made.models import record_for
 
-from lopore.metrics import answers_at, measure
-from lopore.model import Threshold
-from lopore.predict import decide
+from lopore.inference.decisions import decide
+from lopore.metrics.classification import measure
+from lopore.metrics.operating_point import answers_at
+from lopore.record.model import Threshold
 
 CLASSES = ("ok", "pore")
 SHARES = st.floats(0, 1).map(lambda value: round(value, 2))

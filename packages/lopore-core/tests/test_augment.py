@@ -12,7 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lopore.augment import Augmentation, Augmenter, destroys_small_defects, preview_sheet
+from lopore.augmentation.augmenter import Augmenter
+from lopore.augmentation.contact_sheet import preview_sheet
+from lopore.augmentation.small_defects import destroys_small_defects
+from lopore.config.augmentation import Augmentation
 from lopore.errors import ConfigError
 
 STEPS = tuple(Augmentation.model_fields)

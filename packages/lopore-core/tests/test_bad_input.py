@@ -25,7 +25,7 @@ from made.folders import checksums
 from made.plugins import SOFTMAX
 
 from lopore.data.manifest import Manifest, Row
-from lopore.radiograph import write_radiograph
+from lopore.reading.radiograph import write_radiograph
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]

@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lopore.augment import Augmentation, Augmenter
-from lopore.contracts import Affine
+from lopore.affine import Affine
+from lopore.augmentation.augmenter import Augmenter
+from lopore.config.augmentation import Augmentation
 from lopore.data.batches import Pictures, Sampler, count_batches, cut, evaluation_batches, training_batches
 from lopore.data.masks import onto_input, read_mask
 from lopore.errors import DataError
-from lopore.preprocess import Geometry, Preprocessing, preprocess, read_for
+from lopore.preprocessing.geometry import Geometry
+from lopore.preprocessing.pipeline import preprocess, read_for
+from lopore.record.preprocessing import Preprocessing
 
 RECORD = Preprocessing(size=(16, 16))
 COUNT = 23
@@ -101,7 +104,7 @@ def test_the_shares_of_processes_put_together_are_the_whole_batch(files: list[Pa
     assert len(whole) == 4
     assert all(len(part) == 3 for part in parts)
     for number in range(3):
-        assert {part[number].whole for part in parts} == {7}
+        assert {part[number].global_batch_size for part in parts} == {7}
         merged = np.empty_like(whole[number].pixels)
         for rank in range(3):
             merged[rank::3] = parts[rank][number].pixels

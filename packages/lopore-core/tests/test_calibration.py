@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from lopore.bounds import group_weights
-from lopore.calibration import ClassCalibration, Reliability, equal_count_bins
-from lopore.metrics import Metrics, measure
+from lopore.metrics.bootstrap import group_weights
+from lopore.metrics.calibration import ClassCalibration, Reliability, equal_count_bins
+from lopore.metrics.classification import Metrics, measure
 
 SCORES = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=80)
 

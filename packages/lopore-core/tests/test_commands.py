@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from lopore.model import ModelFolder
-from lopore.radiograph import read_radiograph, write_radiograph
+from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]
@@ -195,7 +195,7 @@ def test_a_misspelt_command_names_the_near_one(invoke: Invoke) -> None:
 
 
 def test_a_bug_is_one_line_and_debug_shows_where(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lopore.model.find_models", lambda: 1 / 0)
+    monkeypatch.setattr("lopore.models.catalogue.find_models", lambda: 1 / 0)
     found = invoke("inspect")
     assert found.exit_code == 1
     assert found.stderr.startswith("lopore: unexpected ZeroDivisionError")

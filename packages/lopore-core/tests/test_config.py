@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.config import Experiment, dump_experiment, load_experiment, parse_experiment
-from lopore.enhance import Chain
+from lopore.config.experiment import Experiment, dump_experiment, load_experiment, parse_experiment
 from lopore.errors import ConfigError, LoporeError
+from lopore.preprocessing.enhancement_chain import Chain
 
 SMALLEST: dict[str, Any] = {"name": "weld", "data": {"manifest": "films.csv"}}
 
@@ -52,7 +52,7 @@ def with_value(dotted: str, value: Any) -> dict[str, Any]:
         ),
         ("augmentation", "nonee", "augmentation: Input should be 'none' (got 'nonee'), or a mapping"),
         ("training.epochs", 0, "training.epochs: Input should be greater than or equal to 1 (got 0)"),
-        ("training.test_views", 3, "training: test_views is 3; allowed are 1, 2, 4, 8"),
+        ("training.tta_views", 3, "training: tta_views is 3; allowed are 1, 2, 4, 8"),
         ("task", "binary", "task 'binary' needs data.positive, the class that counts as a detection"),
         ("preprocessing.window", {"low": 9, "high": 3}, "preprocessing.window: window low 9.0 is not under high 3.0"),
         ("data", None, "data: Input should be a mapping (got nothing)"),

@@ -17,7 +17,8 @@ from made.modules import awake_after, module_at
 
 from lopore.contracts import Predictor
 from lopore.errors import ConfigError
-from lopore.testing import KINDS, Check, iter_checks, parametrize_checks
+from lopore.testing.check import Check
+from lopore.testing.kit import KINDS, iter_checks, parametrize_checks
 
 
 def _faults() -> Any:

@@ -14,11 +14,13 @@ from made.folders import checksums
 from made.models import record_for
 from made.plugins import install, on_path
 
+from lopore.atomic_files import sha256_of
 from lopore.contracts import PixelBatch
-from lopore.convert import convert_model
 from lopore.errors import ConfigError, LoporeError, ModelError, ParityError, PluginError
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder, ModelRecord, find_models
+from lopore.export.convert import convert_model
+from lopore.models.catalogue import find_models
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile, ModelRecord
 
 SIDE = 16
 
@@ -88,7 +90,7 @@ def lopore_trainers():
     for name in (*GOOD, *BAD):
         yield Trainer(
             framework=name, summary="test", tasks=("multiclass",), native_format=f"npz-{name}", devices=lambda: ["cpu"],
-            learner=lambda request: None, give=give(name), take=take(name),
+            learner=lambda request: None, export_weights=give(name), import_weights=take(name),
         )
     yield Trainer(
         framework="alone", summary="test", tasks=("multiclass",), native_format="npz-alone", devices=lambda: ["cpu"],
@@ -165,8 +167,8 @@ def test_a_twin_keeps_what_the_model_is_and_says_where_it_comes_from(layered: Pa
     assert facts["converted_from"] == {
         "model": "layer/1", "framework": "rows", "format": "npz-rows", "sha256": sha256_of(layered / "layer.npz")
     }  # fmt: skip
-    papers = {file.path for file in twin.record.files}
-    assert papers == {"layer.npz", "notes.txt", "metrics.json", "parity-npz-columns.json"}
+    artifacts = {file.path for file in twin.record.files}
+    assert artifacts == {"layer.npz", "notes.txt", "metrics.json", "parity-npz-columns.json"}
     told = json.loads((twin.path / "parity-npz-columns.json").read_text())
     assert (told["pictures"], told["flipped"], told["tolerance"]) == (5, 0, 1e-4)
     assert told["export_sha256"] == sha256_of(twin.verify("npz-columns"))
@@ -225,7 +227,7 @@ def test_a_model_that_stands_elsewhere_gets_its_twin_among_the_models(layered: P
 
 
 def test_the_command_converts_and_tells_where(layered: Path, invoke: Callable[..., Result], tmp_path: Path) -> None:
-    from lopore.radiograph import write_radiograph
+    from lopore.reading.radiograph import write_radiograph
 
     for number, picture in enumerate(pictures()):
         write_radiograph(picture[..., 0], tmp_path / "films" / f"{number}.png")

@@ -10,8 +10,8 @@ import pytest
 from made.runs import Listen, StopAt, config, edit_manifest, run
 
 from lopore.errors import LeakError
-from lopore.ranking import auc_within
-from lopore.training import train
+from lopore.metrics.ranking import auc_within
+from lopore.training.run import train
 
 
 def test_folds_are_pooled_and_every_film_is_answered_once_by_a_model_that_never_saw_its_weld(

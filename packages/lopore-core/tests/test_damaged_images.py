@@ -13,7 +13,8 @@ from made.codings import WHOLE, altered, chunk, jpeg, packed_tiff, png, png_of, 
 from made.pictures import GREY8, GREY16, RGB8, coded, film
 
 from lopore.errors import ConfigError, ImageError
-from lopore.radiograph import Limits, Radiograph, describe, read_radiograph
+from lopore.reading.headers import Limits
+from lopore.reading.radiograph import Radiograph, describe, read_radiograph
 
 
 @pytest.mark.parametrize("kind", WHOLE)

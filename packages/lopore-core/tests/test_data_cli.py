@@ -9,7 +9,7 @@ from pathlib import Path
 from made.commands import lopore, refused
 from made.modules import awake_after
 
-from lopore.config import load_experiment
+from lopore.config.experiment import load_experiment
 from lopore.data.leaks import find_leaks
 from lopore.data.manifest import Manifest
 

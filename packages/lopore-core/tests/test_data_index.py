@@ -12,8 +12,8 @@ from made.commands import lopore, refused
 from made.films import class_folders, smooth
 from made.pictures import save
 
+from lopore.data.label_csv import list_table
 from lopore.data.manifest import Manifest
-from lopore.data.tables import list_table
 
 
 def test_class_folders_become_a_manifest_with_rights_depth_and_checksums(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lopore.contracts import Affine
-from lopore.detections import Detection, DetectionRule, Detections, sift
+from lopore.affine import Affine
 from lopore.errors import ConfigError
-from lopore.preprocess import Geometry, place, resize
-from lopore.views import segment_views
+from lopore.inference.regions import Detection, DetectionRule, Detections, extract_detections
+from lopore.inference.test_time_augmentation import segment_views
+from lopore.preprocessing.geometry import Geometry
+from lopore.preprocessing.geometry import fit_to_input as place
+from lopore.preprocessing.resampling import resize
 
 CLASSES = ("pore", "slag")
 MAP = 24
@@ -26,17 +28,17 @@ def whole(original: tuple[int, int] = (48, 72), size: tuple[int, int] = (MAP, MA
     return Geometry(original, size, Affine(xx=size[1] / original[1], yy=size[0] / original[0]))
 
 
-def sifted(
+def detections_in(
     maps: NDArray[np.float32], rule: DetectionRule, geometry: Geometry | None = None, **options: Any
 ) -> Detections:
     options = {"classes": CLASSES, "thresholds": (0.7, 0.3), **options}
-    return sift(maps, geometry or whole(), rule, **options)
+    return extract_detections(maps, geometry or whole(), rule, **options)
 
 
 def found_in(maps: NDArray[np.float32], geometry: Geometry, **options: Any) -> tuple[Detection, ...]:
     """What the default rule finds of one class."""
     options = {"classes": ("pore",), "thresholds": (0.5,), **options}
-    return sift(maps, geometry, DetectionRule(), **options).found
+    return extract_detections(maps, geometry, DetectionRule(), **options).found
 
 
 @st.composite
@@ -66,7 +68,8 @@ def test_a_larger_minimum_area_never_brings_anything_back(
     maps: NDArray[np.float32], rule: DetectionRule, one: float, other: float
 ) -> None:
     less, more = (
-        sifted(maps, rule.model_copy(update={"minimum_area_px": area})) for area in (min(one, other), max(one, other))
+        detections_in(maps, rule.model_copy(update={"minimum_area_px": area}))
+        for area in (min(one, other), max(one, other))
     )
     assert set(more.found) <= set(less.found)
     assert (more.scores <= less.scores).all()
@@ -80,7 +83,7 @@ def test_a_larger_minimum_area_never_brings_anything_back(
 def test_the_areas_of_all_detections_are_the_thresholded_area(
     maps: NDArray[np.float32], level: float, pitch: float
 ) -> None:
-    found = sifted(maps, DetectionRule(threshold=level, extent=level), pitch_mm=pitch).found
+    found = detections_in(maps, DetectionRule(threshold=level, extent=level), pitch_mm=pitch).found
     pixel = (48 / MAP) * (72 / MAP)
     for values, name in zip(maps, CLASSES, strict=True):
         areas = [one.area_px for one in found if one.class_name == name]
@@ -91,7 +94,7 @@ def test_the_areas_of_all_detections_are_the_thresholded_area(
 @settings(deadline=None)
 @given(some_maps())
 def test_at_zero_nothing_is_dropped_and_the_scores_are_those_of_the_maps(maps: NDArray[np.float32]) -> None:
-    seen = sifted(maps, DetectionRule())
+    seen = detections_in(maps, DetectionRule())
     assert seen.dropped == 0
     np.testing.assert_array_equal(seen.scores, maps.max(axis=(1, 2)))
 
@@ -99,7 +102,7 @@ def test_at_zero_nothing_is_dropped_and_the_scores_are_those_of_the_maps(maps: N
 @settings(deadline=None)
 @given(some_maps(), rules)
 def test_a_class_is_called_exactly_where_it_has_a_detection(maps: NDArray[np.float32], rule: DetectionRule) -> None:
-    seen = sifted(maps, rule)
+    seen = detections_in(maps, rule)
     limits = (0.7, 0.3) if rule.threshold is None else (rule.threshold,) * 2
     called = {name for name, score, limit in zip(CLASSES, seen.scores, limits, strict=True) if float(score) >= limit}
     assert called == {found.class_name for found in seen.found}
@@ -155,10 +158,10 @@ def test_a_mirrored_picture_gives_mirrored_places_on_the_original() -> None:
 def test_the_bars_of_a_letterbox_hold_no_detection() -> None:
     maps = np.full((1, 20, 20), 0.9, np.float32)
     geometry = Geometry((10, 20), (20, 20), Affine(y0=5))
-    seen = sift(maps, geometry, DetectionRule(), classes=("pore",), thresholds=(0.5,))
+    seen = extract_detections(maps, geometry, DetectionRule(), classes=("pore",), thresholds=(0.5,))
     assert [found.box for found in seen.found] == [(0, 0, 20, 10)]
     maps[0, 5:15] = 0.1
-    seen = sift(maps, geometry, DetectionRule(), classes=("pore",), thresholds=(0.5,))
+    seen = extract_detections(maps, geometry, DetectionRule(), classes=("pore",), thresholds=(0.5,))
     assert (seen.found, float(seen.scores[0])) == ((), pytest.approx(0.1))
 
 
@@ -176,11 +179,11 @@ def test_an_opening_takes_scratches_away_and_leaves_the_pore() -> None:
     maps[0, 2] = 0.95
     maps[0, 10:19, 10:19] = 0.8
     maps[0, 0, 20:] = 0.9
-    kept = sifted(maps, DetectionRule(opening=1), classes=("pore",), thresholds=(0.5,))
+    kept = detections_in(maps, DetectionRule(opening=1), classes=("pore",), thresholds=(0.5,))
     assert [found.peak for found in kept.found] == [pytest.approx(0.8)]
     assert kept.scores[0] == np.float32(0.8)
     assert kept.dropped == 2
-    assert len(sifted(maps, DetectionRule(), classes=("pore",), thresholds=(0.5,)).found) == 3
+    assert len(detections_in(maps, DetectionRule(), classes=("pore",), thresholds=(0.5,)).found) == 3
 
 
 def test_square_millimetres_need_a_pitch_and_mean_the_same_as_pixels() -> None:
@@ -188,9 +191,9 @@ def test_square_millimetres_need_a_pitch_and_mean_the_same_as_pixels() -> None:
     maps[0, 3:5, 3:6], maps[0, 12:18, 12:18] = 0.9, 0.9  # 36 and 216 px of the original
     rule = DetectionRule(minimum_area_mm2=1.0)
     with pytest.raises(ConfigError, match="so 1 mm2 is no known area; give the pitch, or a minimum area in pixels"):
-        sifted(maps, rule)
-    in_mm = sifted(maps, rule, pitch_mm=0.1)
-    assert in_mm.found == sifted(maps, DetectionRule(minimum_area_px=100), pitch_mm=0.1).found
+        detections_in(maps, rule)
+    in_mm = detections_in(maps, rule, pitch_mm=0.1)
+    assert in_mm.found == detections_in(maps, DetectionRule(minimum_area_px=100), pitch_mm=0.1).found
     assert [found.area_mm2 for found in in_mm.found] == pytest.approx([2.16])
     assert in_mm.dropped == 1
 

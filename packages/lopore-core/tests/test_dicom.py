@@ -16,7 +16,8 @@ from made.codings import altered, refusal
 from made.pictures import GREY8, GREY16, Array
 
 from lopore.errors import ImageError
-from lopore.radiograph import Limits, describe, read_radiograph, write_radiograph
+from lopore.reading.headers import Limits
+from lopore.reading.radiograph import describe, read_radiograph, write_radiograph
 
 pydicom = pytest.importorskip("pydicom")
 

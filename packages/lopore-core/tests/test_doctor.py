@@ -12,7 +12,7 @@ from click.testing import Result
 from made.modules import awake_after
 from made.plugins import install
 
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]

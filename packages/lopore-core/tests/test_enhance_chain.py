@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lopore.contracts import Affine
-from lopore.enhance import Chain
+from lopore.affine import Affine
 from lopore.errors import ConfigError, PluginError
+from lopore.preprocessing.enhancement_chain import Chain
 
 pytest.importorskip("lopore_enhance", reason="chains need lopore-enhance")
 

@@ -19,12 +19,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made.models import publish, record_for
 
-from lopore.curves import precision_recall_points, roc_points
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
-from lopore.evaluate import evaluate, own_manifest
-from lopore.model import LeakReport, ModelFolder, Threshold, open_model
-from lopore.radiograph import write_radiograph
+from lopore.evaluation.evaluate import evaluate
+from lopore.evaluation.report.curves import precision_recall_points, roc_points
+from lopore.evaluation.training_manifest import training_manifest
+from lopore.models.opening import open_model
+from lopore.reading.radiograph import write_radiograph
+from lopore.record.folder import ModelFolder
+from lopore.record.model import LeakReport, Threshold
 
 Invoke = Callable[..., Result]
 
@@ -165,7 +168,7 @@ def test_a_model_without_a_config_asks_for_the_manifest(model_folder: ModelFolde
     with pytest.raises(
         DataError, match=r"has no config\.yaml that names its manifest; name the manifest with --manifest"
     ):
-        own_manifest(model_folder)
+        training_manifest(model_folder)
 
 
 def test_classes_that_the_model_does_not_know_are_refused(manifest: Path, model_folder: ModelFolder) -> None:

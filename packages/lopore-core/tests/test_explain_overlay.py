@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from lopore.contracts import Pixels
 from lopore.errors import ConfigError
-from lopore.explain import choose_explainer, explain, explainers_for
-from lopore.model import ModelFolder, open_model
-from lopore.overlay import COLOUR_MAPS, blend, draw_overlay, natural_limits
-from lopore.predict import prepare
-from lopore.radiograph import read_radiograph, write_radiograph
+from lopore.inference.explain import choose_explainer, explain, explainers_for
+from lopore.inference.overlay import COLOUR_MAPS, blend, draw_overlay, natural_limits
+from lopore.inference.predict import prepare
+from lopore.models.opening import open_model
+from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]
 

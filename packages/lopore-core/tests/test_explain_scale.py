@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from lopore.model import ModelFolder
-from lopore.overlay import draw_overlay, natural_limits
-from lopore.radiograph import read_radiograph
-from lopore.registry import discover
+from lopore.inference.overlay import draw_overlay, natural_limits
+from lopore.plugins.registry import discover
+from lopore.reading.radiograph import read_radiograph
+from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]
 FILMS = ("films/pore/pore0.png", "films/no_defect/no_defect0.png")

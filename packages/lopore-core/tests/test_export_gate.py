@@ -13,12 +13,14 @@ from click.testing import Result
 from made.folders import checksums
 from made.plugins import install, on_path
 
-from lopore import export as gate
+from lopore.atomic_files import sha256_of
 from lopore.contracts import PixelBatch
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
-from lopore.export import ParityReport, export_model, find_exporter, gate_pictures
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder, OpenModel, choose_predictor, open_model
+from lopore.export import parity_gate as gate
+from lopore.export.parity_gate import ParityReport, export_model, find_exporter, gate_pictures
+from lopore.models.opening import OpenModel, choose_predictor, open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile
 
 PLUGIN = '''
 import json
@@ -150,7 +152,7 @@ def test_the_source_is_closed_where_the_export_does_not_open(
         format, predictor = choose_predictor(folder, "onnx")
         return OpenModel(folder, format, predictor, Watched())  # type: ignore[arg-type]
 
-    monkeypatch.setattr("lopore.export.open_model", opened)
+    monkeypatch.setattr("lopore.export.parity_gate.open_model", opened)
     with pytest.raises(PluginError, match="no licence key"):
         export_model(copies, "copy-shut", pictures)
     assert closed == ["source"]

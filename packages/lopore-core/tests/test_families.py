@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lopore.data.families import Pair, _joined, find_families
-from lopore.data.fingerprints import Fingerprint, fingerprint
+from lopore.data.near_duplicates.families import Pair, _joined, find_families
+from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
 from lopore.errors import ImageError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lopore.atomic_files import atomic_folder, atomic_write_bytes, disk_errors_explained, sha256_of
 from lopore.errors import LoporeError
-from lopore.files import atomic_write_bytes, folder_in_the_making, sha256_of, told_of_disk
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -52,11 +52,11 @@ def test_a_full_disk_is_one_line_and_the_older_file_stays(tmp_path: Path) -> Non
 
 
 def test_a_folder_appears_only_when_its_block_ends_well(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), folder_in_the_making(tmp_path / "model") as folder:
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "model") as folder:
         (folder / "weights").write_bytes(b"1")
         1 / 0  # noqa: B018
     assert list(tmp_path.iterdir()) == []
-    with folder_in_the_making(tmp_path / "model") as folder:
+    with atomic_folder(tmp_path / "model") as folder:
         (folder / "weights").write_bytes(b"1")
         assert not (tmp_path / "model").exists()
     assert (tmp_path / "model" / "weights").read_bytes() == b"1"
@@ -65,12 +65,12 @@ def test_a_folder_appears_only_when_its_block_ends_well(tmp_path: Path) -> None:
 def test_a_folder_with_content_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "kept").touch()
-    with pytest.raises(LoporeError, match="already exists and is not empty"), folder_in_the_making(tmp_path / "model"):
+    with pytest.raises(LoporeError, match="already exists and is not empty"), atomic_folder(tmp_path / "model"):
         pytest.fail("the block must not run")
 
 
 def test_a_disk_that_says_no_inside_the_block_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(LoporeError, match="model cannot be written"), folder_in_the_making(tmp_path / "model"):
+    with pytest.raises(LoporeError, match="model cannot be written"), atomic_folder(tmp_path / "model"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
@@ -93,7 +93,7 @@ def test_a_folder_is_synced_through_files_open_for_writing(tmp_path: Path, monke
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", as_windows_does)
-    with folder_in_the_making(tmp_path / "made") as folder:
+    with atomic_folder(tmp_path / "made") as folder:
         (folder / "deep").mkdir()
         (folder / "deep" / "file").write_text("x")
     assert (tmp_path / "made" / "deep" / "file").read_text() == "x"
@@ -101,10 +101,10 @@ def test_a_folder_is_synced_through_files_open_for_writing(tmp_path: Path, monke
 
 def test_only_a_disk_that_takes_nothing_is_told_as_one() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "log.csv")
-    assert told_of_disk(full).startswith("log.csv cannot be written (No space left on device); free space")
+    assert disk_errors_explained(full).startswith("log.csv cannot be written (No space left on device); free space")
     told = LoporeError("one line")
     told.__cause__ = full
-    assert told_of_disk(told) == "one line"
-    assert told_of_disk(OSError(errno.EFBIG, "File too large")).startswith("a file cannot be written")
+    assert disk_errors_explained(told) == "one line"
+    assert disk_errors_explained(OSError(errno.EFBIG, "File too large")).startswith("a file cannot be written")
     for other in (PermissionError(errno.EACCES, "Permission denied", "film.png"), LoporeError("x"), ValueError("x")):
-        assert told_of_disk(other) == ""
+        assert disk_errors_explained(other) == ""

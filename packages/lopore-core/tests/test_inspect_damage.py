@@ -1,4 +1,4 @@
-"""``lopore inspect`` beside papers that are damaged, foreign, huge or hostile to a terminal."""
+"""``lopore show`` beside papers that are damaged, foreign, huge or hostile to a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from lopore.files import sha256_of
-from lopore.model import RECORD_NAME, Interval, ModelFile, ModelFolder
+from lopore.atomic_files import sha256_of
+from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.interval import Interval
+from lopore.record.model import ModelFile
 
 Invoke = Callable[..., Result]
 
 
 def told_of(folder: ModelFolder, paper: bytes, invoke: Invoke, **architecture: Any) -> str:
-    """What `lopore inspect` prints of the model with this metrics.json, listed in its record."""
+    """What `lopore show` prints of the model with this metrics.json, listed in its record."""
     (folder.path / "metrics.json").write_bytes(paper)
     listed = ModelFile(path="metrics.json", sha256=sha256_of(folder.path / "metrics.json"))
     record = folder.record.model_copy(

@@ -9,7 +9,7 @@ import pytest
 from made.pictures import even
 from made.plugins import install, on_path
 
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 pytest.importorskip("streamlit", reason="the app is not installed")
 lopore_app = pytest.importorskip("lopore_app")
@@ -75,8 +75,9 @@ def test_a_bad_explainer_is_told_on_the_page_and_the_others_still_explain(page: 
 
 
 def test_an_explainer_that_cannot_say_whether_it_fits_hides_no_other(page: AppTest) -> None:
-    from lopore.explain import explainers_for
-    from lopore.model import locate_model, open_model
+    from lopore.inference.explain import explainers_for
+    from lopore.models.catalogue import locate_model
+    from lopore.models.opening import open_model
 
     names = explainers_for(open_model(locate_model("bright")))
     assert {"grad-cam", "occlusion", "app-exits"} <= names.keys()

@@ -14,7 +14,7 @@ from made.folders import bytes_of
 from made.plugins import HEAD, SOFTMAX, SOUND, install, on_path
 
 from lopore.data.manifest import Manifest, Row
-from lopore.enhance import Chain
+from lopore.preprocessing.enhancement_chain import Chain
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from made.codings import WHOLE, chunk, exif, jpeg, png_of, refusal, tiff
 from made.pictures import GREY8, RGB8, Array, film
 
-from lopore.radiograph import describe, read_radiograph
+from lopore.reading.radiograph import describe, read_radiograph
 
 
 def turned(picture: Array, orientation: int) -> Array:

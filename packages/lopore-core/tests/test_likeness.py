@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lopore.contracts import Pixels
-from lopore.likeness import Appearance, sharpness, spread
-from lopore.synthesis import sample_film
+from lopore.data.appearance import Appearance, sharpness, spread
+from lopore.synthesis.sampling import sample_film
 
 
 def grain(seed: int, side: int = 48, top: int = 120) -> Pixels:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lopore.data.grouping import join_groups, name_key
-from lopore.data.manifest import About, Manifest, Row, is_manifest, is_sound, plain, sidecar
+from lopore.data.manifest import About, Manifest, Row, is_manifest, is_sound, sidecar
 from lopore.errors import DataError, LoporeError
+from lopore.messages import plain
 
 VISIBLE = st.characters(blacklist_categories=("C", "Z"), blacklist_characters="|/\\")
 NAMES = st.text(VISIBLE, min_size=1, max_size=12).filter(lambda name: name not in (".", "..") and ":" not in name)

@@ -15,7 +15,9 @@ from lopore.data.manifest import Manifest
 from lopore.data.masks import read_mask
 from lopore.data.targets import leave_out, targets_of
 from lopore.errors import DataError
-from lopore.preprocess import Geometry, Preprocessing, preprocess, read_for
+from lopore.preprocessing.geometry import Geometry
+from lopore.preprocessing.pipeline import preprocess, read_for
+from lopore.record.preprocessing import Preprocessing
 
 SIDE = 32
 

@@ -15,20 +15,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from lopore.config import ThresholdRule
+from lopore.config.experiment import ThresholdRule
 from lopore.errors import ConfigError
-from lopore.metrics import (
-    Metrics,
-    check_rule,
-    choose_threshold,
-    measure,
-    operating_point,
-    pr_auc,
-    roc_auc,
-    validation_score,
-)
-from lopore.model import Threshold
-from lopore.ranking import auc_within, surest_areas
+from lopore.metrics.classification import Metrics, measure
+from lopore.metrics.operating_point import check_rule, choose_threshold, operating_point
+from lopore.metrics.ranking import auc_within, perfect_area_lower_bounds, pr_auc, roc_auc
+from lopore.metrics.selection import validation_score
+from lopore.record.model import Threshold
 
 SCORES = st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), min_size=2, max_size=60)
 
@@ -294,7 +287,7 @@ def test_a_set_without_a_mistake_proves_no_score_of_exactly_1(copies: int) -> No
 def test_the_bound_of_a_perfect_ranking_is_the_area_at_which_one_set_in_forty_is_perfect(
     films: int, others: int
 ) -> None:
-    roc, pr = surest_areas(films, others)
+    roc, pr = perfect_area_lower_bounds(films, others)
     rng = np.random.default_rng(0)
     apart = np.sqrt(2) * NormalDist().inv_cdf(roc)
     least, most = rng.normal(apart, 1, (20_000, films)).min(1), rng.normal(0, 1, (20_000, others)).max(1)
@@ -330,7 +323,7 @@ def test_a_set_without_a_hit_proves_no_score_of_exactly_0() -> None:
     assert (found.overall["recall"].value, found.overall["recall"].low) == (0, 0)
     assert found.overall["recall"].high == pytest.approx(1 - 0.025 ** (1 / 10))
     assert found.overall["roc_auc"].value == 0
-    assert found.overall["roc_auc"].high == pytest.approx(1 - surest_areas(10, 10)[0])
+    assert found.overall["roc_auc"].high == pytest.approx(1 - perfect_area_lower_bounds(10, 10)[0])
 
 
 def test_more_films_without_a_mistake_prove_more() -> None:

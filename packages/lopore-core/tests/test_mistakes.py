@@ -17,12 +17,13 @@ from click.testing import Result
 from made.commands import lopore
 
 from lopore.cli.train import _home_of
-from lopore.config import parse_experiment, parse_yaml
+from lopore.config.experiment import parse_experiment
+from lopore.config.yaml_loader import parse_yaml
 from lopore.data.layout import FIRST_CONFIG
 from lopore.errors import ConfigError, PluginError
-from lopore.model import ModelFolder
-from lopore.radiograph import write_radiograph
-from lopore.registry import discover
+from lopore.plugins.registry import discover
+from lopore.reading.radiograph import write_radiograph
+from lopore.record.folder import ModelFolder
 
 
 @pytest.fixture(autouse=True)

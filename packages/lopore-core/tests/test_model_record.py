@@ -11,8 +11,10 @@ import pytest
 from made.models import record_for
 
 from lopore.errors import ModelError
-from lopore.model import BrokenModel, ModelFile, ModelFolder, Threshold, find_models, locate_model
-from lopore.predict import decide
+from lopore.inference.decisions import decide
+from lopore.models.catalogue import find_models, locate_model
+from lopore.record.folder import BrokenModel, ModelFolder
+from lopore.record.model import ModelFile, Threshold
 
 record = partial(record_for, name="weld")
 

@@ -10,7 +10,7 @@ from click.testing import Result
 from made.commands import error_line
 from made.runs import config
 
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]
 

@@ -14,7 +14,7 @@ from made.plugins import write_metadata
 
 from lopore.cli.new_plugin import KINDS as OF_THE_COMMAND
 from lopore.errors import ConfigError
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 from lopore.scaffold import KINDS, write_plugin
 
 

@@ -12,23 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lopore.contracts import Affine
+from lopore.affine import Affine
 from lopore.errors import ConfigError
-from lopore.preprocess import (
-    Geometry,
-    Preprocessing,
-    Window,
-    percentile_limits,
-    place,
-    preprocess,
-    read_for,
-    stretch_between,
-    to_batch,
-    to_depth,
-)
-from lopore.radiograph import Radiograph, Source, write_radiograph
-from lopore.resampling import resize
-from lopore.tables import histogram
+from lopore.preprocessing.geometry import Geometry
+from lopore.preprocessing.geometry import fit_to_input as place
+from lopore.preprocessing.lookup_tables import histogram
+from lopore.preprocessing.pipeline import percentile_limits, preprocess, read_for, stretch_between, to_batch, to_depth
+from lopore.preprocessing.resampling import resize
+from lopore.reading.radiograph import Radiograph, Source, write_radiograph
+from lopore.record.preprocessing import Preprocessing, Window
 
 Array = NDArray[Any]
 GENERATOR = np.random.default_rng(5)

@@ -19,7 +19,8 @@ from made.modules import awake_after
 from made.pictures import GREY8, GREY16, GREY_AND_COLOUR, RGB8, RGB16, Array, coded
 
 from lopore.errors import ImageError
-from lopore.radiograph import describe, image_paths, read_radiograph, write_radiograph
+from lopore.reading.radiograph import describe, read_radiograph, write_radiograph
+from lopore.reading.regular_files import image_paths
 
 pictures8 = arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)))
 
@@ -226,7 +227,7 @@ def test_brackets_in_a_name_are_no_pattern(tmp_path: Path) -> None:
 
 
 def test_importing_the_loader_wakes_no_decoder() -> None:
-    assert not awake_after("import lopore.radiograph", "cv2", "simplejpeg", "pydicom", "tifffile")
+    assert not awake_after("import lopore.reading.radiograph", "cv2", "simplejpeg", "pydicom", "tifffile")
 
 
 def test_no_other_module_of_lopore_opens_images() -> None:

@@ -15,7 +15,7 @@ from made.plugins import SOUND, install
 from lopore.contracts import Enhancer, NoParams
 from lopore.errors import PluginError
 from lopore.hookspecs import hookimpl
-from lopore.registry import Registry
+from lopore.plugins.registry import Registry
 
 
 @pytest.fixture

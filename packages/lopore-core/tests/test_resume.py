@@ -17,9 +17,9 @@ from made.learning import same
 from made.runs import Listen, StopAt, config, edit_manifest, log_of, run, train_command, weights_of, with_softmax
 
 from lopore.errors import ConfigError, RunError
-from lopore.run.checkpoints import Checkpoints
-from lopore.run.folder import locked
-from lopore.training import train
+from lopore.training.checkpoints import Checkpoints
+from lopore.training.run import train
+from lopore.training.run_folder import locked
 
 
 def test_a_run_cut_off_after_any_epoch_ends_with_the_same_bits(softmax: None, welds: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(softmax: None, w
 def test_a_torch_run_killed_at_a_random_moment_ends_with_the_same_bits(welds: Path) -> None:
     settings = {
         "trainer": "torch", "model": {"backbone": "resnet10t"}, "exports": [],
-        "augmentation": {"horizontal_flip": True, "noise": True}, "training__epochs": 4, "training__average": 0.9,
+        "augmentation": {"horizontal_flip": True, "noise": True}, "training__epochs": 4, "training__ema_decay": 0.9,
         "training__deterministic": True, "training__threads": 1, "training__optimizer": {"learning_rate": 0.003},
     }  # fmt: skip
     experiment = config(welds, **settings)

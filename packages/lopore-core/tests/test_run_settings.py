@@ -12,16 +12,18 @@ import pytest
 from made.runs import Listen, config, edit_manifest, log_of, run
 from pydantic import BaseModel
 
-from lopore.config import Experiment
+from lopore.config.experiment import Experiment
 from lopore.contracts import LearnRequest
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import ConfigError, DataError, LoporeError, RunError
-from lopore.model import ModelFolder
-from lopore.run.crossval import NOTHING_TO_SELECT_BY, folds_of
-from lopore.run.folder import read_facts
-from lopore.run.plan import Plan, class_weights, make_plan
-from lopore.run.progress import Progress
-from lopore.training import train
+from lopore.progress import Progress
+from lopore.record.folder import ModelFolder
+from lopore.training.build_request import class_weights
+from lopore.training.cross_validation import NOTHING_TO_SELECT_BY, folds_of
+from lopore.training.plan import Plan
+from lopore.training.planning import make_plan
+from lopore.training.run import train
+from lopore.training.run_folder import read_facts
 
 
 def plan_of(experiment: Experiment, *, crossed: bool = False) -> Plan:
@@ -55,7 +57,7 @@ TOLD: dict[str, tuple[Any, Callable[[LearnRequest], Any]]] = {
     "model.freeze": ("half", lambda asked: asked.freeze),
     "training.epochs": (9, lambda asked: asked.epochs),
     "training.batch_size": (4, lambda asked: asked.batch_size),
-    "training.accumulate": (2, lambda asked: asked.accumulate),
+    "training.accumulation_steps": (2, lambda asked: asked.accumulation_steps),
     "training.loss.name": ("focal", lambda asked: asked.loss.name),
     "training.loss.focal_gamma": (1.5, lambda asked: asked.loss.focal_gamma),
     "training.loss.label_smoothing": (0.1, lambda asked: asked.loss.label_smoothing),
@@ -71,7 +73,7 @@ TOLD: dict[str, tuple[Any, Callable[[LearnRequest], Any]]] = {
     "training.schedule.final_factor": (0.2, lambda asked: asked.schedule.final_factor),
     "training.schedule.plateau_patience": (5, lambda asked: asked.schedule.plateau_patience),
     "training.schedule.plateau_factor": (0.4, lambda asked: asked.schedule.plateau_factor),
-    "training.average": (0.8, lambda asked: asked.average),
+    "training.ema_decay": (0.8, lambda asked: asked.ema_decay),
     "training.precision": ("bf16", lambda asked: asked.precision),
     "training.compile": (True, lambda asked: asked.compile),
     "training.deterministic": (True, lambda asked: asked.deterministic),
@@ -85,7 +87,7 @@ CORE = {
     "data.manifest", "data.positive", "data.exclude", "data.cache_mb", "data.workers", "data.balance",
     "preprocessing.window.mode", "preprocessing.window.low", "preprocessing.window.high", "preprocessing.enhance",
     "preprocessing.resize", "preprocessing.decoder_scaling",
-    "training.early_stopping", "training.select_by", "training.test_views", "training.keep_checkpoints",
+    "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
 }  # fmt: skip
 """Keys that core itself acts on, the same for every framework."""

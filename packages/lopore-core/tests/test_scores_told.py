@@ -10,7 +10,7 @@ from made.commands import lopore
 from made.runs import config
 
 from lopore.cli.scores import score_lines, score_text
-from lopore.model import Interval
+from lopore.record.interval import Interval
 
 TEST_SIDE = "8 images of 4 groups"
 

@@ -11,11 +11,13 @@ import yaml
 from click.testing import Result
 from made.models import publish, record_for
 
+from lopore.atomic_files import sha256_of
 from lopore.data.manifest import Manifest, Row
-from lopore.evaluate import evaluate, own_manifest
-from lopore.files import sha256_of
-from lopore.model import ModelFolder, open_model
-from lopore.seen import seen_before
+from lopore.evaluation.evaluate import evaluate
+from lopore.evaluation.training_manifest import training_manifest
+from lopore.evaluation.training_overlap import training_overlap
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
 
 SIDES = ("train", "train", "train", "val", "val", "test")
 
@@ -42,7 +44,7 @@ def trained(films: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFolder:
 def notes(folder: ModelFolder, split: str, manifest: Path | None = None) -> tuple[str, ...]:
     model = open_model(folder)
     try:
-        return evaluate(model, own_manifest(folder, manifest), split=split).metrics.notes
+        return evaluate(model, training_manifest(folder, manifest), split=split).metrics.notes
     finally:
         model.session.close()
 
@@ -81,11 +83,11 @@ def test_copies_of_learned_films_are_known_in_another_manifest_under_other_names
 
 def test_nothing_is_claimed_where_nothing_can_be_known(trained: ModelFolder, model_folder: ModelFolder) -> None:
     films = Manifest.read(Path("films.csv"))
-    assert seen_before(model_folder, films) == ()  # no config beside it
+    assert training_overlap(model_folder, films) == ()  # no config beside it
     (trained.path / "config.yaml").write_text("name: [broken")
-    assert seen_before(trained, films) == ()
+    assert training_overlap(trained, films) == ()
     (trained.path / "config.yaml").write_text("name: known\ndata: {manifest: gone.csv}\n")
-    assert seen_before(trained, films) == ()
+    assert training_overlap(trained, films) == ()
 
 
 def test_the_command_prints_the_note_and_the_report_shows_it(

@@ -16,13 +16,14 @@ from made.models import publish_areas
 from numpy.typing import NDArray
 
 from lopore.data.manifest import Manifest, Row
-from lopore.detections import DetectionRule
 from lopore.errors import ModelError
-from lopore.evaluate import evaluate
-from lopore.model import ModelFolder, open_model
-from lopore.predict import prepare
-from lopore.radiograph import write_radiograph
-from lopore.segment import Examined, detect, detect_files
+from lopore.evaluation.evaluate import evaluate
+from lopore.inference.predict import prepare
+from lopore.inference.regions import DetectionRule
+from lopore.inference.segment import SegmentationPrediction, detect, detect_files
+from lopore.models.opening import open_model
+from lopore.reading.radiograph import write_radiograph
+from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]
 
@@ -74,7 +75,7 @@ def test_the_threshold_of_a_rule_stands_for_that_of_the_model(marked: Path, unet
     decisions = {}
     for threshold in (None, 0.89, 0.95):
         (answer,) = detect_files(open_model(unet), [path], DetectionRule(threshold=threshold))
-        assert isinstance(answer, Examined)
+        assert isinstance(answer, SegmentationPrediction)
         decisions[threshold] = answer.decision.threshold, answer.decision.labels, len(answer.detections)
         assert answer.rule.threshold == threshold
     assert decisions == {None: (0.6, ("pore",), 1), 0.89: (0.89, ("pore",), 1), 0.95: (0.95, (), 0)}

@@ -16,14 +16,15 @@ from onnx import helper
 
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import DataError
-from lopore.explain import choose_explainer
-from lopore.inpaint import paint_over
-from lopore.model import OpenModel, open_model
-from lopore.predict import prepare
-from lopore.preprocess import Geometry, Preprocessing
-from lopore.probe import mark_of, probe
-from lopore.radiograph import write_radiograph
-from lopore.spurious import SpuriousReport, check_spurious
+from lopore.evaluation.inpainting import paint_over
+from lopore.evaluation.occlusion_probe import mark_of, probe
+from lopore.evaluation.shortcuts import SpuriousReport, check_spurious
+from lopore.inference.explain import choose_explainer
+from lopore.inference.predict import prepare
+from lopore.models.opening import OpenModel, open_model
+from lopore.preprocessing.geometry import Geometry
+from lopore.reading.radiograph import write_radiograph
+from lopore.record.preprocessing import Preprocessing
 
 SIDE = 64
 Reader = Callable[[tuple[slice, slice]], OpenModel]
@@ -209,7 +210,7 @@ def test_a_mark_smaller_than_a_pixel_of_the_input_still_marks_one(tmp_path: Path
     path = tmp_path / "mask.png"
     path.write_bytes(write_radiograph(picture, None))
     record = Preprocessing(size=(32, 32))
-    from lopore.preprocess import place
+    from lopore.preprocessing.geometry import fit_to_input as place
 
     geometry = Geometry((640, 640), (32, 32), place(picture, record.resize, record.size)[1])
     mark = mark_of(path, geometry)

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lopore import registry
 from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
-from lopore.descriptors import RULES
 from lopore.errors import PluginError
-from lopore.surroundings import kept, undisturbed
+from lopore.plugins import registry
+from lopore.plugins.descriptor_checks import RULES
+from lopore.plugins.process_guard import isolate_call, kept
 
 
 def test_what_a_block_changes_is_put_back_and_named_also_where_it_raises(tmp_path: Path) -> None:
@@ -52,14 +52,14 @@ def test_calls_in_many_threads_leave_nothing_behind(tmp_path: Path) -> None:
     home, moved, begun = Path.cwd(), threading.Event(), threading.Event()
 
     def first() -> None:
-        with undisturbed():
+        with isolate_call():
             os.chdir(tmp_path)
             moved.set()
             assert begun.wait(10)
 
     def second() -> None:
         assert moved.wait(10)
-        with undisturbed():
+        with isolate_call():
             begun.set()
             os.chdir(tmp_path)
 
@@ -76,7 +76,7 @@ def test_only_the_thread_of_an_outsider_prints_to_standard_error(capsys: pytest.
     printing, printed = threading.Event(), threading.Event()
 
     def outsider() -> None:
-        with undisturbed():
+        with isolate_call():
             print("noise")
             printing.set()
             assert printed.wait(10)

@@ -14,25 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lopore.errors import ConfigError, LoporeError
-from lopore.synthesis import (
-    MASK_CLASSES,
-    NO_DEFECT,
-    FilmSpec,
-    Flaw,
-    Markings,
-    Seam,
-    SyntheticFilm,
-    density_of,
-    draw_flaws,
-    flaw_contrast,
-    intensity_of,
-    iron_attenuation_per_mm,
-    make_film,
-    sample_film,
-    sample_spec,
-    wire_diameter_mm,
-    write_dataset,
-)
+from lopore.synthesis.dataset import write_dataset
+from lopore.synthesis.film import make_film
+from lopore.synthesis.flaws import draw_flaws
+from lopore.synthesis.physics import density_of, flaw_contrast, intensity_of, iron_attenuation_per_mm, wire_diameter_mm
+from lopore.synthesis.sampling import sample_film, sample_spec
+from lopore.synthesis.spec import MASK_CLASSES, NO_DEFECT, FilmSpec, Flaw, Markings, Seam, SyntheticFilm
 
 FLAT = Seam(cap_mm=0, root_mm=0, groove_mm=0, ripple_mm=0, lumps_mm=0, edge_mm=0, wander_mm=0, undercut_mm=0,
             plate_texture_mm=0)  # fmt: skip

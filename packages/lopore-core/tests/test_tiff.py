@@ -11,7 +11,7 @@ import pytest
 from made.codings import packed_tiff, refusal, tiff
 from made.pictures import GENERATOR, GREY8, GREY16, GREY_AND_COLOUR, RGB16, Array
 
-from lopore.radiograph import describe, read_radiograph
+from lopore.reading.radiograph import describe, read_radiograph
 
 
 def test_a_tiff_of_plain_strips_cut_short_is_refused() -> None:

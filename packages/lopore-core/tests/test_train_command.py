@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from made.runs import config, log_of, run, train_command, with_softmax
 
-from lopore.config import load_experiment
+from lopore.config.experiment import load_experiment
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from made.runs import config, edit_manifest, log_of, run, weights_of
 
-from lopore.config import load_experiment
+from lopore.config.experiment import load_experiment
 from lopore.errors import DataError
-from lopore.model import ModelFolder, open_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
 
 
 def test_a_run_ends_with_a_whole_model_folder_that_opens_and_answers_as_its_predictions_say(
@@ -45,7 +46,7 @@ def test_a_run_ends_with_a_whole_model_folder_that_opens_and_answers_as_its_pred
     assert "8 validation images of 4 groups" in record.threshold.chosen_on
     assert {file.path for file in record.files} == names - {"lopore.json"}
     model = open_model(folder)
-    from lopore.preprocess import preprocess, read_for
+    from lopore.preprocessing.pipeline import preprocess, read_for
 
     with (result.model_folder / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -133,12 +134,12 @@ def test_multilabel_films_get_a_threshold_a_class(softmax: None, welds: Path) ->
 
 
 def test_views_are_averaged_in_the_published_scores(softmax: None, welds: Path) -> None:
-    one, four = run(config(welds), run_name="a"), run(config(welds, training__test_views=4), run_name="b")
+    one, four = run(config(welds), run_name="a"), run(config(welds, training__tta_views=4), run_name="b")
     assert weights_of(one) == weights_of(four)
     assert one.metrics is not None
     assert four.model_folder is not None
     assert (one.model_folder / "predictions.csv").read_text() != (four.model_folder / "predictions.csv").read_text()  # type: ignore[operator]
-    assert ModelFolder.read(four.model_folder).record.test_views == 4
+    assert ModelFolder.read(four.model_folder).record.tta_views == 4
 
 
 def test_the_films_are_not_touched(softmax: None, welds: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_bad_training_file_is_named_in_one_line_and_nothing_is_published(
         ({"data__exclude": ["crack"]}, "data.exclude names 'crack'"),
         ({"training__loss": {"class_weights": {"crack": 2.0}}}, "loss.class_weights names 'crack'"),
         ({"data__manifest": "absent.csv"}, "absent.csv cannot be read"),
-        ({"preprocessing": {"size": [32, 40]}, "training__test_views": 8}, "use 4"),
+        ({"preprocessing": {"size": [32, 40]}, "training__tta_views": 8}, "use 4"),
         ({"preprocessing": {"size": [32, 40]}, "augmentation": {"quarter_turns": True}}, "need a square input"),
     ],
 )

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from made.runs import Listen, config
 
-from lopore.config import Experiment
+from lopore.config.experiment import Experiment
 from lopore.errors import RunError
-from lopore.run.fit import told_computing
-from lopore.run.progress import Progress
-from lopore.training import train
+from lopore.progress import Progress
+from lopore.training.epochs import told_computing
+from lopore.training.run import train
 
 
 class Terminal(io.StringIO):

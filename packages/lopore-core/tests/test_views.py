@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lopore.errors import ConfigError
-from lopore.views import VIEWS, check_views, predict_views, view_of
+from lopore.inference.test_time_augmentation import VIEWS, check_views, predict_views, view_of
 
 
 def _pictures(height: int = 6, width: int = 6) -> NDArray[np.uint16]:

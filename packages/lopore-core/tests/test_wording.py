@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.wording import counted, did_you_mean
+from lopore.messages import counted, did_you_mean
 
 
 @pytest.mark.parametrize(

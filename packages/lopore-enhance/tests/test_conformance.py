@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import lopore_enhance.plugin
-from lopore.testing import Check, parametrize_checks
+from lopore.testing.check import Check
+from lopore.testing.kit import parametrize_checks
 
 
 @parametrize_checks(lopore_enhance.plugin)

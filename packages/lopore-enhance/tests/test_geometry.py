@@ -73,7 +73,7 @@ def test_keeping_the_aspect_fills_the_box_and_never_leaves_it(height: int, width
 
 
 def test_antialiased_resize_is_the_one_of_the_network() -> None:
-    from lopore.preprocess import place
+    from lopore.preprocessing.geometry import fit_to_input as place
 
     image = np.random.default_rng(0).integers(0, 65536, (90, 120), dtype=np.uint16)
     enhancer = ENHANCERS["resize"]

@@ -21,10 +21,8 @@ from made.models import bright_or_dark, publish, record_for
 from onnx import TensorProto, helper
 
 from lopore.errors import ConfigError, LoporeError, ModelError
-from lopore.explain import choose_explainer, explain, explainers_for, raw_maps
-from lopore.model import ModelFolder, find_models, open_model
-from lopore.onnxfile import read_plain_onnx, record_in_onnx, write_record
-from lopore.predict import (
+from lopore.inference.explain import choose_explainer, explain, explainers_for, raw_maps
+from lopore.inference.predict import (
     Failure,
     Prediction,
     Prepared,
@@ -33,9 +31,13 @@ from lopore.predict import (
     prepare,
     prepared_in_batches,
 )
-from lopore.preprocess import Preprocessing
-from lopore.problems import is_own
-from lopore.registry import discover
+from lopore.models.catalogue import find_models
+from lopore.models.opening import open_model
+from lopore.plugins.problems import is_own
+from lopore.plugins.registry import discover
+from lopore.record.folder import ModelFolder
+from lopore.record.onnx_file import read_plain_onnx, record_in_onnx, write_record
+from lopore.record.preprocessing import Preprocessing
 
 SIDE = 16
 
@@ -299,7 +301,7 @@ def test_whoever_stops_early_does_not_wait_for_the_whole_queue(
         time.sleep(0.01)
         return prepare(*given, **options)
 
-    monkeypatch.setattr("lopore.predict.prepare", slow)
+    monkeypatch.setattr("lopore.inference.predict.prepare", slow)
     batches = prepared_in_batches(model_folder.record, [path] * 100, batch_size=20, workers=1)
     assert len(next(batches)) == 20
     batches.close()  # type: ignore[attr-defined]

@@ -11,8 +11,8 @@ from made.films import batches
 from made.learning import request
 from tf_films import TINY
 
-from lopore.config import Optimizer
 from lopore.errors import ConfigError, RunError
+from lopore.training_settings import Optimizer
 from lopore_tf.learner import PUBLISHED_FILE, TensorFlowLearner
 from lopore_tf.start import keras, tf
 from lopore_tf.state import weights_of
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("tiny_is_known")
 
 
 def learner(**changes: Any) -> TensorFlowLearner:
-    settings = {"average": 0.5, "steps_per_epoch": 2, "optimizer": Optimizer(clip_norm=1.0)}
+    settings = {"ema_decay": 0.5, "steps_per_epoch": 2, "optimizer": Optimizer(clip_norm=1.0)}
     return TensorFlowLearner(request(TINY, 32, **{**settings, **changes}))
 
 

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import lopore_tf.plugin
-from lopore.export import written_files
-from lopore.testing import Check, parametrize_checks
+from lopore.export.parity_gate import written_files
+from lopore.testing.check import Check
+from lopore.testing.kit import parametrize_checks
 from lopore.testing.learning import learn_masks
 
 MAPS = r"/maps_agree_with_scores$"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from two_devices import OPTIMIZERS
 
-from lopore.config import TrainConfig
+from lopore.config.experiment import TrainConfig
 from lopore_tf import distributed
 
 SCRIPT = Path(__file__).with_name("two_devices.py")

@@ -53,8 +53,8 @@ def test_closed_forms_equal_autograd(name: str, index: int) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_twins_in_pytorch_and_tensorflow_give_the_same_maps(name: str, method: str) -> None:
     pytest.importorskip("lopore_torch")
-    from lopore.explain import explainers_for, raw_maps
-    from lopore.model import open_model
+    from lopore.inference.explain import explainers_for, raw_maps
+    from lopore.models.opening import open_model
 
     theirs, pixels = open_model(twin(name), runtime="pth", device="cpu", threads=1), films(4, seed=5)[0]
     np.testing.assert_allclose(opened(name).predict(pixels), theirs.session.predict(pixels), atol=1e-5)

@@ -14,9 +14,10 @@ from made.films import SIDE, films
 from tf_models import NETWORKS, copy_of, learned, opened, twin
 
 from lopore.errors import ModelError
-from lopore.export import export_model, gate_pictures
-from lopore.model import ModelFolder, open_model
-from lopore.onnxfile import read_plain_onnx, record_in_onnx
+from lopore.export.parity_gate import export_model, gate_pictures
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.onnx_file import read_plain_onnx, record_in_onnx
 from lopore_tf import explain, predict, saved_model
 from lopore_tf.export import export_h5
 from lopore_tf.onnx_export import to_onnx
@@ -207,7 +208,7 @@ def test_torch_and_tensorflow_native_and_onnx_agree_on_real_films(
     exported: Any, name: str, shared_data: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("lopore_torch")
-    from lopore.explain import choose_explainer, raw_maps
+    from lopore.inference.explain import choose_explainer, raw_maps
 
     films_of = sorted((shared_data / "weld-radiographs").rglob("*.jpg"))[::24]
     folders = {"tf": exported[name][0], "torch": copy_of(twin(name), tmp_path / "twin")}

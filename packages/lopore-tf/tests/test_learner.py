@@ -12,9 +12,9 @@ import pytest
 from made.learning import assert_it_tells_films_apart, same, whole_and_resumed
 from tf_films import SIDE, batches, films, request
 
-from lopore.config import Loss, Optimizer, Schedule
 from lopore.contracts import Batch
 from lopore.errors import ConfigError, ModelError, RunError
+from lopore.training_settings import Loss, Optimizer, Schedule
 from lopore_tf.freezing import every_layer, frozen_layers, stages
 from lopore_tf.learner import PUBLISHED_FILE, TensorFlowLearner
 from lopore_tf.naming import load_state, state_of
@@ -85,7 +85,7 @@ def test_an_update_is_that_of_torch_step_by_step(name: str) -> None:
 def test_the_trial_leaves_no_trace_is_recorded_and_a_resumed_run_does_not_repeat_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    settings: dict[str, Any] = {"deterministic": False, "precision": "auto", "average": 0.5}
+    settings: dict[str, Any] = {"deterministic": False, "precision": "auto", "ema_decay": 0.5}
     learner = TensorFlowLearner(request(**settings))
     monkeypatch.setattr("lopore_tf.precision._cpu_has_bf16", lambda: True)
     before, moments = weights_of(learner.network), learner.updater.state()
@@ -122,7 +122,7 @@ def test_bf16_trains_when_asked_predicts_in_fp32_and_leaves_the_network_as_it_wa
 
 
 def test_fp16_leaves_an_overflowing_update_out_and_halves_the_scale_until_it_fits() -> None:
-    learner = TensorFlowLearner(request(precision="fp16", average=0.5))
+    learner = TensorFlowLearner(request(precision="fp16", ema_decay=0.5))
     learner.scale.value = 2.0**40
     before = weights_of(learner.network)["head/kernel"]
     learner.fit_epoch(0, batches(4, 4))
@@ -163,8 +163,8 @@ def test_a_state_of_another_network_a_broken_one_or_none_is_one_clear_line(tmp_p
     learner.save(tmp_path)
     with pytest.raises(ModelError, match="does not fit"):
         TensorFlowLearner(request(network_outputs=3, task="multilabel", classes=("a", "b", "c"))).restore(tmp_path)
-    with pytest.raises(ModelError, match="average"):
-        TensorFlowLearner(request(average=0.5)).restore(tmp_path)
+    with pytest.raises(ModelError, match="ema_decay"):
+        TensorFlowLearner(request(ema_decay=0.5)).restore(tmp_path)
     (tmp_path / STATE_FILE).write_bytes(b"\x80\x04cos\nsystem\n")
     with pytest.raises(ModelError, match="not opened"):
         learner.restore(tmp_path)
@@ -179,7 +179,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice() -> None:
 
 @pytest.mark.parametrize("part", ["stem", "half", "backbone"])
 def test_frozen_parts_keep_weights_and_statistics_and_the_rest_moves(part: str) -> None:
-    learner = TensorFlowLearner(request(freeze=part, average=0.5))
+    learner = TensorFlowLearner(request(freeze=part, ema_decay=0.5))
     frozen = frozen_layers(learner.network, part)
     kept = {v.path for layer in learner.network.layers if id(layer) in frozen for v in layer.weights}
     before = weights_of(learner.network)
@@ -207,7 +207,7 @@ def test_stages_are_those_of_lopore_torch(name: str) -> None:
 
 def test_accumulated_batches_step_like_one_large_batch() -> None:
     settings: dict[str, Any] = {"freeze": "backbone", "optimizer": Optimizer(name="sgd", learning_rate=0.1)}
-    split = TensorFlowLearner(request(**settings, accumulate=3))
+    split = TensorFlowLearner(request(**settings, accumulation_steps=3))
     large = TensorFlowLearner(request(**settings))
     one, two = split.fit_epoch(0, batches(10, 4)), large.fit_epoch(0, batches(10, 10))
     assert one.loss == pytest.approx(two.loss, abs=1e-6)
@@ -217,7 +217,7 @@ def test_accumulated_batches_step_like_one_large_batch() -> None:
 
 
 def test_averaged_weights_predict_and_are_published(tmp_path: Path) -> None:
-    learner = TensorFlowLearner(request(average=0.5))
+    learner = TensorFlowLearner(request(ema_decay=0.5))
     learner.fit_epoch(0, batches(8, 4))
     assert learner.publish(tmp_path) == [PUBLISHED_FILE]
     published = keras.models.load_model(tmp_path / PUBLISHED_FILE)

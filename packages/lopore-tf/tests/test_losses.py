@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lopore.config import Loss
 from lopore.contracts import Task
+from lopore.training_settings import Loss
 from lopore_tf.losses import image_loss
 from lopore_tf.start import tf
 

@@ -11,8 +11,8 @@ from made.models import record_for
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.model import ModelRecord
-from lopore.preprocess import Preprocessing
+from lopore.record.model import ModelRecord
+from lopore.record.preprocessing import Preprocessing
 from lopore_tf.backbones import build, cam_support, normalisation_of, rebuild, statistics_in_force
 from lopore_tf.naming import load_state, state_of
 from lopore_tf.network import class_logits, split, to_scores

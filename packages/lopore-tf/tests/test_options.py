@@ -10,8 +10,8 @@ from made.learning import request
 from made.options import OPTIONS, PLAIN, Settings, kept
 from tf_films import TINY
 
-from lopore.config import Schedule
 from lopore.errors import ConfigError
+from lopore.training_settings import Schedule
 from lopore_tf.backbones import build
 from lopore_tf.learner import TensorFlowLearner
 from lopore_tf.start import tf

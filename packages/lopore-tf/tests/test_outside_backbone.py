@@ -13,10 +13,10 @@ from made.plugins import install, on_path
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, PluginError
-from lopore.model import ModelRecord
-from lopore.preprocess import Preprocessing
+from lopore.record.model import ModelRecord
+from lopore.record.preprocessing import Preprocessing
 from lopore_tf.backbones import build, normalisation_of, rebuild, statistics_in_force
-from lopore_tf.interchange import take
+from lopore_tf.interchange import import_named_weights
 from lopore_tf.naming import load_state, state_of
 
 PLUGIN = """
@@ -88,4 +88,4 @@ def test_a_backbone_that_builds_something_else_is_one_line(name: str) -> None:
 def test_it_has_no_twin_in_another_framework(tmp_path: Path) -> None:
     request = asked("handmade")
     with pytest.raises(ConfigError, match="'handmade' has no twin in TensorFlow; twins: resnet18"):
-        take(record_of(request, build(request)), {}, tmp_path)
+        import_named_weights(record_of(request, build(request)), {}, tmp_path)

@@ -7,7 +7,7 @@ import sys
 
 from made.modules import awake_after
 
-from lopore.registry import Registry
+from lopore.plugins.registry import Registry
 from lopore_tf import plugin
 from lopore_tf.plugin import CLASSIFIERS, ENCODERS
 
@@ -16,7 +16,7 @@ from lopore.registry import discover
 
 registry = discover()
 assert "tf/resnet18" in registry.backbones, registry.problems
-assert callable(registry.backbones["tf/resnet18"].build) and callable(registry.trainers["tf"].take)
+assert callable(registry.backbones["tf/resnet18"].build) and callable(registry.trainers["tf"].import_weights)
 """
 FOLLOW = """
 import lopore_tf.start
@@ -44,7 +44,7 @@ def test_it_registers_without_problems_and_offers_every_kind_but_enhancers() -> 
 
 
 def test_every_offered_network_has_an_architecture_and_its_offline_weights() -> None:
-    from lopore.pretrained import OFFLINE
+    from lopore.models.pretrained import OFFLINE
     from lopore_tf.architectures import ARCHITECTURES
     from lopore_tf.segmentation import TAPS
 

@@ -12,9 +12,11 @@ import pytest
 from made.films import SIDE, films
 from tf_models import NETWORKS, copy_of, learned, opened
 
+from lopore.atomic_files import sha256_of
 from lopore.errors import ConfigError, ModelError
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder, open_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile
 from lopore_tf import predict
 from lopore_tf.export import H5_FILE, WEIGHTS_FILE, export_h5, export_weights
 from lopore_tf.network import to_scores

@@ -20,7 +20,7 @@ from made.films import films, write_films
 from made.learning import same
 from made.runs import log_of
 
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 from lopore_tf.start import keras
 from lopore_tf.state import STATE_FILE, weights_of
 
@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "augmentation": {"horizontal_flip": True, "vertical_flip": True},
     "model": {"backbone": "resnet18", "dropout": 0.2},
     "training": {
-        "epochs": 4, "batch_size": 8, "optimizer": {"learning_rate": 0.003}, "average": 0.9, "deterministic": True,
+        "epochs": 4, "batch_size": 8, "optimizer": {"learning_rate": 0.003}, "ema_decay": 0.9, "deterministic": True,
         "threads": 1, "device": "cpu",
     },
 }  # fmt: skip

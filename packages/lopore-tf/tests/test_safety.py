@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from made.films import SIDE, films
 from tf_models import copy_of, learned, opened
 
+from lopore.atomic_files import sha256_of
 from lopore.errors import ModelError
-from lopore.export import export_model
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder, open_model
+from lopore.export.parity_gate import export_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile
 from lopore_tf import safety
 from lopore_tf.safety import check_hdf5, check_keras_file, check_layers
 from lopore_tf.saved_model import FILE, OPERATIONS, open_saved_model

@@ -15,14 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made.films import SIDE, films, write_films
 
-from lopore.config import Loss, Optimizer, parse_experiment
+from lopore.atomic_files import sha256_of
+from lopore.config.experiment import parse_experiment
 from lopore.contracts import MapSession, NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.explain import explainers_for
-from lopore.files import sha256_of
-from lopore.model import ModelFolder, open_model
-from lopore.registry import discover
-from lopore.training import train
+from lopore.inference.explain import explainers_for
+from lopore.models.opening import open_model
+from lopore.plugins.registry import discover
+from lopore.record.folder import ModelFolder
+from lopore.training.run import train
+from lopore.training_settings import Loss, Optimizer
 from lopore_tf import gradients, plugin, segmentation
 from lopore_tf.architectures import ARCHITECTURES, Architecture
 from lopore_tf.architectures.inverted import Block, Inverted, inverted_features

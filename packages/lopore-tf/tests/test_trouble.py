@@ -12,8 +12,8 @@ from made.learning import request
 from made.limits import files_of_at_most
 from tf_films import TINY
 
+from lopore.atomic_files import atomic_folder
 from lopore.errors import LoporeError, RunError
-from lopore.files import folder_in_the_making
 from lopore_tf.learner import TensorFlowLearner
 from lopore_tf.start import tf
 from lopore_tf.state import weights_of
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("tiny_is_known")
 @pytest.mark.parametrize("what", ["save", "save_weights", "publish"])
 def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, what: str) -> None:
     learner = TensorFlowLearner(request(TINY, 32))
-    part = folder_in_the_making(tmp_path / "part")
+    part = atomic_folder(tmp_path / "part")
     with files_of_at_most(1000), pytest.raises(LoporeError, match="cannot be written") as caught, part as folder:
         getattr(learner, what)(folder)
     assert "\n" not in str(caught.value)
@@ -38,14 +38,16 @@ def test_too_little_memory_for_a_batch_is_told_with_the_settings_that_help(monke
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[4,64,512,512]")
 
     monkeypatch.setattr(learner.step_graphs, "_compiled", lambda *_: full)
-    with pytest.raises(RunError, match=r"batches of 4 images; lower training\.batch_size .*training\.accumulate"):
+    with pytest.raises(
+        RunError, match=r"batches of 4 images; lower training\.batch_size .*training\.accumulation_steps"
+    ):
         learner.fit_epoch(0, batches(4, 4, side=32))
 
 
 def test_the_trial_of_precisions_leaves_no_trace_in_the_averaged_weights_where_one_overflows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learner = TensorFlowLearner(request(TINY, 32, deterministic=False, precision="auto", average=0.5))
+    learner = TensorFlowLearner(request(TINY, 32, deterministic=False, precision="auto", ema_decay=0.5))
     monkeypatch.setattr("lopore_tf.precision._fast_formats", lambda device: ["fp16"])
     for variable in learner.network.weights:  # activations beyond 65 504, which fp16 cannot hold
         if variable.path.startswith("conv_stem"):

@@ -13,9 +13,11 @@ import yaml
 from made.commands import lopore
 from made.films import films, write_films
 
+from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder, ModelRecord, open_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile, ModelRecord
 from lopore_tf import backbones as in_tf
 from lopore_tf.architectures import ARCHITECTURES
 from lopore_tf.naming import load_state
@@ -135,7 +137,8 @@ def test_a_wrong_padding_or_epsilon_would_show() -> None:
 
 
 def real_pictures(shared_data: Path, size: int, count: int) -> Any:
-    from lopore.preprocess import Preprocessing, preprocess, read_for
+    from lopore.preprocessing.pipeline import preprocess, read_for
+    from lopore.record.preprocessing import Preprocessing
 
     recipe = Preprocessing(size=(size, size))
     files = sorted((shared_data / "weld-radiographs").rglob("*.jpg")) + sorted(
@@ -214,7 +217,7 @@ def test_a_trained_model_goes_to_tensorflow_and_back_unchanged(trained: Path, mo
     assert told["max_dp"] <= TOLERANCE
     assert told["flipped"] == 0
     assert told["cam"] is not None
-    kept = ("task", "classes", "positive", "preprocessing", "threshold", "test_views", "metrics", "metrics_split",
+    kept = ("task", "classes", "positive", "preprocessing", "threshold", "tta_views", "metrics", "metrics_split",
             "leaks", "data_fingerprint", "split_fingerprint", "training_grey", "seed", "licence")  # fmt: skip
     for field in kept:
         assert getattr(twin.record, field) == getattr(source.record, field), field
@@ -261,8 +264,8 @@ def disguised(folder: Path, source: ModelFolder, **changes: Any) -> ModelFolder:
 def test_what_has_no_twin_is_refused_in_one_line_and_leaves_nothing(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
 ) -> None:
-    from lopore.convert import convert_model
     from lopore.errors import LoporeError
+    from lopore.export.convert import convert_model
 
     interchange = pytest.importorskip("lopore_torch.interchange")
     monkeypatch.chdir(tmp_path)

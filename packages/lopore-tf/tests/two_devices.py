@@ -9,8 +9,8 @@ from typing import Any
 
 from tf_films import TINY, films, request, tiny
 
-from lopore.config import Optimizer
 from lopore.contracts import Batch
+from lopore.training_settings import Optimizer
 from lopore_tf.start import tf
 
 SIDE = 40
@@ -30,7 +30,7 @@ def learn(device: str, folder: Path, optimizer: str, **more: Any) -> dict[str, A
     from lopore_tf.state import weights_of
 
     chosen = Optimizer(name=optimizer, learning_rate=0.02 if optimizer == "sgd" else 1e-3, clip_norm=1.0)  # type: ignore[arg-type]
-    asked = request(network_size=(SIDE, SIDE), optimizer=chosen, average=0.5, device=device, **more)
+    asked = request(network_size=(SIDE, SIDE), optimizer=chosen, ema_decay=0.5, device=device, **more)
     learner = TensorFlowLearner(asked)
     losses = [learner.fit_epoch(epoch, made_batches()).loss for epoch in range(2)]
     folder.mkdir()
@@ -57,7 +57,7 @@ def main() -> None:
     half = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [half, half])
     told = {
-        name: [learn(device, folder / f"{name}-{device}", name, accumulate=2 if name == "sgd" else 1)
+        name: [learn(device, folder / f"{name}-{device}", name, accumulation_steps=2 if name == "sgd" else 1)
                for device in ("cpu", "all")]
         for name in OPTIMIZERS
     }  # fmt: skip

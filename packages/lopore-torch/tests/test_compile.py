@@ -17,15 +17,15 @@ from made.films import batches
 from made.learning import request
 from torch import Tensor, nn
 
-from lopore.config import Optimizer
 from lopore.errors import RunError
+from lopore.training_settings import Optimizer
 from lopore_torch import learner as module
 from lopore_torch.learner import PUBLISHED_FILE, WEIGHTS_FILE, TorchLearner
 from lopore_torch.network import Classifier
 from lopore_torch.state import STATE_FILE
 
 NO_COMPILER = shutil.which(os.environ.get("CXX", "g++")) is None
-SETTINGS: dict[str, Any] = {"average": 0.5, "steps_per_epoch": 2, "optimizer": Optimizer(learning_rate=0.01)}
+SETTINGS: dict[str, Any] = {"ema_decay": 0.5, "steps_per_epoch": 2, "optimizer": Optimizer(learning_rate=0.01)}
 
 
 class Tiny(nn.Module):

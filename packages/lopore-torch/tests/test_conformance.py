@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import lopore_torch.plugin
-from lopore.registry import KINDS, Registry
-from lopore.testing import Check, iter_checks, parametrize_checks
+from lopore.plugins.registry import KINDS, Registry
+from lopore.testing.check import Check
+from lopore.testing.kit import iter_checks, parametrize_checks
 
 SMALL = r"/(resnet18|mobilenetv3_small_100|unet-mobilenetv3_small_100|timm)/"
 CHOSEN = rf"^(?!backbone/)|^backbone/torch{SMALL}|/(every_build_is_new|explanation_layer_exists)$"

@@ -9,7 +9,7 @@ from made.films import films
 from made.learning import request
 from torch_models import LEARNED, published, trained
 
-from lopore.config import Optimizer
+from lopore.training_settings import Optimizer
 from lopore_torch import cam, explain, gradients
 from lopore_torch.learner import TorchLearner
 from lopore_torch.network import class_logits

@@ -16,10 +16,11 @@ from made.films import films
 from made.learning import request
 from torch_models import LEARNED, published, trained
 
+from lopore.atomic_files import sha256_of
 from lopore.errors import ModelError
-from lopore.files import sha256_of
-from lopore.model import ModelFile, ModelFolder
-from lopore.onnxfile import read_plain_onnx, record_in_onnx
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelFile
+from lopore.record.onnx_file import read_plain_onnx, record_in_onnx
 from lopore_torch import explain, program
 from lopore_torch.export import export_onnx
 from lopore_torch.learner import TorchLearner

@@ -12,9 +12,9 @@ from made.films import batches, films
 from made.learning import request
 from numpy.typing import NDArray
 
-from lopore.export import compare, export_model
-from lopore.model import ModelFolder
-from lopore.registry import discover
+from lopore.export.parity_gate import compare, export_model
+from lopore.plugins.registry import discover
+from lopore.record.folder import ModelFolder
 from lopore.testing import learning
 from lopore_torch.learner import TorchLearner
 

@@ -14,9 +14,9 @@ from made.films import batches
 from made.learning import assert_it_tells_films_apart, request, same, whole_and_resumed
 from torch_models import LEARNED, trained
 
-from lopore.config import Loss, Optimizer
 from lopore.contracts import Batch
 from lopore.errors import ConfigError, ModelError, RunError
+from lopore.training_settings import Loss, Optimizer
 from lopore_torch.freezing import frozen_modules
 from lopore_torch.learner import TorchLearner
 from lopore_torch.state import STATE_FILE
@@ -84,8 +84,8 @@ def test_a_state_of_another_network_or_no_state_is_one_clear_line(tmp_path: Path
     TorchLearner(request(FAST, **SMALL)).save(tmp_path)
     with pytest.raises(ModelError, match="does not fit"):
         TorchLearner(request("mobilenetv2_100", **SMALL)).restore(tmp_path)
-    with pytest.raises(ModelError, match="average"):
-        TorchLearner(request(FAST, **SMALL, average=0.5)).restore(tmp_path)
+    with pytest.raises(ModelError, match="ema_decay"):
+        TorchLearner(request(FAST, **SMALL, ema_decay=0.5)).restore(tmp_path)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_advice() -> None:
@@ -116,7 +116,7 @@ def test_frozen_parts_keep_weights_and_statistics_and_the_rest_moves(part: str) 
 
 def test_accumulated_batches_step_like_one_large_batch() -> None:
     settings: dict[str, Any] = {"freeze": "backbone", "optimizer": Optimizer(name="sgd", learning_rate=0.1)}
-    split = TorchLearner(request(FAST, **SMALL, **settings, accumulate=3))
+    split = TorchLearner(request(FAST, **SMALL, **settings, accumulation_steps=3))
     large = TorchLearner(request(FAST, **SMALL, **settings))
     one, two = split.fit_epoch(0, small(10, 4)), large.fit_epoch(0, small(10, 10))
     assert one.loss == pytest.approx(two.loss, abs=1e-6)
@@ -125,7 +125,7 @@ def test_accumulated_batches_step_like_one_large_batch() -> None:
 
 
 def test_averaged_weights_predict_and_are_published(tmp_path: Path) -> None:
-    learner = TorchLearner(request(FAST, **SMALL, average=0.5))
+    learner = TorchLearner(request(FAST, **SMALL, ema_decay=0.5))
     learner.fit_epoch(0, small(8, 4))
     learner.publish(tmp_path)
     published = torch.load(tmp_path / "model_best.pth", weights_only=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from lopore.config import Loss
+from lopore.training_settings import Loss
 from lopore_torch.losses import image_loss, soft_dice
 
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)) * 3

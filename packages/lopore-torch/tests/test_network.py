@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.files import sha256_of
 from lopore_torch import plugin
 from lopore_torch.backbones import build, cam_support, statistics_in_force
 from lopore_torch.network import Classifier, to_scores

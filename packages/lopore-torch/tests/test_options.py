@@ -10,8 +10,8 @@ from made.films import batches
 from made.learning import request
 from made.options import OPTIONS, PLAIN, Settings, kept
 
-from lopore.config import Schedule
 from lopore.errors import ConfigError
+from lopore.training_settings import Schedule
 from lopore_torch.backbones import build
 from lopore_torch.distributed import choose_device
 from lopore_torch.learner import TorchLearner

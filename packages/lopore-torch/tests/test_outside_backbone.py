@@ -11,9 +11,9 @@ import torch
 from made.learning import request
 from made.plugins import install, on_path
 
-from lopore.config import Optimizer, Schedule
 from lopore.contracts import Batch, LearnRequest
 from lopore.errors import PluginError
+from lopore.training_settings import Optimizer, Schedule
 from lopore_torch.learner import TorchLearner
 
 PLUGIN = """

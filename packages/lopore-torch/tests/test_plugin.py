@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from made.modules import awake_after
 
-from lopore.registry import Registry
+from lopore.plugins.registry import Registry
 from lopore_torch import plugin
 
 
@@ -24,4 +24,4 @@ def test_the_plugin_registers_without_problems() -> None:
 def test_the_processor_is_always_a_device() -> None:
     (trainer,) = plugin.lopore_trainers()
     assert "cpu" in trainer.devices()
-    assert trainer.place() == (0, 1)
+    assert trainer.process_rank() == (0, 1)

@@ -10,14 +10,14 @@ from made.films import SIDE, films
 from made.learning import request
 from torch_models import published
 
-from lopore.config import Optimizer
 from lopore.contracts import Batch, MapSession
-from lopore.detections import DetectionRule
 from lopore.errors import ConfigError
-from lopore.model import open_model
-from lopore.predict import prepare
-from lopore.radiograph import write_radiograph
-from lopore.segment import detect
+from lopore.inference.predict import prepare
+from lopore.inference.regions import DetectionRule
+from lopore.inference.segment import detect
+from lopore.models.opening import open_model
+from lopore.reading.radiograph import write_radiograph
+from lopore.training_settings import Optimizer
 from lopore_torch.backbones import build, encoder_of
 from lopore_torch.export import export_onnx
 from lopore_torch.freezing import _stages

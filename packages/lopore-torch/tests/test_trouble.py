@@ -11,8 +11,8 @@ from made.films import batches
 from made.learning import request
 from made.limits import files_of_at_most
 
+from lopore.atomic_files import atomic_folder
 from lopore.errors import LoporeError, RunError
-from lopore.files import folder_in_the_making
 from lopore_torch.learner import TorchLearner
 
 TINY = "test_resnet"
@@ -21,7 +21,7 @@ TINY = "test_resnet"
 @pytest.mark.parametrize("what", ["save", "save_weights", "publish"])
 def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, what: str) -> None:
     learner = TorchLearner(request(TINY, 32))
-    part = folder_in_the_making(tmp_path / "part")
+    part = atomic_folder(tmp_path / "part")
     with files_of_at_most(1000), pytest.raises(LoporeError, match="cannot be written") as caught, part as folder:
         getattr(learner, what)(folder)
     assert "\n" not in str(caught.value)
@@ -47,7 +47,9 @@ def test_too_little_memory_for_a_batch_is_told_with_the_settings_that_help(
         raise error
 
     monkeypatch.setattr(learner.network, "forward", full)
-    with pytest.raises(RunError, match=r"batches of 4 images; lower training\.batch_size .*training\.accumulate"):
+    with pytest.raises(
+        RunError, match=r"batches of 4 images; lower training\.batch_size .*training\.accumulation_steps"
+    ):
         learner.fit_epoch(0, batches(4, 4, side=32))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from made.films import SIDE, batches
 from made.learning import publish, request
 
-from lopore.config import Optimizer
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
+from lopore.training_settings import Optimizer
 from lopore_torch import plugin
 from lopore_torch.learner import TorchLearner
 

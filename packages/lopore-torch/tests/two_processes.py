@@ -10,8 +10,8 @@ from typing import Any
 from made.films import films
 from made.learning import request
 
-from lopore.config import Optimizer
 from lopore.contracts import Batch
+from lopore.training_settings import Optimizer
 from lopore_torch.distributed import place
 from lopore_torch.learner import TorchLearner
 
@@ -29,12 +29,12 @@ def made_batches() -> list[Batch]:
 
 def share(batch: Batch, rank: int, world: int) -> Batch:
     assert batch.targets is not None
-    return Batch(batch.pixels[rank::world], batch.targets[rank::world], whole=len(batch.pixels))
+    return Batch(batch.pixels[rank::world], batch.targets[rank::world], global_batch_size=len(batch.pixels))
 
 
 def learn(backbone: str, rank: int, world: int) -> tuple[TorchLearner, list[float]]:
     optimizer = Optimizer(name="sgd", learning_rate=0.02, clip_norm=1.0)
-    asked = request(backbone, network_size=(SIDE, SIDE), optimizer=optimizer, accumulate=2, average=0.5)
+    asked = request(backbone, network_size=(SIDE, SIDE), optimizer=optimizer, accumulation_steps=2, ema_decay=0.5)
     learner = TorchLearner(asked)
     given = [share(batch, rank, world) if world > 1 else batch for batch in made_batches()]
     return learner, [learner.fit_epoch(epoch, given).loss for epoch in range(2)]

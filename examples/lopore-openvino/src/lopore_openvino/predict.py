@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lopore import ModelFolder
 from lopore.contracts import PixelBatch, Scores
+from lopore.cores import available_cores
 from lopore.errors import ModelError
-from lopore.onnxfile import read_plain_onnx
-from lopore.predict import available_cores, run_seconds
+from lopore.inference.predict import run_seconds
+from lopore.record.onnx_file import read_plain_onnx
 
 AHEAD = 2
 """Pictures that wait for each stream, so that none idles while Python reads an answer."""

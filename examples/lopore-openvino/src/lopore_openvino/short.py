@@ -7,9 +7,9 @@ import openvino as ov
 
 from lopore import ModelFolder, ModelRecord
 from lopore.contracts import PixelBatch
-from lopore.preprocess import preprocess
-from lopore.radiograph import Radiograph, Source
-from lopore.synthesis import sample_film
+from lopore.preprocessing.pipeline import preprocess
+from lopore.reading.radiograph import Radiograph, Source
+from lopore.synthesis.sampling import sample_film
 
 from .predict import SHORT, OpenVinoSession, open_openvino
 

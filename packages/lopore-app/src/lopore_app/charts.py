@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lopore.calibration import ClassCalibration
-    from lopore.spurious import Effect
+    from lopore.evaluation.shortcuts import Effect
+    from lopore.metrics.calibration import ClassCalibration
 
 _SIDE = 400
 _FIFTHS: dict[str, Any] = {"values": [0, 0.2, 0.4, 0.6, 0.8, 1]}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lopore.contracts import Pixels
-from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.explain import HeatMap, choose_explainer
-from lopore.model import OpenModel
-from lopore.predict import Prediction
+from lopore.inference.explain import HeatMap, choose_explainer
+from lopore.inference.predict import Prediction
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.memory import Memory
 from lopore_app.outlines import Outline
 from lopore_app.session import Desk, Upload, explained_class

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lopore.enhance import Chain
 from lopore.errors import ConfigError
-from lopore.predict import Prepared
+from lopore.inference.predict import Prepared
+from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.session import Desk, Enhanced, Film
 from lopore_app.steps import Dialled
 from lopore_app.widgets import dial

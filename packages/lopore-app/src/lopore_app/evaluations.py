@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from lopore.curves import precision_recall_points, roc_points
 from lopore.errors import DataError
-from lopore.metrics import Metrics
-from lopore.model import ModelFolder
-from lopore.spurious import SpuriousReport
+from lopore.evaluation.report.curves import precision_recall_points, roc_points
+from lopore.evaluation.shortcuts import SpuriousReport
+from lopore.metrics.classification import Metrics
+from lopore.record.folder import ModelFolder
 
 MOST_REPORTS = 100
 _LIMITS = {"metrics.json": 8 << 20, "predictions.csv": 64 << 20, "report.html": 96 << 20, "spurious.json": 16 << 20}
@@ -80,8 +80,8 @@ def find_reports(models: tuple[ModelFolder, ...]) -> list[Report]:
     """Reports of ``lopore eval`` under the roots, the newest first, then the papers of the models' own training."""
     found: dict[Path, Report] = {}
     for root in report_roots():
-        papers = [path for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}metrics.json")]
-        for paper in sorted(papers, key=lambda path: path.stat().st_mtime, reverse=True)[:MOST_REPORTS]:
+        artifacts = [path for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}metrics.json")]
+        for paper in sorted(artifacts, key=lambda path: path.stat().st_mtime, reverse=True)[:MOST_REPORTS]:
             folder = paper.parent
             found.setdefault(folder.resolve(), Report(folder, _titled(folder), folder.name))
     for model in models[:MOST_REPORTS]:

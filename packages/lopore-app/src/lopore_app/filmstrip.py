@@ -12,12 +12,13 @@ from functools import partial
 import numpy as np
 
 from lopore.contracts import Pixels
-from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.overlay import for_screen
-from lopore.predict import Decision
-from lopore.preprocess import resize, round_to
-from lopore.wording import counted
+from lopore.inference.decisions import Decision
+from lopore.inference.overlay import for_screen
+from lopore.messages import counted
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.preprocessing.geometry import round_to
+from lopore.preprocessing.resampling import resize
 from lopore_app.memory import SMALL
 from lopore_app.session import Answer, Desk, Upload, decision_text
 

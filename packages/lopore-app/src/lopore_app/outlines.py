@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine
-from lopore.detections import Detection, Detections, Mask
-from lopore.preprocess import Geometry
+from lopore.affine import Affine
+from lopore.inference.regions import Detection, Detections, Mask
+from lopore.preprocessing.geometry import Geometry
 
 MOST_OUTLINES = 300
 """More regions than these are no help to an eye; the list and the log have all."""

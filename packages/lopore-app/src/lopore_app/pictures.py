@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
-from lopore.enhance import Chain
 from lopore.errors import ImageError, LoporeError
-from lopore.explain import HeatMap, choose_explainer, explain
-from lopore.model import ModelFolder, OpenModel
-from lopore.overlay import blend, draw_overlay, for_screen
-from lopore.predict import prepare
-from lopore.preprocess import resize, round_to
-from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.inference.explain import HeatMap, choose_explainer, explain
+from lopore.inference.overlay import blend, draw_overlay, for_screen
+from lopore.inference.predict import prepare
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.preprocessing.geometry import round_to
+from lopore.preprocessing.resampling import resize
+from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.record.folder import ModelFolder
 from lopore_app.outlines import draw
 from lopore_app.records import Entry
 from lopore_app.scales import Limits, Tops, limits_of, scale_text, unit

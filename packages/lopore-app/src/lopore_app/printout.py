@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.wording import counted
+from lopore.messages import counted
 from lopore_app.logs import chain_text, installed_versions, shown_name
 from lopore_app.notices import DEMONSTRATION
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 
 from lopore.data.manifest import MAX_LABEL
 from lopore.errors import ConfigError
-from lopore.model import OpenModel
-from lopore.predict import Prediction
-from lopore.segment import Examined
+from lopore.inference.predict import Prediction
+from lopore.inference.segment import SegmentationPrediction
+from lopore.models.opening import OpenModel
 from lopore_app.outlines import Outline
 
 Verdict = Literal["open", "accept", "reject", "relabel"]
@@ -107,7 +107,7 @@ class Entry:
             [dict(step) for step in self.chain],
             self.prediction.decision.threshold,
         ]
-        if isinstance(self.prediction, Examined):
+        if isinstance(self.prediction, SegmentationPrediction):
             asked.append(self.prediction.rule.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

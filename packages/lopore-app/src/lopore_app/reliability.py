@@ -6,9 +6,16 @@ from typing import Literal
 
 import streamlit as st
 
-from lopore.calibration import LEAST_A_SIDE, LEAST_GROUPS, TOP_LABEL, Calibration, ClassCalibration, ReliabilityBin
-from lopore.model import Interval
-from lopore.wording import counted
+from lopore.messages import counted
+from lopore.metrics.calibration import (
+    LEAST_A_SIDE,
+    LEAST_GROUPS,
+    TOP_LABEL,
+    Calibration,
+    ClassCalibration,
+    ReliabilityBin,
+)
+from lopore.record.interval import Interval
 from lopore_app import charts
 from lopore_app.widgets import plain
 from lopore_app.wording import bounds, number, words

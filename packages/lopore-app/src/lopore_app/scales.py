@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from html import escape
 from typing import Any
 
-from lopore.explain import HeatMap
-from lopore.overlay import colour_ramp, natural_limits
+from lopore.inference.explain import HeatMap
+from lopore.inference.overlay import colour_ramp, natural_limits
 
 Limits = tuple[float, float]
 Tops = MutableMapping[tuple[str, str, str], float]

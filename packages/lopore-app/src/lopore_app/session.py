@@ -12,25 +12,22 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, MapSession, Pixels, Scores
-from lopore.detections import DetectionRule, Detections, sift
-from lopore.enhance import Chain
+from lopore.affine import Affine
+from lopore.contracts import MapSession, Pixels, Scores
+from lopore.data.appearance import Appearance
 from lopore.errors import LoporeError
-from lopore.explain import HeatMap, choose_explainer, explainers_for, raw_maps
-from lopore.likeness import Appearance
-from lopore.model import ModelRecord, OpenModel
-from lopore.predict import (
-    Decision,
-    Prediction,
-    Prepared,
-    decide,
-    describe_prediction,
-    prepare_radiograph,
-    score_pictures,
-)
-from lopore.preprocess import Geometry, Preprocessing, read_for
-from lopore.radiograph import Radiograph, read_radiograph, write_radiograph
-from lopore.segment import Examined, segment_pictures
+from lopore.inference.decisions import Decision, decide
+from lopore.inference.explain import HeatMap, choose_explainer, explainers_for, raw_maps
+from lopore.inference.predict import Prediction, Prepared, describe_prediction, prepare_radiograph, score_pictures
+from lopore.inference.regions import DetectionRule, Detections, extract_detections
+from lopore.inference.segment import SegmentationPrediction, segment_pictures
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.preprocessing.geometry import Geometry
+from lopore.preprocessing.pipeline import read_for
+from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.record.model import ModelRecord
+from lopore.record.preprocessing import Preprocessing
 from lopore_app.memory import Memory
 from lopore_app.outlines import Regions, outlines
 from lopore_app.shelf import fingerprint
@@ -226,16 +223,18 @@ class Desk:
             scored = self.scored(film, chain)
             assert self.model is not None and scored.maps is not None
             place = on_the_film(film, self.enhanced(film, chain), scored.geometry)
-            seen = self._sifted(film, scored.maps, place, rule)
+            seen = self._detections_in(film, scored.maps, place, rule)
             return Regions(seen, outlines(seen, place, self.model.record.classes))
 
         return self.memory.get(("regions", *self._scores_of(film.upload, chain), rule.model_dump_json()), work, _bytes)
 
-    def _sifted(self, film: Film, maps: NDArray[np.float32], place: Geometry, rule: DetectionRule) -> Detections:
+    def _detections_in(self, film: Film, maps: NDArray[np.float32], place: Geometry, rule: DetectionRule) -> Detections:
         assert self.model is not None
         names = self.model.record.classes
         limits = [self.model.record.threshold_of(name) for name in names]
-        return sift(maps, place, rule, classes=names, thresholds=limits, pitch_mm=film.full.pixel_pitch_mm)
+        return extract_detections(
+            maps, place, rule, classes=names, thresholds=limits, pitch_mm=film.full.pixel_pitch_mm
+        )
 
     def tried(self, film: Film, looks: Sequence[tuple[Enhanced, Prepared]]) -> Scores:
         """Scores (N, K) of several enhancements of one film, the network asked once."""
@@ -245,7 +244,7 @@ class Desk:
             return score_pictures(self.model, pictures)
         maps = segment_pictures(self.model, pictures)
         places = [on_the_film(film, enhanced, prepared.geometry) for enhanced, prepared in looks]
-        found = [self._sifted(film, *pair, self.rule).scores for pair in zip(maps, places, strict=True)]
+        found = [self._detections_in(film, *pair, self.rule).scores for pair in zip(maps, places, strict=True)]
         return np.stack(found)
 
     def _scores_of(self, upload: Upload, chain: Chain) -> tuple[str, ...]:
@@ -265,7 +264,9 @@ class Desk:
         prediction = prediction.model_copy(update={"decision": decide(self._record(threshold), row)})
         if regions is not None:
             seen = regions.seen
-            prediction = Examined(**dict(prediction), detections=seen.found, dropped=seen.dropped, rule=self.rule)
+            prediction = SegmentationPrediction(
+                **dict(prediction), detections=seen.found, dropped=seen.dropped, rule=self.rule
+            )
         return Answer(prediction, self.enhanced(film, chain), scored.milliseconds, regions)
 
     def heat(self, film: Film, chain: Chain, explainer: str, class_name: str) -> HeatMap:

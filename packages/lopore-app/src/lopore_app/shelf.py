@@ -8,7 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from lopore.model import BrokenModel, ModelFolder, OpenModel, find_models, open_model
+from lopore.models.catalogue import find_models
+from lopore.models.opening import OpenModel, open_model
+from lopore.record.folder import BrokenModel, ModelFolder
 
 MODEL = "model"
 """Where the session state keeps the title (``NAME/VERSION``) of the model that the user chose."""

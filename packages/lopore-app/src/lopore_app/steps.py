@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from lopore.enhance import MAX_STEPS, Chain
-from lopore.registry import Registry, discover
+from lopore.plugins.registry import Registry, discover
+from lopore.preprocessing.enhancement_chain import MAX_STEPS, Chain
 
 MAX_TEXT = 200
 

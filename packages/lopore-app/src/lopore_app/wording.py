@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from lopore.model import Interval
-from lopore.wording import counted
+from lopore.messages import counted
+from lopore.record.interval import Interval
 
 _SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
 

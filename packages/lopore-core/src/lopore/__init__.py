@@ -12,54 +12,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import Loss, Optimizer, Schedule
+    from lopore.inference.decisions import Decision
+    from lopore.inference.predict import Failure, Prediction, predict_files, predict_radiographs
+    from lopore.models.catalogue import find_models, locate_model
+    from lopore.models.opening import OpenModel, open_model
+    from lopore.plugins.problems import Problem
+    from lopore.plugins.registry import Registry, discover
+    from lopore.preprocessing.enhancement_chain import Chain
+    from lopore.preprocessing.geometry import Geometry
+    from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+    from lopore.record.folder import BrokenModel, ModelFolder
+    from lopore.record.model import ModelRecord
+    from lopore.record.preprocessing import Preprocessing
+
+    from .affine import Affine
+    from .arrays import HeatMaps, PixelBatch, Pixels, Scores
     from .contracts import (
         LOPORE_API,
-        Affine,
         Backbone,
         Batch,
         Enhancer,
         EpochReport,
         Explainer,
         Exporter,
-        HeatMaps,
         Learner,
         LearnRequest,
         MapSession,
         NetworkRequest,
         NoParams,
         Params,
-        PixelBatch,
-        Pixels,
         Predictor,
-        Scores,
         Session,
         Trainer,
     )
-    from .enhance import Chain
     from .errors import LoporeError, PluginError
     from .hookspecs import hookimpl
-    from .model import BrokenModel, ModelFolder, ModelRecord, OpenModel, find_models, locate_model, open_model
-    from .predict import Decision, Failure, Prediction, predict_files, predict_radiographs
-    from .preprocess import Geometry, Preprocessing
-    from .radiograph import Radiograph, read_radiograph, write_radiograph
-    from .registry import Problem, Registry, discover
+    from .training_settings import Loss, Optimizer, Schedule
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "config": "Loss Optimizer Schedule",
     "contracts": "LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
     "LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor Scores "
     "Session Trainer",
-    "enhance": "Chain",
     "errors": "LoporeError PluginError",
     "hookspecs": "hookimpl",
-    "model": "BrokenModel ModelFolder ModelRecord OpenModel find_models locate_model open_model",
-    "predict": "Decision Failure Prediction predict_files predict_radiographs",
-    "preprocess": "Geometry Preprocessing",
-    "radiograph": "Radiograph read_radiograph write_radiograph",
-    "registry": "Problem Registry discover",
+    "inference.decisions": "Decision",
+    "inference.predict": "Failure Prediction predict_files predict_radiographs",
+    "models.catalogue": "find_models locate_model",
+    "models.opening": "OpenModel open_model",
+    "plugins.problems": "Problem",
+    "plugins.registry": "Registry discover",
+    "preprocessing.enhancement_chain": "Chain",
+    "preprocessing.geometry": "Geometry",
+    "reading.radiograph": "Radiograph read_radiograph write_radiograph",
+    "record.folder": "BrokenModel ModelFolder",
+    "record.model": "ModelRecord",
+    "record.preprocessing": "Preprocessing",
+    "training_settings": "Loss Optimizer Schedule",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

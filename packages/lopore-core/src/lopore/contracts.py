@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .affine import Affine
+from .arrays import Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
 
 if TYPE_CHECKING:
-    from .config import Loss, Optimizer, Schedule
-    from .model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
+
+    from .training_settings import Loss, Optimizer, Schedule
+
 
 __all__ = [
     "LOPORE_API",
@@ -52,27 +56,6 @@ __all__ = [
 
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
-
-Pixels: TypeAlias = NDArray[Any]
-"""``(H, W)`` or ``(H, W, 3)`` RGB, uint8 or uint16."""
-PixelBatch: TypeAlias = NDArray[Any]
-"""``(N, H, W, C)``, uint8 or uint16, C 1 or 3: what a network takes, normalisation being part of the network."""
-Scores: TypeAlias = NDArray[np.float32]
-"""``(N, K)`` probabilities in 0..1, K in the order of the model's classes."""
-HeatMaps: TypeAlias = NDArray[np.float32]
-"""``(N, h, w)`` on the explainer's own scale, never stretched; ``(h, w)`` spans the network's input evenly."""
-NamedWeights: TypeAlias = Mapping[str, NDArray[np.float32]]
-"""A classifier's weights and statistics between frameworks, float32: timm's names and layouts (convolutions (out, in,
-height, width)), the classifier as ``head.weight`` and ``head.bias``, and ``normalise.scale`` and ``normalise.shift``
-(planes,), by which pixels become ``pixel * scale + shift``; a plane beyond the channels is constant."""
-
-Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
-"""binary and multiclass: rows of scores sum to 1. multilabel and segmentation: every class by itself, for segmentation
-the largest probability of the class over the pixels."""
-Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-"""How numbers are kept in training; ``auto`` leaves the choice to the backend, which measures."""
-Framework: TypeAlias = str
-"""What a trainer calls its library, such as ``torch``; it begins the keys of backbones and exporters."""
 
 
 class Params(BaseModel):
@@ -180,7 +163,7 @@ class Batch:
 
     pixels: PixelBatch
     targets: NDArray[Any] | None = None
-    whole: int | None = None
+    global_batch_size: int | None = None
     """Images in the whole batch where this is one process's share of it (several devices), else None."""
 
 
@@ -190,7 +173,7 @@ class LearnRequest:
 
     steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None; of several
     labels, of the images that have each.
-    average: weight of exponential averaging (0 is off); the averaged weights predict and are published.
+    ema_decay: weight of exponential averaging (0 is off); the averaged weights predict and are published.
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
     device: "auto", "cpu", "cuda", "cuda:1" and so on; "all" or "cuda:0,cuda:1" where one process drives several.
     """
@@ -205,8 +188,8 @@ class LearnRequest:
     steps_per_epoch: int
     batch_size: int
     class_weights: tuple[float, ...] | None = None
-    accumulate: int = 1
-    average: float = 0.0
+    accumulation_steps: int = 1
+    ema_decay: float = 0.0
     freeze: str = "none"
     precision: Precision = "auto"
     compile: bool = False
@@ -281,12 +264,12 @@ class Trainer:
     native_format: str
     devices: Callable[[], Sequence[str]]
     learner: Callable[[LearnRequest], Learner]
-    place: Callable[[], tuple[int, int]] = lambda: (0, 1)
+    process_rank: Callable[[], tuple[int, int]] = lambda: (0, 1)
     """(rank, world): which process of a launched group this is; core gives each its share of every batch."""
-    give: Callable[[ModelFolder], NamedWeights] | None = None
+    export_weights: Callable[[ModelFolder], NamedWeights] | None = None
     """For ``lopore convert``: the weights of a checked model folder for another framework; ModelError or ConfigError
     where the network can have no twin."""
-    take: Callable[[ModelRecord, NamedWeights, Path], Sequence[str]] | None = None
+    import_weights: Callable[[ModelRecord, NamedWeights, Path], Sequence[str]] | None = None
     """For ``lopore convert``: write another framework's weights as this one's native file into the folder; returns the
     file names, the native one first. ModelError or ConfigError where there is no such network or they do not fit."""
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from lopore.contracts import Enhancer
 from lopore.hookspecs import hookimpl
-from lopore.testing import iter_checks, run_check
+from lopore.testing.check import run_check
+from lopore.testing.kit import iter_checks
 
 from .enhancers import ENHANCER_FAULTS
 from .modules import MODULE_FAULTS, SLOW, module_of, source

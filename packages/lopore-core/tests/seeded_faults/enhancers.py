@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lopore.contracts import (
-    Affine,
-    Enhancer,
-    Pixels,
-)
+from lopore.affine import Affine
+from lopore.contracts import Enhancer, Pixels
 
 from .sound import GAIN, MIRROR, PLAIN, Loose, Unbounded, multiplied_table
 

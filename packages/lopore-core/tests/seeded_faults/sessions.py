@@ -10,13 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lopore.contracts import (
-    Explainer,
-    Exporter,
-    Predictor,
-    Scores,
-)
-from lopore.model import ModelFolder
+from lopore.contracts import Explainer, Exporter, Predictor, Scores
+from lopore.record.folder import ModelFolder
 
 from .sound import EXPLAINER, EXPORTER, PREDICTOR, DoubledSession, SoundSession, darkness, export_twice
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, Field
 
+from lopore.affine import Affine
 from lopore.contracts import (
-    Affine,
     Backbone,
     Batch,
     Enhancer,
@@ -30,7 +30,7 @@ from lopore.contracts import (
 )
 from lopore.errors import RunError
 from lopore.hookspecs import hookimpl
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 
 def _load(path: Path) -> Any:

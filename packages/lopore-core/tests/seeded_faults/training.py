@@ -9,14 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lopore.contracts import (
-    Backbone,
-    Batch,
-    EpochReport,
-    LearnRequest,
-    Scores,
-    Trainer,
-)
+from lopore.contracts import Backbone, Batch, EpochReport, LearnRequest, Scores, Trainer
 from lopore.errors import RunError
 
 from .sound import BACKBONE, TRAINER, Cells, SoundLearner

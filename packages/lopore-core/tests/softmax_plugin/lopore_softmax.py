@@ -25,7 +25,7 @@ from lopore.contracts import (
 )
 from lopore.errors import ModelError
 from lopore.hookspecs import hookimpl
-from lopore.model import ModelFolder
+from lopore.record.folder import ModelFolder
 
 LOPORE_API = 1
 CELLS = 8

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from lopore.contracts import Pixels
-from lopore.tables import apply_table, histogram
+from lopore.preprocessing.lookup_tables import apply_table, histogram
 
 from .pixels import checked, full_scale, luminance, on_luminance, with_channels_of
 

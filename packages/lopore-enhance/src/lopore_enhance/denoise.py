@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
-from lopore.tables import histogram
+from lopore.preprocessing.lookup_tables import histogram
 
 from .pixels import checked, full_scale, grey_step
 from .strips import run, spans

@@ -7,11 +7,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from lopore.contracts import Affine, Pixels
+from lopore.affine import Affine
+from lopore.contracts import Pixels
 from lopore.errors import ConfigError
-from lopore.preprocess import resize as antialiased
-from lopore.preprocess import round_to
-from lopore.radiograph import Limits
+from lopore.preprocessing.geometry import round_to
+from lopore.preprocessing.resampling import resize as antialiased
+from lopore.reading.headers import Limits
 
 from .pixels import checked
 

@@ -7,7 +7,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from lopore.contracts import Affine, Enhancer, NoParams, Params, Pixels
+from lopore.affine import Affine
+from lopore.contracts import Enhancer, NoParams, Params, Pixels
 from lopore.hookspecs import hookimpl
 
 from . import parameters as p

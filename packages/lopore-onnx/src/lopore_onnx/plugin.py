@@ -9,7 +9,7 @@ from lopore.contracts import Explainer, HeatMaps, PixelBatch, Predictor, Session
 from lopore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder
+    from lopore.record.folder import ModelFolder
 
 LOPORE_API = 1
 

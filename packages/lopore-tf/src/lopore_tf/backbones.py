@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
-from lopore.pretrained import PLAIN_MEAN, PLAIN_STD, fold_grey, statistics_in_request
-from lopore.registry import call_entry, discover
+from lopore.models.pretrained import PLAIN_MEAN, PLAIN_STD, fold_grey, statistics_in_request
+from lopore.plugins.registry import call_entry, discover
 
 from .architectures import ARCHITECTURES, Architecture
 from .architectures.layers import activation, convolution
@@ -23,7 +23,7 @@ from .start import keras
 from .weights import Pretrained, find_pretrained
 
 if TYPE_CHECKING:
-    from lopore.model import ModelRecord
+    from lopore.record.model import ModelRecord
 
 IMAGENET_CLASSES = 1000
 HEAD_STD = 0.01
@@ -47,7 +47,8 @@ def build(request: NetworkRequest) -> Any:
     architecture = known_architecture(request.backbone, segmentation=request.segmentation)
     if request.segmentation and request.dropout:
         raise ConfigError(f"model.dropout {request.dropout:g} is for classifiers, a U-Net has none; set it to 0")
-    found = find_pretrained(request, request.backbone.removeprefix(UNET))
+    encoder = request.backbone.removeprefix(UNET)
+    found = None if request.pretrained == "none" else find_pretrained(request, encoder, template(encoder))
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:
         return assemble(request, architecture, normalisation(mean, std, request.depth))

@@ -39,7 +39,7 @@ def prepare(threads: int | None) -> None:
 
 def threads_in_force() -> int:
     """CPU threads of one operation."""
-    from lopore.predict import available_cores
+    from lopore.cores import available_cores
 
     return int(tf.config.threading.get_intra_op_parallelism_threads()) or available_cores()
 

@@ -18,7 +18,7 @@ from .saved_model import FOLDER, INPUT, SIGNATURE, write_saved_model
 from .start import keras, tf
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder
+    from lopore.record.folder import ModelFolder
 
 H5_FILE = "model.h5"
 WEIGHTS_FILE = "model.weights.h5"

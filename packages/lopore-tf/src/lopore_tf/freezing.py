@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lopore.config import Optimizer
 from lopore.errors import ConfigError
+from lopore.training_settings import Optimizer
 
 from .network import FEATURES, is_head
 from .optimizer import Group

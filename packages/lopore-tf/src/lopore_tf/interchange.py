@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import NamedWeights
 from lopore.errors import ConfigError
-from lopore.registry import discover
+from lopore.plugins.registry import discover
 
 from .architectures import ARCHITECTURES
 from .backbones import backbone_of, normalisation_of, rebuild
@@ -21,12 +21,13 @@ from .network import NORMALISE
 from .predict import load_network
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 SCALE, SHIFT = f"{NORMALISE}.scale", f"{NORMALISE}.shift"
 
 
-def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
+def export_named_weights(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
     """The weights of a model folder as ``NamedWeights``; ConfigError for networks that are not twins of timm's."""
     _refuse_without_twin(folder.record)
     model = load_network(folder, "keras")
@@ -34,7 +35,7 @@ def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
     return {**state_of(model), SCALE: np.array(scale, np.float32), SHIFT: np.array(shift, np.float32)}
 
 
-def take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+def import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
     """Write ``model_best.keras`` from ``NamedWeights``; the record holds their normalisation.
 
     ConfigError for networks that have no twin here, ModelError where the weights do not fit the record's.

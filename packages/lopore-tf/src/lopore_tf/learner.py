@@ -12,9 +12,9 @@ import numpy as np
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ConfigError, ModelError, RunError
-from lopore.run.rates import Rate
-from lopore.run.steps import Clock, groups
-from lopore.run.trials import StepPlan, Trial
+from lopore.training.gradient_accumulation import DataWaitTimer, groups
+from lopore.training.learning_rate import LearningRateSchedule
+from lopore.training.precision_trial import ComputePlan, Trial
 
 from . import distributed, precision
 from .backbones import build, cam_support, normalisation_of, statistics_in_force
@@ -59,17 +59,17 @@ class TensorFlowLearner:
         self.strategy = distributed.strategy_for(self.devices)
         with self.strategy.scope():
             self.network = build(request.network)
-            self.averaged = keras.models.clone_model(self.network) if request.average > 0 else None
+            self.averaged = keras.models.clone_model(self.network) if request.ema_decay > 0 else None
             if self.averaged is not None:
                 set_weights(self.averaged, weights_of(self.network))
             frozen = frozen_layers(self.network, request.freeze)
             self.updater = Updater(request.optimizer, groups_of(self.network, frozen, request.optimizer))
         self.step_graphs = Step(request, self.network, self.averaged, frozen, self.updater, self.strategy)
         self.cam = cam_support(self.network, request.network.size, request.network.channels)
-        self.rate = Rate(request.schedule, request.epochs, request.steps_per_epoch)
+        self.rate = LearningRateSchedule(request.schedule, request.epochs, request.steps_per_epoch)
         self.learning_rate = request.optimizer.learning_rate
-        self.plan: StepPlan | None = None
-        self.trials: list[Trial[StepPlan]] = []
+        self.plan: ComputePlan | None = None
+        self.trials: list[Trial[ComputePlan]] = []
         self.scale = LossScale(on=False)
         self.step = 0
         if request.deterministic:
@@ -110,10 +110,10 @@ class TensorFlowLearner:
         """See ``Learner.fit_epoch``."""
         begin = time.perf_counter()
         seed = int(np.random.SeedSequence([self.request.seed, epoch, 0]).generate_state(1)[0]) >> 1
-        clock = Clock(batches)
+        clock = DataWaitTimer(batches)
         total: Any = 0.0
         images = 0
-        for number, group in enumerate(groups(clock, self.request.accumulate)):
+        for number, group in enumerate(groups(clock, self.request.accumulation_steps)):
             if self.plan is None:
                 self._try_plans(group[0])
             total += self._step(group, seed)
@@ -132,7 +132,7 @@ class TensorFlowLearner:
         assert self.plan is not None
         factor = self.rate.factor(self.step)
         self.learning_rate = self.request.optimizer.learning_rate * factor
-        weight = min(self.request.average, (2 + self.step) / (11 + self.step))
+        weight = min(self.request.ema_decay, (2 + self.step) / (11 + self.step))
         total, finite = self.step_graphs.run(
             self.plan, group, self.updater.numbers(factor), (seed, self.step), self.scale.factor, weight
         )
@@ -150,7 +150,7 @@ class TensorFlowLearner:
                 "or precision: fp32"
             )
 
-    def _adopt(self, plan: StepPlan, trials: list[Trial[StepPlan]]) -> None:
+    def _adopt(self, plan: ComputePlan, trials: list[Trial[ComputePlan]]) -> None:
         self.plan, self.trials = plan, trials
         self.scale = LossScale(on=plan.precision == "fp16")
 
@@ -164,8 +164,8 @@ class TensorFlowLearner:
         before, moments = [weights_of(network) for network in networks], self.updater.state()
         still = self.updater.still()
 
-        def step(plan: StepPlan) -> None:
-            group = [batch] * self.request.accumulate
+        def step(plan: ComputePlan) -> None:
+            group = [batch] * self.request.accumulation_steps
             float(self.step_graphs.run(plan, group, still, (0, 0), 1.0, 1.0)[0])
 
         trials = precision.choose(plans, step, self.devices[0])
@@ -214,7 +214,7 @@ class TensorFlowLearner:
         arrays, told = read_state(folder)
         if (arrays["averaged"] is None) != (self.averaged is None):
             raise ModelError(
-                f"{folder} was saved with another training.average; resume with the config it was started with"
+                f"{folder} was saved with another training.ema_decay; resume with the config it was started with"
             )
         try:
             set_weights(self.network, arrays["network"] or {})
@@ -222,8 +222,8 @@ class TensorFlowLearner:
                 set_weights(self.averaged, arrays["averaged"] or {})
             self.updater.restore(arrays["optimizer"] or {})
             if told["plan"] is not None:
-                tried = [Trial(StepPlan(t["precision"], t["layout"]), t["seconds"]) for t in told["trials"]]
-                self._adopt(StepPlan(*told["plan"]), tried)
+                tried = [Trial(ComputePlan(t["precision"], t["layout"]), t["seconds"]) for t in told["trials"]]
+                self._adopt(ComputePlan(*told["plan"]), tried)
             self.scale.restore(told["scaler"])
             self.rate.restore(told["rate"])
             self.step = int(told["step"])

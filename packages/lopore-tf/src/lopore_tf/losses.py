@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lopore.config import Loss
 from lopore.contracts import Task
+from lopore.training_settings import Loss
 
 from .start import tf
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.config import Optimizer
+from lopore.training_settings import Optimizer
 
 from .start import tf
 

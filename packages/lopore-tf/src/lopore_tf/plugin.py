@@ -24,7 +24,8 @@ from lopore.contracts import (
 from lopore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 LOPORE_API = 1
 
@@ -87,23 +88,23 @@ def _learner(request: LearnRequest) -> Learner:
     return TensorFlowLearner(request)
 
 
-def _give(folder: ModelFolder) -> NamedWeights:
-    from .interchange import give
+def _export_named_weights(folder: ModelFolder) -> NamedWeights:
+    from .interchange import export_named_weights
 
-    return give(folder)
+    return export_named_weights(folder)
 
 
-def _take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
-    from .interchange import take
+def _import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+    from .interchange import import_named_weights
 
-    return take(record, weights, folder)
+    return import_named_weights(record, weights, folder)
 
 
 @hookimpl
 def lopore_trainers() -> Iterable[Trainer]:
     yield Trainer(
         framework="tf", summary="TensorFlow through Keras, on CPU and GPUs", tasks=TASKS, native_format="keras",
-        devices=_devices, learner=_learner, give=_give, take=_take,
+        devices=_devices, learner=_learner, export_weights=_export_named_weights, import_weights=_import_named_weights,
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from lopore.contracts import Precision
 from lopore.errors import ConfigError
-from lopore.run import trials
-from lopore.run.trials import StepPlan, Trial
+from lopore.training import precision_trial as trials
+from lopore.training.precision_trial import ComputePlan, Trial
 
 from .start import tf
 
@@ -22,11 +22,11 @@ LAYOUT = "channels_last"
 """The one layout in which TensorFlow computes on every device."""
 
 
-def plan_of(precision: str) -> StepPlan:
-    return StepPlan(precision, LAYOUT)
+def plan_of(precision: str) -> ComputePlan:
+    return ComputePlan(precision, LAYOUT)
 
 
-def candidates(precision: Precision, device: str) -> list[StepPlan]:
+def candidates(precision: Precision, device: str) -> list[ComputePlan]:
     """Plans worth a trial, the safe one first; ConfigError where the device lacks the precision.
 
     device: as TensorFlow names it, such as ``CPU:0``.
@@ -56,13 +56,13 @@ def _cpu_has_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
-def fixed_plan(precision: Precision) -> StepPlan:
+def fixed_plan(precision: Precision) -> ComputePlan:
     """The plan without a trial: what deterministic runs use."""
     return plan_of("fp32" if precision == "auto" else precision)
 
 
-def choose(plans: list[StepPlan], step: Callable[[StepPlan], None], device: str) -> list[Trial[StepPlan]]:
-    """``lopore.run.trials.choose``; on a CPU the process's own time counts. step: ends when its result is there."""
+def choose(plans: list[ComputePlan], step: Callable[[ComputePlan], None], device: str) -> list[Trial[ComputePlan]]:
+    """``precision_trial.choose``; on a CPU the process's own time counts. step: ends when its result is there."""
     return trials.choose(plans, step, time.process_time if device.startswith("CPU") else time.perf_counter)
 
 

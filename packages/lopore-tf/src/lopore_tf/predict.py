@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
-from lopore.preprocess import check_batch
+from lopore.preprocessing.pipeline import check_batch
 
 from .backbones import cam_support, rebuild
 from .distributed import choose_devices, prepare
@@ -25,7 +25,7 @@ from .start import tf
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lopore.model import ModelFolder
+    from lopore.record.folder import ModelFolder
 
 CHUNK = 64
 """Pictures that go through the network at once, so that memory stays bounded."""

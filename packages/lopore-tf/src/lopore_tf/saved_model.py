@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
-from lopore.preprocess import check_batch
+from lopore.preprocessing.pipeline import check_batch
 
 from .predict import CLOSED, chunks, finite, place_of
 from .start import tf
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 FOLDER, FILE = "saved_model", "saved_model.pb"
 SIGNATURE, TAG, INPUT = "serving_default", "serve", "pixels"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Batch, LearnRequest, Scores
 from lopore.errors import RunError
-from lopore.run.trials import StepPlan
+from lopore.training.precision_trial import ComputePlan
 
 from .distributed import add_up, here, joined, put
 from .freezing import every_layer
@@ -64,7 +64,7 @@ class Step:
         return tf.TensorSpec((None, *masks), tf.int64)
 
     def run(
-        self, plan: StepPlan, group: Sequence[Batch], numbers: NDArray[Any], seed: Sequence[int], scale: float,
+        self, plan: ComputePlan, group: Sequence[Batch], numbers: NDArray[Any], seed: Sequence[int], scale: float,
         average: float,
     ) -> tuple[Any, Any]:  # fmt: skip
         """One update by the mean loss over a group of batches.
@@ -78,9 +78,9 @@ class Step:
                 "batches of one image leave batch normalisation nothing to average, since the last features of this "
                 "network are one pixel here; raise training.batch_size to 2, or preprocessing.size"
             )
-        whole = sum(len(batch.pixels) if batch.whole is None else batch.whole for batch in group)
+        whole = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
         settings = np.array([1.0 / whole, scale, 1.0 - average], np.float32)
-        if self.request.accumulate == 1:
+        if self.request.accumulation_steps == 1:
             total, finite = self._call(plan, "step", *_arrays(group[0]), settings, np.asarray(seed), numbers)
             return self._sum(total), self._first(finite)
         parts = []
@@ -101,7 +101,7 @@ class Step:
         parts = self.strategy.experimental_local_results(self._scores(tf.convert_to_tensor(pixels)))
         return joined([part.numpy() for part in parts], len(pixels))
 
-    def _call(self, plan: StepPlan, kind: str, *arguments: Any) -> Any:
+    def _call(self, plan: ComputePlan, kind: str, *arguments: Any) -> Any:
         key = plan.precision, kind
         if key not in self._graphs:
             if kind == "add" and not self.added:
@@ -124,7 +124,7 @@ class Step:
             size = self.request.batch_size
             raise RunError(
                 f"the device has too little memory for batches of {size} images; lower training.batch_size (and raise "
-                "training.accumulate by as much), or take a smaller preprocessing.size"
+                "training.accumulation_steps by as much), or take a smaller preprocessing.size"
             ) from None
 
     def _compiled(self, precision: str, kind: str) -> Callable[..., Any]:

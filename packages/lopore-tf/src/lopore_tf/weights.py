@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ModelError
-from lopore.pretrained import offline_file, own_file
+from lopore.models.pretrained import offline_file, own_file
 
 from .architectures import ARCHITECTURES
 
 State = Mapping[str, NDArray[Any]]
+Shape = tuple[int, ...]
 MAX_CONFIG_BYTES = 1 << 20
 _COUNTER = ".num_batches_tracked"
 
@@ -31,15 +32,18 @@ class Pretrained:
     std: tuple[float, ...]
 
 
-def find_pretrained(request: NetworkRequest, name: str) -> Pretrained | None:
-    """Weights for ``request.pretrained``; None for "none". ConfigError or ModelError says what to do instead."""
+def find_pretrained(request: NetworkRequest, name: str, shapes: Mapping[str, Shape]) -> Pretrained | None:
+    """Weights for ``request.pretrained``; None for "none". ConfigError or ModelError says what to do instead.
+
+    shapes: timm's names and shapes of the colour network, in order.
+    """
     if request.pretrained == "none":
         return None
     if request.pretrained == "offline":
-        return _from_package(name)
+        return _from_package(name, shapes)
     if request.pretrained == "hub":
         return _from_hub(name)
-    return _from_file(own_file(request), name)
+    return _from_file(own_file(request), name, shapes)
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -68,23 +72,20 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
-def _from_package(name: str) -> Pretrained:
+def _from_package(name: str, shapes: Mapping[str, Shape]) -> Pretrained:
     path, package = offline_file(name, "lopore-tf[offline]")
-    return Pretrained(pair_by_position(read_tensors(path), name, path), package.mean, package.std)
+    return Pretrained(pair_by_position(read_tensors(path), name, path, shapes), package.mean, package.std)
 
 
-def pair_by_position(foreign: State, name: str, path: Path) -> dict[str, NDArray[Any]]:
+def pair_by_position(foreign: State, name: str, path: Path, shapes: Mapping[str, Shape]) -> dict[str, NDArray[Any]]:
     """A state dict that differs from timm's only in its names, under timm's names; counts and shapes are checked."""
-    from .backbones import template
-
-    reference = template(name)
     floats = [array for key, array in foreign.items() if array.ndim or not key.endswith(_COUNTER)]
-    fits = len(floats) == len(reference) and all(
-        array.shape == shape for array, shape in zip(floats, reference.values(), strict=True)
+    fits = len(floats) == len(shapes) and all(
+        array.shape == shape for array, shape in zip(floats, shapes.values(), strict=True)
     )
     if not fits:
-        raise ModelError(f"{path} does not hold the {len(reference)} tensors of {name}; check backbone and file")
-    return dict(zip(reference, floats, strict=True))
+        raise ModelError(f"{path} does not hold the {len(shapes)} tensors of {name}; check backbone and file")
+    return dict(zip(shapes, floats, strict=True))
 
 
 def _from_hub(name: str) -> Pretrained:
@@ -118,11 +119,9 @@ def published_statistics(config: Path) -> tuple[tuple[float, ...], tuple[float, 
     return mean, std
 
 
-def _from_file(path: Path, name: str) -> Pretrained:
-    from .backbones import template
-
+def _from_file(path: Path, name: str, shapes: Mapping[str, Shape]) -> Pretrained:
     state, architecture = read_tensors(path), ARCHITECTURES[name]
     head = f"{architecture.classifier}."
-    if not set(state) >= {key for key in template(name) if not key.startswith(head)}:
-        state = pair_by_position(state, name, path)
+    if not set(state) >= {key for key in shapes if not key.startswith(head)}:
+        state = pair_by_position(state, name, path, shapes)
     return Pretrained(state, architecture.mean, architecture.std)

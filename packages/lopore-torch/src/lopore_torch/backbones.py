@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
-from lopore.pretrained import fold_grey, statistics_in_request
-from lopore.registry import call_entry, discover
+from lopore.models.pretrained import fold_grey, statistics_in_request
+from lopore.plugins.registry import call_entry, discover
 
-from .network import Classifier, Network, Segmenter
+from .network import Classifier, Network, Segmenter, known_name
 from .weights import find_pretrained, prefixes
 
 if TYPE_CHECKING:
-    from lopore.model import ModelRecord
+    from lopore.record.model import ModelRecord
 
 UNET = "unet-"
 HEAD_STD = 0.01
@@ -110,19 +110,6 @@ def _config_of(body: nn.Module, key: str) -> Any:
 def _modules_at(body: nn.Module, names: Any) -> list[nn.Module]:
     wanted = {prefix.removesuffix(".") for prefix in prefixes(names)}
     return [module for name, module in body.named_modules() if name in wanted]
-
-
-def known_name(name: str) -> None:
-    """ConfigError naming near names where timm has no such network."""
-    import difflib
-
-    import timm
-
-    if timm.is_model(name):
-        return
-    near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
-    hint = f"near names are {', '.join(near)}" if near else "`lopore plugins` lists names"
-    raise ConfigError(f"timm has no network '{name}'; {hint}")
 
 
 def _take_over(

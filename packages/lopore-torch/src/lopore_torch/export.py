@@ -22,7 +22,8 @@ from .predict import load_network
 if TYPE_CHECKING:
     import onnx
 
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 OPSET = 18
 ONNX_FILE = "model.onnx"
@@ -36,7 +37,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     Input ``pixels`` (batch, H, W, C) uint8 or uint16. Outputs ``scores`` (batch, K) and, where exact, ``cam`` and
     ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W).
     """
-    from lopore.onnxfile import write_record
+    from lopore.record.onnx_file import write_record
 
     network = load_network(folder).requires_grad_(False)
     graph, names, notes = graph_of(network, folder.record)

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from torch import nn, optim
 
-from lopore.config import Optimizer
 from lopore.errors import ConfigError
+from lopore.training_settings import Optimizer
 
 from .backbones import encoder_of, head_prefixes
 from .network import Classifier, Network

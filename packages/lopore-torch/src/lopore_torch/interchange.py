@@ -13,21 +13,23 @@ from torch import Tensor
 
 from lopore.contracts import NamedWeights
 from lopore.errors import ConfigError, ModelError
-from lopore.registry import discover
+from lopore.plugins.registry import discover
 
-from .backbones import head_prefixes, known_name, rebuild
+from .backbones import head_prefixes, rebuild
 from .learner import PUBLISHED_FILE
+from .network import known_name
 from .predict import load_network
 from .weights import prefixes, write_tensors
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 BODY, HEAD, NORMALISE = "body.", "head.", "normalise."
 COUNTER, STATISTIC = ".num_batches_tracked", ".running_mean"
 
 
-def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
+def export_named_weights(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
     """The weights of a model folder as ``NamedWeights``; ConfigError for U-Nets and other packages' networks."""
     _refuse_without_twin(folder.record)
     network = load_network(folder)
@@ -47,7 +49,7 @@ def give(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
     return given
 
 
-def take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+def import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
     """Write ``model_best.pth`` from ``NamedWeights``; ModelError where they do not fit the record's network."""
     _refuse_without_twin(record)
     state = _state(backbone_of(record), weights)

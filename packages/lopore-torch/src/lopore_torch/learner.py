@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ModelError, RunError
-from lopore.run.rates import Rate
-from lopore.run.steps import Clock, groups
-from lopore.run.trials import Trial, rank
+from lopore.training.gradient_accumulation import DataWaitTimer, groups
+from lopore.training.learning_rate import LearningRateSchedule
+from lopore.training.precision_trial import Trial, rank
 
 from . import distributed, precision
 from .backbones import build, cam_support, statistics_in_force
@@ -61,13 +61,13 @@ class TorchLearner:
         freeze(network, request.freeze)
         self.cam = cam_support(network, request.network.size, request.network.channels, request.network.depth)
         network.to(self.device)
-        self.averaged = copy.deepcopy(network).eval() if request.average > 0 else None
+        self.averaged = copy.deepcopy(network).eval() if request.ema_decay > 0 else None
         if self.world > 1:
             network = cast(Network, distributed.share_statistics(network, self.device))
         self.network = network
         self.runner: nn.Module | None = None
         self.optimizer = build_optimizer(network, request.optimizer, self.device.type)
-        self.rate = Rate(request.schedule, request.epochs, request.steps_per_epoch)
+        self.rate = LearningRateSchedule(request.schedule, request.epochs, request.steps_per_epoch)
         self.plan: Plan | None = None
         self.trials: list[Trial[Plan]] = []
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
@@ -108,11 +108,11 @@ class TorchLearner:
         """See ``Learner.fit_epoch``."""
         begin = time.perf_counter()
         torch.manual_seed(np.random.SeedSequence([self.request.seed, epoch, self.rank]).generate_state(1)[0].item())
-        clock = Clock(batches)
+        clock = DataWaitTimer(batches)
         total = self._nought()
         images = 0
         self._train_mode()
-        for number, group in enumerate(groups(clock, self.request.accumulate)):
+        for number, group in enumerate(groups(clock, self.request.accumulation_steps)):
             with told_in_one_line(self.request):
                 if self.plan is None:
                     self._try_plans(group[0])
@@ -139,7 +139,7 @@ class TorchLearner:
 
     def _step(self, group: Sequence[Batch]) -> Tensor:
         """One optimiser step over a group of batches; returns the sum of this process's image losses."""
-        whole = sum(len(batch.pixels) if batch.whole is None else batch.whole for batch in group)
+        whole = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
         runner = self._runner()
         losses = self._nought()
         for number, batch in enumerate(group):
@@ -172,7 +172,7 @@ class TorchLearner:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.averaged is not None:
-            _average(self.averaged, self.network, self.request.average, self.step)
+            _average(self.averaged, self.network, self.request.ema_decay, self.step)
 
     def _check_loss(self, total: float, epoch: int) -> None:
         if not math.isfinite(total):
@@ -257,7 +257,7 @@ class TorchLearner:
         state = read_state(folder)
         if (state["averaged"] is None) != (self.averaged is None):
             raise ModelError(
-                f"{folder} was saved with another training.average; resume with the config it was started with"
+                f"{folder} was saved with another training.ema_decay; resume with the config it was started with"
             )
         try:
             if state["plan"] is not None:

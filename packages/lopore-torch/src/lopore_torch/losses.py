@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lopore.config import Loss
 from lopore.contracts import Task
+from lopore.training_settings import Loss
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
 """(logits, targets) to (N,) losses."""

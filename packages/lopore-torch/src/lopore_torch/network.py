@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from lopore.contracts import PixelBatch, Task
+from lopore.errors import ConfigError
 
 
 class Normalise(nn.Module):
     """(N, H, W, C) uint8 or uint16 to (N, planes, H, W) float: ``pixel * scale + shift`` per plane.
 
     A plane of scale 0 and shift 1 is constant: it carries what a pretrained stem subtracts beyond one grey mean, so
-    that zero padding stands for each colour's own mean (see ``lopore.pretrained.fold_grey``).
+    that zero padding stands for each colour's own mean (see ``lopore.models.pretrained.fold_grey``).
     """
 
     scale: Tensor
@@ -104,3 +105,16 @@ def to_tensor(pixels: PixelBatch, device: torch.device) -> Tensor:
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def known_name(name: str) -> None:
+    """ConfigError naming near names where timm has no such network."""
+    import difflib
+
+    import timm
+
+    if timm.is_model(name):
+        return
+    near = difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5)
+    hint = f"near names are {', '.join(near)}" if near else "`lopore plugins` lists names"
+    raise ConfigError(f"timm has no network '{name}'; {hint}")

@@ -23,7 +23,8 @@ from lopore.contracts import (
 from lopore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 LOPORE_API = 1
 
@@ -102,7 +103,7 @@ def _devices() -> Sequence[str]:
     return [*found, "mps"] if torch.backends.mps.is_available() else found
 
 
-def _place() -> tuple[int, int]:
+def _process_rank() -> tuple[int, int]:
     import os
 
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -114,23 +115,24 @@ def _learner(request: LearnRequest) -> Learner:
     return TorchLearner(request)
 
 
-def _give(folder: ModelFolder) -> NamedWeights:
-    from .interchange import give
+def _export_named_weights(folder: ModelFolder) -> NamedWeights:
+    from .interchange import export_named_weights
 
-    return give(folder)
+    return export_named_weights(folder)
 
 
-def _take(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
-    from .interchange import take
+def _import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
+    from .interchange import import_named_weights
 
-    return take(record, weights, folder)
+    return import_named_weights(record, weights, folder)
 
 
 @hookimpl
 def lopore_trainers() -> Iterable[Trainer]:
     yield Trainer(
         framework="torch", summary="PyTorch through timm, on CPU and GPUs", tasks=TASKS, native_format="pth",
-        devices=_devices, learner=_learner, place=_place, give=_give, take=_take,
+        devices=_devices, learner=_learner, process_rank=_process_rank,
+        export_weights=_export_named_weights, import_weights=_import_named_weights,
     )  # fmt: skip
 
 

@@ -12,15 +12,15 @@ import torch
 
 from lopore.contracts import Precision
 from lopore.errors import ConfigError
-from lopore.run import trials
-from lopore.run.trials import StepPlan, Trial
+from lopore.training import precision_trial as trials
+from lopore.training.precision_trial import ComputePlan, Trial
 
 Layout = Literal["contiguous", "channels_last"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Plan(StepPlan):
+class Plan(ComputePlan):
     """How torch computes a step."""
 
     @property
@@ -60,7 +60,7 @@ def fixed_plan(precision: Precision) -> Plan:
 
 
 def choose(plans: list[Plan], step: Callable[[Plan], None], device: torch.device) -> list[Trial[Plan]]:
-    """``lopore.run.trials.choose`` on this device: on a CPU the process's own time counts."""
+    """``lopore.training.precision_trial.choose`` on this device: on a CPU the process's own time counts."""
 
     def whole_step(plan: Plan) -> None:
         step(plan)

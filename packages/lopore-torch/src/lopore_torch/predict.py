@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
-from lopore.preprocess import check_batch
+from lopore.preprocessing.pipeline import check_batch
 
 from .backbones import rebuild
 from .distributed import choose_device
@@ -20,8 +20,9 @@ from .network import Network, Segmenter, to_maps, to_scores, to_tensor
 from .weights import read_tensors
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
-    from lopore.preprocess import Preprocessing
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
+    from lopore.record.preprocessing import Preprocessing
 
 CHUNK = 64
 """Pictures that go through the network at once, so that memory stays bounded."""

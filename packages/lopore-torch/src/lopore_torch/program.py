@@ -23,7 +23,7 @@ from torch import nn
 
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
-from lopore.preprocess import check_batch
+from lopore.preprocessing.pipeline import check_batch
 
 from .distributed import choose_device
 from .export import example_pixels
@@ -32,7 +32,8 @@ from .network import Segmenter, to_tensor
 from .predict import CHUNK, CLOSED, load_network
 
 if TYPE_CHECKING:
-    from lopore.model import ModelFolder, ModelRecord
+    from lopore.record.folder import ModelFolder
+    from lopore.record.model import ModelRecord
 
 PT_FILE = "model.pt"
 MAX_BYTES = 2 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError
 
-from .network import Segmenter
+from .network import Segmenter, known_name
 
 STRIDE = 32
 DECODER_CHANNELS = (128, 64, 32, 24, 16)
@@ -17,8 +17,6 @@ def build_unet(name: str, request: NetworkRequest, planes: int) -> Segmenter:
     Raises ConfigError for a size that is no multiple of 32 and for encoders without a pyramid of features.
     """
     import segmentation_models_pytorch as smp
-
-    from .backbones import known_name
 
     known_name(name)
     if any(side % STRIDE for side in request.size):

@@ -31,7 +31,8 @@ def told_in_one_line(request: LearnRequest) -> Iterator[None]:
         if _lacks_memory(error):
             raise RunError(
                 f"the device has too little memory for batches of {request.batch_size} images; lower "
-                "training.batch_size (and raise training.accumulate by as much), or take a smaller preprocessing.size"
+                "training.batch_size (and raise training.accumulation_steps by as much), "
+                "or take a smaller preprocessing.size"
             ) from None
         if "does not have a deterministic implementation" in str(error):
             raise RunError(

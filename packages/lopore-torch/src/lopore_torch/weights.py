@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lopore.contracts import NetworkRequest
 from lopore.errors import ModelError
-from lopore.pretrained import offline_file, own_file
+from lopore.models.pretrained import offline_file, own_file
 
 State = dict[str, Tensor]
 

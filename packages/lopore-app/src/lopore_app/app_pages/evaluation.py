@@ -8,13 +8,13 @@ import streamlit as st
 
 from lopore.contracts import Pixels
 from lopore.errors import DataError, LoporeError
-from lopore.explain import choose_explainer
-from lopore.metrics import Metrics
-from lopore.model import OpenModel
-from lopore.predict import prepare
-from lopore.probe import REGIONS, Probed, probe
-from lopore.spurious import TOLERANCE, Effect, SpuriousReport
-from lopore.wording import counted
+from lopore.evaluation.occlusion_probe import REGIONS, Probed, probe
+from lopore.evaluation.shortcuts import TOLERANCE, Effect, SpuriousReport
+from lopore.inference.explain import choose_explainer
+from lopore.inference.predict import prepare
+from lopore.messages import counted
+from lopore.metrics.classification import Metrics
+from lopore.models.opening import OpenModel
 from lopore_app import charts
 from lopore_app.evaluations import (
     Gallery,

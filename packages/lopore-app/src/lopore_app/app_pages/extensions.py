@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import streamlit as st
 
 from lopore.cli.doctor import EXTRAS, PURPOSES
-from lopore.registry import KINDS, Registry, discover
+from lopore.plugins.registry import KINDS, Registry, discover
 from lopore_app.logs import installed_versions
 from lopore_app.widgets import plain
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.model import ModelFolder, OpenModel
+from lopore.models.opening import OpenModel
+from lopore.record.folder import ModelFolder
 from lopore_app.inspect.films import on_the_table, welcome
 from lopore_app.inspect.style import STYLE
 from lopore_app.inspect.workbench import workbench

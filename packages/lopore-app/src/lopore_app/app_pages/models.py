@@ -6,11 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.model import Interval, ModelFolder, ModelRecord, model_roots
-from lopore.segment import Examined
-from lopore.wording import counted
+from lopore.inference.segment import SegmentationPrediction
+from lopore.messages import counted
+from lopore.models.catalogue import model_roots
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.record.folder import ModelFolder
+from lopore.record.interval import Interval
+from lopore.record.model import ModelRecord
 from lopore_app import charts
 from lopore_app.compare import Said, agreement, ask, score_table, verdict
 from lopore_app.films import Film, choose_film, example_films, films_of_session
@@ -178,7 +181,7 @@ def training_facts(record: ModelRecord) -> dict[str, str]:
         "Task": record.task,
         "Classes": ", ".join(words(name) for name in record.classes),
         "Decision": f"{rule_text(point.rule)}{limits}" + (f", chosen on {point.chosen_on}" if point.chosen_on else ""),
-        "Views averaged for a score": str(record.test_views),
+        "Views averaged for a score": str(record.tta_views),
         "Layer that Grad-CAM reads": record.explanation.layer or record.explanation.reason,
         "Split": record.leaks.split_kind,
         "Fingerprint of the films": record.data_fingerprint,
@@ -315,7 +318,7 @@ def show_side(folder: ModelFolder, said: Said) -> None:
     if said.lines:
         picture = draw(picture, said.lines, said.original.shape[:2], tuple(said.prediction.scores))
     st.image(picture, width="stretch", alt=f"What {folder.title} sees in the film: {decision.text}")
-    if isinstance(said.prediction, Examined):
+    if isinstance(said.prediction, SegmentationPrediction):
         found = len(said.prediction.detections)
         st.caption("No indication" if not found else f"{found} indication{'s' * (found > 1)}, outlined")
     if heat is None:

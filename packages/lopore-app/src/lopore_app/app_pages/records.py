@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lopore.errors import LoporeError
-from lopore.wording import counted
+from lopore.messages import counted
 from lopore_app.bundle import zip_file
 from lopore_app.logs import chain_text, corrections_csv, film_name, log_json, reviewed, shown_name
 from lopore_app.pictures import evidence, pictures_or_reason, thumbnail

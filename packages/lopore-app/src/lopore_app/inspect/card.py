@@ -7,8 +7,8 @@ from html import escape
 import streamlit as st
 
 from lopore.data.scan import MIN_SIDE
-from lopore.detections import Detection, Detections
-from lopore.model import OpenModel
+from lopore.inference.regions import Detection, Detections
+from lopore.models.opening import OpenModel
 from lopore_app import records
 from lopore_app.filmstrip import tone_of
 from lopore_app.inspect.cautions import cautions

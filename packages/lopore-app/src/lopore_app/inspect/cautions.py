@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lopore.model import ModelRecord
-from lopore.radiograph import Radiograph
+from lopore.reading.radiograph import Radiograph
+from lopore.record.model import ModelRecord
 from lopore_app.session import Answer, Film, Scored
 
 MAGNIFIED = 2.0

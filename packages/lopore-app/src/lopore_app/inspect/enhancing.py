@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.model import ModelRecord
-from lopore.predict import Prediction
-from lopore.registry import discover
+from lopore.inference.predict import Prediction
+from lopore.plugins.registry import discover
+from lopore.record.model import ModelRecord
 from lopore_app import curve as curves
 from lopore_app.inspect.looking import CHAIN, EYE, Edit, Look, new_edit, remember_now
 from lopore_app.session import Desk, explained_class

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.explain import HeatMap
+from lopore.inference.explain import HeatMap
 from lopore_app.inspect.looking import Look, remember_now
 from lopore_app.session import Desk, explained_class
 from lopore_app.widgets import plain

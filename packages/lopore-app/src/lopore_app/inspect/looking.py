@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from lopore.detections import DetectionRule
-from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.model import OpenModel
+from lopore.inference.regions import DetectionRule
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app import records
 from lopore_app.memory import Memory
 from lopore_app.session import Answer, Desk, Enhanced, Film, Upload, chain_text, explained_class

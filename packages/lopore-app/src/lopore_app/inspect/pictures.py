@@ -7,10 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from lopore.contracts import Affine, Pixels
-from lopore.enhance import Chain
+from lopore.affine import Affine
+from lopore.contracts import Pixels
 from lopore.errors import LoporeError
-from lopore.explain import HeatMap
+from lopore.inference.explain import HeatMap
+from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.inspect.looking import Look, component_state
 from lopore_app.outlines import colours
 from lopore_app.scales import limits_of, tops_of, unit

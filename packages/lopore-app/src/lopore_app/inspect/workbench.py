@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from lopore.enhance import Chain
 from lopore.errors import LoporeError
-from lopore.model import OpenModel
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.filmstrip import State, answer_some, state_of, tally, thumbnails, waiting
 from lopore_app.inspect.card import prediction_card, verdict
 from lopore_app.inspect.enhancing import enhance_panel, eye_panel

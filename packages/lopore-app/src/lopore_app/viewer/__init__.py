@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from lopore.overlay import COLOUR_MAPS, colour_ramp
+from lopore.inference.overlay import COLOUR_MAPS, colour_ramp
 
 __all__ = ["carry", "chain_editor", "film_viewer", "filmstrip", "tell_of_a_lost_session"]
 

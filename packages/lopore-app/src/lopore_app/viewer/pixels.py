@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels
-from lopore.preprocess import percentile_limits, resize, round_to
+from lopore.affine import Affine
+from lopore.contracts import Pixels
+from lopore.preprocessing.geometry import round_to
+from lopore.preprocessing.pipeline import percentile_limits
+from lopore.preprocessing.resampling import resize
 
 OVERVIEW_PIXELS = 650_000
 WINDOW_PIXELS = 1_300_000

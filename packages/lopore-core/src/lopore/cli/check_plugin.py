@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lopore.testing import Outcome
+    from lopore.testing.check import Outcome
 
 KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer")
 
@@ -46,8 +46,9 @@ def command(
       lopore check-plugin lopore-mine --only 16_bit
     """
     from lopore.errors import ConfigError
-    from lopore.surroundings import stdout_spared
-    from lopore.testing import Check, iter_checks, run_check
+    from lopore.plugins.process_guard import stdout_spared
+    from lopore.testing.check import Check, run_check
+    from lopore.testing.kit import iter_checks
 
     found: list[Check] = []
     for plugin in _plugins(name):
@@ -84,7 +85,7 @@ def _show(outcome: Outcome, as_json: bool) -> None:
 
 def _plugins(name: str) -> list[Any]:
     """The plugin modules of a distribution, or the one module of that name; ConfigError says what there is."""
-    from lopore.installed import distribution_name, installed_entries, load_entry
+    from lopore.plugins.entry_points import distribution_name, installed_entries, load_entry
 
     entries, _ = installed_entries()
     wanted = name.replace("_", "-").lower()
@@ -97,8 +98,8 @@ def _plugins(name: str) -> list[Any]:
 def _loaded(name: str, load: Callable[[], Any]) -> Any:
     """What ``load`` imports, in silence; a plugin that cannot be imported is one line, whatever it raises."""
     from lopore.errors import LoporeError, PluginError
-    from lopore.problems import told
-    from lopore.surroundings import kept, silenced
+    from lopore.plugins.problems import told
+    from lopore.plugins.process_guard import kept, silenced
 
     try:
         with kept("import"), silenced():

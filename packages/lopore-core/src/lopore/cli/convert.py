@@ -38,9 +38,9 @@ def command(
     """
     from dataclasses import asdict
 
-    from lopore.convert import check_frameworks, convert_model
-    from lopore.export import gate_pictures
-    from lopore.model import locate_model
+    from lopore.export.convert import check_frameworks, convert_model
+    from lopore.export.parity_gate import gate_pictures
+    from lopore.models.catalogue import locate_model
 
     folder = locate_model(model_name)
     check_frameworks(folder, to)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 if TYPE_CHECKING:
     from lopore.data.index import Indexed
@@ -237,7 +237,7 @@ def synth(
       lopore data synth films --films 60 --class pore --class no_defect=120
       lopore data synth deep --bits 16 --receptor detector
     """
-    from lopore.synthesis import DEFAULT_COUNTS, write_dataset
+    from lopore.synthesis.dataset import DEFAULT_COUNTS, write_dataset
 
     counts = dict(_count(text, films) for text in classes) or dict.fromkeys(DEFAULT_COUNTS, films)
     wanted: dict[str, Any] = {
@@ -277,7 +277,7 @@ def _stage(name: str) -> Callable[[int, int], None]:
 
 
 def _plain(text: str, limit: int = 160) -> str:
-    from lopore.data.manifest import plain
+    from lopore.messages import plain
 
     return plain(text, limit)
 

@@ -67,9 +67,10 @@ def missing(module: str) -> str:
 
 def gather(*, ask_devices: bool) -> dict[str, Any]:
     """Everything ``lopore doctor`` prints, as plain data."""
-    from lopore.model import BrokenModel, find_models
-    from lopore.predict import available_cores
-    from lopore.registry import discover
+    from lopore.cores import available_cores
+    from lopore.models.catalogue import find_models
+    from lopore.plugins.registry import discover
+    from lopore.record.folder import BrokenModel
 
     registry = discover()
     problems = [str(problem) for problem in registry.problems]
@@ -104,7 +105,7 @@ def _installed(name: str) -> str | None:
 
 def _devices(registry: Any) -> dict[str, list[str] | str]:
     from lopore.errors import LoporeError
-    from lopore.registry import call_entry
+    from lopore.plugins.registry import call_entry
 
     found: dict[str, list[str] | str] = {}
     for key, trainer in registry.trainers.items():

@@ -11,7 +11,7 @@ import click
 from .options import page_option
 
 if TYPE_CHECKING:
-    from lopore.enhance import Chain
+    from lopore.preprocessing.enhancement_chain import Chain
 
 
 @click.command(name="enhance")
@@ -71,7 +71,7 @@ def command(
 
 
 def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool) -> None:
-    from lopore.radiograph import read_radiograph, write_radiograph
+    from lopore.reading.radiograph import read_radiograph, write_radiograph
 
     radiograph = read_radiograph(path, channels=3 if colour else 1, page=page)
     pixels, _ = chain.apply(radiograph.pixels)
@@ -105,9 +105,9 @@ def target_names(paths: list[Path], out: Path) -> list[Path]:
 
 
 def _chain(text: str | None, file: Path | None) -> Chain:
-    from lopore.config import load_yaml
-    from lopore.enhance import Chain
+    from lopore.config.yaml_loader import load_yaml
     from lopore.errors import ConfigError
+    from lopore.preprocessing.enhancement_chain import Chain
 
     if text is not None:
         return Chain.from_text(text)
@@ -119,7 +119,7 @@ def _chain(text: str | None, file: Path | None) -> Chain:
 
 
 def _listing() -> str:
-    from lopore.registry import discover
+    from lopore.plugins.registry import discover
 
     registry = discover()
     lines = []

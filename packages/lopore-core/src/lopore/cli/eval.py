@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 from .options import device_option, runtime_option
 from .rules import rule_from, rule_options
 from .scores import score_lines, score_text
 
 if TYPE_CHECKING:
-    from lopore.calibration import Calibration
     from lopore.data.manifest import Manifest
-    from lopore.evaluate import Evaluation
-    from lopore.metrics import Metrics
-    from lopore.model import Interval, OpenModel
-    from lopore.pixels import PixelMetrics, PixelScores
-    from lopore.spurious import SpuriousReport
+    from lopore.evaluation.results import Evaluation
+    from lopore.evaluation.shortcuts import SpuriousReport
+    from lopore.metrics.calibration import Calibration
+    from lopore.metrics.classification import Metrics
+    from lopore.metrics.segmentation import PixelMetrics, PixelScores
+    from lopore.models.opening import OpenModel
+    from lopore.record.interval import Interval
 
 
 _CLASSES_TOLD = 4
@@ -89,8 +90,9 @@ def command(
       lopore eval weld --split val --spurious
       lopore eval model.onnx --manifest films.csv --split all
     """
-    from lopore.evaluate import own_manifest
-    from lopore.model import locate_model, open_model
+    from lopore.evaluation.training_manifest import training_manifest
+    from lopore.models.catalogue import locate_model
+    from lopore.models.opening import open_model
 
     from .doctor import require
     from .inputs import check_out_folder
@@ -99,10 +101,10 @@ def command(
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
     check_out_folder(target)
     require("matplotlib")
-    films = own_manifest(folder, manifest)
+    films = training_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
-    found, checked, papers = _report(model, films, split, target, **options)
-    _tell(found.metrics, checked, papers, as_json=as_json)
+    found, checked, artifacts = _report(model, films, split, target, **options)
+    _tell(found.metrics, checked, artifacts, as_json=as_json)
     _tell_failures(found)
 
 
@@ -111,9 +113,9 @@ def _report(
     min_area: float | None, min_area_mm2: float | None, opening: int | None,
 ) -> tuple[Evaluation, SpuriousReport | None, Sequence[Path]]:  # fmt: skip
     """Score one side, look for shortcuts where that is asked for, and write the report into ``target``."""
-    from lopore.evaluate import evaluate, write_evaluation
-    from lopore.run.progress import Progress
-    from lopore.spurious import check_spurious
+    from lopore.evaluation.evaluate import evaluate, write_evaluation
+    from lopore.evaluation.shortcuts import check_spurious
+    from lopore.progress import Progress
 
     rule = rule_from(min_area, min_area_mm2, opening)
     found = evaluate(model, films, split=split, rule=rule, progress=Progress().stage("predicting"))
@@ -124,7 +126,7 @@ def _report(
         return found, checked, write_evaluation(model, found, target, pictures=pictures, spurious=checked)
 
 
-def _tell(metrics: Metrics, checked: SpuriousReport | None, papers: Sequence[Path], *, as_json: bool) -> None:
+def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         click.echo(metrics.model_dump_json(indent=2))
     else:
@@ -132,7 +134,7 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, papers: Sequence[Pat
         click.echo(_calibration_summary(metrics.calibration))
         if metrics.pixels is not None:
             click.echo(_pixel_summary(metrics.pixels))
-    for paper in papers:
+    for paper in artifacts:
         click.echo(str(paper), err=as_json)
     if checked is not None:
         click.echo(checked.text, err=as_json)
@@ -159,7 +161,7 @@ def _summary(overall: dict[str, Interval], images: int, groups: int) -> str:
 
 def _calibration_summary(found: Calibration) -> str:
     """Whether scores are right as frequencies; for several classes the top label, or the first few."""
-    from lopore.data.manifest import plain
+    from lopore.messages import plain
 
     shown = found.told[: 1 if found.top_label else _CLASSES_TOLD]
     lines = ["Are scores right as frequencies?"]
@@ -171,7 +173,7 @@ def _calibration_summary(found: Calibration) -> str:
 
 
 def _pixel_summary(pixels: PixelMetrics) -> str:
-    from lopore.data.manifest import plain
+    from lopore.messages import plain
 
     def lines(name: str, scores: PixelScores) -> list[str]:
         counts = f"found {scores.found}, missed {scores.missed}, false calls {scores.false_calls}"

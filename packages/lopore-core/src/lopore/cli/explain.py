@@ -15,7 +15,7 @@ from .options import device_option, model_option, page_option, runtime_option
 
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
-    from lopore.model import OpenModel
+    from lopore.models.opening import OpenModel
 
     from .inputs import Tally
 
@@ -80,8 +80,9 @@ def command(
       lopore explain --model weld --out heatmaps films/
       lopore explain --model weld --out heatmaps --class pore film.tif
     """
-    from lopore.explain import check_class, choose_explainer
-    from lopore.model import locate_model, open_model
+    from lopore.inference.explain import check_class, choose_explainer
+    from lopore.models.catalogue import locate_model
+    from lopore.models.opening import open_model
 
     from .enhance import target_names
     from .inputs import Tally, expand
@@ -130,9 +131,10 @@ def _look(
     """Decide on a film and append the map of its class, over the network's input, to ``maps``."""
     import numpy as np
 
-    from lopore.explain import raw_maps
-    from lopore.overlay import natural_limits
-    from lopore.predict import decide, prepare, score_pictures
+    from lopore.inference.decisions import decide
+    from lopore.inference.explain import raw_maps
+    from lopore.inference.overlay import natural_limits
+    from lopore.inference.predict import prepare, score_pictures
 
     prepared = prepare(model.record, path, page=page)
     row = score_pictures(model, [prepared.pixels])[0]
@@ -153,10 +155,10 @@ def _draw(
 
     import numpy as np
 
-    from lopore.files import atomic_write_bytes
-    from lopore.overlay import draw_overlay
-    from lopore.predict import prepare
-    from lopore.radiograph import write_radiograph
+    from lopore.atomic_files import atomic_write_bytes
+    from lopore.inference.overlay import draw_overlay
+    from lopore.inference.predict import prepare
+    from lopore.reading.radiograph import write_radiograph
 
     found = np.load(maps)
     prepared = prepare(model.record, one.path, page=page)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 if TYPE_CHECKING:
-    from lopore.export import ParityReport
-    from lopore.model import ModelFolder
+    from lopore.export.parity_gate import ParityReport
+    from lopore.record.folder import ModelFolder
 
 images_option = click.option(
     "--images",
@@ -49,8 +49,8 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     """
     from dataclasses import asdict
 
-    from lopore.export import export_model, find_exporter, gate_pictures
-    from lopore.model import locate_model
+    from lopore.export.parity_gate import export_model, find_exporter, gate_pictures
+    from lopore.models.catalogue import locate_model
 
     folder = locate_model(model_name)
     for format in formats:
@@ -67,7 +67,7 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 def agreement(folder: ModelFolder, report: ParityReport) -> str:
     """One line on how far a published file's answers are from its source's."""
-    from lopore.export import CAMS
+    from lopore.export.parity_gate import CAMS
 
     maps = [
         f"{title} {found:.1e}" for field, (_, title) in CAMS.items() if (found := getattr(report, field)) is not None
@@ -87,13 +87,13 @@ def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
     """
     from lopore.data.check import lost
     from lopore.errors import DataError
-    from lopore.evaluate import own_manifest
+    from lopore.evaluation.training_manifest import training_manifest
 
     from .inputs import Tally, expand
 
     if images:
         return expand(images, Tally())
-    manifest = own_manifest(folder, advice="name real pictures with --images FOLDER")
+    manifest = training_manifest(folder, advice="name real pictures with --images FOLDER")
     side = manifest.side("val") if manifest.side("val").rows else manifest
     if told := lost(side):
         raise DataError(f"{told}, or name real pictures with --images FOLDER")

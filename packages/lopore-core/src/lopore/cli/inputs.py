@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dcn"})
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -43,8 +43,8 @@ class Tally:
 
     def fail(self, source: str, reason: str) -> None:
         """Tell and count one failed file; the reason already names the source where it is an image error."""
-        from lopore.data.manifest import plain
-        from lopore.reading.files import display_name
+        from lopore.messages import plain
+        from lopore.reading.regular_files import display_name
 
         self.bad += 1
         name, shown = display_name(Path(source).name), plain(source, 300)
@@ -80,7 +80,7 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
     standard error. An argument that gives nothing is counted as failed; no argument at all is a ConfigError.
     """
     from lopore.errors import ConfigError, ImageError
-    from lopore.radiograph import image_paths
+    from lopore.reading.regular_files import image_paths
 
     if not images:
         raise ConfigError("name at least one image, folder or glob")

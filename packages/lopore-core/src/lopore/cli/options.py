@@ -21,7 +21,7 @@ model_option = click.option(
     "model_name",
     metavar="MODEL",
     required=True,
-    help="NAME, NAME/VERSION, a model's folder or an .onnx file; `lopore inspect` lists what is found.",
+    help="NAME, NAME/VERSION, a model's folder or an .onnx file; `lopore show` lists what is found.",
 )
 runtime_option = click.option(
     "--runtime",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 if TYPE_CHECKING:
-    from lopore.registry import Registry
+    from lopore.plugins.registry import Registry
 
 
 @click.command(name="plugins")
@@ -21,7 +21,7 @@ def command(as_json: bool, strict: bool) -> None:
 
     Enhancers, backbones, trainers, exporters, predictors and explainers; LOPORE_BLOCK=NAME,NAME leaves packages out.
     """
-    from lopore.registry import discover
+    from lopore.plugins.registry import discover
 
     registry = discover()
     click.echo(json.dumps(_as_data(registry), indent=2) if as_json else _as_text(registry))
@@ -30,7 +30,7 @@ def command(as_json: bool, strict: bool) -> None:
 
 
 def _as_data(registry: Registry) -> dict[str, Any]:
-    from lopore.registry import KINDS
+    from lopore.plugins.registry import KINDS
 
     entries = {kind: getattr(registry, kind) for kind in KINDS}
     return {
@@ -57,8 +57,8 @@ def vars_of(plugin: Any) -> dict[str, Any]:
 
 
 def _as_text(registry: Registry) -> str:
-    from lopore.problems import one_line
-    from lopore.registry import KINDS
+    from lopore.plugins.problems import one_line
+    from lopore.plugins.registry import KINDS
 
     lines = []
     for kind in KINDS:

@@ -10,15 +10,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 from .options import device_option, model_option, page_option, runtime_option
 from .rules import FiniteRange, rule_from, rule_options
 
 if TYPE_CHECKING:
-    from lopore.model import OpenModel
-    from lopore.predict import Failure, Prediction
-    from lopore.segment import Examined
+    from lopore.inference.predict import Failure, Prediction
+    from lopore.inference.segment import SegmentationPrediction
+    from lopore.models.opening import OpenModel
 
     from .inputs import Tally
 
@@ -95,9 +95,10 @@ def command(
       lopore predict --model weld --out predictions.csv "films/*.tif"
       lopore predict --model model.onnx film.png --json
     """
-    from lopore.enhance import Chain
-    from lopore.model import locate_model, open_model
-    from lopore.run.progress import Progress
+    from lopore.models.catalogue import locate_model
+    from lopore.models.opening import open_model
+    from lopore.preprocessing.enhancement_chain import Chain
+    from lopore.progress import Progress
 
     from .inputs import Tally
 
@@ -117,9 +118,9 @@ def _answers(
     min_area_mm2: float | None, opening: int | None, mm_per_pixel: float | None, **how: Any,
 ) -> tuple[list[Path], Iterator[Prediction | Failure]]:  # fmt: skip
     """The films, and their predictions as they come; with detections where these, or a rule for them, are asked for."""
-    from lopore.detections import DetectionRule
-    from lopore.predict import predict_files
-    from lopore.segment import check_maps, detect_files
+    from lopore.inference.predict import predict_files
+    from lopore.inference.regions import DetectionRule
+    from lopore.inference.segment import check_maps, detect_files
 
     from .inputs import expand
 
@@ -136,28 +137,28 @@ def _write(
     results: Iterator[Prediction | Failure], tally: Tally, out: Path | None, detections: Path | None, *, as_json: bool
 ) -> None:
     """Answers to ``out`` or the terminal, and detections to their own file, both whole or not at all."""
-    from lopore.files import text_in_the_making
+    from lopore.atomic_files import atomic_text_stream
 
     with ExitStack() as stack:
-        note = _detections_table(stack.enter_context(text_in_the_making(detections))) if detections else None
+        note = _detections_table(stack.enter_context(atomic_text_stream(detections))) if detections else None
         _tell(_good(results, tally, note), out, as_json=as_json)
     if detections is not None:
         click.echo(str(detections), err=True)
 
 
 def _good(
-    results: Iterator[Prediction | Failure], tally: Tally, note: Callable[[Examined], None] | None
+    results: Iterator[Prediction | Failure], tally: Tally, note: Callable[[SegmentationPrediction], None] | None
 ) -> Iterator[Prediction]:
     """The predictions; failures are told as they come, detections go to ``note``."""
-    from lopore.predict import Failure
-    from lopore.segment import Examined
+    from lopore.inference.predict import Failure
+    from lopore.inference.segment import SegmentationPrediction
 
     for result in results:
         if isinstance(result, Failure):
             tally.fail(result.source, result.reason)
             continue
         tally.good += 1
-        if note is not None and isinstance(result, Examined):
+        if note is not None and isinstance(result, SegmentationPrediction):
             note(result)
         yield result
 
@@ -187,14 +188,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _detections_table(stream: IO[str]) -> Callable[[Examined], None]:
+def _detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None]:
     """Writes the heading at once, and with each call a row for each detection of one picture."""
     from lopore.data.manifest import safe_cell
 
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
 
-    def note(prediction: Examined) -> None:
+    def note(prediction: SegmentationPrediction) -> None:
         for one in prediction.detections:
             area = "" if one.area_mm2 is None else f"{one.area_mm2:.6g}"
             row = [safe_cell(prediction.source), safe_cell(one.class_name), f"{one.area_px:.2f}", area]
@@ -206,7 +207,7 @@ def _detections_table(stream: IO[str]) -> Callable[[Examined], None]:
 
 
 def _line(prediction: Prediction) -> str:
-    from lopore.data.manifest import plain
+    from lopore.messages import plain
 
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
     scores = "  ".join(f"{plain(name, 60)} {score:.3f}" for name, score in ranked)
@@ -214,19 +215,19 @@ def _line(prediction: Prediction) -> str:
 
 
 def _counted(prediction: Prediction) -> str:
-    from lopore.segment import Examined
+    from lopore.inference.segment import SegmentationPrediction
 
-    if not isinstance(prediction, Examined):
+    if not isinstance(prediction, SegmentationPrediction):
         return ""
     dropped = f", {prediction.dropped} dropped" if prediction.dropped else ""
     return f"  {counted(len(prediction.detections), 'detection')}{dropped}"
 
 
 def _write_file(out: Path, predictions: Iterator[Prediction]) -> None:
-    from lopore.files import text_in_the_making
+    from lopore.atomic_files import atomic_text_stream
 
     write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix.lower()]
-    with text_in_the_making(out) as stream:
+    with atomic_text_stream(out) as stream:
         write(stream, predictions)
     click.echo(str(out), err=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lopore.detections import DetectionRule
+    from lopore.inference.regions import DetectionRule
 
 
 class FiniteRange(click.FloatRange):
@@ -53,6 +53,6 @@ def rule_from(min_area: float | None, min_area_mm2: float | None, opening: int |
     """The rule that the options ask for, or None where none of them was given."""
     if min_area is None and min_area_mm2 is None and opening is None:
         return None
-    from lopore.detections import DetectionRule
+    from lopore.inference.regions import DetectionRule
 
     return DetectionRule(minimum_area_px=min_area or 0.0, minimum_area_mm2=min_area_mm2, opening=opening or 0)

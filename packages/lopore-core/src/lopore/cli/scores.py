@@ -1,4 +1,4 @@
-"""Scores as `train`, `eval` and `inspect` print them: one order, one form, the interval behind each."""
+"""Scores as `train`, `eval` and `show` print them: one order, one form, the interval behind each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lopore.model import Interval
+    from lopore.record.interval import Interval
 
 _ORDER = ("roc_auc", "pr_auc", "f1", "precision", "recall", "balanced_accuracy", "accuracy")
 

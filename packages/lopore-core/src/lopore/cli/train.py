@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.wording import counted
+from lopore.messages import counted
 
 from .scores import score_lines
 
 if TYPE_CHECKING:
-    from lopore.config import Experiment
-    from lopore.model import Threshold
-    from lopore.training import TrainResult
+    from lopore.config.experiment import Experiment
+    from lopore.record.model import Threshold
+    from lopore.training.run import TrainResult
 
 
 _IN_QUOTES = "put text that looks like a date or holds ':' or '[' in quotes, such as --set 'licence=\"CC: BY\"'"
@@ -93,8 +93,8 @@ def command(config: Path | None, resume: str | None, out: Path | None, as_json: 
       lopore train --resume first-20260101-120000
       lopore train --config configs/first.yaml --cross-validate
     """
-    from lopore.run.progress import Progress
-    from lopore.training import train
+    from lopore.progress import Progress
+    from lopore.training.run import train
 
     out = out or _home_of(resume)
     experiment = _experiment(config, resume, out, options)
@@ -116,7 +116,7 @@ def command(config: Path | None, resume: str | None, out: Path | None, as_json: 
 
 def _home_of(resume: str | None) -> Path:
     """The folder of models that a run's own folder belongs to; ``models`` for a new run and one that is named."""
-    from lopore.run.folder import CONFIG
+    from lopore.training.run_folder import CONFIG
 
     folder = Path(resume or "")
     if resume and (folder / CONFIG).is_file() and folder.absolute().parent.name == "checkpoints":
@@ -125,9 +125,9 @@ def _home_of(resume: str | None) -> Path:
 
 
 def _experiment(config: Path | None, resume: str | None, out: Path, options: dict[str, Any]) -> Experiment:
-    from lopore.config import load_experiment
+    from lopore.config.experiment import load_experiment
     from lopore.errors import ConfigError
-    from lopore.run.folder import CONFIG, find_run
+    from lopore.training.run_folder import CONFIG, find_run
 
     if config is None and resume is None:
         raise ConfigError("name a config with --config FILE, or a run to go on with by --resume RUN")
@@ -137,9 +137,9 @@ def _experiment(config: Path | None, resume: str | None, out: Path, options: dic
 
 def _overrides(options: dict[str, Any]) -> dict[str, Any]:
     """Dotted keys of the config from the command line; values of --set are read as YAML."""
-    from lopore.config import parse_yaml
-    from lopore.data.manifest import plain
+    from lopore.config.yaml_loader import parse_yaml
     from lopore.errors import ConfigError
+    from lopore.messages import plain
 
     keys = {
         "epochs": "training.epochs",

@@ -13,15 +13,17 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.augment import Augmenter
-from lopore.contracts import Batch, Pixels
+from lopore.arrays import Pixels
+from lopore.augmentation.augmenter import Augmenter
+from lopore.contracts import Batch
+from lopore.cores import available_cores
 from lopore.errors import DataError, ImageError
-from lopore.likeness import Appearance, spread
-from lopore.predict import available_cores
-from lopore.preprocess import Preprocessing, preprocess, read_for
-from lopore.reading.files import display_name
+from lopore.messages import plain
+from lopore.preprocessing.pipeline import preprocess, read_for
+from lopore.reading.regular_files import display_name
+from lopore.record.preprocessing import Preprocessing
 
-from .manifest import plain
+from .appearance import Appearance, spread
 from .masks import read_mask
 
 Balance = Literal["none", "class", "group", "class-group"]
@@ -106,7 +108,7 @@ class Pictures:
 
     def check(self, numbers: Iterable[int]) -> None:
         """Look at every file's header before work begins; DataError names the first bad one and counts them."""
-        from lopore.radiograph import describe
+        from lopore.reading.radiograph import describe
 
         bad: list[str] = []
         for number in numbers:

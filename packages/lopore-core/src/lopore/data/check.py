@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lopore.data.near_duplicates.families import find_families
 from lopore.errors import LoporeError
-from lopore.wording import counted
+from lopore.messages import counted, plain
 
-from .families import find_families
 from .folders import Entry, Listing
 from .leaks import Between, find_leaks
-from .manifest import SPLITS, Manifest, Row, is_sound, plain
+from .manifest import SPLITS, Manifest, Row, is_sound
 from .scan import Scanned, Stage, Unreadable, scan, silent
 
 LOW_CONTRAST_LEVELS = 8
@@ -168,7 +168,7 @@ def _changed(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
 
 
 def _masks(part: Manifest) -> Iterator[Finding]:
-    from lopore.radiograph import describe
+    from lopore.reading.radiograph import describe
 
     absent, other_size = [], []
     for row in part.rows:

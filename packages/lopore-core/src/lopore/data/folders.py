@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lopore.errors import DataError
-from lopore.wording import counted
+from lopore.messages import counted, plain
 
-from .manifest import MAX_PATH, clean_label, plain
+from .manifest import MAX_PATH, clean_label
 
 SIDE_NAMES = {
     "train": "train", "training": "train",
@@ -90,7 +90,7 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto") 
 
 def _walk(folder: Path) -> tuple[list[str], list[str], list[str]]:
     """(pictures, other files, folders) below, POSIX, sorted; hidden names and linked folders are left out."""
-    from lopore.reading.files import holds_image
+    from lopore.reading.regular_files import holds_image
 
     if not folder.is_dir():
         raise DataError(f"{plain(folder)} is not there; name an existing folder or CSV")

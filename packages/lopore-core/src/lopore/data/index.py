@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from lopore.data.near_duplicates.families import Families, find_families
+from lopore.data.near_duplicates.fingerprints import Fingerprint
 from lopore.errors import DataError
-from lopore.wording import counted
+from lopore.messages import counted, plain
 
-from .families import Families, find_families
-from .fingerprints import Fingerprint
 from .folders import Entry, Listing, list_folder
 from .grouping import join_groups, name_key
-from .manifest import About, Manifest, Row, is_sound, plain
+from .label_csv import list_table
+from .manifest import About, Manifest, Row, is_sound
 from .scan import Scanned, Stage, Unreadable, scan, silent
-from .tables import list_table
 
 Conflicts = Literal["keep", "join", "drop"]
 

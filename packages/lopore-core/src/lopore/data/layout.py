@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lopore.atomic_files import atomic_write_text
 from lopore.errors import DataError
-from lopore.files import atomic_write_text
-
-from .manifest import plain
+from lopore.messages import plain
 
 FOLDERS = ("data/raw", "data/processed", "data/splits", "models/checkpoints", "models/final", "configs")
 

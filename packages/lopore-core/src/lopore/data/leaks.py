@@ -11,11 +11,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from lopore.atomic_files import atomic_write_text
 from lopore.errors import LeakError
-from lopore.files import atomic_write_text
-from lopore.wording import counted
+from lopore.messages import counted, plain
 
-from .manifest import SPLITS, Manifest, Row, plain, safe_cell
+from .manifest import SPLITS, Manifest, Row, safe_cell
 
 Between: TypeAlias = Sequence[str] | Literal["folds"]
 """Sides to compare, such as ("train", "test"), or "folds"."""

@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lopore.atomic_files import atomic_write_bytes, atomic_write_text
 from lopore.errors import DataError, LoporeError
-from lopore.files import atomic_write_bytes, atomic_write_text
+from lopore.messages import CONTROL_SIGNS as CONTROL_SIGNS
+from lopore.messages import plain
 
 SPLITS = ("train", "val", "test")
 MAX_MANIFEST_BYTES = 512 << 20
@@ -34,7 +36,6 @@ SOUND_NAMES = frozenset(
     | {"non_defective", "nodifetto", "no_difetto", "negative", "none"}
 )
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def is_sound(label: str) -> bool:
@@ -220,16 +221,10 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def plain(text: object, limit: int = 160) -> str:
-    """Text from outside for one line of a message: control characters out, bounded."""
-    line = _CONTROL.sub("?", str(text).encode("utf-8", "replace").decode("utf-8"))
-    return line if len(line) <= limit else f"{line[: limit // 2]}...{line[-limit // 2 :]}"
-
-
 def clean_label(text: str, *, where: str) -> str:
     """A class name as it is kept: blanks at the ends off; DataError where it holds '|', controls, or is too long."""
     label = text.strip()
-    if not label or len(label) > MAX_LABEL or "|" in label or _CONTROL.search(label) or not _is_utf8(label):
+    if not label or len(label) > MAX_LABEL or "|" in label or CONTROL_SIGNS.search(label) or not _is_utf8(label):
         raise DataError(
             f"{where}: class name {plain(text, 60)!r} is not usable; "
             f"1 to {MAX_LABEL} visible characters without '|' are, rename it"

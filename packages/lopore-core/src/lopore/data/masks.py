@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
 from lopore.errors import DataError
-from lopore.preprocess import Geometry
+from lopore.preprocessing.geometry import Geometry
 
 MARKED = 128  # public masks have grey edges; this level is where their makers' outlines lie
 
@@ -24,7 +25,7 @@ def read_mask(path: Path, geometry: Geometry, mask_class: int, classes: int) -> 
     themselves. A pixel of the input belongs to the class that covers at least half of it.
     Raises DataError where the size does not fit, or the values do not fit the picture's classes.
     """
-    from lopore.radiograph import read_radiograph
+    from lopore.reading.radiograph import read_radiograph
 
     values = read_radiograph(path, channels=1).pixels
     if values.shape != geometry.original:

@@ -13,10 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from lopore.contracts import Pixels
+from lopore.arrays import Pixels
+from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
 from lopore.errors import LoporeError
-
-from .fingerprints import Fingerprint, fingerprint
 
 MIN_SIDE = 8
 """Pixels; a smaller picture shows no weld, whatever it is called."""
@@ -107,7 +106,7 @@ def _in_order(
 
 
 def _scan_one(file: Path, with_fingerprint: bool) -> Scanned | Unreadable:
-    from lopore.radiograph import read_radiograph
+    from lopore.reading.radiograph import read_radiograph
 
     try:
         radiograph = read_radiograph(file, channels=1)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.errors import DataError
-from lopore.wording import counted, did_you_mean
+from lopore.messages import counted, did_you_mean, plain
 
-from .manifest import SPLITS, Manifest, plain
+from .manifest import SPLITS, Manifest
 
 By = Literal["group", "image"]
 DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}

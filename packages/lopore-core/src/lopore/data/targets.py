@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Task
+from lopore.arrays import Task
 from lopore.errors import DataError
-from lopore.wording import counted, did_you_mean
+from lopore.messages import counted, did_you_mean, plain
 
-from .manifest import Manifest, is_sound, plain
+from .manifest import Manifest, is_sound
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import simplejpeg
 from cv2.utils import logging
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
 from lopore.errors import ImageError
 
 from .headers import BmpHeader, Header, JpegHeader, PngHeader, damaged

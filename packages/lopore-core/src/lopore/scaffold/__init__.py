@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from lopore.atomic_files import atomic_folder
 from lopore.errors import ConfigError
-from lopore.files import folder_in_the_making
-from lopore.registry import OWN_PACKAGES
+from lopore.plugins.problems import OWN_PACKAGES
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 _SUFFIX = ".txt"
@@ -65,7 +65,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> list[Path]:
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target} exists; choose another name, or another folder with --out")
     words = _words(name, kind)
-    with folder_in_the_making(target) as folder:
+    with atomic_folder(target) as folder:
         for source, text in _templates(kind):
             path = folder / Template(source).substitute(words)
             path.parent.mkdir(parents=True, exist_ok=True)

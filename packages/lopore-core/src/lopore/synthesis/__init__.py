@@ -16,17 +16,7 @@ from .physics import (
     wire_diameter_mm,
 )
 from .sampling import sample_film, sample_spec
-from .spec import (
-    ISO_6520_NUMBERS,
-    MASK_CLASSES,
-    NO_DEFECT,
-    FilmSpec,
-    Flaw,
-    FlawTruth,
-    Markings,
-    Seam,
-    SyntheticFilm,
-)
+from .spec import ISO_6520_NUMBERS, MASK_CLASSES, NO_DEFECT, FilmSpec, Flaw, FlawTruth, Markings, Seam, SyntheticFilm
 
 __all__ = [
     "DEFAULT_COUNTS",

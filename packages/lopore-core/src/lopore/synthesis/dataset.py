@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lopore.contracts import Pixels
+from lopore.arrays import Pixels
+from lopore.atomic_files import atomic_folder
 from lopore.errors import ConfigError, LoporeError
-from lopore.files import folder_in_the_making
 
 from .sampling import check_label, check_settings, sample_film
 from .spec import ISO_6520_NUMBERS, MASK_CLASSES, SyntheticFilm
@@ -167,7 +167,7 @@ def write_dataset(
     _check_request(counts, seed, views)
     check_settings(**settings)
     shots = _plan(counts, views, np.random.default_rng(seed))
-    with folder_in_the_making(out) as folder:
+    with atomic_folder(out) as folder:
         for name in (*(label for label, count in counts.items() if count), "masks"):
             (folder / name).mkdir()
         labels: list[tuple[Any, ...]] = []

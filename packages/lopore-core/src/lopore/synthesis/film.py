@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
 from lopore.errors import ConfigError
 
 from .flaws import void_drawing

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lopore.errors import ConfigError
-from lopore.wording import did_you_mean
+from lopore.messages import did_you_mean
 
 from .film import make_film
 from .flaws import draw_flaws

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from lopore.contracts import Affine, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
 
 from .lettering import CHARACTERS
 from .physics import blur_sigma_mm, iron_attenuation_per_mm, total_unsharpness_mm

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lopore.contracts import Affine
+from lopore.affine import Affine
 
 from .physics import Field
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lopore.contracts import Backbone, NetworkRequest, Task
+from lopore.arrays import Task
+from lopore.contracts import Backbone, NetworkRequest
 
 from .check import NotJudged, require
 from .learning import CLASSES, SEGMENTATION_SIDE, request_for

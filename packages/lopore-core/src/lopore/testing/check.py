@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from unittest import SkipTest
 
-from lopore.problems import one_line
+from lopore.plugins.problems import one_line
 
 Work = Callable[[], None]
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from lopore.contracts import Affine, Enhancer, Params, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
+from lopore.contracts import Enhancer, Params
 from lopore.errors import LoporeError
-from lopore.problems import one_line
+from lopore.plugins.problems import one_line
 
 from .check import require
 from .moves import motion_moves_planted_marks, planted_marks_stay

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Explainer, HeatMaps, PixelBatch, Session
-from lopore.model import ModelFolder
+from lopore.arrays import HeatMaps, PixelBatch
+from lopore.contracts import Explainer, Session
+from lopore.record.folder import ModelFolder
 
 from .check import NotJudged, require
 from .pictures import pictures_for

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Exporter, PixelBatch, Predictor
-from lopore.export import QUANTISED_AGREEMENT
-from lopore.model import ModelFolder
-from lopore.predict import decide
-from lopore.surroundings import Changes
+from lopore.arrays import PixelBatch
+from lopore.contracts import Exporter, Predictor
+from lopore.export.parity_gate import QUANTISED_AGREEMENT
+from lopore.inference.decisions import decide
+from lopore.plugins.process_guard import Changes
+from lopore.record.folder import ModelFolder
 
 from .check import require
 from .pictures import pictures_for

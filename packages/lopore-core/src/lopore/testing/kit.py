@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lopore.contracts import Explainer, Predictor
 from lopore.errors import ConfigError
-from lopore.registry import Registry
+from lopore.plugins.registry import Registry
+from lopore.testing import backbones, enhancers, explainers, exporters, plugins, predictors, trainers
 
-from . import backbones, enhancers, explainers, exporters, plugins, predictors, trainers
 from .check import Check, promise_of
 from .process import awake
 from .workshop import Model, Workshop

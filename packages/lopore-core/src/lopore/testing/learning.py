@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lopore.contracts import Backbone, Learner, LearnRequest, NetworkRequest, Task, Trainer
-from lopore.files import atomic_write_text, sha256_of
-from lopore.model import RECORD_NAME, LeakReport, ModelFile, ModelFolder, ModelRecord, Threshold
-from lopore.preprocess import Preprocessing
+from lopore.arrays import Task
+from lopore.atomic_files import atomic_write_text, sha256_of
+from lopore.contracts import Backbone, Learner, LearnRequest, NetworkRequest, Trainer
+from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.model import LeakReport, ModelFile, ModelRecord, Threshold
+from lopore.record.preprocessing import Preprocessing
 
 from .pictures import discs, discs_and_masks, in_batches
 
@@ -31,7 +33,7 @@ EPOCHS = 12
 
 def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any) -> LearnRequest:
     """A small deterministic run in single precision; ``changes`` replace fields, ``channels`` those of the network."""
-    from lopore.config import Loss, Optimizer, Schedule
+    from lopore.training_settings import Loss, Optimizer, Schedule
 
     classes = CLASSES[task]
     side = min(backbone.default_size, SEGMENTATION_SIDE if backbone.segmentation else SIDE)

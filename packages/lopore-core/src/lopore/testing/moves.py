@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Affine, Enhancer, Params, Pixels
+from lopore.affine import Affine
+from lopore.arrays import Pixels
+from lopore.contracts import Enhancer, Params
 from lopore.errors import LoporeError
 
 from .check import require

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Batch, PixelBatch, Pixels
-from lopore.preprocess import Preprocessing
+from lopore.arrays import PixelBatch, Pixels
+from lopore.contracts import Batch
+from lopore.record.preprocessing import Preprocessing
 
 HEIGHT, WIDTH = 96, 112
 DTYPES: tuple[np.dtype[Any], ...] = (np.dtype(np.uint8), np.dtype(np.uint16))

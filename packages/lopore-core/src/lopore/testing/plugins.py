@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lopore.problems import one_line
-from lopore.registry import KINDS, Registry, slow_import_seconds
-from lopore.surroundings import Changes
+from lopore.plugins.problems import one_line
+from lopore.plugins.process_guard import Changes
+from lopore.plugins.registry import KINDS, Registry, slow_import_seconds
 
 from .check import NotJudged, require
 from .process import require_none

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from lopore.contracts import MapSession, PixelBatch, Predictor
-from lopore.model import ModelFolder
+from lopore.arrays import PixelBatch
+from lopore.contracts import MapSession, Predictor
+from lopore.record.folder import ModelFolder
 
 from .check import NotJudged, require
 from .pictures import pictures_for

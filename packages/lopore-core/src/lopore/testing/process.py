@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from lopore.surroundings import Changes, kept
+from lopore.plugins.process_guard import Changes, kept
 
 from .check import require
 

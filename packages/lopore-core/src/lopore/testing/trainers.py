@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import EpochReport, Learner, LearnRequest, Task, Trainer
+from lopore.arrays import Task
+from lopore.contracts import EpochReport, Learner, LearnRequest, Trainer
 from lopore.errors import ModelError, RunError
 
 from .check import NotJudged, require

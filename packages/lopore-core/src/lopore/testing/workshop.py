@@ -12,23 +12,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lopore.contracts import (
-    Backbone,
-    Exporter,
-    Framework,
-    HeatMaps,
-    Learner,
-    Predictor,
-    Session,
-    Task,
-    Trainer,
-)
-from lopore.export import written_files
-from lopore.files import sha256_of
-from lopore.model import ModelFolder
-from lopore.problems import told
-from lopore.registry import Registry, discover
-from lopore.surroundings import Changes, kept
+from lopore.arrays import Framework, HeatMaps, Task
+from lopore.atomic_files import sha256_of
+from lopore.contracts import Backbone, Exporter, Learner, Predictor, Session, Trainer
+from lopore.export.parity_gate import written_files
+from lopore.plugins.problems import told
+from lopore.plugins.process_guard import Changes, kept
+from lopore.plugins.registry import Registry, discover
+from lopore.record.folder import ModelFolder
 
 from .check import NotJudged
 from .learning import learn, learn_masks, publish

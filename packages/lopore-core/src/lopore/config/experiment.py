@@ -1,0 +1,161 @@
+"""One experiment as data: everything that decides what a training run does, read from one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from lopore.arrays import Precision, Task
+from lopore.atomic_files import atomic_write_text
+from lopore.errors import ConfigError
+from lopore.record.preprocessing import Preprocessing
+from lopore.training_settings import Loss, Optimizer, Schedule, Section
+from lopore.validation import explain_validation
+
+from .augmentation import Augmentation
+from .yaml_loader import load_yaml
+
+
+class DataConfig(Section):
+    """What is learned from."""
+
+    manifest: Path = Field(description="Manifest CSV written by `lopore data index` and `lopore data split`")
+    positive: str | None = Field(None, description="Binary task: the class that counts as a detection")
+    exclude: tuple[str, ...] = Field((), description="Label sets left out, such as 'lack_of_penetration+pore'")
+    cache_mb: int = Field(2048, ge=0, description="Memory for decoded pictures at training size; 0 decodes every epoch")
+    workers: int | None = Field(None, ge=0, le=64, description="Threads that prepare batches; default: the cores")
+    balance: Literal["none", "class", "group", "class-group"] = Field(
+        "none", description="Oversampling: every class, every film (group), or every film within its class weighs alike"
+    )
+
+
+class EarlyStopping(Section):
+    """Stop when the best validation score is this old."""
+
+    patience: int = Field(10, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    backbone: str = Field(
+        "resnet18", description="A name that `lopore plugins` lists, or any timm name with lopore-torch"
+    )
+    pretrained: str = Field("none", description="'none', 'offline', 'hub', or the path of a weights file")
+    pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    freeze: Literal["none", "stem", "half", "backbone"] = Field(
+        "none",
+        description="What keeps the weights and statistics it came with, so of use with pretrained ones: 'none' trains "
+        "all; 'stem' keeps the first convolution and its normalisation; 'half' the earlier half of the backbone's "
+        "stages, the stem among them; 'backbone' all but the head, of a U-Net all but the decoder",
+    )
+
+    @model_validator(mode="after")
+    def _a_sum_belongs_to_a_file(self) -> ModelConfig:
+        if self.pretrained_sha256 and self.pretrained in ("none", "offline", "hub"):
+            raise ValueError(
+                f"pretrained_sha256 is checked of a weights file, and pretrained is '{self.pretrained}'; "
+                "name the file there, or leave the sum out"
+            )
+        return self
+
+
+class ThresholdRule(Section):
+    """How the operating point is chosen on validation films."""
+
+    rule: Literal["f1", "recall", "fixed"] = "f1"
+    recall: float = Field(0.9, gt=0, le=1, description="rule 'recall': the highest threshold that keeps this recall")
+    value: float = Field(0.5, gt=0, lt=1, description="rule 'fixed'")
+
+
+class TrainConfig(Section):
+    """The run."""
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(16, ge=1, le=4096)
+    accumulation_steps: int = Field(1, ge=1, le=1024, description="Batches whose gradients are added before a step")
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    early_stopping: EarlyStopping | None = None
+    select_by: Literal["auc", "f1", "last"] = Field("auc", description="Validation score of the epoch that is kept")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="Exponential averaging of the weights; 0 is off")
+    precision: Precision = "auto"
+    compile: bool = False
+    deterministic: bool = False
+    device: str = Field("auto", pattern=r"^(auto|all|cpu|mps|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+)$")
+    threads: int | None = Field(None, ge=1, le=1024)
+    tta_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
+    keep_checkpoints: int = Field(2, ge=2, le=1000)
+    threshold: ThresholdRule = ThresholdRule()
+
+    @model_validator(mode="after")
+    def _views_are_flips_or_turns(self) -> TrainConfig:
+        if self.tta_views not in (1, 2, 4, 8):
+            raise ValueError(f"tta_views is {self.tta_views}; allowed are 1, 2, 4, 8")
+        return self
+
+
+class Experiment(Section):
+    """One experiment. ``name`` names the model folder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    trainer: str = Field("torch", description="Framework, as `lopore plugins` lists it")
+    task: Task = "multiclass"
+    seed: int = Field(0, ge=0, lt=2**32)
+    data: DataConfig
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Literal["none"] | Augmentation = "none"
+    model: ModelConfig = ModelConfig()
+    training: TrainConfig = TrainConfig()
+    exports: tuple[str, ...] = Field(("onnx",), description="Formats written after training, each through the gate")
+    licence: str = Field("not stated", max_length=200, description="Licence of the data and so of the model")
+
+    @model_validator(mode="after")
+    def _binary_has_a_positive_class(self) -> Experiment:
+        if self.task == "binary" and not self.data.positive:
+            raise ValueError("task 'binary' needs data.positive, the class that counts as a detection")
+        return self
+
+
+def load_experiment(path: Path, overrides: dict[str, Any] | None = None) -> Experiment:
+    """The experiment in ``path``; ``overrides`` are dotted keys such as ``training.epochs``.
+
+    A relative ``data.manifest`` counts from the working directory. Raises ConfigError naming the nearest known key.
+    """
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        what = "is empty" if data is None else "holds a list" if isinstance(data, list) else "holds no keys"
+        raise ConfigError(f"{path} {what}; a config is a mapping that starts with 'name:'")
+    for dotted, value in (overrides or {}).items():
+        _override(data, dotted, value)
+    return parse_experiment(data, source=str(path))
+
+
+def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set one dotted key; a part of the path that is absent or no mapping, such as ``none``, becomes one."""
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        if not isinstance(data.get(parent), dict):
+            data[parent] = {}
+        data = data[parent]
+    data[last] = value
+
+
+def parse_experiment(data: dict[str, Any], *, source: str) -> Experiment:
+    """An experiment from plain data; ConfigError in one line that names ``source`` and every wrong value."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {explain_validation(error, Experiment)}") from None
+
+
+def dump_experiment(experiment: Experiment, path: Path) -> None:
+    """Write the whole experiment, defaults included, as YAML."""
+    text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    atomic_write_text(path, text)

@@ -1,0 +1,1 @@
+"""Copies of one image, found by how alike images are."""

@@ -1,0 +1,275 @@
+"""A model over one side of a split: an answer for every picture, scores with bounds, and a report to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.atomic_files import atomic_write_text
+from lopore.contracts import MapSession
+from lopore.data.manifest import Manifest, Row, is_sound
+from lopore.data.masks import read_mask
+from lopore.data.targets import Targets
+from lopore.errors import DataError, ImageError
+from lopore.inference.predict import Failure, Prediction, predict_files
+from lopore.inference.regions import DetectionRule
+from lopore.inference.segment import Segmented, check_maps, detections_in, segment_files
+from lopore.messages import counted, plain
+from lopore.metrics.classification import measure
+from lopore.metrics.segmentation import PixelCounts, PixelMetrics, count_pixels, pixel_scores
+
+from .predictions_csv import answers_csv
+from .results import Evaluation
+from .training_overlap import training_overlap
+
+if TYPE_CHECKING:
+    from lopore.models.opening import OpenModel
+    from lopore.preprocessing.geometry import Geometry
+    from lopore.record.model import ModelRecord
+
+    from .shortcuts import SpuriousReport
+
+
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    model: OpenModel,
+    manifest: Manifest,
+    *,
+    split: str,
+    rule: DetectionRule | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Predict every picture of one side and score the answers, intervals resampling groups.
+
+    split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
+    rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
+    scored before and after it, in ``metrics.pixels``. The scores of pictures are those before.
+    Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
+    DataError where the side is empty or its classes are not the model's; ModelError for a rule without maps.
+    """
+    if rule is not None:
+        check_maps(model)
+    side, unlabelled = _labelled_side(manifest, split)
+    targets = _targets_for(side, model.record)
+    paths = [side.file(row) for row in side.rows]
+    masked = any(row.mask for row in side.rows) and isinstance(model.session, MapSession)
+    masked = masked and model.record.task == "segmentation"
+    steps = len(paths) * (2 if masked else 1)
+    answers, failures = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
+    if not answers:
+        raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
+    told = (*_notes(model.record, side, failures, unlabelled), *training_overlap(model.folder, side))
+    found = _scored(side, targets, answers, model.record, split, failures, told)
+    if not masked:
+        return found
+    pixels = evaluate_pixels(
+        model, found.manifest, rule, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
+    )
+    return replace(found, metrics=found.metrics.model_copy(update={"pixels": pixels}))
+
+
+def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
+    """The rows of a side that carry a label, and how many carry none: what nobody judged is no sound picture."""
+    side = manifest if split == "all" else manifest.side(split)
+    labelled = side.select([index for index, row in enumerate(side.rows) if row.labels])
+    if labelled.rows:
+        return labelled, len(side) - len(labelled)
+    if side.rows:
+        raise DataError(f"none of the {len(side)} images in '{split}' carries a label, so nothing can be scored")
+    raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
+
+
+def _answered(
+    model: OpenModel, paths: Sequence[Path], progress: Progress | None
+) -> tuple[dict[int, list[float]], tuple[Failure, ...]]:
+    """Scores by place in ``paths``, and the files that gave none."""
+    answers: dict[int, list[float]] = {}
+    failures: list[Failure] = []
+    for index, result in enumerate(predict_files(model, paths)):
+        if isinstance(result, Prediction):
+            answers[index] = list(result.scores.values())
+        else:
+            failures.append(result)
+        if progress is not None:
+            progress(index + 1, len(paths))
+    return answers, tuple(failures)
+
+
+def evaluate_pixels(
+    model: OpenModel, films: Manifest, rule: DetectionRule | None = None, *, progress: Progress | None = None
+) -> PixelMetrics:
+    """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
+
+    Pictures whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
+    maps; ConfigError for a rule in mm2 and a picture whose pitch neither the manifest nor the file knows.
+    """
+    rule = rule or DetectionRule()
+    rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
+    judged: dict[int, tuple[NDArray[np.int64], list[PixelCounts]]] = {}
+    unknown: list[str] = []
+    paths = [films.file(row) for row in films.rows]
+    for index, result in enumerate(segment_files(model, paths)):
+        try:
+            judged[index] = _against_mask(model, films, films.rows[index], result, rules)
+        except (DataError, ImageError) as error:
+            unknown.append(str(error))
+        if progress is not None:
+            progress(index + 1, len(paths))
+    chosen, names = films.select(sorted(judged)), model.record.classes
+    return pixel_scores(
+        [counts[0] for _, counts in judged.values()],
+        [counts[1] for _, counts in judged.values()] if rule.drops else (),
+        np.array([marked for marked, _ in judged.values()], np.int64).reshape(-1, len(names)),
+        chosen.targets(names).astype(np.bool_),
+        chosen.group_ids(),
+        classes=names,
+        rule=rule,
+        seed=model.record.seed,
+        notes=(f"{len(unknown)} of {len(paths)} pictures count in no pixel score; first: {unknown[0]}",)
+        if unknown
+        else (),
+    )
+
+
+def _against_mask(
+    model: OpenModel, films: Manifest, row: Row, result: Segmented | Failure, rules: Sequence[DetectionRule]
+) -> tuple[NDArray[np.int64], list[PixelCounts]]:
+    """(K,) pixels of each class in a picture's mask, and the counts under each rule."""
+    if isinstance(result, Failure):
+        raise ImageError(result.reason)
+    classes = model.record.classes
+    truth = _truth(films, row, result.prepared.geometry, classes)
+    seen = [detections_in(model, result.prepared, result.maps, rule, row.mm_per_pixel) for rule in rules]
+    marked = np.bincount(truth.ravel(), minlength=len(classes) + 1)[1:].astype(np.int64)
+    return marked, [count_pixels(each, truth, classes) for each in seen]
+
+
+def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Class numbers (h, w) of one picture on the network's input; DataError where they are not known."""
+    marked = [classes.index(label) + 1 for label in row.labels if label in classes]
+    path = films.mask_file(row)
+    if path is not None:
+        number = marked[0] if len(marked) == 1 else 0 if marked else -1
+        return read_mask(path, geometry, number, len(classes))
+    if marked:
+        raise DataError(f"{plain(row.path)} has no mask")
+    return np.zeros(geometry.size, np.uint8)
+
+
+def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
+    if record.task == "binary":
+        return _binary_targets(side, record)
+    foreign = set(side.classes) - set(record.classes)
+    if record.task == "segmentation":  # sound films carry a class that has no mask
+        foreign = {name for name in foreign if not is_sound(name)}
+    if foreign:
+        raise DataError(
+            f"the images carry {plain(', '.join(sorted(foreign)), 120)}, which the model does not know; "
+            f"it knows {', '.join(record.classes)}"
+        )
+    table = side.targets(record.classes)
+    labels: NDArray[np.generic] = table.astype(np.float32)
+    if record.task == "multiclass":
+        if (table.sum(axis=1) != 1).any():
+            raise DataError("some images carry several or no classes; leave them out or use a multilabel model")
+        labels = table.argmax(axis=1).astype(np.int64)
+    return Targets(record.task, record.classes, record.positive, labels)
+
+
+def _binary_targets(side: Manifest, record: ModelRecord) -> Targets:
+    """Every class but the positive one counts as its absence; a side may hold one kind alone."""
+    name = record.positive or record.classes[-1]
+    if name not in side.classes and not all(is_sound(other) or other in record.classes for other in side.classes):
+        raise DataError(
+            f"no image carries the model's class {plain(name, 60)!r}; they carry {plain(', '.join(side.classes), 120)}"
+        )
+    positive = record.classes.index(name)
+    labels = np.array([positive if name in row.labels else 1 - positive for row in side.rows], np.int64)
+    return Targets("binary", record.classes, record.positive, labels)
+
+
+def _scored(
+    side: Manifest,
+    targets: Targets,
+    answers: dict[int, list[float]],
+    record: ModelRecord,
+    split: str,
+    failures: tuple[Failure, ...],
+    notes: tuple[str, ...],
+) -> Evaluation:
+    kept = sorted(answers)
+    scores = np.array([answers[index] for index in kept], np.float32)
+    manifest = side.select(kept)
+    labels = targets.labels[kept]
+    metrics = measure(
+        scores,
+        labels,
+        task=record.task,
+        classes=record.classes,
+        positive=record.positive,
+        threshold=record.threshold,
+        groups=manifest.group_ids(),
+        split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
+        seed=record.seed,
+        notes=notes,
+    )
+    chosen = Targets(targets.task, targets.classes, targets.positive, labels)
+    return Evaluation(manifest, chosen, scores, metrics, failures)
+
+
+def _notes(record: ModelRecord, side: Manifest, failures: Sequence[Failure], unlabelled: int) -> tuple[str, ...]:
+    notes = []
+    if not record.leaks.clean:
+        notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
+    if failures:
+        lost = counted(len(failures), "file could not be read and counts", "files could not be read and count")
+        notes.append(f"{lost} in none of the scores.")
+    if unlabelled:
+        bare = counted(unlabelled, "image carries no label and counts", "images carry no label and count")
+        notes.append(f"{bare} in none of the scores.")
+    return (*notes, *_never_learned(record, side))
+
+
+def _never_learned(record: ModelRecord, side: Manifest) -> tuple[str, ...]:
+    """A line where a binary model, trained on its positive class against one other, meets defects of a third."""
+    if record.task != "binary" or len(record.classes) != 2:
+        return ()
+    other = next((name for name in record.classes if name != (record.positive or record.classes[-1])), "")
+    if other == f"not {record.positive}":
+        return ()
+    foreign = [name for name in side.classes if name not in record.classes and not is_sound(name)]
+    count = sum(bool(set(row.labels) & set(foreign)) and record.positive not in row.labels for row in side.rows)
+    if not count:
+        return ()
+    named = plain(", ".join(foreign), 120)
+    carry, they = counted(count, "image carries", "images carry"), "it counts" if count == 1 else "they count"
+    return (f"{carry} {named}, which the model was not trained on; {they} as {plain(other, 60)}.",)
+
+
+def write_evaluation(
+    model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12, spurious: SpuriousReport | None = None
+) -> list[Path]:
+    """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
+
+    pictures: how many false positives and false negatives the gallery shows of each, worst first.
+    spurious: a check for shortcuts, which also becomes spurious.json.
+    """
+    from lopore.evaluation.report.evaluation_page import evaluation_report
+
+    artifacts = {
+        "predictions.csv": answers_csv([evaluation.answers], model.record.threshold),
+        "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
+        "report.html": evaluation_report(model, evaluation, pictures=pictures, spurious=spurious),
+    }
+    if spurious is not None:
+        artifacts["spurious.json"] = spurious.model_dump_json(indent=2) + "\n"
+    for name, text in artifacts.items():
+        atomic_write_text(out / name, text)
+    return [out / name for name in artifacts]

@@ -1,0 +1,134 @@
+"""The worst mistakes of an evaluation, each with its heat map, as HTML."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.data.manifest import is_sound
+from lopore.errors import LoporeError
+from lopore.inference.explain import choose_explainer, explain
+from lopore.inference.overlay import blend, for_screen, natural_limits
+from lopore.inference.predict import prepare
+from lopore.preprocessing.geometry import round_to
+from lopore.preprocessing.resampling import resize
+
+from .curves import plain_html, shown_columns, truth_of
+
+if TYPE_CHECKING:
+    from lopore.contracts import Explainer
+    from lopore.evaluation.results import Evaluation
+    from lopore.models.opening import OpenModel
+    from lopore.record.model import ModelRecord
+
+THUMB = 300
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    index: int
+    column: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class _Thumb:
+    """A mistake at thumbnail size: picture (h, w, 3) uint8, heat (h, w) float32 or None, and what is to be said."""
+
+    picture: NDArray[np.uint8] | None
+    heat: NDArray[np.float32] | None
+    note: str = ""
+
+
+def galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[str]:
+    """False positives and false negatives as HTML, up to ``pictures`` of each, the worst first; none for 0."""
+    if not pictures:
+        return []
+    false_calls, missed = (mistakes[:pictures] for mistakes in _mistakes(model.record, evaluation))
+    try:
+        explainer, why = choose_explainer(model), ""
+    except LoporeError as error:
+        explainer, why = None, str(error)
+    thumbs = {mistake: _thumb(model, explainer, evaluation, mistake) for mistake in (*false_calls, *missed)}
+    heats = [thumb.heat for thumb in thumbs.values() if thumb.heat is not None]
+    scale = explainer.scale if explainer else ""
+    limits = natural_limits(np.concatenate([heat.ravel() for heat in heats]), scale) if heats else (0.0, 1.0)
+    # One scale for all: stretched one by one, a picture without any evidence would look as hot as a sure one.
+    told = f"Heat: {explainer.name}, one scale for all pictures, 0 to {limits[1]:.3g} ({scale})." if explainer else why
+    parts = (
+        ("False positives", "A defect was called that is not there; the surest first.", false_calls),
+        ("False negatives", "A defect is there and was not called; the lowest score first.", missed),
+    )
+    return [
+        _gallery(title, f"{what} {told}", [_figure(evaluation, model.record, m, thumbs[m], limits) for m in mistakes])
+        for title, what, mistakes in parts
+    ]
+
+
+def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistake], list[_Mistake]]:
+    false_calls, missed = [], []
+    columns = shown_columns(record)
+    defects = [column for column in columns if not is_sound(record.classes[column])] or columns
+    for column in defects:
+        truth = truth_of(evaluation, column)
+        for index, score in enumerate(evaluation.scores[:, column]):
+            called = record.classes[column] in evaluation.decision(record, index).labels
+            if called and not truth[index]:
+                false_calls.append(_Mistake(index, column, -float(score)))
+            elif truth[index] and not called:
+                missed.append(_Mistake(index, column, float(score)))
+    return sorted(false_calls, key=lambda m: m.margin), sorted(missed, key=lambda m: m.margin)
+
+
+def _gallery(title: str, what: str, figures: Sequence[str]) -> str:
+    if not figures:
+        return f"<h2>{title}</h2><section>None.</section>"
+    return f"<h2>{title}</h2><p class='lead'>{plain_html(what)}</p><div class='gallery'>{''.join(figures)}</div>"
+
+
+def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:
+    name = model.record.classes[mistake.column]
+    try:
+        prepared = prepare(model.record, evaluation.manifest.file(evaluation.manifest.rows[mistake.index]))
+        pixels = for_screen(prepared.radiograph.pixels)
+        scale = THUMB / max(pixels.shape[:2])
+        size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
+        picture = round_to(resize(pixels, size), np.dtype(np.uint8))
+        if explainer is None:
+            return _Thumb(picture, None)
+        heat = explain(model, prepared, class_name=name, explainer=explainer)
+        return _Thumb(picture, resize(np.nan_to_num(heat.values), size))
+    except LoporeError as error:
+        return _Thumb(None, None, str(error))
+
+
+def _figure(
+    evaluation: Evaluation, record: ModelRecord, mistake: _Mistake, thumb: _Thumb, limits: tuple[float, float]
+) -> str:
+    row = evaluation.manifest.rows[mistake.index]
+    images = []
+    if thumb.picture is not None:
+        images.append(_image(thumb.picture, f"radiograph {row.path}"))
+        if thumb.heat is not None:
+            images.append(_image(blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits), "the same with heat"))
+    decision = evaluation.decision(record, mistake.index).text
+    score = evaluation.scores[mistake.index, mistake.column]
+    note = f"<br>{plain_html(thumb.note)}" if thumb.note else ""
+    name = plain_html(record.classes[mistake.column])
+    return (
+        f"<figure><div>{''.join(images)}</div><figcaption><b>{name} {score:.3f}</b>, "
+        f"answered {plain_html(decision)}, truth {plain_html(' + '.join(row.labels) or 'none')}"
+        f"<br><small>{plain_html(row.path)}{note}</small></figcaption></figure>"
+    )
+
+
+def _image(picture: NDArray[np.uint8], what: str) -> str:
+    import cv2
+
+    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+    return f"<img alt='{plain_html(what)}' src='data:image/jpeg;base64,{base64.b64encode(coded.tobytes()).decode()}'>"

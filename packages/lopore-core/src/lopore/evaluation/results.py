@@ -1,0 +1,41 @@
+"""What an evaluation found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lopore.arrays import Scores
+from lopore.data.manifest import Manifest
+from lopore.data.targets import Targets
+from lopore.inference.decisions import Decision, decide
+from lopore.inference.predict import Failure
+from lopore.metrics.classification import Metrics
+
+from .predictions_csv import LabelledScores
+
+if TYPE_CHECKING:
+    from lopore.record.model import ModelRecord
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Answers beside the truth, in the order of ``manifest``.
+
+    scores: (N, K) float32. failures: files that gave no answer and are in none of the scores.
+    """
+
+    manifest: Manifest
+    targets: Targets
+    scores: Scores
+    metrics: Metrics
+    failures: tuple[Failure, ...]
+
+    @property
+    def answers(self) -> LabelledScores:
+        """All answers, for the table of answers; each picture keeps the side its manifest gives it."""
+        return LabelledScores("", self.manifest.rows, self.targets, self.scores)
+
+    def decision(self, record: ModelRecord, index: int) -> Decision:
+        """The decision on one picture."""
+        return decide(record, self.scores[index])

@@ -1,0 +1,1 @@
+"""Models in other formats, each proven equal to its source."""

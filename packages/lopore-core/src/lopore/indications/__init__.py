@@ -1,0 +1,1 @@
+"""From maps to indications in mm and a verdict."""

@@ -1,0 +1,31 @@
+"""What messages say alike: a count with its noun, and the name that a misspelt one was meant to be."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 image``, ``2 images``. many: where an s does not make the plural, such as ``entries`` or ``images have``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
+    """``; did you mean X or Y?`` for the names nearest to ``word``, whose case is no matter; empty where none is near.
+
+    The text is put right behind the statement that ``word`` is unknown.
+    """
+    plainly = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), plainly, n=most, cutoff=0.5)
+    return f"; did you mean {' or '.join(plainly[name] for name in near)}?" if near else ""
+
+
+CONTROL_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: object, limit: int = 160) -> str:
+    """Text from outside for one line of a message: control characters out, bounded."""
+    line = CONTROL_SIGNS.sub("?", str(text).encode("utf-8", "replace").decode("utf-8"))
+    return line if len(line) <= limit else f"{line[: limit // 2]}...{line[-limit // 2 :]}"

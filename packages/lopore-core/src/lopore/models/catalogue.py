@@ -1,0 +1,56 @@
+"""Model folders found by name, version or path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lopore.errors import ModelError
+from lopore.messages import did_you_mean
+from lopore.record.folder import RECORD_NAME, BrokenModel, ModelFolder
+
+
+def model_roots() -> list[Path]:
+    """Where models are looked for: ``./models/final``, then the folders of the path list ``LOPORE_MODELS``."""
+    listed = [Path(part) for part in os.environ.get("LOPORE_MODELS", "").split(os.pathsep) if part]
+    return [Path("models") / "final", *listed]
+
+
+def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | BrokenModel]:
+    """Every model folder under the roots (a root, ``NAME/VERSION`` below it, or ``VERSION``), sorted by path."""
+    seen: set[Path] = set()
+    for root in roots if roots is not None else model_roots():
+        for depth in ("", "*/", "*/*/"):
+            for record in sorted(root.glob(f"{depth}{RECORD_NAME}")):
+                folder = record.parent
+                if folder.resolve() in seen or any(part.startswith(".") for part in folder.relative_to(root).parts):
+                    continue
+                seen.add(folder.resolve())
+                try:
+                    yield ModelFolder.read(folder)
+                except ModelError as error:
+                    yield BrokenModel(folder, str(error))
+
+
+def locate_model(text: str) -> ModelFolder:
+    """A model by path, by ``NAME/VERSION`` or by ``NAME`` (its newest version); ModelError lists what there is."""
+    path = Path(text)
+    try:
+        there = path.exists()
+    except OSError:  # longer than a path can be
+        there, text = False, f"{text[:80]}..."
+    if there and (not path.is_dir() or (path / RECORD_NAME).exists()):
+        return ModelFolder.read(path)
+    found = [model for model in find_models() if isinstance(model, ModelFolder)]
+    exact = [model for model in found if model.title == text]
+    named = sorted((model for model in found if model.record.name == text), key=lambda model: model.record.created)
+    if exact or named:
+        return (exact or named)[-1]
+    if there:
+        return ModelFolder.read(path)  # says what the folder lacks
+    have = ", ".join(model.title for model in found[:10]) or "none"
+    roots = ", ".join(str(root.absolute()) for root in model_roots())
+    no = f"{text} is not there" if path.suffix == ".onnx" else f"no model '{text}'"
+    near = did_you_mean(text, [name for model in found for name in (model.record.name, model.title)], most=1)
+    raise ModelError(f"{no}; found {have} in {roots}{near or '; name a folder or set LOPORE_MODELS'}")

@@ -1,0 +1,74 @@
+"""From a checked model folder to an open session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lopore.errors import ModelError
+from lopore.messages import did_you_mean
+from lopore.record.folder import ModelFolder
+from lopore.record.model import ModelRecord
+
+if TYPE_CHECKING:
+    from lopore.contracts import Predictor, Session
+
+
+def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[str, Predictor]:
+    """The (format, predictor) that opens this model: ``runtime`` by predictor name or format, else the preferred one.
+
+    ModelError says which formats the folder has and which predictors are installed.
+    """
+    from lopore.plugins.registry import discover
+
+    predictors = discover().predictors
+    able = [
+        (format, predictor)
+        for format in folder.record.formats
+        for predictor in predictors.values()
+        if format in predictor.formats
+    ]
+    fitting = [(format, predictor) for format, predictor in able if runtime in (None, predictor.name, format)]
+    if runtime and able and not fitting:
+        known = sorted({name for format, predictor in able for name in (predictor.name, format)})
+        near = did_you_mean(runtime, known)
+        raise ModelError(f"'{runtime}' opens no file of {folder.title}; choose {' or '.join(known)}{near}")
+    if not fitting:
+        raise ModelError(
+            f"nothing installed opens {folder.title}: it has {', '.join(folder.record.formats) or 'no weights'}, "
+            f"installed are {', '.join(sorted(predictors)) or 'no predictors'}; "
+            "install lopore-onnx for onnx, lopore-torch for pth and pt, lopore-tf for keras, h5 and saved_model"
+        )
+    return max(fitting, key=lambda pair: pair[1].preference)
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model ready to predict."""
+
+    folder: ModelFolder
+    format: str
+    predictor: Predictor
+    session: Session
+
+    @property
+    def record(self) -> ModelRecord:
+        return self.folder.record
+
+
+def open_model(
+    folder: ModelFolder, *, runtime: str | None = None, device: str = "auto", threads: int | None = None
+) -> OpenModel:
+    """Check the weights' sha256 and open them with the predictor that ``choose_predictor`` picks."""
+    format, predictor = choose_predictor(folder, runtime)
+    folder.verify(format)
+    return OpenModel(folder, format, predictor, open_session(folder, predictor, device, threads))
+
+
+def open_session(folder: ModelFolder, predictor: Predictor, device: str, threads: int | None = None) -> Session:
+    """The predictor's session for a folder; any error of an outsider's becomes a PluginError."""
+    from lopore.plugins.registry import call_entry, discover
+
+    owner = discover().predictors.sources.get(predictor.key, "lopore")
+    return call_entry("predictor", predictor.key, owner, partial(predictor.opens, folder, device, threads))

@@ -1,0 +1,163 @@
+"""What each field of a descriptor has to be; checked once, when a plugin lists it, so that no wrong one spreads."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import PurePath
+from typing import Any
+
+from lopore.contracts import Descriptor, Enhancer, Explainer, Params
+from lopore.errors import PluginError
+
+_NAME = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*[+]*$")
+_STEP = re.compile(r"^[a-z0-9.+_-]+\s*[(|]")
+TITLE_LENGTH, TEXT_LENGTH = 80, 2000
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 100 and _NAME.match(value) is not None
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_name, value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= TEXT_LENGTH
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_file_name(value: Any) -> bool:
+    return isinstance(value, str) and value not in ("", ".", "..") and PurePath(value).name == value
+
+
+def _is_preset(title: Any, steps: Any) -> bool:
+    return (
+        isinstance(title, str)
+        and 0 < len(title.strip()) <= TITLE_LENGTH
+        and title.isprintable()
+        and not _STEP.match(title)
+        and isinstance(steps, list | tuple)
+        and all(isinstance(step, Mapping) and isinstance(step.get("name"), str) for step in steps)
+    )
+
+
+def _are_presets(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_preset(*pair) for pair in value.items())
+
+
+def _are_formats(value: Any) -> bool:
+    return bool(value) and (value == ("*",) or _are_names(value))
+
+
+def _takes(count: int, optional: bool = False) -> Rule:
+    """A callable that can be called with ``count`` values; of builtins that tell no signature only that."""
+
+    def fits(value: Any) -> bool:
+        if value is None:
+            return optional
+        if not callable(value):
+            return False
+        try:
+            inspect.signature(value).bind(*[None] * count)
+        except TypeError:
+            return False
+        except ValueError:
+            return True
+        return True
+
+    return fits, f"{'None or ' * optional}a function of {count} argument{'s' * (count != 1)}"
+
+
+RULES: Mapping[str, Rule] = {
+    "name": (_is_name, "small letters and digits joined by - _ or ."),
+    "framework": (_is_name, "small letters and digits joined by - _ or ."),
+    "format": (_is_name, "small letters and digits joined by - _ or ."),
+    "native_format": (_is_name, "small letters and digits joined by - _ or ."),
+    "formats": (lambda value: bool(value) and _are_names(value), "a tuple of names of formats, at least one"),
+    "tasks": (lambda value: bool(value) and _are_names(value), "a tuple of names of tasks, at least one"),
+    "pretrained": (_are_names, "a tuple of names"),
+    "summary": (_is_text, "one line of text"),
+    "scale": (_is_text, "text"),
+    "source": (_is_text, "text"),
+    "explanation_layer": (_is_text, "text"),
+    "file_name": (_is_file_name, "a plain file name without folders"),
+    "params": (lambda value: isinstance(value, type) and issubclass(value, Params), "a subclass of Params"),
+    "presets": (_are_presets, "title -> steps {'name': ...}, the title a few words that do not read like a step"),
+    "preview_only": (_is_flag, "True or False"),
+    "exact_cam": (_is_flag, "True or False"),
+    "segmentation": (_is_flag, "True or False"),
+    "quantised": (_is_flag, "True or False"),
+    "default_size": (lambda value: _is_whole(value) and 1 <= value <= 16384, "a side in pixels"),
+    "preference": (_is_whole, "a whole number"),
+    "tolerance": (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"),
+    "needs": (lambda value: value in ("gradients", "features", "nothing"), "gradients, features or nothing"),
+    "apply": _takes(2),
+    "lookup": _takes(2, optional=True),
+    "motion": _takes(2, optional=True),
+    "build": _takes(1),
+    "family": _takes(1, optional=True),
+    "devices": _takes(0),
+    "learner": _takes(1),
+    "place": _takes(0),
+    "give": _takes(1, optional=True),
+    "take": _takes(3, optional=True),
+    "opens": _takes(3),
+    "export": _takes(2),
+    "explain": _takes(3),
+    "fits": _takes(1),
+}
+
+
+def check_descriptor(descriptor: Descriptor, *, parameters: bool = True) -> None:
+    """PluginError in one line for the first field that is not what the contract says.
+
+    parameters: also try an enhancer's parameters, about a millisecond each.
+    """
+    kind = type(descriptor).__name__
+    name = str(getattr(descriptor, "name", getattr(descriptor, "framework", "")))[:60]
+    for item in fields(descriptor):
+        if item.name not in RULES:
+            continue
+        fits, wanted = RULES[item.name]
+        value = getattr(descriptor, item.name)
+        if item.name == "formats" and isinstance(descriptor, Explainer):
+            fits, wanted = _are_formats, "a tuple of names of formats, or ('*',)"
+        if not fits(value):
+            raise PluginError(f"{item.name} of {kind} '{name}' is {_shown(value)}; it is {wanted}")
+    if parameters and isinstance(descriptor, Enhancer):
+        _check_parameters(descriptor)
+
+
+def _check_parameters(enhancer: Enhancer) -> None:
+    """The parameters draw controls, ``--list`` and the record of a chain: they need defaults, a schema and JSON."""
+    try:
+        enhancer.params().model_dump(mode="json")
+        enhancer.params.model_json_schema()
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise PluginError(
+            f"params of Enhancer '{enhancer.name}' cannot be made and written as JSON "
+            f"({type(error).__name__}: {text}); every field has a default and a plain type"
+        ) from error
+
+
+def _shown(value: Any) -> str:
+    """A value on one line, of a function its arguments."""
+    if callable(value) and not isinstance(value, type):
+        try:
+            return f"a function of {inspect.signature(value)}"[:80]
+        except (TypeError, ValueError):
+            return "a callable"
+    return " ".join(repr(value).split())[:80]

@@ -1,0 +1,320 @@
+"""The one image loader: a file becomes grey values of its own depth, or one clear line that says why not.
+
+Every part of lopore reads pictures here; OpenCV's and Pillow's own readers are called nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lopore.affine import Affine
+from lopore.arrays import Pixels
+from lopore.errors import ImageError
+
+from .headers import (
+    BmpHeader,
+    Content,
+    Header,
+    JpegHeader,
+    Limits,
+    PngHeader,
+    bmp_header,
+    check_limits,
+    damaged,
+    jpeg_header,
+    png_header,
+    sniff,
+    unknown_format,
+)
+from .regular_files import Found, check_bytes, display_name, image_paths, open_regular, read_regular
+from .tiff import TiffHeader, tiff_header
+
+__all__ = [
+    "Facts",
+    "Found",
+    "Limits",
+    "Radiograph",
+    "Source",
+    "describe",
+    "image_paths",
+    "read_radiograph",
+    "write_radiograph",
+]
+
+Polarity = Literal["film", "detector", "unknown"]
+_UNMOVED = Affine()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a radiograph came from.
+
+    name: for display; plain text of bounded length. path: None for bytes. sha256: of the whole file, 64 hex digits.
+    page: which page or frame, from 1, of ``pages``. file_depth: bits a value in the file (1 to 16).
+    """
+
+    name: str
+    path: Path | None
+    sha256: str
+    format: str
+    page: int
+    pages: int
+    file_depth: int
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """One picture as the file holds it.
+
+    pixels: (H, W), or (H, W, 3) RGB; uint8 up to 8 bits a value, else uint16; greater is brighter; upright after EXIF.
+    original_shape: (height, width) of the file's upright picture; differs from pixels only where a JPEG was shrunk.
+    to_original: from coordinates of ``pixels`` to the original picture.
+    pixel_pitch_mm: size of an original pixel, where the file states it, else None.
+    polarity: film: brighter is less radiation; detector: brighter is more; unknown: the file does not say.
+    window: (low, high) of the DICOM display window in grey values of ``pixels``, or None.
+    notes: what a careful reader should know, such as the bits really in use.
+    """
+
+    pixels: Pixels
+    source: Source
+    original_shape: tuple[int, int]
+    to_original: Affine = _UNMOVED
+    pixel_pitch_mm: float | None = None
+    polarity: Polarity = "unknown"
+    window: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    def without_pixels(self) -> Radiograph:
+        """The same facts over an empty picture of the same depth: films that wait in a queue may have 35 MB each."""
+        return replace(self, pixels=np.empty((0, 0, *self.pixels.shape[2:]), self.pixels.dtype))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the header of a file says; nothing was decoded. Sizes are those of the upright picture, in pixels."""
+
+    name: str
+    format: str
+    height: int
+    width: int
+    channels: int
+    depth: int
+    pages: int
+    bytes: int
+    orientation: int
+    pixel_pitch_mm: float | None
+    polarity: Polarity
+    notes: tuple[str, ...]
+
+
+def read_radiograph(
+    source: Path | bytes,
+    *,
+    channels: Literal[1, 3] = 1,
+    page: int | None = None,
+    limits: Limits | None = None,
+    reduce_to: tuple[int, int] | None = None,
+    name: str | None = None,
+) -> Radiograph:
+    """Read PNG, JPEG, TIFF, BMP or DICOM; the content decides which, not the name.
+
+    channels: 1 gives grey (JPEG: its luminance; other colour pictures: BT.601), 3 gives RGB (grey is repeated).
+    page: which page or frame, from 1; must be given where there are several. limits: default from the environment.
+    reduce_to: (height, width); a JPEG's decoder halves the picture, up to three times, while it stays so large.
+    name: shown in messages, for bytes. Depth is kept: up to 8 bits give uint8, 9 to 16 give uint16, never rescaled.
+    Raises ImageError, in one line, for what is no image, broken, over the limits, or cannot be read right.
+    """
+    limits = limits or Limits.from_environment()
+    shown = _shown(source, name)
+    if isinstance(source, bytes):
+        check_bytes(len(source), shown, limits)
+        content = source
+    else:
+        content = read_regular(source, shown, limits)
+    opened = _open(content, shown, limits, page)
+    check_limits(opened.header, limits, shown)
+    chosen = _choose_page(opened.header, page, shown)
+    pixels, scale = _decode(opened, content, _Wanted(channels, chosen, reduce_to), shown)
+    return _radiograph(pixels, opened.header, _source(source, shown, content, opened.header, chosen), scale)
+
+
+def _shown(source: Path | bytes, name: str | None) -> str:
+    if name is None:
+        name = "image in memory" if isinstance(source, bytes) else source.name
+    return display_name(name) or "image"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    channels: int
+    page: int
+    reduce_to: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    header: Header
+    dataset: Any = None
+
+
+def _open(content: bytes, name: str, limits: Limits, page: int | None) -> _Opened:
+    form = sniff(content[:132])
+    if form == "dicom":
+        from .dicom import open_dicom
+
+        dataset, header = open_dicom(content, name, limits)
+        return _Opened(header, dataset)
+    return _Opened(_header(content, form, name, limits, page, whole=True))
+
+
+def _header(content: Content, form: str | None, name: str, limits: Limits, page: int | None, *, whole: bool) -> Header:
+    match form:
+        case "jpeg":
+            return jpeg_header(content, name)
+        case "png":
+            check_limits(png_header(content, name), limits, name)
+            return png_header(content, name, whole=whole)
+        case "tiff":
+            return tiff_header(content, name, limits, page)
+        case "bmp":
+            return bmp_header(content, name)
+    raise unknown_format(content[:132], name)
+
+
+def _choose_page(header: Header, page: int | None, name: str) -> int:
+    if page is None and header.pages > 1:
+        raise ImageError(f"{name} holds {header.pages} pages; choose one of 1 to {header.pages} with --page (page=)")
+    if page is not None and not 1 <= page <= header.pages:
+        raise ImageError(f"{name} has no page {page}; allowed are 1 to {header.pages}")
+    return page or 1
+
+
+def _decode(opened: _Opened, content: bytes, wanted: _Wanted, name: str) -> tuple[Pixels, int]:
+    """Pixels, upright, with the asked channels, and the scale by which a JPEG's decoder shrank them."""
+    from lopore.reading import decode
+
+    header, scale = opened.header, decode.decoder_scale(opened.header, wanted.reduce_to)
+    if isinstance(header, JpegHeader):
+        stored = decode.decode_jpeg(content, header, wanted.channels, scale, name)
+        return decode.upright(stored, header.orientation), scale
+    if isinstance(header, PngHeader):
+        stored = decode.decode_png(content, header, name)
+    elif isinstance(header, TiffHeader):
+        stored = decode.decode_tiff(content, header, name)
+    elif isinstance(header, BmpHeader):
+        stored = decode.decode_bmp(content, header, name)
+    else:
+        from .dicom import DicomHeader, decode_dicom
+
+        assert isinstance(header, DicomHeader)
+        stored = decode_dicom(opened.dataset, header, wanted.page, name)
+    if stored.shape[:2] != (header.height, header.width):
+        raise damaged(name, "the picture has another size than its header")
+    return decode.upright(decode.to_channels(stored, wanted.channels), header.orientation), 1
+
+
+def _source(source: Path | bytes, name: str, content: bytes, header: Header, page: int) -> Source:
+    path = None if isinstance(source, bytes) else source
+    digest = hashlib.sha256(content).hexdigest()
+    return Source(name, path, digest, header.format, page, header.pages, header.depth)
+
+
+def _radiograph(pixels: Pixels, header: Header, source: Source, scale: int) -> Radiograph:
+    move = Affine()
+    if scale > 1:
+        from .decode import from_scaled
+
+        move = from_scaled(header.orientation, header.height, header.width, scale)
+    return Radiograph(
+        pixels,
+        source,
+        header.shape,
+        move,
+        header.pixel_pitch_mm,
+        getattr(header, "polarity", "unknown"),
+        getattr(header, "window", None),
+        header.notes + _bits_in_use(pixels),
+    )
+
+
+def _bits_in_use(pixels: Pixels) -> tuple[str, ...]:
+    """A note where a 16-bit picture holds fewer bits: the depth of the container is not the depth of the data."""
+    if pixels.dtype != np.uint16:
+        return ()
+    used = int(np.bitwise_or.reduce(pixels, axis=None))
+    if used == 0:
+        return ()
+    bits, low = used.bit_length(), (used & -used).bit_length() - 1
+    if bits - low == 16:
+        return ()
+    place = f", in the high bits: values are multiples of {1 << low}" if low else ""
+    return (f"{bits - low} of 16 bits are in use{place}",)
+
+
+def describe(
+    source: Path | bytes, *, limits: Limits | None = None, name: str | None = None, page: int | None = None
+) -> Facts:
+    """Facts of a file from its header alone. Raises ImageError as ``read_radiograph`` does, but decodes nothing."""
+    limits = limits or Limits.from_environment()
+    shown = _shown(source, name)
+    if isinstance(source, bytes):
+        check_bytes(len(source), shown, limits)
+        return _facts(source, source, shown, limits, page)
+    handle = open_regular(source, shown, limits)
+    try:
+        with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
+            return _facts(content, source, shown, limits, page)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{shown} cannot be read ({error}); check the disk"[:300]) from error
+    finally:
+        os.close(handle)
+
+
+def _facts(content: Content, source: Path | bytes, name: str, limits: Limits, page: int | None) -> Facts:
+    form = sniff(content[:132])
+    if form == "dicom":
+        from .dicom import open_dicom
+
+        header: Header = open_dicom(source, name, limits)[1]
+    else:
+        header = _header(content, form, name, limits, page, whole=False)
+    check_limits(header, limits, name)
+    if page is not None:
+        _choose_page(header, page, name)
+    height, width = header.shape
+    return Facts(
+        name, header.format, height, width, header.samples, header.depth, header.pages, len(content),
+        header.orientation, header.pixel_pitch_mm, getattr(header, "polarity", "unknown"), header.notes,
+    )  # fmt: skip
+
+
+def write_radiograph(pixels: Pixels, path: Path | None, format: Literal["png", "tiff"] = "png") -> bytes:
+    """Code a picture without loss and, with ``path``, write it whole or not at all.
+
+    pixels: (H, W) or (H, W, 3) RGB, uint8 or uint16; the depth is kept. Returns the bytes of the file.
+    Raises ImageError for other arrays and formats, LoporeError where the disk says no.
+    """
+    shaped = pixels.ndim == 2 or pixels.shape[2:] == (3,)
+    if pixels.dtype not in (np.uint8, np.uint16) or not shaped or not pixels.size:
+        raise ImageError(f"{pixels.dtype} {pixels.shape} is no picture; allowed are (H, W), (H, W, 3) of 8 or 16 bits")
+    if format not in ("png", "tiff"):
+        raise ImageError(f"format {format!r} is not written; allowed are png and tiff, which keep the depth")
+    import cv2
+
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, coded = cv2.imencode(f".{format}", ordered)
+    if not done:
+        raise ImageError(f"a picture of {pixels.shape} could not be coded as {format}; choose the other format")
+    content = coded.tobytes()
+    if path is not None:
+        from lopore.atomic_files import atomic_write_bytes
+
+        atomic_write_bytes(path, content)
+    return content

@@ -1,0 +1,156 @@
+"""The model record: everything that must travel with the weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from lopore.arrays import Task
+from lopore.errors import ModelError
+from lopore.messages import plain
+
+from .interval import Interval, RecordPart
+from .preprocessing import Preprocessing
+
+MAX_RECORD_BYTES = 4 << 20
+MAX_TEXT = 2000
+
+
+def on_one_line(value: Any) -> Any:
+    """Text, or texts in a tuple or mapping, without the control characters that would reach a terminal."""
+    if isinstance(value, dict):
+        return {on_one_line(key): on_one_line(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(on_one_line, value))
+    return plain(" ".join(value.split()), MAX_TEXT)
+
+
+class Threshold(RecordPart):
+    """The operating point: a detection is a score of the positive class at or above ``value``."""
+
+    value: float = Field(ge=0, le=1)
+    rule: str
+    chosen_on: str
+    per_class: dict[str, float] = Field(default_factory=dict)
+    """Multilabel: one threshold a class; ``value`` then serves classes that are not named."""
+
+    _shown = field_validator("rule", "chosen_on")(on_one_line)
+
+
+class LeakReport(RecordPart):
+    """What the split check found at training time; ``allowed`` marks a model trained on a leaky split for ever."""
+
+    split_kind: str
+    checked_pairs: int = 0
+    leaks: int = 0
+    allowed: bool = False
+    examples: tuple[str, ...] = ()
+
+    _shown = field_validator("split_kind", "examples")(on_one_line)
+
+    @property
+    def clean(self) -> bool:
+        return self.leaks == 0
+
+
+class ModelFile(RecordPart):
+    """One file of the folder. ``format`` is empty for papers (metrics, logs); path is relative, POSIX."""
+
+    path: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    format: str = ""
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = path.replace("\\", "/").split("/")
+        leaves = path.startswith(("/", "\\")) or ":" in path or any(part in ("", ".", "..") for part in parts)
+        if leaves or not path.isprintable():
+            raise ValueError(f"path {path!r} leaves the model folder")
+        return path
+
+
+class Explanation(RecordPart):
+    """What the network offers for explanations: the layer Grad-CAM reads and whether exports carry it exactly."""
+
+    layer: str = ""
+    exact_cam: bool = False
+    reason: str = ""
+
+    _shown = field_validator("reason")(on_one_line)
+
+
+class ModelRecord(RecordPart):
+    """Everything that must travel with weights (``lopore.json``)."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    created: str
+    task: Task
+    classes: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    positive: str | None = None
+    preprocessing: Preprocessing
+    preprocessing_fingerprint: str
+    framework: str
+    backbone: str
+    architecture: dict[str, Any]
+    """What rebuilds the network without config: backbone, outputs, dropout, mean, std, the framework's own facts."""
+    threshold: Threshold
+    tta_views: int = 1
+    metrics: dict[str, Interval] = Field(default_factory=dict)
+    metrics_split: str = ""
+    leaks: LeakReport
+    data_fingerprint: str = ""
+    split_fingerprint: str = ""
+    training_grey: dict[str, float] = Field(default_factory=dict)
+    """Grey level, contrast and sharpness of the training pictures at network size, to notice films unlike them.
+
+    A record may lack any of them; see ``likeness.spread``.
+    """
+    explanation: Explanation = Explanation()
+    versions: dict[str, str] = Field(default_factory=dict)
+    seed: int = 0
+    licence: str = ""
+    files: tuple[ModelFile, ...] = ()
+
+    _shown = field_validator("created", "framework", "backbone", "metrics_split", "versions", "licence")(on_one_line)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> ModelRecord:
+        if len(self.classes) < 2 and self.task != "segmentation":
+            raise ValueError(f"a {self.task} model has {len(self.classes)} class; at least 2 are needed")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {list(self.classes)} name one class twice")
+        unfit = next((name for name in self.classes if not name or plain(name, MAX_TEXT) != name), None)
+        if unfit is not None:
+            raise ValueError(f"class name {unfit[:60]!r} is empty, too long or holds control characters")
+        if self.preprocessing.fingerprint != self.preprocessing_fingerprint:
+            raise ValueError(
+                f"preprocessing gives fingerprint {self.preprocessing.fingerprint}, the record says "
+                f"{self.preprocessing_fingerprint}: the record was edited or written by another version"
+            )
+        return self
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(file.format for file in self.files if file.format)
+
+    def threshold_of(self, class_name: str) -> float:
+        return self.threshold.per_class.get(class_name, self.threshold.value)
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def parse_record(text: str | bytes, *, source: str) -> ModelRecord:
+    """A record from JSON; ModelError in one line naming ``source`` where it is no valid record."""
+    from lopore.validation import explain_validation
+
+    if len(text) > MAX_RECORD_BYTES:
+        raise ModelError(f"{source}: the record is too large; at most {MAX_RECORD_BYTES} bytes are read, copy it anew")
+    try:
+        return ModelRecord.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(f"{source}: {explain_validation(error, ModelRecord)}") from None

@@ -1,1 +1,0 @@
-"""The parts of a training run: its folder, checkpoints, logs, folds and publication."""

@@ -1,0 +1,80 @@
+"""From a plan to the learner of a backend."""
+
+from __future__ import annotations
+
+from lopore.config.experiment import Experiment
+from lopore.contracts import Learner, LearnRequest, NetworkRequest
+from lopore.data.batches import count_batches
+from lopore.errors import ConfigError
+from lopore.messages import did_you_mean, plain
+from lopore.plugins.learner_guard import guarded
+from lopore.plugins.registry import call_entry, discover
+
+from .plan import Plan, Rows
+
+
+def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
+    """Weights in the order of the classes, or None; ConfigError for a name that is no class.
+
+    Balanced, every class weighs as much in sum as any other; of several labels, having one as much as lacking it.
+    """
+    asked = plan.experiment.training.loss.class_weights
+    if asked == "none":
+        return None
+    counts = plan.targets.count(train)
+    if asked == "balanced" and plan.experiment.task == "multilabel":
+        return tuple(max(1, len(train) - count) / max(1, count) for count in counts.values())
+    if asked == "balanced":
+        return tuple(len(train) / (len(counts) * max(1, count)) for count in counts.values())
+    unknown = sorted(set(asked) - set(counts))
+    if unknown:
+        have = f"{', '.join(counts)}{did_you_mean(unknown[0], counts, most=1)}"
+        raise ConfigError(f"loss.class_weights names {plain(unknown[0], 40)!r}; the classes are {have}")
+    return tuple(float(asked.get(name, 1.0)) for name in counts)
+
+
+def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> NetworkRequest:
+    record, model = experiment.preprocessing, experiment.model
+    return NetworkRequest(
+        backbone=model.backbone,
+        outputs={"binary": 1, "segmentation": len(classes) + 1}.get(experiment.task, len(classes)),
+        channels=record.channels,
+        size=record.size,
+        depth=record.depth,
+        mean=record.mean,
+        std=record.std,
+        pretrained=model.pretrained,
+        pretrained_sha256=model.pretrained_sha256,
+        dropout=model.dropout,
+        segmentation=experiment.task == "segmentation",
+    )
+
+
+def make_learner(plan: Plan, train: Rows) -> Learner:
+    """The framework's learner for these training rows."""
+    experiment, settings, classes = plan.experiment, plan.experiment.training, plan.targets.classes
+    batches = count_batches(len(train), settings.batch_size, plan.place[1])
+    request = LearnRequest(
+        task=experiment.task,
+        classes=classes,
+        network=_network_request(experiment, classes),
+        loss=settings.loss,
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        epochs=settings.epochs,
+        steps_per_epoch=-(-batches // settings.accumulation_steps),
+        batch_size=settings.batch_size,
+        class_weights=class_weights(plan, train),
+        accumulation_steps=settings.accumulation_steps,
+        ema_decay=settings.ema_decay,
+        freeze=experiment.model.freeze,
+        precision=settings.precision,
+        compile=settings.compile,
+        seed=experiment.seed,
+        deterministic=settings.deterministic,
+        device=settings.device,
+        threads=settings.threads,
+    )
+    source = discover().trainers.sources[plan.trainer.key]
+    learner = call_entry("trainer", plan.trainer.key, source, lambda: plan.trainer.learner(request))
+    return guarded(learner, plan.trainer, len(classes))

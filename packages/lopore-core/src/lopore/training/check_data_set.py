@@ -1,0 +1,57 @@
+"""What a data set lacks for the run that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lopore.config.experiment import Experiment
+from lopore.data.manifest import Manifest
+from lopore.data.targets import Targets, refuse_thin_classes
+from lopore.errors import ConfigError, DataError
+from lopore.messages import counted, plain
+
+from .plan import Rows
+
+
+def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *, crossed: bool) -> Manifest:
+    if crossed:
+        refuse_thin_classes(targets, np.arange(len(manifest)), "the whole set")
+        return replace(manifest, rows=tuple(replace(row, split="") for row in manifest.rows))
+    splits = np.array([row.split for row in manifest.rows])
+    sides = {name: np.flatnonzero(splits == name) for name in ("train", "val")}
+    if not len(sides["train"]):
+        raise DataError(f"no image of {experiment.data.manifest} is on the train side; run `lopore data split` on it")
+    refuse_thin_classes(targets, sides["train"], "train")
+    settings = experiment.training
+    wanted = settings.select_by != "last" or settings.early_stopping is not None
+    if not len(sides["val"]):
+        if wanted:
+            raise DataError(
+                "no image is on the val side, which selects the epoch; split with `lopore data split`, or set "
+                "training.select_by to last and leave early_stopping out"
+            )
+    elif wanted:
+        missing = lacking(targets, sides["val"])
+        if missing:
+            raise DataError(f"val holds no image of {', '.join(missing)}, so no epoch can be selected; split again")
+    return manifest
+
+
+def lacking(targets: Targets, rows: Rows) -> list[str]:
+    """The classes that these rows lack, where they lack so many that no epoch can be selected by them; else none."""
+    counts = targets.count(rows)
+    missing = [name for name, count in counts.items() if count == 0]
+    return missing if len(missing) >= len(counts) - 1 and len(counts) > 1 else []
+
+
+def refuse_deep_files(manifest: Manifest, experiment: Experiment) -> None:
+    record = experiment.preprocessing
+    deep = [row for row in manifest.rows if (row.depth or 8) > 8]
+    if deep and record.depth == 8 and record.window.mode == "full":
+        have = counted(len(deep), "image has", "images have")
+        raise ConfigError(
+            f"{have} more than 8 bits, such as {plain(deep[0].path, 80)}, and preprocessing keeps 8: "
+            "set preprocessing.window.mode to percentile, fixed or tags, or preprocessing.depth to 16"
+        )

@@ -1,0 +1,213 @@
+"""The epochs of one run: train, validate, keep the best, stop, checkpoint, log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.arrays import Scores
+from lopore.contracts import Batch, EpochReport, Learner
+from lopore.data.batches import count_batches, evaluation_batches, training_batches
+from lopore.errors import RunError
+from lopore.inference.test_time_augmentation import view_of
+from lopore.messages import counted
+from lopore.metrics.selection import validation_score
+from lopore.progress import Progress
+
+from .checkpoints import Checkpoints, State, restore
+from .logs import CSV_NAME, TensorBoardLog, write_csv
+from .plan import Plan, Rows, Splits
+
+WAIT_SECONDS = 600.0
+
+
+def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, progress: Progress) -> State:
+    """Train from the last good checkpoint, or the start, to the last epoch; leaves the chosen weights in the learner.
+
+    Only the first process of a group writes.
+    """
+    writes = plan.place[0] == 0
+    found = checkpoints.last_good()
+    for note in checkpoints.notes:
+        progress.line(f"warning: {note}")
+    state = State()
+    if found:
+        state, folder = found
+        restore(learner, folder)
+        progress.line(f"going on after epoch {state.epoch}, from {folder}")
+    elif checkpoints.notes:
+        progress.line("warning: no checkpoint of this run is whole; it begins anew")
+    if writes:
+        checkpoints.discard_after(state.epoch)
+        write_csv(checkpoints.folder / CSV_NAME, state.history)
+    log = TensorBoardLog(checkpoints.folder / "tensorboard", state.epoch) if writes else None
+    begun = state.epoch
+    try:
+        while state.epoch < plan.experiment.training.epochs and not state.stopped:
+            state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
+            if writes:
+                _keep(learner, checkpoints, state)
+                if log:
+                    log.add(state.history[-1])
+    finally:
+        if log:
+            log.close()
+    if state.stopped and state.epoch < plan.experiment.training.epochs:
+        progress.line(f"stopped early: no better score for {counted(state.stale, 'epoch')}")
+    if state.best_epoch:
+        _wait_for(checkpoints.best_place(state.best_epoch))
+        checkpoints.load_best(learner, state.best_epoch)
+    return state
+
+
+def _keep(learner: Learner, checkpoints: Checkpoints, state: State) -> None:
+    if state.best_epoch == state.epoch:
+        checkpoints.save_best(learner, state.epoch)
+    checkpoints.save(learner, state)
+    write_csv(checkpoints.folder / CSV_NAME, state.history)
+
+
+def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: Progress, *, tell: bool) -> State:
+    """One epoch, told in a line; ``tell``: with one before it on how the learner computes."""
+    settings, number = plan.experiment.training, state.epoch
+    total = count_batches(len(sides.train), settings.batch_size, plan.place[1])
+    title = f"epoch {number + 1}/{settings.epochs}"
+    report = learner.fit_epoch(number, progress.track(_batches(plan, sides.train, number), total, title))
+    row: dict[str, Any] = {
+        "epoch": number + 1,
+        "loss": report.loss,
+        "learning_rate": report.learning_rate,
+        "images": report.images,
+        "seconds": round(report.seconds, 3),
+        "data_wait_seconds": round(report.data_wait_seconds, 3),
+    }
+    if len(sides.val):
+        row |= _validate(plan, sides.val, learner)
+    after = _judge(plan, state, row)
+    watched = row.get(_watched(plan))
+    learner.observe(-report.loss if watched is None else watched)
+    computing = told_computing(learner.facts()) if tell else ""
+    if computing:
+        progress.news(computing, about=computing.partition(";")[0])
+    progress.line(_told(title, row, report))
+    return after
+
+
+def _batches(plan: Plan, train: Rows, epoch: int) -> Iterator[Batch]:
+    return training_batches(
+        plan.pictures,
+        plan.targets.labels,
+        plan.sampler(train).order(epoch),
+        batch_size=plan.experiment.training.batch_size,
+        epoch=epoch,
+        augmenter=plan.augmenter(),
+        workers=plan.experiment.data.workers,
+        place=plan.place,
+    )
+
+
+def predict_rows(plan: Plan, rows: Rows, learner: Learner, views: int = 1) -> Scores:
+    """Scores (len(rows), K) float32 averaged over views; RunError where one is not finite."""
+    total: NDArray[np.float64] = np.zeros((len(rows), len(plan.targets.classes)))
+    for view in range(views if len(rows) else 0):
+        batches = evaluation_batches(
+            plan.pictures,
+            rows,
+            batch_size=plan.experiment.training.batch_size,
+            workers=plan.experiment.data.workers,
+            change=(lambda pixels, view=view: view_of(pixels, view)) if view else None,  # type: ignore[misc]
+        )
+        total += learner.predict(batches)
+    if not np.isfinite(total).all():
+        raise RunError("the network answers with scores that are no numbers; lower training.optimizer.learning_rate")
+    return np.asarray(total / views, np.float32)
+
+
+def _validate(plan: Plan, rows: Rows, learner: Learner) -> dict[str, Any]:
+    scores = predict_rows(plan, rows, learner)
+    truth = plan.targets.labels[rows]
+    given: dict[str, Any] = {
+        "task": plan.targets.task, "classes": plan.targets.classes, "positive": plan.targets.positive
+    }  # fmt: skip
+    return {
+        "val_auc": validation_score(scores, truth, by="auc", **given),
+        "val_f1": validation_score(scores, truth, by="f1", **given),
+        "val_loss": _cross_entropy(scores, truth),
+    }
+
+
+def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
+    p = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    if truth.ndim == 1:
+        return float(-np.log(p[np.arange(len(p)), truth]).mean())
+    return float(-(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean())
+
+
+def _watched(plan: Plan) -> str:
+    """The validation score by which epochs are compared."""
+    by = plan.experiment.training.select_by
+    return f"val_{'auc' if by == 'last' else by}"
+
+
+def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
+    """The state after an epoch: whether it is the best so far, and whether to stop.
+
+    Of equal scores the lower validation loss is better: on few films many epochs reach the same AUC.
+    """
+    settings = plan.experiment.training
+    score = row.get(_watched(plan))
+    update: dict[str, Any] = {"epoch": state.epoch + 1}
+    better = score is not None and (
+        state.best_score is None
+        or score > state.best_score
+        or (score == state.best_score and row["val_loss"] < (state.best_loss or 0.0))
+    )
+    if better:
+        update |= {"best_score": score, "best_loss": row["val_loss"]}
+        update["best_epoch"] = 0 if settings.select_by == "last" else state.epoch + 1
+    row["best"] = int(bool(update.get("best_epoch")))
+    if settings.early_stopping is not None and score is not None:
+        least = settings.early_stopping.min_delta
+        passed = better if least == 0 else state.reference is None or score > state.reference + least
+        stale = 0 if passed else state.stale + 1
+        update |= {"reference": score if passed else state.reference, "stale": stale}
+        update["stopped"] = stale >= settings.early_stopping.patience
+    return state.model_copy(update={**update, "history": [*state.history, row]})
+
+
+def _told(title: str, row: dict[str, Any], report: EpochReport) -> str:
+    words = [title, f"loss {row['loss']:.4f}"]
+    words += [f"val {name} {row[f'val_{name}']:.4f}" for name in ("auc", "f1") if row.get(f"val_{name}") is not None]
+    words += [f"lr {report.learning_rate:.2e}", f"{report.seconds:.1f} s"]
+    if report.data_wait_seconds >= 0.1:
+        words.append(f"waited {report.data_wait_seconds:.1f} s for data")
+    return "  ".join([*words, "best"] if row["best"] else words)
+
+
+def told_computing(facts: Mapping[str, Any]) -> str:
+    """Where and in which number format a learner computes, and what its trial measured; empty where it tells nothing.
+
+    On a CPU a trial counts processor time, of all threads together.
+    """
+    device, precision, layout = (facts.get(key) for key in ("device", "precision", "memory_format"))
+    if not device or not precision:
+        return ""
+    on_cpu = str(device).lower().startswith("cpu")
+    threads = f", {counted(facts['threads'], 'thread')}" if on_cpu and facts.get("threads") else ""
+    trials = [f"{one['precision']} {one['layout']} {one['seconds']:.3f} s" for one in facts.get("trials") or ()]
+    measured = f"; a step in trial{', processor time' if on_cpu else ''}: {', '.join(trials)}"
+    return f"computing on {device}{threads}, in {precision} {layout or ''}".rstrip() + (measured if trials else "")
+
+
+def _wait_for(folder: Path) -> None:
+    """Processes that do not write wait until the first one has."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not folder.is_dir():
+        if time.monotonic() > end:
+            raise RunError(f"{folder} did not appear; the first process of the group has failed or writes elsewhere")
+        time.sleep(0.05)

@@ -1,0 +1,67 @@
+"""What a run will do, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lopore.augmentation.augmenter import Augmenter
+from lopore.config.experiment import Experiment
+from lopore.contracts import Backbone, Trainer
+from lopore.data.batches import Pictures, Sampler
+from lopore.data.leaks import LeakFindings
+from lopore.data.manifest import Manifest
+from lopore.data.targets import Targets
+from lopore.plugins.learner_guard import process_rank_of
+from lopore.record.model import LeakReport
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Row numbers that are learned from, validated on and tested on."""
+
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked experiment: rows, targets and pictures, the trainer, what the leak check found."""
+
+    experiment: Experiment
+    manifest: Manifest
+    targets: Targets
+    groups: Rows
+    pictures: Pictures
+    trainer: Trainer
+    backbone: Backbone
+    leaks: LeakReport
+    findings: LeakFindings
+    notes: tuple[str, ...]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return process_rank_of(self.trainer)
+
+    def side(self, name: str) -> Rows:
+        return np.array([i for i, row in enumerate(self.manifest.rows) if row.split == name], np.int64)
+
+    def sides(self) -> Splits:
+        return Splits(self.side("train"), self.side("val"), self.side("test"))
+
+    def sampler(self, train: Rows) -> Sampler:
+        return Sampler(
+            train,
+            self.targets.kinds[train],
+            self.groups[train],
+            self.experiment.data.balance,
+            self.experiment.seed,
+        )
+
+    def augmenter(self) -> Augmenter:
+        return Augmenter(self.experiment.augmentation, self.experiment.preprocessing.size, self.experiment.seed)

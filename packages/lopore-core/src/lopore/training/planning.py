@@ -1,0 +1,127 @@
+"""From a config and a manifest to a checked plan, before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lopore.augmentation.small_defects import destroys_small_defects
+from lopore.config.experiment import Experiment
+from lopore.data.batches import Pictures
+from lopore.data.check import lost
+from lopore.data.index import complete
+from lopore.data.leaks import LeakFindings, find_leaks
+from lopore.data.manifest import Manifest, is_sound
+from lopore.data.targets import Targets, leave_out, targets_of
+from lopore.errors import ConfigError, DataError
+from lopore.messages import counted, plain
+from lopore.plugins.learner_guard import process_rank_of
+from lopore.record.model import LeakReport
+
+from .build_request import class_weights
+from .check_data_set import check_splits as check_splits
+from .check_data_set import refuse_deep_files as refuse_deep_files
+from .check_settings import check_settings
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from lopore.progress import Progress
+
+
+def _notes(experiment: Experiment) -> tuple[str, ...]:
+    """What a person should know of the settings before the first epoch, a line each."""
+    shrunk = destroys_small_defects(experiment.augmentation, experiment.preprocessing.size)
+    notes = [f"augmentation {line}" for line in shrunk]
+    if experiment.data.balance in ("class", "class-group") and experiment.training.loss.class_weights == "balanced":
+        notes.append(
+            f"data.balance: {experiment.data.balance} and class_weights: balanced both make up for rare classes, "
+            "which then count twice; keep one of them"
+        )
+    warmup, epochs = experiment.training.schedule.warmup_epochs, experiment.training.epochs
+    if warmup >= epochs:
+        notes.append(
+            f"schedule.warmup_epochs {warmup:g} takes all {epochs} epochs: the learning rate never stays at its value"
+        )
+    return tuple(notes)
+
+
+def _report(split_kind: str, findings: LeakFindings) -> LeakReport:
+    return LeakReport(
+        split_kind=split_kind,
+        checked_pairs=findings.checked_pairs,
+        leaks=len(findings),
+        allowed=len(findings) > 0,
+        examples=findings.examples(),
+    )
+
+
+def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None = None, crossed: bool = False) -> Plan:
+    """Read the manifest and check everything that can be checked before the first epoch.
+
+    crossed: for a cross-validation, where folds take the place of sides (``folds`` makes new ones).
+    Raises one-line errors for classes with too few images, missing files, labels or settings that do not fit.
+    """
+    trainer, backbone = check_settings(experiment)
+    rank, world = process_rank_of(trainer)
+    if experiment.training.batch_size < 2 * world and world > 1:
+        batch = experiment.training.batch_size
+        raise ConfigError(f"batch_size {batch} leaves {world} processes under 2 images each; raise it")
+    manifest = leave_out(Manifest.read(experiment.data.manifest), experiment.data.exclude)
+    if crossed:
+        manifest = _with_folds(manifest, experiment, folds)
+    targets = targets_of(manifest, experiment.task, experiment.data.positive)
+    pictures = _pictures(manifest, experiment, targets)
+    manifest = check_splits(manifest, targets, experiment, crossed=crossed)
+    refuse_deep_files(manifest, experiment)
+    if told := lost(manifest):
+        raise DataError(told)
+    pictures.check(range(len(pictures)))
+    manifest = complete(manifest, threads=experiment.data.workers or None, stage=progress.stage)
+    findings = find_leaks(manifest, "folds") if crossed else find_leaks(manifest)
+    plan = Plan(
+        experiment=experiment,
+        manifest=manifest,
+        targets=targets,
+        groups=manifest.group_ids(),
+        pictures=pictures,
+        trainer=trainer,
+        backbone=backbone,
+        leaks=_report("folds" if crossed else manifest.about.split_kind or "given", findings),
+        findings=findings,
+        notes=_notes(experiment) if rank == 0 else (),
+    )
+    class_weights(plan, np.arange(len(manifest)))
+    return plan
+
+
+def _with_folds(manifest: Manifest, experiment: Experiment, folds: int | None) -> Manifest:
+    from lopore.data.split import fold_manifest
+
+    numbered = all(row.fold is not None for row in manifest.rows)
+    if folds is None and numbered and len({row.fold for row in manifest.rows}) > 1:
+        return manifest
+    return fold_manifest(manifest, folds or 5, seed=experiment.seed).manifest
+
+
+def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> Pictures:
+    files = [manifest.file(row) for row in manifest.rows]
+    if experiment.task != "segmentation":
+        return Pictures(files, experiment.preprocessing, cache_mb=experiment.data.cache_mb)
+    names = {name: number + 1 for number, name in enumerate(targets.classes)}
+    without = [row for row in manifest.rows if not row.mask and not all(is_sound(label) for label in row.labels)]
+    if without:
+        bare = counted(len(without), "image with a defect has", "images with a defect have")
+        raise DataError(
+            f"{bare} no mask, such as {plain(without[0].path, 80)}; "
+            "give masks in the manifest, or leave their class out with data.exclude"
+        )
+    marked = [[names[label] for label in row.labels if label in names] for row in manifest.rows]
+    return Pictures(
+        files,
+        experiment.preprocessing,
+        masks=[manifest.mask_file(row) for row in manifest.rows],
+        mask_classes=[found[0] if len(found) == 1 else 0 if found else -1 for found in marked],
+        classes=len(targets.classes),
+        cache_mb=experiment.data.cache_mb,
+    )

@@ -1,0 +1,201 @@
+"""The finished model: threshold, scores, record and papers, in a folder that appears when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lopore.arrays import PixelBatch, Scores
+from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of
+from lopore.config.experiment import Experiment
+from lopore.contracts import Learner
+from lopore.data.manifest import Manifest
+from lopore.errors import LoporeError
+from lopore.evaluation.predictions_csv import LabelledScores, answers_csv
+from lopore.messages import counted, plain
+from lopore.metrics.classification import Metrics, measure
+from lopore.metrics.operating_point import operating_point
+from lopore.progress import Progress
+from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
+from lopore.record.preprocessing import Preprocessing
+
+from .epochs import predict_rows
+from .logs import CSV_NAME
+from .plan import Plan, Rows, Splits
+from .run_folder import CONFIG, versions
+
+ARTIFACTS = (CONFIG, CSV_NAME, "preview.png")
+
+
+@dataclass(frozen=True)
+class HoldoutScores:
+    """Answers on the sides that were not learned from, the operating point, and the scores of the side that counts."""
+
+    threshold: Threshold
+    metrics: Metrics
+    split: str
+    predictions: str
+
+
+def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
+    """Choose the threshold on validation films and score the test films; else validation stands in, marked."""
+    settings, targets = plan.experiment.training, plan.targets
+    val = predict_rows(plan, sides.val, learner, settings.tta_views)
+    test = predict_rows(plan, sides.test, learner, settings.tta_views)
+    threshold = _threshold(plan, sides.val, val)
+    rows, scores, split = (sides.test, test, "test") if len(sides.test) else (sides.val, val, "val")
+    notes: tuple[str, ...] = ()
+    if split == "val":
+        notes = ("there are no test images: these validation images chose epoch and threshold, so it is too good",)
+    metrics = measure(
+        scores,
+        targets.labels[rows],
+        task=targets.task,
+        classes=targets.classes,
+        positive=targets.positive,
+        threshold=threshold,
+        groups=plan.groups[rows],
+        split=split,
+        seed=plan.experiment.seed,
+        notes=notes,
+    )
+    parts = [answers_of(plan, "val", sides.val, val), answers_of(plan, "test", sides.test, test)]
+    return HoldoutScores(threshold, metrics, split, answers_csv(parts, threshold))
+
+
+def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
+    targets, rule = plan.targets, plan.experiment.training.threshold
+    if not len(rows) and rule.rule != "fixed" and targets.task != "multiclass":
+        return Threshold(value=0.5, rule="default", chosen_on="nothing: there are no validation images")
+    return operating_point(
+        scores,
+        targets.labels[rows],
+        task=targets.task,
+        classes=targets.classes,
+        positive=targets.positive,
+        rule=rule,
+        chosen_on=f"{counted(len(rows), 'validation image')} of {counted(len(np.unique(plan.groups[rows])), 'group')}",
+    )
+
+
+def answers_of(plan: Plan, side: str, rows: Rows, scores: Scores) -> LabelledScores:
+    """The answers on one side of a plan, for the table of answers."""
+    targets = replace(plan.targets, labels=plan.targets.labels[rows])
+    return LabelledScores(side, [plan.manifest.rows[int(row)] for row in rows], targets, scores)
+
+
+def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, run: Path, target: Path) -> ModelFolder:
+    """Write the model folder ``target`` (``models/final/NAME/VERSION``); it appears when it is whole."""
+    facts = dict(learner.facts())
+    with atomic_folder(target) as folder:
+        names = list(learner.publish(folder))
+        for paper in ARTIFACTS:
+            if (run / paper).is_file():
+                shutil.copyfile(run / paper, folder / paper)
+        atomic_write_text(folder / "metrics.json", judged.metrics.model_dump_json(indent=2) + "\n")
+        atomic_write_text(folder / "predictions.csv", judged.predictions)
+        native = names[0]
+        files = tuple(
+            ModelFile(path=name, sha256=sha256_of(folder / name), format=plan.trainer.native_format * (name == native))
+            for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
+        )
+        record = _record(plan, sides, facts, judged, target, files)
+        atomic_write_text(folder / RECORD_NAME, record.to_json())
+    return ModelFolder.read(target)
+
+
+def _record(
+    plan: Plan,
+    sides: Splits,
+    facts: Mapping[str, Any],
+    judged: HoldoutScores,
+    target: Path,
+    files: tuple[ModelFile, ...],
+) -> ModelRecord:
+    experiment, manifest = plan.experiment, plan.manifest
+    preprocessing = with_statistics(experiment, facts)
+    sample = sides.train[:: max(1, len(sides.train) // 500)]
+    kept = {key: value for key, value in facts.items() if key not in ("versions", "trials")}
+    return ModelRecord(
+        name=experiment.name,
+        version=target.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        task=experiment.task,
+        classes=plan.targets.classes,
+        positive=plan.targets.positive,
+        preprocessing=preprocessing,
+        preprocessing_fingerprint=preprocessing.fingerprint,
+        framework=experiment.trainer,
+        backbone=experiment.model.backbone,
+        architecture=kept,
+        threshold=judged.threshold,
+        tta_views=experiment.training.tta_views,
+        metrics=judged.metrics.flat(),
+        metrics_split=judged.split,
+        leaks=plan.leaks,
+        data_fingerprint=manifest.fingerprint,
+        split_fingerprint=manifest.split_fingerprint,
+        training_grey=plan.pictures.appearance([int(row) for row in sample]),
+        explanation=Explanation(
+            layer=plan.backbone.explanation_layer,
+            exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),
+            reason=str(facts.get("exact_cam_reason", "")),
+        ),
+        versions={**versions(), **facts.get("versions", {})},
+        seed=experiment.seed,
+        licence=licence_of(experiment, manifest),
+        files=files,
+    )
+
+
+def licence_of(experiment: Experiment, manifest: Manifest) -> str:
+    """The config's licence, or where it states none that of the films."""
+    stated = experiment.licence != Experiment.model_fields["licence"].default
+    return experiment.licence if stated or not manifest.about.licence else manifest.about.licence[:200]
+
+
+def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preprocessing:
+    """The preprocessing record with the mean and std that the network applies."""
+    data = experiment.preprocessing.model_dump()
+    return Preprocessing.model_validate({**data, "mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
+
+
+def gate_rows(sides: Splits, record: Preprocessing) -> Rows:
+    """The films for the gate, evenly picked of the validation side, else of test, else of train."""
+    from lopore.export.parity_gate import most_gate_pictures
+
+    rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
+    return rows[:: max(1, -(-len(rows) // most_gate_pictures(record)))]
+
+
+def write_exports(plan: Plan, sides: Splits, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
+    """Write the formats the config lists, each through the gate; returns the folder and a line for each failure.
+
+    The gate's pictures are spread over the validation side: at most 512, and no more than take 1 GiB at the network's
+    size (``export.most_gate_pictures``).
+    """
+    from lopore.export.parity_gate import export_model
+
+    failed = []
+    pictures: PixelBatch | None = None
+    for format in plan.experiment.exports:
+        if format in model.record.formats:
+            continue
+        try:
+            if pictures is None:
+                rows = gate_rows(sides, plan.experiment.preprocessing)
+                pictures = np.stack([plan.pictures[int(row)][0] for row in rows])
+            model, report = export_model(model, format, pictures)
+            told = f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
+            progress.line(f"saved {model.file_for(format)} (equal on {counted(report.pictures, 'picture')}: {told})")
+        except LoporeError as error:
+            failed.append(f"no {plain(format, 40)} was written: {error}")
+            progress.line(f"warning: {failed[-1]}")
+    return model, failed

@@ -1,0 +1,259 @@
+"""The run: core owns epochs, selection, checkpoints, logs and publication; a Learner does one epoch."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lopore.atomic_files import disk_errors_explained
+from lopore.augmentation.contact_sheet import preview_sheet
+from lopore.config.experiment import Experiment
+from lopore.contracts import Learner
+from lopore.errors import LoporeError, RunError
+from lopore.messages import counted
+from lopore.metrics.classification import Metrics
+from lopore.plugins.registry import discover
+from lopore.progress import Progress
+from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.training import run_folder as runs
+
+from .build_request import make_learner
+from .checkpoints import Checkpoints
+from .cross_validation import cross_validate, folds_of
+from .epochs import fit
+from .plan import Plan, Splits
+from .planning import make_plan
+from .publish import judge, publish, write_exports
+
+PREVIEW_ROWS = 8
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run left behind. model_folder is None for a cross-validation, and in all processes but the first.
+
+    failed: a line for each export that did not pass its gate. first: this is the process that writes and reports.
+    """
+
+    model_folder: Path | None
+    run_folder: Path
+    metrics: Metrics | None
+    failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    first: bool = True
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The model in each of its formats, where it lies."""
+        if self.model_folder is None:
+            return ()
+        folder = ModelFolder.read(self.model_folder)
+        return tuple(folder.file_for(format) for format in folder.record.formats)
+
+
+def train(
+    experiment: Experiment,
+    *,
+    out: Path = Path("models"),
+    resume: str | Path | None = None,
+    run_name: str | None = None,
+    allow_leaks: bool = False,
+    cross_validation: bool = False,
+    folds: int | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train an experiment and publish the model, or cross-validate it.
+
+    out: gets ``checkpoints/RUN`` and ``final/NAME/VERSION``. resume: a run by path or name; it goes on from its last
+    good checkpoint and ends as if it had never stopped. allow_leaks: train although the split leaks; the model says so
+    for ever. folds: number of new folds for a cross-validation; default those of the manifest, else 5.
+    Raises LeakError with the list of pairs, DataError, ConfigError, RunError or PluginError, in one line each.
+    """
+    rank, _ = discover().trainers[experiment.trainer].process_rank()
+    progress = Progress(quiet=True) if rank else progress or Progress()
+    begun = runs.find_run(str(resume), out) if resume is not None else None
+    order = _Order(cross_validation, folds, allow_leaks)
+    if begun is not None:
+        order = _order_of(begun, experiment, allow_leaks)
+    try:
+        return _train(experiment, order, begun, run_name, out, progress)
+    finally:
+        progress.wipe()
+
+
+def _train(
+    experiment: Experiment, order: _Order, begun: Path | None, run_name: str | None, out: Path, progress: Progress
+) -> TrainResult:
+    plan = _checked_plan(experiment, order, out, progress)
+    rank, _ = plan.place
+    if begun is not None:
+        _refuse_other_data(begun, plan)
+    folder = begun or _new_folder(plan, out / "checkpoints", run_name)
+    learner = None if order.crossed else make_learner(plan, plan.sides().train)
+    with _held(folder, rank):
+        if rank == 0 and begun is None:
+            _begin(plan, folder, order)
+        _tell_start(plan, folder, progress)
+        try:
+            if learner is None:
+                return _cross_validate(plan, folder, progress)
+            return _run(plan, learner, folder, out, progress)
+        except KeyboardInterrupt:
+            progress.line(f"interrupted; go on with: {_again(folder, out)}")
+            raise
+        except (LoporeError, OSError) as error:
+            if told := disk_errors_explained(error):
+                raise RunError(f"{told}, then go on with: {_again(folder, out)}") from error
+            raise
+
+
+def _again(folder: Path, out: Path) -> str:
+    """The command that goes on with a run."""
+    return f"lopore train --resume {shlex.quote(folder.name)} --out {shlex.quote(str(out))}"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What was asked for beside the experiment; a resumed run keeps what it was started with."""
+
+    crossed: bool
+    folds: int | None
+    allow_leaks: bool
+
+
+def _order_of(begun: Path, experiment: Experiment, allow_leaks: bool) -> _Order:
+    """The order of a run that goes on; RunError where its experiment was another one."""
+    facts = runs.read_facts(begun)
+    runs.refuse_other_config(experiment, runs.read_config(begun))
+    crossed = facts["kind"] == "cross-validation"
+    return _Order(crossed, facts.get("folds"), allow_leaks or bool(facts.get("allow_leaks")))
+
+
+def _checked_plan(experiment: Experiment, order: _Order, out: Path, progress: Progress) -> Plan:
+    """The plan, before anything is written: stopped by leaks unless they are allowed, and by folds that cannot be."""
+    plan = make_plan(experiment, progress, folds=order.folds, crossed=order.crossed)
+    if not order.allow_leaks:
+        plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
+    if order.crossed:
+        folds_of(plan)
+    return plan
+
+
+def _new_folder(plan: Plan, checkpoints: Path, run_name: str | None) -> Path:
+    rank, world = plan.place
+    folder = checkpoints / runs.check_run_name(run_name or runs.new_run_name(plan.experiment, world, checkpoints))
+    if rank == 0 and (folder / runs.CONFIG).exists():
+        raise RunError(f"run {folder} exists already; go on with --resume {folder.name}, or give another --run-name")
+    return folder
+
+
+@contextmanager
+def _held(folder: Path, rank: int) -> Iterator[None]:
+    if rank:
+        yield
+        return
+    with runs.locked(folder):
+        yield
+
+
+def _refuse_other_data(folder: Path, plan: Plan) -> None:
+    facts = runs.read_facts(folder)
+    for name, now in (("data", plan.manifest.fingerprint), ("split", plan.manifest.split_fingerprint)):
+        if facts.get(f"{name}_fingerprint") != now:
+            where = plan.experiment.data.manifest
+            raise RunError(f"the {name} of {where} changed since {folder.name} began; start a new run")
+
+
+def _cross_validate(plan: Plan, folder: Path, progress: Progress) -> TrainResult:
+    done = cross_validate(plan, folder, progress)
+    progress.line(f"saved {done.folder / 'metrics.json'} and {done.folder / 'predictions.csv'}")
+    return TrainResult(None, folder, done.metrics, notes=plan.notes, first=plan.place[0] == 0)
+
+
+def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progress) -> TrainResult:
+    first, sides = plan.place[0] == 0, plan.sides()
+    if first:
+        _preview(plan, sides, folder, progress)
+    fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints), progress)
+    judged = judge(plan, sides, learner)
+    if not first:
+        return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
+    model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
+    progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
+    model, failed = write_exports(plan, sides, model, progress)
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    runs.add_facts(folder, model=str(model.path), computing=_computing(learner), finished=finished)
+    return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+
+
+def _computing(learner: Learner) -> dict[str, Any]:
+    """Where and how the learner computed, and what its trial of number formats measured."""
+    facts, kept = learner.facts(), ("device", "processes", "threads", "precision", "memory_format", "trials")
+    return {name: facts[name] for name in kept if name in facts}
+
+
+def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) -> ModelFolder:
+    """The model of this run: published now, or already before an interruption."""
+    facts = runs.read_facts(folder)
+    target = out / "final" / facts["name"] / facts["version"]
+    if (target / RECORD_NAME).is_file():
+        return ModelFolder.read(target)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(left, ignore_errors=True)
+    return write(target)
+
+
+def _begin(plan: Plan, folder: Path, order: _Order) -> None:
+    now = datetime.now(UTC)
+    facts: dict[str, Any] = {
+        "name": plan.experiment.name,
+        "kind": "cross-validation" if order.crossed else "training",
+        "version": f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}",
+        "started": now.isoformat(timespec="seconds"),
+        "seed": plan.experiment.seed,
+        "deterministic": plan.experiment.training.deterministic,
+        "folds": order.folds,
+        "allow_leaks": order.allow_leaks,
+        "leaks": plan.leaks.model_dump(mode="json"),
+        "data_fingerprint": plan.manifest.fingerprint,
+        "split_fingerprint": plan.manifest.split_fingerprint,
+        "processes": plan.place[1],
+        "versions": runs.versions(),
+        "commit": runs.git_commit(),
+    }
+    runs.write_start(folder, plan.experiment, facts)
+
+
+def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
+    counts = ", ".join(f"{name} {count}" for name, count in plan.manifest.class_counts.items())
+    progress.line(f"run {folder}: {counted(len(plan.manifest), 'image')} ({counts})")
+    if plan.leaks.leaks:
+        progress.line(
+            f"warning: the split leaks ({counted(plan.leaks.leaks, 'pair')}), as allowed; the model carries the mark"
+        )
+    for note in plan.notes:
+        progress.line(f"warning: {note}")
+
+
+def _preview(plan: Plan, sides: Splits, folder: Path, progress: Progress) -> None:
+    """A row for each class in turn, from training films spread over the set."""
+    kinds = plan.targets.kinds[sides.train]
+    rows_by_class = [sides.train[kinds == kind] for kind in sorted(set(kinds.tolist()))]
+    turns = range(PREVIEW_ROWS)
+    rows = [int(pile[turn * len(pile) // PREVIEW_ROWS]) for turn in turns for pile in rows_by_class if turn < len(pile)]
+    rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
+    pictures = [plan.pictures[row][0] for row in rows]
+    shown = [plan.manifest.rows[row] for row in rows]
+    titles = [f"{' + '.join(row.labels)}   {Path(row.path).name}" for row in shown]
+    size = plan.experiment.preprocessing.size
+    seed, recipe = plan.experiment.seed, plan.experiment.augmentation
+    heading = f"{plan.experiment.name}, {size[1]} x {size[0]} px, seed {seed}: unchanged, then as training shows it"
+    path = preview_sheet(folder / "preview.png", pictures, titles, recipe, seed=seed, heading=heading)
+    progress.line(f"saved {path}")
