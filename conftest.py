@@ -29,10 +29,22 @@ def _place_of_the_test_run(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real radiographs beside the repository; tests that need it are skipped where it is absent."""
-    folder = Path(__file__).resolve().parent.parent / "shared" / "data"
+    """Folder of real radiographs; tests that need it are skipped where it is absent.
+
+    The variable ``LOPORE_TEST_DATA`` names it; without it the folder ``shared/data`` beside the checkout is taken.
+    """
+    folder = Path(os.environ.get("LOPORE_TEST_DATA") or Path(__file__).resolve().parent.parent / "shared" / "data")
     if not (folder / "README.md").is_file():
-        pytest.skip("real radiographs are not here (../shared/data)")
+        pytest.skip("no real radiographs: LOPORE_TEST_DATA names no folder with them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fault_cases(shared_data: Path) -> Path:
+    """Folder of small inputs that went wrong, beside the real radiographs."""
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("no folder `cases` beside the real radiographs")
     return folder
 
 

@@ -119,7 +119,7 @@ def isolated(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Make radiographs, train, evaluate, export, predict with ONNX, open the app (not with `-- --no-app`)."""
     _install(session, "lopore-core", "lopore-enhance", "lopore-torch", "lopore-onnx", "lopore-app")
-    session.run("python", "demo.py", *session.posargs)
+    session.run("python", "tools/demo.py", *session.posargs)
 
 
 @nox.session(default=False)

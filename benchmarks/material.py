@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-REAL_FILMS = Path("../shared/data/weld-radiographs")
+REAL_FILMS = Path(os.environ.get("LOPORE_TEST_DATA", "../shared/data")) / "weld-radiographs"
 
 
 def demonstration() -> Path | None:

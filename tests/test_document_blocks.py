@@ -27,7 +27,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*
 PACKAGE_PAGES = sorted(ROOT.glob("packages/*/README.md"))
 RUN = ("sh", "python")
 STAYS = re.compile(r"^lopore app\b.*\n", re.MULTILINE)
-"""Opens the app and stays until it is stopped: left out here; the app's own tests and docs/run_tutorial.py do it."""
+"""Opens the app and stays until it is stopped: left out here; the app's own tests and tools/run_tutorial.py do it."""
 SECONDS = 270
 BLOCK = re.compile(r"((?:^<!-- [^\n]*-->\n)*)^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- (not run|smaller|before|installed): (.*?) -->")

@@ -163,9 +163,11 @@ def test_readme_gives_the_two_commands_and_ci_calls_the_second() -> None:
 
 
 def test_the_demonstration_has_the_options_and_places_that_readme_names() -> None:
-    told = subprocess.run([sys.executable, "demo.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "tools/demo.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert set(re.findall(r"nox -s demo -- (--[a-z-]+)", text_of(README))) <= set(re.findall(r"--[a-z-]+", told.stdout))
-    script = text_of(ROOT / "demo.py")
+    script = text_of(ROOT / "tools" / "demo.py")
     places = [place for place in re.findall(r"`demo/([^`]+)`", text_of(README)) if "VERSION" not in place]
     assert len(places) >= 4
     for place in places:
@@ -207,9 +209,9 @@ def test_every_page_and_picture_of_docs_is_reached() -> None:
 
 
 def test_every_config_key_stands_on_the_configuration_page_with_its_default() -> None:
-    reference = module_at(ROOT / "docs" / "config_reference.py")
+    reference = module_at(ROOT / "tools" / "config_reference.py")
     page = text_of(ROOT / "docs" / "configuration.md")
-    assert reference.filled(page) == page, "run `python docs/config_reference.py`"
+    assert reference.filled(page) == page, "run `python tools/config_reference.py`"
     for key in dict(reference.keys()):
         assert f"| `{key}` |" in page
 

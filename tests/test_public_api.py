@@ -21,13 +21,13 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 
 @pytest.fixture(scope="module")
 def api() -> Any:
-    """docs/public_api.py."""
-    return module_at(ROOT / "docs" / "public_api.py")
+    """tools/public_api.py."""
+    return module_at(ROOT / "tools" / "public_api.py")
 
 
 def test_the_code_offers_what_the_snapshot_says(api: Any) -> None:
     kept = api.SNAPSHOT.read_text(encoding="utf-8")
-    assert api.snapshot() == kept, 'run `python docs/public_api.py --say "what changed and why"` if it is meant'
+    assert api.snapshot() == kept, 'run `python tools/public_api.py --say "what changed and why"` if it is meant'
 
 
 def test_the_topmost_section_of_the_changelog_names_the_snapshot(api: Any) -> None:

@@ -35,7 +35,7 @@ def _faults() -> Any:
 
 seeded = _faults()
 SOUND = seeded.sound()
-MATRIX = Path(__file__).parents[3] / "docs" / "make_fault_matrix.py"
+MATRIX = Path(__file__).parents[3] / "tools" / "make_fault_matrix.py"
 
 
 @parametrize_checks(SOUND)

@@ -1,6 +1,6 @@
 """Do what the page "Writing a plugin" tells, from an empty environment to the plugin in the running app, and time it.
 
-    python docs/run_tutorial.py
+    python tools/run_tutorial.py
 
 The commands and files are copied from the BUILT page: the site is built, its HTML is read, and each block is run in
 order in one shell in an empty folder. lopore's own packages come from wheels built here, everything else from the

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).with_name("fault-matrix.md")
+PAGE = Path(__file__).parents[1] / "docs" / "fault-matrix.md"
 TESTS = Path(__file__).parents[1] / "packages" / "lopore-core" / "tests"
 HEAD = """# Does the kit catch what it promises?
 
@@ -16,7 +16,7 @@ HEAD = """# Does the kit catch what it promises?
 with one seeded fault: {faults} faults in all. A dot is a check that stayed green, a cross one that caught the fault.
 The sound plugin is green in every column. The tests run the whole table and compare it with what is said here.
 
-Write it anew with `python docs/make_fault_matrix.py`.
+Write it anew with `python tools/make_fault_matrix.py`.
 """
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     if not asked.check:
         PAGE.write_text(text, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE.name} is not what the kit finds; run python docs/make_fault_matrix.py")
+        sys.exit(f"{PAGE.name} is not what the kit finds; run python tools/make_fault_matrix.py")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw docs/images/app*.png, a visit to every page of the app (POSIX; needs selenium, Chromium).
 
-python docs/make_app_picture.py demo/models/final --reports demo/reports
+python tools/make_app_picture.py demo/models/final --reports demo/reports
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SECONDS, SIZE, WIDTH = 90, (1440, 900), 1200
 PRESET, FILM = "Film window + CLAHE", "pore-1.png"
 SHADOWS = """

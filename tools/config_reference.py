@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from lopore.config.augmentation import Augmentation, Step
 from lopore.config.experiment import Experiment
 
-PAGE = Path(__file__).with_name("configuration.md")
+PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->"
 
 MEANING = {

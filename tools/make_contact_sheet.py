@@ -1,7 +1,7 @@
 """Contact sheets of made films, alone or beside real ones.
 
-    python docs/make_contact_sheet.py                             # docs/images/synthetic-films.png, made films only
-    python docs/make_contact_sheet.py --real FOLDER --out X.png   # left: up to 12 films of FOLDER, right: made ones
+    python tools/make_contact_sheet.py                             # docs/images/synthetic-films.png, made films only
+    python tools/make_contact_sheet.py --real FOLDER --out X.png   # left: up to 12 films of FOLDER, right: made ones
 
 Keep a sheet with real films out of the repository unless their licence allows it.
 """
@@ -67,7 +67,9 @@ def main() -> None:
     """Write the sheet and say where."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--real", type=Path, help="folder of real films to lay beside the made ones")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images" / "synthetic-films.png")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1] / "docs" / "images" / "synthetic-films.png"
+    )
     parser.add_argument("--seed", type=int, default=40)
     options = parser.parse_args()
     if options.real is None:

@@ -1,6 +1,6 @@
 """Write docs/public-api.txt, every public name with its signature and fields; ``--check`` only compares.
 
-    python docs/public_api.py --say "lopore-core: Session.close may be called twice"
+    python tools/public_api.py --say "lopore-core: Session.close may be called twice"
 
 CHANGELOG.md has to name the snapshot's fingerprint in its topmost section, with a word on what changed; ``--say``
 writes that line. ``tests/test_public_api.py`` holds both against the code.
@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANGELOG = ROOT / "CHANGELOG.md"
-SNAPSHOT = Path(__file__).with_name("public-api.txt")
+SNAPSHOT = ROOT / "docs" / "public-api.txt"
 MODULES = ("lopore", "lopore.contracts", "lopore.errors", "lopore.hookspecs", "lopore.testing")
 LINE = re.compile(r"^- Public API `([0-9a-f]{12})`: \S.*$", re.MULTILINE)
 

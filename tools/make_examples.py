@@ -1,6 +1,6 @@
 """Make the example films that ship with the app: six films from ``lopore data synth``, one of them a 16-bit TIFF.
 
-python packages/lopore-app/make_examples.py
+python tools/make_examples.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lopore.reading.radiograph import read_radiograph
 
-EXAMPLES = Path(__file__).parent / "src" / "lopore_app" / "examples"
+EXAMPLES = Path(__file__).parents[1] / "packages" / "lopore-app" / "src" / "lopore_app" / "examples"
 CHOSEN = {
     "pore-1.png": "eight/pore/film00000_0.png",
     "pore-2.png": "eight/pore/film00000_2.png",
