@@ -307,3 +307,21 @@ def test_preprocessing_does_not_touch_what_was_read() -> None:
     preprocess(radiograph(pixels), Preprocessing(window=Window(mode="percentile")))
     np.testing.assert_array_equal(pixels, NOISE)
     assert BytesIO(write_radiograph(pixels, None)).read(4) == b"\x89PNG"
+
+
+def test_a_tile_is_taken_as_it_is_and_another_size_is_refused_with_the_command_that_covers_a_film() -> None:
+    record = Preprocessing(resize="tile", size=(91, 133), mm_per_pixel=0.08)
+    pixels, geometry = preprocess(radiograph(NOISE), record)
+    np.testing.assert_array_equal(pixels[:, :, 0], NOISE)
+    assert geometry.to_input == Affine()
+    with pytest.raises(ConfigError, match=r"133 x 91 px and the model takes tiles of 64 x 32 px .*lopore inspect"):
+        preprocess(radiograph(NOISE), Preprocessing(resize="tile", size=(32, 64)))
+
+
+def test_the_scale_belongs_to_tiles_and_is_part_of_the_fingerprint() -> None:
+    with pytest.raises(ValidationError, match="set resize to 'tile'"):
+        Preprocessing(mm_per_pixel=0.1)
+    with pytest.raises(ValidationError, match="decoder_scaling changes what"):
+        Preprocessing(resize="tile", decoder_scaling=True)
+    one, other = (Preprocessing(resize="tile", mm_per_pixel=mm) for mm in (0.08, 0.1))
+    assert one.fingerprint != other.fingerprint

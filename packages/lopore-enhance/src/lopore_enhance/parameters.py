@@ -107,6 +107,13 @@ class Flatten(Params):
     mode: Literal["subtract", "divide"] = Field("subtract", description="Subtract for film, divide for detectors")
 
 
+class LocalContrast(Params):
+    radius: int = Field(30, ge=1, le=500, description="Background: pixels from the middle to the side of its square")
+    spread_radius: int = Field(60, ge=1, le=500, description="Spread: pixels from the middle to the side of its square")
+    gain: float = Field(8.0, gt=0, le=100, description="Per cent of full scale for one unit of spread")
+    floor: float = Field(0.4, ge=0.01, le=100, description="Smallest spread, in per cent of full scale")
+
+
 class Resize(Params):
     width: int = Field(640, ge=1, le=32767, description="Pixels")
     height: int = Field(640, ge=1, le=32767, description="Pixels")

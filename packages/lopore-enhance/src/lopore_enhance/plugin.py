@@ -100,6 +100,8 @@ def _detail() -> Iterator[Enhancer]:
     yield _enhancer("detail", "unsharp-mask", "Detail of one size sharpened", p.UnsharpMask)
     yield _enhancer("detail", "sharpness", "Sharper or softer by one dial", p.Sharpness)
     yield _enhancer("detail", "flatten", "Slow shading of plate and beam taken away", p.Flatten)
+    local = "Grey against the film's own background, in units of the local spread"
+    yield _enhancer("local_contrast", "local-contrast", local, p.LocalContrast)
 
 
 def _geometry() -> Iterator[Enhancer]:

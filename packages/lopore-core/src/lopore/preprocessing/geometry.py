@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
+from lopore.errors import ConfigError
+from lopore.record.preprocessing import ResizeMode
 
 from .resampling import resize
 
@@ -73,17 +75,21 @@ def _rounded(values: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
     return np.rint(values, out=values).astype(dtype)
 
 
-def fit_to_input(
-    pixels: Pixels, mode: Literal["stretch", "letterbox", "crop"], size: tuple[int, int]
-) -> tuple[Pixels, Affine]:
-    """Put a picture onto the network's input.
+def fit_to_input(pixels: Pixels, mode: ResizeMode, size: tuple[int, int]) -> tuple[Pixels, Affine]:
+    """Put an image onto the network's input.
 
-    stretch: both sides to ``size``. letterbox: the longer side fits, the rest is the picture's median grey.
-    crop: the shorter side fits, the middle is kept. Same depth out. Returns the pixels and the move from the source.
+    stretch: both sides to ``size``. letterbox: the longer side fits, the rest is the image's median grey.
+    crop: the shorter side fits, the middle is kept. tile: the image is one tile already, else ConfigError: a film is
+    covered by many (``film_input``). Same depth out. Returns the pixels and the move from the source.
     """
     height, width = pixels.shape[:2]
     if (height, width) == tuple(size):
         return pixels, Affine()
+    if mode == "tile":
+        raise ConfigError(
+            f"the image is {width} x {height} px and the model takes tiles of {size[1]} x {size[0]} px of a film; "
+            "use `lopore inspect`, which covers a film with them"
+        )
     if mode == "stretch":
         move = Affine(xx=size[1] / width, yy=size[0] / height)
         return _rounded(resize(pixels, size), pixels.dtype), move

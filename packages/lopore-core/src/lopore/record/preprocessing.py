@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Step = dict[str, Any]
 """One step of an enhancement chain: ``{"name": ..., **parameters}``."""
+ResizeMode: TypeAlias = Literal["stretch", "letterbox", "crop", "tile"]
+"""How an image meets the network's input size; see ``preprocessing.geometry.fit_to_input``."""
 
 
 class Window(BaseModel):
@@ -37,7 +39,8 @@ class Window(BaseModel):
 class Preprocessing(BaseModel):
     """The record that turns any radiograph into a network's input; it travels with the weights.
 
-    The order is: read as ``channels``, window to ``depth`` bits, enhance, fit (``resize``) to ``size``.
+    The order is: read as ``channels``, window to ``depth`` bits, enhance, fit (``resize``) to ``size``. Of tiles
+    (``resize: tile``): read, rescale to ``mm_per_pixel`` (None: the film's own pixels), window, enhance the film, cut.
     mean, std: per channel of pixels scaled to 0..1, as the network's own graph applies them; None until a network
     with pretrained weights fills them in (then those of the weights, else 0.5 and 0.25).
     """
@@ -48,8 +51,11 @@ class Preprocessing(BaseModel):
     depth: Literal[8, 16] = 8
     window: Window = Window()
     enhance: tuple[Step, ...] = ()
-    resize: Literal["stretch", "letterbox", "crop"] = "stretch"
+    resize: ResizeMode = "stretch"
     size: tuple[int, int] = Field((224, 224), description="Pixels a side, or [height, width]")
+    mm_per_pixel: float | None = Field(
+        None, ge=1e-4, le=100, description="resize 'tile' only: size of the network's pixels on the film, in mm"
+    )
     decoder_scaling: bool = Field(
         False, description="JPEG only: let the decoder halve the picture while it stays larger than the network's input"
     )
@@ -74,8 +80,12 @@ class Preprocessing(BaseModel):
     def _is_possible(self) -> Preprocessing:
         if not all(8 <= side <= 4096 for side in self.size):
             raise ValueError(f"size {self.size} is outside 8..4096 px")
-        if self.decoder_scaling and self.enhance:
-            raise ValueError("decoder_scaling changes what an enhancement sees; use one of the two")
+        if self.resize != "tile" and self.mm_per_pixel is not None:
+            raise ValueError(
+                f"mm_per_pixel is the scale of tiles; set resize to 'tile' (got '{self.resize}') or leave it out"
+            )
+        if self.decoder_scaling and (self.enhance or self.resize == "tile"):
+            raise ValueError("decoder_scaling changes what an enhancement or a tile sees; leave it out")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != self.channels:
                 raise ValueError(f"{name} has {len(values)} values for {self.channels} channels")
