@@ -13,8 +13,8 @@ PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path /
 PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
-    "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "simplejpeg", "pillow", "onnx",
-    "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
+    "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "scikit-learn", "simplejpeg", "pillow",
+    "onnx", "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
@@ -22,6 +22,19 @@ EXTRAS = {
     "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }
+TESTED_WITH = {  # what a package's own tests train with, open or draw, beside the package itself and core
+    "lopore-core": ("lopore-enhance", "lopore-onnx", "lopore-torch"),
+    "lopore-enhance": (),
+    "lopore-onnx": (),
+    "lopore-torch": ("lopore-enhance", "lopore-onnx"),
+    "lopore-tf": ("lopore-enhance", "lopore-onnx", "lopore-torch"),  # its networks are twins of PyTorch's
+    "lopore-app": ("lopore-enhance", "lopore-onnx", "lopore-torch"),
+}
+QUICK_TESTS = (  # no training, no browser: what another interpreter or an old library could break first
+    "packages/lopore-core/tests", "packages/lopore-enhance/tests", "packages/lopore-onnx/tests", "tests/test_layout.py",
+)  # fmt: skip
+PYTHONS = ("3.12", "3.13", "3.14")
+COVERAGE_FLOOR = 90
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 EXAMPLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*/src"))
 
@@ -52,10 +65,45 @@ def tests(session: nox.Session) -> None:
 @nox.session(name="tests-of", default=False)
 @nox.parametrize("package", PACKAGES)
 def tests_of(session: nox.Session, package: str) -> None:
-    """One package's own tests."""
-    _install(session, *PACKAGES)
+    """One package's own tests, with that package and what its tests need, nothing else."""
+    _install(session, *dict.fromkeys(("lopore-core", *TESTED_WITH.get(package, ()), package)))
     session.install(*PINS, *TEST_TOOLS)
     session.run("pytest", f"packages/{package}", *session.posargs)
+
+
+@nox.session(default=False)
+def quick(session: nox.Session) -> None:
+    """The tests without training and browser, on the packages that need no framework: minutes on any system."""
+    _install(session, "lopore-core", "lopore-enhance", "lopore-onnx")
+    session.install(*PINS, *TEST_TOOLS)
+    session.run("pytest", "-m", "not slow", *QUICK_TESTS, *session.posargs)
+
+
+@nox.session(default=False, python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """The quick tests of the framework-free packages on newer interpreters (uv fetches them)."""
+    _install(session, "lopore-core", "lopore-enhance", "lopore-onnx")
+    session.install(*PINS, *TEST_TOOLS)
+    session.run("pytest", "-m", "not slow", *QUICK_TESTS, *session.posargs)
+
+
+@nox.session(default=False)
+def lowest(session: nox.Session) -> None:
+    """The quick tests with the oldest libraries that the packages allow."""
+    names = ("lopore-core", "lopore-enhance", "lopore-onnx")
+    session.install("--resolution", "lowest-direct", *(f"./packages/{name}{EXTRAS.get(name, '')}" for name in names))
+    session.install("pytest", "pytest-timeout", "hypothesis", "onnx", "scikit-image", "scikit-learn", "pillow")
+    session.run("pytest", "-m", "not slow", *QUICK_TESTS, *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """All tests once more, counting which lines ran; under the floor it fails."""
+    _install(session, *PACKAGES)
+    session.install(*PINS, *TEST_TOOLS, "pytest-cov")
+    spread = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    report = ("--cov", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}")
+    session.run("pytest", *spread, *report, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -74,33 +122,39 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES], *EXAMPLES)
 
 
-def _wheels(session: nox.Session, folder: Path) -> list[str]:
+def _archives(session: nox.Session, folder: Path) -> list[Path]:
+    """One sdist and the wheel made from it for every package, in ``folder``."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in PACKAGES:
-        session.run(
-            "python", "-m", "build", "--wheel", "--installer=uv", "-o", str(folder), f"packages/{name}", silent=True
-        )
-    return sorted(str(path) for path in folder.glob("*.whl"))
+        session.run("python", "-m", "build", "--installer=uv", "-o", str(folder), f"packages/{name}", silent=True)
+    return sorted(folder.iterdir())
 
 
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
-    """One wheel a package, in dist/."""
+    """One wheel and one sdist a package, in dist/, each looked into, installed alone and asked for its health."""
     session.install(*PINS, "build", "uv")
-    for wheel in _wheels(session, ROOT / "dist"):
-        session.log(wheel)
+    archives = _archives(session, ROOT / "dist")
+    session.run("python", "tools/check_archives.py", *map(str, archives))
+    for wheel in (path for path in archives if path.suffix == ".whl" and "alone" in session.posargs):
+        alone = Path(session.create_tmp()) / "alone"
+        session.run("uv", "venv", "--clear", str(alone), silent=True)
+        python = str(alone / "bin" / "python")
+        found = ("--find-links", str(ROOT / "dist"))
+        session.run("uv", "pip", "install", "--python", python, *PINS, *found, str(wheel), silent=True)
+        session.run(python, "-m", "lopore", "doctor", external=True)
 
 
 @nox.session(default=False)
 def isolated(session: nox.Session) -> None:
     """Wheels of core, enhance, onnx and app in an environment without any framework, serving an exported model."""
     session.install(*PINS, "build", "uv")
-    wheels = _wheels(session, ROOT / "dist")
+    wheels = [path for path in _archives(session, ROOT / "dist") if path.suffix == ".whl"]
     wanted = ("lopore_core", "lopore_enhance", "lopore_onnx", "lopore_app")
     small = Path(session.create_tmp()) / "small"
     session.run("uv", "venv", "--clear", str(small), silent=True)
     python = str(small / "bin" / "python")
-    chosen = [wheel for wheel in wheels if Path(wheel).name.startswith(wanted)]
+    chosen = [str(wheel) for wheel in wheels if wheel.name.startswith(wanted)]
     session.run("uv", "pip", "install", "--python", python, *PINS, *chosen, silent=True)
     session.run(python, "-m", "lopore", "plugins", "--strict", external=True)
     models = sorted((ROOT / "demo" / "models" / "final").glob("*/*/lopore.json"))

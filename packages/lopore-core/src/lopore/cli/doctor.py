@@ -19,7 +19,7 @@ PURPOSES = {
     "lopore-app": "the web app",
 }
 EXTRAS = {
-    "train": ("lopore-core[train]", ("albumentations", "sklearn", "pandas", "matplotlib", "tensorboard")),
+    "train": ("lopore-core[train]", ("albumentations", "matplotlib", "tensorboard", "PIL")),
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
     "tiff": ("lopore-core[tiff]", ("tifffile",)),
     "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),
