@@ -90,7 +90,7 @@ def write_films(folder: Path, made: Films, splits: Sequence[str], *, masks: bool
         rows.append(
             Row(
                 path=f"films/{name}", labels=("pore" if there else "ok",), group=f"weld {number}", family=f"F{number}",
-                split=splits[number // 2 % len(splits)], mask=marked,
+                split=splits[number // 2 % len(splits)], mask=(marked,) if marked else (),
                 sha256=f"{number + 1:064x}", pixel_hash=f"{number + 1:032x}",
             )
         )  # fmt: skip

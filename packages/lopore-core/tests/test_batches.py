@@ -222,12 +222,12 @@ def test_grey_statistics_are_those_of_the_pictures(files: list[Path]) -> None:
 
 
 def _masked(
-    folder: Path, mask: NDArray[np.uint8], record: Preprocessing, kind: int = 1, classes: int = 1
+    folder: Path, mask: NDArray[np.uint8], record: Preprocessing, labels: tuple[int, ...] = (1,), classes: int = 1
 ) -> NDArray[Any]:
     cv2.imwrite(str(folder / "picture.png"), np.full(mask.shape, 90, np.uint8))
     cv2.imwrite(str(folder / "mask.png"), mask)
     pictures = Pictures(
-        [folder / "picture.png"], record, masks=[folder / "mask.png"], mask_classes=[kind], classes=classes
+        [folder / "picture.png"], record, masks=[[folder / "mask.png"]], mask_labels=[labels], classes=classes
     )
     batch = next(iter(evaluation_batches(pictures, np.array([0]), batch_size=1, labels=np.zeros((1, 1)))))
     assert batch.targets is not None
@@ -249,23 +249,23 @@ def test_masks_land_where_the_picture_lands(tmp_path: Path, resize: Any) -> None
 def test_a_mask_may_hold_class_numbers_or_grey_edges(tmp_path: Path) -> None:
     numbers = np.zeros((64, 64), np.uint8)
     numbers[:32], numbers[40:, 40:] = 1, 2
-    np.testing.assert_array_equal(_masked(tmp_path, numbers, Preprocessing(size=(64, 64)), 0, 2), numbers)
+    np.testing.assert_array_equal(_masked(tmp_path, numbers, Preprocessing(size=(64, 64)), (1, 2), 2), numbers)
     edges = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
     np.testing.assert_array_equal(
-        _masked(tmp_path, edges, Preprocessing(size=(64, 64)), 2, 2), np.where(edges >= 128, 2, 0)
+        _masked(tmp_path, edges, Preprocessing(size=(64, 64)), (2,), 2), np.where(edges >= 128, 2, 0)
     )
 
 
 def test_a_mask_of_another_size_is_refused_in_one_line(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((10, 12), np.uint8))
     with pytest.raises(DataError, match="they must be equal"):
-        read_mask(tmp_path / "mask.png", Geometry((20, 24), (16, 16), Affine()), 1, 1)
+        read_mask([tmp_path / "mask.png"], Geometry((20, 24), (16, 16), Affine()), [1], 1)
 
 
 def test_a_small_defect_that_covers_half_a_pixel_of_the_input_stays_in_the_mask() -> None:
     mask = np.zeros((640, 640), np.uint8)
     mask[300:306, 300:306] = 1
-    found = onto_input(mask, Geometry((640, 640), (160, 160), Affine(xx=0.25, yy=0.25)), 1)
+    found = onto_input(mask, Geometry((640, 640), (160, 160), Affine(xx=0.25, yy=0.25)))
     assert 1 <= found.sum() <= 4
     assert found[75, 75] == 1
 
@@ -276,7 +276,11 @@ def test_masks_are_augmented_with_their_pictures(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "picture.png"), np.where(mask > 0, 200, 20).astype(np.uint8))
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     pictures = Pictures(
-        [tmp_path / "picture.png"], Preprocessing(size=32), masks=[tmp_path / "mask.png"], mask_classes=[1], classes=1
+        [tmp_path / "picture.png"],
+        Preprocessing(size=32),
+        masks=[[tmp_path / "mask.png"]],
+        mask_labels=[[1]],
+        classes=1,
     )
     augmenter = Augmenter(Augmentation.model_validate({"quarter_turns": True, "horizontal_flip": True}), (32, 32))
     batches = training_batches(

@@ -15,9 +15,10 @@ from made.models import onnx_model, publish, record_for
 from onnx import helper
 
 from lopore.data.manifest import Manifest, Row
+from lopore.data.masks import mark_of
 from lopore.errors import DataError
 from lopore.evaluation.inpainting import paint_over
-from lopore.evaluation.occlusion_probe import mark_of, probe
+from lopore.evaluation.occlusion_probe import probe
 from lopore.evaluation.shortcuts import SpuriousReport, check_spurious
 from lopore.inference.explain import choose_explainer
 from lopore.inference.predict import prepare
@@ -92,7 +93,7 @@ def films(tmp_path: Path) -> Callable[..., Manifest]:
                     labels=(label,),
                     group=group or f"film{number // 2}",
                     split="test",
-                    mask=marked,
+                    mask=(marked,) if marked else (),
                 )
             )
         return Manifest(rows=tuple(rows), root=tmp_path)
@@ -192,7 +193,7 @@ def test_a_probe_shows_what_the_network_took(reader: Reader, films: Callable[...
     model, manifest = reader(CORNER), films(CORNER)
     row = manifest.rows[1]
     prepared = prepare(model.record, manifest.file(row))
-    mark = mark_of(manifest.root / row.mask, prepared.geometry)
+    mark = mark_of(manifest.mask_files(row), prepared.geometry, [1], 1)
     found = probe(model, prepared, mark=mark, explainer=choose_explainer(model))
     assert found is not None
     assert found.called == "pore"
@@ -213,7 +214,7 @@ def test_a_mark_smaller_than_a_pixel_of_the_input_still_marks_one(tmp_path: Path
     from lopore.preprocessing.geometry import fit_to_input as place
 
     geometry = Geometry((640, 640), (32, 32), place(picture, record.resize, record.size)[1])
-    mark = mark_of(path, geometry)
+    mark = mark_of([path], geometry, [1], 1)
     assert mark is not None
     assert mark[15, 20]
     assert mark.sum() <= 4

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .affine import Affine
     from .arrays import HeatMaps, PixelBatch, Pixels, Scores
     from .contracts import (
+        IGNORE,
         LOPORE_API,
         Backbone,
         Batch,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "contracts": "LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
+    "contracts": "IGNORE LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
     "LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor Scores "
     "Session Trainer",
     "errors": "LoporeError PluginError",
@@ -74,6 +75,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "IGNORE",
     "LOPORE_API",
     "Affine",
     "Backbone",

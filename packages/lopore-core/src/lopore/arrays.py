@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ NamedWeights: TypeAlias = Mapping[str, NDArray[np.float32]]
 """A classifier's weights and statistics between frameworks, float32: timm's names and layouts (convolutions (out, in,
 height, width)), the classifier as ``head.weight`` and ``head.bias``, and ``normalise.scale`` and ``normalise.shift``
 (planes,), by which pixels become ``pixel * scale + shift``; a plane beyond the channels is constant."""
+
+IGNORE: Final = 255
+"""In a segmentation target, beside 0 for background and 1..K for the classes: this pixel is not known. Loss and metrics
+leave it out."""
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
 """binary and multiclass: rows of scores sum to 1. multilabel and segmentation: every class by itself, for segmentation

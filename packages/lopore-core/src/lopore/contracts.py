@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .affine import Affine
-from .arrays import Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
+from .arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
 
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "IGNORE",
     "LOPORE_API",
     "Affine",
     "Backbone",
@@ -158,7 +159,8 @@ class Batch:
     """A slice of training or evaluation data.
 
     pixels: (N, H, W, C) uint8 or uint16. targets: (N,) int64 class indices for binary and multiclass, (N, K) float32
-    of 0 and 1 for multilabel, (N, H, W) int64 for segmentation masks; None at prediction.
+    of 0 and 1 for multilabel, (N, H, W) int64 for segmentation masks (0 background, 1..K, ``IGNORE`` not known); None
+    at prediction.
     """
 
     pixels: PixelBatch

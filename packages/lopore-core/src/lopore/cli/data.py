@@ -140,6 +140,7 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
       lopore data check data/raw
     """
     from lopore.data.check import check_listing, check_manifest
+    from lopore.data.check_masks import masks_in_a_line
     from lopore.data.index import list_images
     from lopore.data.manifest import Manifest, is_manifest
 
@@ -152,6 +153,8 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
     else:
         for finding in report.findings:
             click.echo(str(finding))
+        if masks := report.facts.get("masks"):
+            click.echo(masks_in_a_line(masks))
         counts = [counted(len(report.errors), "error"), counted(len(report.warnings), "warning")]
         click.echo(f"{counted(report.facts['images'], 'image')}: {', '.join(counts)}")
     if report.errors:

@@ -105,7 +105,7 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
 
 def _without_masks(folder: Path, paths: list[Path]) -> list[Path]:
     """The pictures below ``folder`` that no name calls a mask, as `lopore data index` tells them apart."""
-    from lopore.data.folders import names_a_mask
+    from lopore.data.mask_pairs import names_a_mask
 
     films = [path for path in paths if not names_a_mask(str(path.relative_to(folder)))]
     if not films or len(films) == len(paths):

@@ -43,8 +43,8 @@ class _Room:
 class Pictures:
     """Preprocessed pictures by number; each is read once and kept while ``cache_mb`` has room, else read again.
 
-    files: one path a picture. masks: for segmentation, a mask file or None, and ``mask_classes``: for each picture the
-    class number 1..K that its mask marks (0: the mask holds class numbers itself; -1: it may mark nothing).
+    files: one path a picture. masks: for segmentation, the mask files of each (none of a sound one), and
+    ``mask_labels``: the class numbers 1..K of each, by which ``read_mask`` understands its masks. classes: K.
     Safe for use by several threads. ``reads`` counts decoded files.
     """
 
@@ -53,13 +53,13 @@ class Pictures:
         files: Sequence[Path],
         record: Preprocessing,
         *,
-        masks: Sequence[Path | None] | None = None,
-        mask_classes: Sequence[int] = (),
+        masks: Sequence[Sequence[Path]] | None = None,
+        mask_labels: Sequence[Sequence[int]] = (),
         classes: int = 0,
         cache_mb: int = 2048,
     ) -> None:
         self.files, self.record, self.reads = tuple(files), record, 0
-        self._masks, self._mask_classes, self._classes = masks, tuple(mask_classes), classes
+        self._masks, self._mask_labels, self._classes = masks, tuple(mask_labels), classes
         self.shape = (*record.size, record.channels)
         self.dtype = np.dtype(np.uint8 if record.depth == 8 else np.uint16)
         pixels = int(np.prod(self.shape)) * self.dtype.itemsize
@@ -101,10 +101,10 @@ class Pictures:
             raise _named(error, path) from error
         if self._masks is None:
             return pixels, None
-        source = self._masks[index]
-        if source is None:
+        sources = self._masks[index]
+        if not sources:
             return pixels, np.zeros(self.record.size, np.uint8)
-        return pixels, read_mask(source, geometry, self._mask_classes[index], self._classes)
+        return pixels, read_mask(sources, geometry, self._mask_labels[index], self._classes)
 
     def check(self, numbers: Iterable[int]) -> None:
         """Look at every file's header before work begins; DataError names the first bad one and counts them."""
@@ -116,9 +116,8 @@ class Pictures:
                 describe(self.files[number])
             except (ImageError, OSError) as error:
                 bad.append(str(_named(error, self.files[number])))
-            mask = self._masks[number] if self._masks else None
-            if mask is not None and not mask.is_file():
-                bad.append(f"mask {plain(mask)} is missing")
+            masks = self._masks[number] if self._masks else ()
+            bad += [f"mask {plain(mask)} is missing" for mask in masks if not mask.is_file()]
         if bad:
             more = f" ({len(bad)} files are so)" if len(bad) > 1 else ""
             raise DataError(f"{bad[0]}{more}; `lopore data check` lists all, mend or leave them out and index again")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from lopore.data.near_duplicates.families import find_families
-from lopore.errors import LoporeError
 from lopore.messages import counted, plain
 
+from .check_masks import check_masks
+from .findings import HAS, IS, MOST_PATHS, CheckReport, Finding, about
 from .folders import Entry, Listing
 from .leaks import Between, find_leaks
 from .manifest import SPLITS, Manifest, Row, is_sound
@@ -21,47 +22,6 @@ from .scan import Scanned, Stage, Unreadable, scan, silent
 LOW_CONTRAST_LEVELS = 8
 """Grey values between 1 and 99 % of a picture below which hardly anything can be seen on it."""
 THIN_GROUPS = 3
-_MOST_PATHS = 1000
-_HAS, _IS = ("image has", "images have"), ("image is", "images are")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong. code: stable, kebab-case. paths: what it concerns (at most 1000)."""
-
-    level: Literal["error", "warning"]
-    code: str
-    message: str
-    paths: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        named = [plain(path, 200) for path in self.paths[:3]]
-        shown = f": {', '.join(named)}" if named and named[0] not in self.message else ""
-        more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
-        return f"{self.level}  {self.code}  {self.message}{shown}{more}"
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """All findings, errors first, and the facts of the set."""
-
-    findings: tuple[Finding, ...]
-    facts: dict[str, Any]
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.level == "error")
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.level == "warning")
-
-    def as_data(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        listed = [
-            {"level": f.level, "code": f.code, "message": f.message, "paths": list(f.paths)} for f in self.findings
-        ]
-        return {**self.facts, "errors": len(self.errors), "warnings": len(self.warnings), "findings": listed}
 
 
 def check_listing(listing: Listing, *, threads: int | None = None, stage: Stage | None = None) -> CheckReport:
@@ -82,7 +42,7 @@ def check_manifest(
     a look: blank pictures, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
     """
     if told := lost(manifest):
-        moved = Finding("error", "moved", told, tuple(row.path for row in manifest.rows[:_MOST_PATHS]))
+        moved = Finding("error", "moved", told, tuple(row.path for row in manifest.rows[:MOST_PATHS]))
         return CheckReport((*known, moved), _facts(manifest, manifest.select([])))
     tell = stage or silent
     wants_families = any(not row.family for row in manifest.rows)
@@ -92,11 +52,13 @@ def check_manifest(
     pictures = [one for one in seen if isinstance(one, Scanned)]
     filled = _filled(manifest.select(readable), pictures, wants_families, tell)
     findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), pictures)]
-    for look in (_masks, _labels, _classes, _sides, _leaks, _grouping, _rights):
+    for look in (_labels, _classes, _sides, _leaks, _grouping, _rights):
         findings += look(filled)
     findings += _appearance(filled, pictures)
+    mask_findings, mask_facts = check_masks(filled, threads=threads, progress=tell("opening masks"))
+    findings += mask_findings
     findings.sort(key=lambda finding: finding.level != "error")
-    return CheckReport(tuple(findings), _facts(manifest, filled))
+    return CheckReport(tuple(findings), {**_facts(manifest, filled), **mask_facts})
 
 
 def lost(manifest: Manifest) -> str:
@@ -144,15 +106,6 @@ def _facts(manifest: Manifest, filled: Manifest) -> dict[str, Any]:
     }
 
 
-def _about(
-    level: Literal["error", "warning"], code: str, rows: Iterable[Row], one: str, many: str, rest: str
-) -> Iterator[Finding]:
-    """One finding on these rows, if there are any: their number, ``one`` or ``many`` behind it, and the rest."""
-    paths = tuple(row.path for row in rows)
-    if paths:
-        yield Finding(level, code, f"{counted(len(paths), one, many)} {rest}", paths[:_MOST_PATHS])
-
-
 def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Iterator[Finding]:
     for row, one in zip(manifest.rows, seen, strict=True):
         if isinstance(one, Unreadable):
@@ -162,48 +115,22 @@ def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Ite
 def _changed(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
     pairs = zip(part.rows, pictures, strict=True)
     changed = [row for row, one in pairs if row.sha256 and row.sha256 != one.sha256]
-    yield from _about("error", "changed", changed, "file is", "files are", "not as indexed any more; index again")
+    yield from about("error", "changed", changed, "file is", "files are", "not as indexed any more; index again")
     if part.about.fingerprint and part.location and part.about.fingerprint != Manifest.read(part.location).fingerprint:
         yield Finding("warning", "edited", "the CSV was edited by hand; its JSON tells of the older state")
 
 
-def _masks(part: Manifest) -> Iterator[Finding]:
-    from lopore.reading.radiograph import describe
-
-    absent, other_size = [], []
-    for row in part.rows:
-        mask = part.mask_file(row)
-        if mask is None:
-            continue
-        if not mask.is_file():
-            absent.append(row)
-            continue
-        try:
-            facts = describe(mask)
-        except LoporeError as error:
-            yield Finding("error", "mask-unreadable", plain(error, 300), (row.mask,))
-            continue
-        if (facts.width, facts.height) != (row.width, row.height):
-            other_size.append(row)
-    yield from _about("error", "mask-missing", absent, "mask is", "masks are", "not there")
-    yield from _about("error", "mask-size", other_size, "mask has", "masks have", "another size than the image")
-    if any(row.mask for row in part.rows):
-        bare = [row for row in part.rows if not row.mask and any(not is_sound(name) for name in row.labels)]
-        have = ("image with a defect has", "images with a defect have")
-        yield from _about("warning", "mask-absent", bare, *have, "no mask, others have one")
-
-
 def _labels(part: Manifest) -> Iterator[Finding]:
     both = [row for row in part.rows if len(row.labels) > 1 and any(is_sound(name) for name in row.labels)]
-    yield from _about("error", "label-contradiction", both, *_IS, "labelled sound and defective at once")
+    yield from about("error", "label-contradiction", both, *IS, "labelled sound and defective at once")
     bare = [row for row in part.rows if not row.labels]
-    yield from _about("warning", "unlabelled", bare, *_HAS, "no label and no part in training")
+    yield from about("warning", "unlabelled", bare, *HAS, "no label and no part in training")
     same = _disagreeing(part.rows, lambda row: row.pixel_hash)
-    yield from _about("error", "label-conflict", same, *_HAS, "a copy, pixel for pixel, in another class")
+    yield from about("error", "label-conflict", same, *HAS, "a copy, pixel for pixel, in another class")
     told = {row.path for row in same}
     kin = [row for row in _disagreeing(part.rows, lambda row: row.family) if row.path not in told]
     way_out = "a near copy in another class; index with --conflicts join or drop, or mend the labels"
-    yield from _about("warning", "family-conflict", kin, *_HAS, way_out)
+    yield from about("warning", "family-conflict", kin, *HAS, way_out)
 
 
 def _disagreeing(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Row]:
@@ -252,13 +179,13 @@ def _leaks(part: Manifest) -> Iterator[Finding]:
         for why, pairs in by_reason.items():
             place = "folds" if code == "fold-leak" else "sides"
             message = f"{counted(len(pairs), 'pair')} on two {place}: {why}"
-            yield Finding("error", code, message, tuple(pairs[:_MOST_PATHS]))
+            yield Finding("error", code, message, tuple(pairs[:MOST_PATHS]))
 
 
 def _grouping(part: Manifest) -> Iterator[Finding]:
     counts = Counter(row.pixel_hash for row in part.rows)
     copies = [row for row in part.rows if counts[row.pixel_hash] > 1]
-    yield from _about("warning", "duplicates", copies, *_IS, "there more than once, pixel for pixel")
+    yield from about("warning", "duplicates", copies, *IS, "there more than once, pixel for pixel")
     if part.location and not any(row.group for row in part.rows):
         yield Finding("warning", "no-groups", "no image has a group; index with a group column or from pictures")
 
@@ -271,10 +198,10 @@ def _rights(part: Manifest) -> Iterator[Finding]:
 def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
     pairs = list(zip(part.rows, pictures, strict=True))
     blank = [row for row, one in pairs if one.high <= one.low]
-    yield from _about("warning", "blank", blank, "image shows", "images show", "one grey")
+    yield from about("warning", "blank", blank, "image shows", "images show", "one grey")
     faint = [row for row, one in pairs if 0 < one.high - one.low < LOW_CONTRAST_LEVELS]
     few = f"fewer than {LOW_CONTRAST_LEVELS} grey values"
-    yield from _about("warning", "low-contrast", faint, "image uses", "images use", few)
+    yield from about("warning", "low-contrast", faint, "image uses", "images use", few)
     depths = Counter(one.depth for one in pictures)
     if len(depths) > 1:
         told = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
@@ -288,8 +215,8 @@ def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
         yield Finding("warning", "mixed-sizes", message, (smallest, largest))
     for note, count in Counter(note for one in pictures for note in one.notes).most_common(5):
         rows = [row for row, one in pairs if note in one.notes]
-        paths = tuple(row.path for row in rows)[:_MOST_PATHS]
+        paths = tuple(row.path for row in rows)[:MOST_PATHS]
         yield Finding("warning", "note", f"{plain(note, 200)} ({counted(count, 'image')})", paths)
     scaled = [row for row in part.rows if row.mm_per_pixel is None]
     if 0 < len(scaled) < len(part.rows):
-        yield from _about("warning", "no-scale", scaled, *_HAS, "no mm per pixel, others have")
+        yield from about("warning", "no-scale", scaled, *HAS, "no mm per pixel, others have")

@@ -214,7 +214,7 @@ def _merge_equal_files(
         labels = tuple(sorted({label for entry in entries for label in entry.labels}))
         if len(indices) == 1 or all(entry.labels == labels for entry in entries):
             continue
-        first = replace(entries[0], labels=labels, mask=next((entry.mask for entry in entries if entry.mask), ""))
+        first = replace(entries[0], labels=labels, mask=next((entry.mask for entry in entries if entry.mask), ()))
         pairs[indices[0]] = (first, pairs[indices[0]][1])
         gone.update(indices[1:])
         merged += [(first.path, entry.path) for entry in entries[1:]]

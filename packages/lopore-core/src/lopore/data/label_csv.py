@@ -15,8 +15,9 @@ from typing import Any
 from lopore.errors import DataError
 from lopore.messages import counted, did_you_mean, plain
 
-from .folders import SIDE_NAMES, Entry, Listing
+from .folders import Entry, Listing
 from .manifest import MAX_MANIFEST_BYTES, clean_label, clean_path, is_sound, millimetres
+from .mask_pairs import SPLIT_FOLDERS
 
 _NAMES = {
     "path": "path image file filename file_name image_path filepath file_path image_file image_name img img_path name",
@@ -83,9 +84,9 @@ def list_table(
     names: dict[Path, dict[str, Path]] = {}
     missing = [(path, _not_there(root, path, names)) for path in entries if path in absent]
     kept = [entry for path, entry in entries.items() if path not in absent]
-    maskless = {entry.mask for entry in kept if entry.mask and not (root / entry.mask).is_file()}
+    maskless = {mask for entry in kept for mask in entry.mask if not (root / mask).is_file()}
     missing += [(mask, "is named as a mask and is not there") for mask in sorted(maskless)]
-    kept = [replace(entry, mask="") if entry.mask in maskless else entry for entry in kept]
+    kept = [replace(entry, mask=tuple(mask for mask in entry.mask if mask not in maskless)) for entry in kept]
     notes = _notes(columns, kept, [dict(zip(header, cells, strict=False)) for cells in records])
     return Listing(root, tuple(kept), tuple(notes), faults=tuple(missing))
 
@@ -241,19 +242,18 @@ def _entry(record: dict[str, str], columns: _Columns, root: Path, *, where: str)
         return record.get(name, "").strip() if name else ""
 
     side = cell(columns.split).lower()
-    if side and side not in SIDE_NAMES:
+    if side and side not in SPLIT_FOLDERS:
         raise DataError(f"{where}: split is {plain(side, 40)!r}; allowed are train, val, test or nothing")
     fold = cell(columns.fold)
     if fold and not re.fullmatch(r"[0-9]{1,3}", fold):
         raise DataError(f"{where}: fold is {plain(fold, 40)!r}; a whole number is needed, or nothing")
-    mask = cell(columns.mask)
     return Entry(
         path=_path(cell(columns.path), root, where),
         labels=_labels(record, columns, cell(columns.labels), where),
         group=plain(cell(columns.group), 300),
-        split=SIDE_NAMES.get(side, ""),
+        split=SPLIT_FOLDERS.get(side, ""),
         fold=int(fold) if fold else None,
-        mask=_path(mask, root, where) if mask else "",
+        mask=tuple(_path(part.strip(), root, where) for part in cell(columns.mask).split("|") if part.strip()),
         mm_per_pixel=millimetres(cell(columns.mm_per_pixel), where=where),
     )
 
@@ -296,8 +296,8 @@ def _merge(known: Entry | None, new: Entry, where: str) -> Entry:
     joined: dict[str, Any] = {"labels": _together(tuple(sorted({*known.labels, *new.labels})), where)}
     for name in ("group", "split", "fold", "mask", "mm_per_pixel"):
         old, fresh = getattr(known, name), getattr(new, name)
-        if old not in ("", None) and fresh not in ("", None) and old != fresh:
+        if old not in ("", (), None) and fresh not in ("", (), None) and old != fresh:
             both = f"{plain(fresh, 40)!r} here and {plain(old, 40)!r} before"
             raise DataError(f"{where}: {plain(new.path)} has {name} {both}; mend one of them")
-        joined[name] = fresh if old in ("", None) else old
+        joined[name] = fresh if old in ("", (), None) else old
     return replace(new, **joined)

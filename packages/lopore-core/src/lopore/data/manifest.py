@@ -49,10 +49,10 @@ class Row:
     """One image.
 
     path: POSIX, from the set's root. labels: sorted class names; empty means not labelled.
-    group: what must stay on one side of a split; empty means its family does, or the image alone. family: pictures that
-    show the same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: as ``path``,
-    or empty. mm_per_pixel: None where unknown. depth: bits a channel. sha256: of the file. pixel_hash: of the decoded
-    pixels. phash: 16 hex digits, for near duplicates.
+    group: what must stay in one split; empty means its family does, or the image alone. family: images that show the
+    same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: paths as ``path``,
+    several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. depth: bits a
+    channel. sha256: of the file. pixel_hash: of the decoded pixels. phash: 16 hex digits, for near duplicates.
     """
 
     path: str
@@ -61,7 +61,7 @@ class Row:
     family: str = ""
     split: str = ""
     fold: int | None = None
-    mask: str = ""
+    mask: tuple[str, ...] = ()
     mm_per_pixel: float | None = None
     depth: int | None = None
     width: int | None = None
@@ -116,6 +116,11 @@ class Manifest:
         return tuple(sorted({label for row in self.rows for label in row.labels}))
 
     @property
+    def defect_classes(self) -> tuple[str, ...]:
+        """The classes that are not the sound one, sorted: class number 1..K of a mask is their place here."""
+        return tuple(name for name in self.classes if not is_sound(name))
+
+    @property
     def class_counts(self) -> dict[str, int]:
         """Images of each class; an image of two classes counts in both."""
         counts = Counter(label for row in self.rows for label in row.labels)
@@ -136,9 +141,9 @@ class Manifest:
         """Where the image lies."""
         return self.root / row.path
 
-    def mask_file(self, row: Row) -> Path | None:
-        """Where its mask lies, or None."""
-        return self.root / row.mask if row.mask else None
+    def mask_files(self, row: Row) -> tuple[Path, ...]:
+        """Where its masks lie, none or more."""
+        return tuple(self.root / name for name in row.mask)
 
     def side(self, split: str) -> Manifest:
         """The rows of one side (train, val or test)."""
@@ -338,7 +343,7 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
         family=plain(cell["family"], 400),
         split=cell["split"],
         fold=_whole(cell["fold"], "fold", where),
-        mask=clean_path(cell["mask"], where=where) if cell["mask"] else "",
+        mask=tuple(clean_path(part, where=where) for part in cell["mask"].split("|") if part),
         mm_per_pixel=millimetres(cell["mm_per_pixel"], where=where),
         depth=_whole(cell["depth"], "depth", where),
         width=_whole(cell["width"], "width", where),

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from lopore.arrays import Pixels
+from lopore.cores import available_cores
 from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
 from lopore.errors import LoporeError
 
 MIN_SIDE = 8
 """Pixels; a smaller picture shows no weld, whatever it is called."""
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, total)."""
 Stage: TypeAlias = Callable[[str], Progress]
@@ -71,9 +73,8 @@ def scan(
 
     threads: default is the cores this process may use, at most 8.
     """
-    count = threads or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     done: list[Scanned | Unreadable] = []
-    for found in _in_order(files, lambda file: _scan_one(file, fingerprints), count):
+    for found in in_order(files, lambda file: _scan_one(file, fingerprints), threads):
         done.append(found)
         if progress:
             progress(len(done), len(files))
@@ -87,15 +88,17 @@ def pixel_hash(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _in_order(
-    files: Iterable[Path], read: Callable[[Path], Scanned | Unreadable], threads: int
-) -> Iterator[Scanned | Unreadable]:
-    """``pool.map`` with a short queue: Ctrl-C stops at once, not after the whole set."""
-    waiting: deque[Future[Scanned | Unreadable]] = deque()
+def in_order(items: Iterable[Item], read: Callable[[Item], Answer], threads: int | None = None) -> Iterator[Answer]:
+    """``pool.map`` with a short queue: Ctrl-C stops at once, not after the whole set.
+
+    threads: default is the cores this process may use, at most 8.
+    """
+    threads = threads or min(8, available_cores())
+    waiting: deque[Future[Answer]] = deque()
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            for file in files:
-                waiting.append(pool.submit(read, file))
+            for item in items:
+                waiting.append(pool.submit(read, item))
                 if len(waiting) > 4 * threads:
                     yield waiting.popleft().result()
             while waiting:

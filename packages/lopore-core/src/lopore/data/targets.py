@@ -13,7 +13,7 @@ from lopore.arrays import Task
 from lopore.errors import DataError
 from lopore.messages import counted, did_you_mean, plain
 
-from .manifest import Manifest, is_sound
+from .manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> T
     if task == "binary":
         return _binary(manifest, positive)
     if task == "segmentation":
-        names = tuple(name for name in names if not is_sound(name))
+        names = manifest.defect_classes
     if len(names) < (1 if task == "segmentation" else 2):
         told = plain(", ".join(names)) or "labels of sound welds alone"
         raise DataError(

@@ -154,10 +154,8 @@ def _against_mask(
 def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ...]) -> NDArray[np.uint8]:
     """Class numbers (h, w) of one picture on the network's input; DataError where they are not known."""
     marked = [classes.index(label) + 1 for label in row.labels if label in classes]
-    path = films.mask_file(row)
-    if path is not None:
-        number = marked[0] if len(marked) == 1 else 0 if marked else -1
-        return read_mask(path, geometry, number, len(classes))
+    if row.mask:
+        return read_mask(films.mask_files(row), geometry, marked, len(classes))
     if marked:
         raise DataError(f"{plain(row.path)} has no mask")
     return np.zeros(geometry.size, np.uint8)

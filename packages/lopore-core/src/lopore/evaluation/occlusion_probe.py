@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 
 from lopore.arrays import Pixels
 from lopore.data.manifest import is_sound
-from lopore.errors import DataError
 from lopore.inference.decisions import decide
 from lopore.inference.explain import raw_maps
 from lopore.inference.predict import Prepared, score_pictures
@@ -24,7 +21,6 @@ from .inpainting import Mask, grown, paint_over
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
     from lopore.models.opening import OpenModel
-    from lopore.preprocessing.geometry import Geometry
 
 REGIONS: Mapping[str, str] = {
     "mark": "the defect itself",
@@ -64,8 +60,8 @@ def probe(
 ) -> Probed | None:
     """Paint over each region of one film and score again; None where no class was called.
 
-    mark: (h, w) bool over the network's input, from ``mark_of``; None takes the hottest part of the heat map, where
-    there is one. The class is the one that was called; the highest score of several.
+    mark: (h, w) bool over the network's input, from ``lopore.data.masks.mark_of``; None takes the hottest part of the
+    heat map, where there is one. The class is the one that was called; the highest score of several.
     """
     record = model.record
     row = score_pictures(model, [prepared.pixels])[0]
@@ -176,29 +172,3 @@ def _moved(mark: Mask, near: Mask, rng: np.random.Generator) -> Iterator[Mask]:
             yield clear
         if found == _PLACES:
             return
-
-
-def mark_of(path: Path, geometry: Geometry) -> Mask | None:
-    """A mask file, whatever its classes, as (h, w) bool over the network's input; None where nothing is marked.
-
-    A mark smaller than a pixel of the input still marks one. Raises DataError where the sizes differ.
-    """
-    import cv2
-
-    from lopore.data.masks import MARKED, onto_input
-    from lopore.reading.radiograph import read_radiograph
-
-    values = read_radiograph(path, channels=1).pixels
-    if values.shape != geometry.original:
-        raise DataError(
-            f"mask {path.name} is {values.shape[1]} x {values.shape[0]} px, its picture "
-            f"{geometry.original[1]} x {geometry.original[0]}; they must be equal"
-        )
-    top = np.iinfo(values.dtype).max
-    # Class numbers are small; grey masks have soft edges.
-    marked = values > 0 if values.max() < MARKED else values >= MARKED * (top // 255)
-    coarse = math.ceil(max(geometry.original[0] / geometry.size[0], geometry.original[1] / geometry.size[1]))
-    kernel = np.ones((coarse, coarse), np.uint8)
-    spread = np.asarray(cv2.dilate(marked.astype(np.uint8), kernel), np.uint8)
-    found = onto_input(spread, geometry, 1) > 0
-    return found if found.any() else None

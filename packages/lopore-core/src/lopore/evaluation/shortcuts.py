@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from lopore.data.manifest import is_sound
+from lopore.data.masks import mark_of
 from lopore.errors import DataError, LoporeError, ModelError
 from lopore.inference.explain import choose_explainer
 from lopore.inference.predict import prepare
@@ -22,7 +23,7 @@ from lopore.messages import counted
 from lopore.metrics.bootstrap import mean_with_bounds
 from lopore.record.interval import Interval
 
-from .occlusion_probe import REGIONS, mark_of, probe
+from .occlusion_probe import REGIONS, probe
 
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
@@ -224,8 +225,10 @@ def _film(
     model: OpenModel, manifest: Manifest, row: Row, explainer: Explainer | None, masked: bool, seed: int
 ) -> tuple[FilmEffect, str] | None:
     prepared = prepare(model.record, manifest.file(row))
-    path = manifest.mask_file(row)
-    mark = mark_of(path, prepared.geometry) if path is not None else None
+    classes = manifest.defect_classes
+    labels = [classes.index(label) + 1 for label in row.labels if label in classes]
+    masks = manifest.mask_files(row)
+    mark = mark_of(masks, prepared.geometry, labels, len(classes)) if masks else None
     if masked and mark is None:
         mark = np.zeros(prepared.geometry.size, np.bool_)  # a sound film of a set with masks
     found = probe(model, prepared, mark=mark, explainer=explainer, seed=seed)

@@ -117,6 +117,17 @@ def holds_image(path: Path) -> bool:
         return False
 
 
+_MACHINE_FOLDERS = frozenset(
+    {"__macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "found.000"}
+    | {"network trash folder", "temporary items", "#recycle", "#snapshot", "thumbs.db", "desktop.ini", "aspnet_client"}
+)
+
+
+def left_by_machines(name: str) -> bool:
+    """Whether a file server, a system or a tool left this entry, not a person: hidden, ``@eaDir``, ``#recycle``."""
+    return name.startswith((".", "@", "~$")) or name.casefold() in _MACHINE_FOLDERS
+
+
 def _files_of(source: Path | str) -> list[Path]:
     path = Path(source)
     try:
@@ -136,6 +147,6 @@ def _files_of(source: Path | str) -> list[Path]:
 def _files_below(folder: Path) -> list[Path]:
     found = []
     for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(here, name) for name in files if not name.startswith(".")]
+        folders[:] = [name for name in folders if not left_by_machines(name)]
+        found += [Path(here, name) for name in files if not left_by_machines(name)]
     return found

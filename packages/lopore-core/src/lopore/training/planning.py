@@ -120,8 +120,8 @@ def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> P
     return Pictures(
         files,
         experiment.preprocessing,
-        masks=[manifest.mask_file(row) for row in manifest.rows],
-        mask_classes=[found[0] if len(found) == 1 else 0 if found else -1 for found in marked],
+        masks=[manifest.mask_files(row) for row in manifest.rows],
+        mask_labels=marked,
         classes=len(targets.classes),
         cache_mb=experiment.data.cache_mb,
     )
