@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lopore.arrays import Pixels
 from lopore.reading.headers import Limits, sniff
 from lopore.reading.palettes import palette_of, with_ramp
 from lopore.reading.radiograph import read_radiograph
@@ -28,7 +28,7 @@ class MaskFile:
     """
 
     name: str
-    numbers: NDArray[np.uint8] | NDArray[np.uint16]
+    numbers: Pixels
     coding: Coding
 
     @property
@@ -58,7 +58,7 @@ def read_mask_file(path: Path) -> MaskFile:
     return _from_colours(name, colour)
 
 
-def _from_colours(name: str, colour: NDArray[np.uint8] | NDArray[np.uint16]) -> MaskFile:
+def _from_colours(name: str, colour: Pixels) -> MaskFile:
     """Colours as numbers: VOC numbers where all are of the VOC palette, else 1, 2 ... from dark to bright."""
     key = (colour.astype(np.uint64) * np.array([1 << 32, 1 << 16, 1], np.uint64)).sum(axis=-1)
     found, inverse = np.unique(key, return_inverse=True)

@@ -123,4 +123,4 @@ def _tiff_palette(content: bytes) -> list[tuple[int, int, int]] | None:
     if not count:
         return None
     values = struct.unpack_from(f"{order}{3 * count}H", content, start)
-    return [tuple(values[plane * count + index] >> 8 for plane in range(3)) for index in range(count)]  # type: ignore[misc]
+    return [tuple(values[plane * count + index] >> 8 for plane in range(3)) for index in range(count)]
