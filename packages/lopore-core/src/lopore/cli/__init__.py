@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 COMMANDS = (
-    "doctor", "plugins", "data", "enhance", "train", "eval", "predict", "explain", "export", "convert", "show",
+    "doctor", "plugins", "data", "enhance", "train", "eval", "pod", "predict", "explain", "export", "convert", "show",
     "app", "check-plugin", "new-plugin",
 )  # fmt: skip
 

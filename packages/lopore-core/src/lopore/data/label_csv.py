@@ -65,7 +65,7 @@ def list_table(
     Files that are missing come back as faults. Raises DataError where the table itself cannot be used.
     """
     root = Path(os.path.normpath((root or table.parent).absolute()))
-    lines = _parse(table)
+    lines = read_cells(table)
     header, records = lines[0], lines[1:]
     columns = _columns(table, header, records, label_column, group_column)
     entries: dict[str, Entry] = {}
@@ -142,7 +142,8 @@ def _meant(name: str) -> tuple[str, str] | None:
     return (known[near[0]], near[0]) if near else None
 
 
-def _parse(table: Path) -> list[list[str]]:
+def read_cells(table: Path) -> list[list[str]]:
+    """Header and lines of a CSV: comma, semicolon or tab, UTF-8, UTF-16 or Latin-1; DataError where it is none."""
     text = _decode(table)
     best: tuple[tuple[int, int], str] = ((-1, 0), ",")
     for delimiter in (",", ";", "\t"):

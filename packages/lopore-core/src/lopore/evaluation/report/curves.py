@@ -51,14 +51,14 @@ def ranking_curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
             truth = truth_of(evaluation, column)
             if truth.min() < truth.max():
                 x, y = points(evaluation.scores[:, column], truth)
-                axes.plot(x, y, linewidth=2, label=_label(record.classes[column]))
+                axes.plot(x, y, linewidth=2, label=plain_label(record.classes[column]))
         if points is roc_points:
             axes.plot([0, 1], [0, 1], color=_SOFT, linewidth=1, linestyle="--", zorder=0)
         axes.set(title=title, xlabel=across, ylabel=up, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=9)
-        plots.append(_svg(figure))
+        plots.append(svg_text(figure))
     return plots
 
 
@@ -87,12 +87,12 @@ def reliability_diagram(title: str, one: ClassCalibration, scores: NDArray[Any])
             axes.plot(
                 [one_bin.score] * 2, [share.low, share.high], color="#1f6fb4", linewidth=1.2, alpha=0.55, zorder=1
             )
-    axes.set(title=_label(title), ylabel="share that is so", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(title=plain_label(title), ylabel="share that is so", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.hist(scores, bins=_SCORES_SHOWN, range=(0, 1), color="#8a94a3")
     below.set(xlabel="score (points: mean of each bin)", ylabel="pictures")
     for part in (axes, below):
         part.spines[["top", "right"]].set_visible(False)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def _counts(scores: NDArray[Any], truth: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -118,12 +118,12 @@ def precision_recall_points(scores: NDArray[Any], truth: NDArray[np.int64]) -> t
     return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + false_calls))
 
 
-def _label(name: str) -> str:
+def plain_label(name: str) -> str:
     """A name that matplotlib shows as it is: ``$`` would begin a formula, a first ``_`` hide the legend's entry."""
     return f"{' ' * name.startswith('_')}{name.replace('$', chr(92) + '$')}"
 
 
-def _svg(figure: Any) -> str:
+def svg_text(figure: Any) -> str:
     """The figure with its text as text: a browser has glyphs of every script, matplotlib's font has not."""
     from matplotlib import rc_context
 
