@@ -14,7 +14,8 @@ PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "scikit-learn", "simplejpeg", "pillow",
-    "onnx", "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", *DOCS_TOOLS,
+    "onnx", "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", "statsmodels", "firthmodels",
+    "mapie", "faster-coco-eval", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",

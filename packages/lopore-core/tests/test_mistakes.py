@@ -211,13 +211,13 @@ def test_a_report_without_its_library_is_told_before_any_work(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     made_films()
     line = told(lopore("eval", "bright", "--manifest", "not-there.csv"))
-    assert line == 'lopore: this needs matplotlib: pip install "lopore-core[train]"'
+    assert line == 'lopore: this needs matplotlib: pip install "lopore-core[statistics]"'
 
 
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        ("sklearn.metrics", 'lopore: this needs sklearn: pip install "lopore-core[train]"'),
+        ("tensorboard.summary", 'lopore: this needs tensorboard: pip install "lopore-core[train]"'),
         ("no_such_module", "lopore: unexpected ModuleNotFoundError: No module named 'no_such_module'; `lopore --debug"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,12 @@ from lopore.metrics.pod.links import LINKS
 from lopore.metrics.pod.signal_response import Signals, fit_signals, signal_study
 from lopore.metrics.pod.size_bounds import upper_size
 
-VECTORS = (
-    Path(os.environ.get("LOPORE_TEST_DATA", Path(__file__).parents[4] / "shared")) / "data/statistics/vectors.json"
-)
 TRUE = (2.81002, 2.93219)  # of logit POD over ln size; the true a90 is 0.812
 
 
-@pytest.fixture(scope="module")
-def published() -> dict[str, dict[str, object]]:
-    if not VECTORS.is_file():
-        pytest.skip(f"no published values at {VECTORS}; LOPORE_TEST_DATA names their folder")
-    return json.loads(VECTORS.read_text(encoding="utf-8"))
+@pytest.fixture
+def published(shared_data) -> dict[str, dict[str, object]]:
+    return json.loads((shared_data / "statistics" / "vectors.json").read_text(encoding="utf-8"))
 
 
 def made_marks(count: int, seed: int, films: int = 0, between: float = 0.0) -> tuple[np.ndarray, ...]:

@@ -19,7 +19,8 @@ PURPOSES = {
     "lopore-app": "the web app",
 }
 EXTRAS = {
-    "train": ("lopore-core[train]", ("albumentations", "matplotlib", "tensorboard", "PIL")),
+    "train": ("lopore-core[train]", ("albumentations", "tensorboard", "PIL")),
+    "statistics": ("lopore-core[statistics]", ("scipy", "matplotlib")),
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
     "tiff": ("lopore-core[tiff]", ("tifffile",)),
     "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),
@@ -46,7 +47,7 @@ def command(as_json: bool, no_devices: bool) -> None:
 
 
 def package_of(module: str) -> str | None:
-    """What pip installs to bring a module of an extra, such as ``lopore-core[train]`` for matplotlib."""
+    """What pip installs to bring a module of an extra, such as ``lopore-core[statistics]`` for matplotlib."""
     root = module.partition(".")[0]
     return next((package for package, modules in EXTRAS.values() if root in modules), None)
 

@@ -42,7 +42,9 @@ def command(
     saturation: float | None, group: str | None, link: str | None, scale: str | None, firth: bool, out: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """State the flaw size that is found with 90 % probability, and its 95 % bound (a90/95).
+    """State which flaw size is found, and how surely.
+
+    a90 is the size that is found with 90 % probability, a90/95 its 95 % bound.
 
     TABLE.csv has a line for each flaw, of a model's detections or of a reader's. A line without a size is a place
     without a flaw; a hit there is a false call. What the data cannot carry is refused, with what is missing, and the

@@ -235,7 +235,7 @@ def upper_size_of_signals(fit: SignalFit, probability: float, decision: float) -
         )
         start = found.x
         drop = 2 * (fit.log_likelihood + float(found.fun))
-        return float(np.sqrt(max(0.0, drop))) - limit
+        return float(np.sqrt(max(0.0, drop)) - limit)
 
     scatter = quantile * np.exp(fit.theta[2])
     size = fit.size_at(probability, decision)
