@@ -14,7 +14,7 @@ import numpy as np
 from lopore.affine import Affine
 from lopore.contracts import Enhancer, Pixels
 
-from .sound import GAIN, MIRROR, PLAIN, Loose, Unbounded, multiplied_table
+from .sound import GAIN, MIRROR, PLAIN, SMOOTH, Loose, Unbounded, multiplied_table
 
 
 def _float_at_the_low_end(pixels: Pixels, params: Any) -> Any:
@@ -154,6 +154,7 @@ ENHANCER_FAULTS: dict[str, tuple[Enhancer, set[str]]] = {
     "edges get stripes": (replace(PLAIN, apply=_wraps_at_edges), {"does_not_wrap_around"}),
     "the table is another": (replace(GAIN, lookup=_off_by_one), {"lookup_equals_apply", "lookup_keeps_order"}),
     "two values change places": (replace(GAIN, apply=_swapped, lookup=_swapped_table), {"lookup_keeps_order"}),
+    "the reach is too small": (replace(SMOOTH, reach=lambda params: 0), {"tiles_equal_the_film"}),
     "the motion is wrong": (replace(MIRROR, motion=lambda shape, params: Affine()), {"motion_moves_planted_marks"}),
     "a motion is not declared": (replace(MIRROR, motion=None), {"planted_marks_stay"}),
 }  # fmt: skip

@@ -100,6 +100,16 @@ def mirror(shape: tuple[int, int], params: Any) -> Affine:
     return Affine(xx=-1.0, x0=float(shape[1]))
 
 
+def smoothed(pixels: Pixels, params: Any) -> Pixels:
+    """The mean of 3 x 3 pixels, those at the edge repeated."""
+    rim = [(1, 1), (1, 1)] + [(0, 0)] * (pixels.ndim - 2)
+    around = np.pad(pixels.astype(np.int64), rim, mode="edge")
+    height, width = pixels.shape[:2]
+    total = sum(around[y : y + height, x : x + width] for y in range(3) for x in range(3))
+    return np.asarray(total // 9, pixels.dtype)
+
+
+SMOOTH = Enhancer(name="smooth", summary="Mean of 3 x 3", params=Params, apply=smoothed, reach=lambda params: 1)
 GAIN = Enhancer(name="gain", summary="Brighter", params=Gain, apply=multiplied, lookup=multiplied_table)
 PLAIN = Enhancer(name="plain", summary="As it was", params=Gain, apply=as_it_was)
 MIRROR = Enhancer(name="mirror", summary="Left is right", params=Params, apply=mirrored, motion=mirror)
@@ -224,7 +234,7 @@ EXPLAINER = Explainer(
     name="grey", summary="Bright for bright, dark for dark", formats=("npy",), needs="nothing", explain=darkness
 )
 SOUND: dict[str, list[Any]] = {
-    "enhancers": [GAIN, PLAIN, MIRROR],
+    "enhancers": [GAIN, PLAIN, MIRROR, SMOOTH],
     "backbones": [BACKBONE, MAPS],
     "trainers": [TRAINER],
     "predictors": [PREDICTOR, TWICE],

@@ -13,6 +13,7 @@ from lopore.hookspecs import hookimpl
 
 from . import parameters as p
 from .presets import led_by
+from .reach import REACH
 
 LOPORE_API = 1
 
@@ -63,6 +64,7 @@ def _enhancer(
         preview_only=preview_only,
         lookup=_lookup(f"{function}_table") if pointwise else None,
         motion=_motion(f"{function}_motion") if module == "geometry" else None,
+        reach=REACH.get(name),
         presets=led_by(name),
     )
 

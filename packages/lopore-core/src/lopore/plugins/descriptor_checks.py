@@ -106,6 +106,8 @@ RULES: Mapping[str, Rule] = {
     "apply": _takes(2),
     "lookup": _takes(2, optional=True),
     "motion": _takes(2, optional=True),
+    "reach": _takes(1, optional=True),
+    "survey": _takes(4, optional=True),
     "build": _takes(1),
     "family": _takes(1, optional=True),
     "devices": _takes(0),

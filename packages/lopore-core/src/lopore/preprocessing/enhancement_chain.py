@@ -79,16 +79,17 @@ class Chain:
         for pointwise, run in groupby(self.steps, key=lambda step: step.enhancer.lookup is not None):
             steps = list(run)
             if pointwise and len(steps) > 1:
-                pixels = apply_table(pixels, _folded_table(steps, pixels.dtype))
+                pixels = apply_table(pixels, folded_table(steps, pixels.dtype))
                 continue
             for step in steps:
                 if step.enhancer.motion is not None:
                     motion = motion.then(_move(step, (pixels.shape[0], pixels.shape[1])))
-                pixels = _apply_step(step, pixels)
+                pixels = apply_step(step, pixels)
         return pixels, motion
 
 
-def _apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
+def apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
+    """One step on an image or a window of it; ConfigError for parameters that do not fit, PluginError for its faults."""
     enhancer = step.enhancer
     own = is_own(step.source)
     given = pixels if own else pixels.copy()  # an outsider may write into what it is given, now or later
@@ -136,7 +137,8 @@ def _move(step: ChainStep, shape: tuple[int, int]) -> Affine:
     return found
 
 
-def _folded_table(steps: list[ChainStep], dtype: np.dtype[Any]) -> Pixels:
+def folded_table(steps: list[ChainStep], dtype: np.dtype[Any]) -> Pixels:
+    """One table (256 or 65 536 entries of ``dtype``) for pointwise steps that follow each other."""
     table = np.arange(int(np.iinfo(dtype).max) + 1).astype(dtype)
     for step in steps:
         lookup = step.enhancer.lookup

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch, Pixels
 from lopore.errors import ConfigError, ModelError
@@ -54,7 +55,12 @@ def _window_limits(radiograph: Radiograph, window: Window) -> tuple[float, float
 
 def percentile_limits(pixels: Pixels, low: float, high: float) -> tuple[float, float]:
     """Grey values at two percentiles, exact, by the histogram of uint8 or uint16; high is above low by at least 1."""
-    cumulated = np.cumsum(histogram(pixels))
+    return percentiles_of(histogram(pixels), low, high)
+
+
+def percentiles_of(counts: NDArray[np.int64], low: float, high: float) -> tuple[float, float]:
+    """``percentile_limits`` of pixels whose grey values were counted, (256,) or (65 536,)."""
+    cumulated = np.cumsum(counts)
     total = cumulated[-1]
     bottom = int(np.searchsorted(cumulated, max(total * (low / 100), 1), side="left"))
     top = int(np.searchsorted(cumulated, total * (high / 100), side="left"))
@@ -63,10 +69,15 @@ def percentile_limits(pixels: Pixels, low: float, high: float) -> tuple[float, f
 
 def stretch_between(pixels: Pixels, low: float, high: float, target: np.dtype[Any]) -> Pixels:
     """Grey values low..high spread over the whole of ``target`` (uint8 or uint16) by one table; beyond is clipped."""
-    levels = np.arange(int(np.iinfo(pixels.dtype).max) + 1, dtype=np.float64)
+    return apply_table(pixels, stretch_table(pixels.dtype, low, high, target))
+
+
+def stretch_table(source: np.dtype[Any], low: float, high: float, target: np.dtype[Any]) -> Pixels:
+    """The table of ``stretch_between`` for grey values of ``source``."""
+    levels = np.arange(int(np.iinfo(source).max) + 1, dtype=np.float64)
     scaled = (levels - low) / (high - low) * np.iinfo(target).max
-    table = np.rint(np.clip(scaled, 0, np.iinfo(target).max)).astype(target)
-    return apply_table(pixels, table)
+    table: Pixels = np.rint(np.clip(scaled, 0, np.iinfo(target).max)).astype(target)
+    return table
 
 
 def read_for(record: Preprocessing, source: Path | bytes, **options: Any) -> Radiograph:

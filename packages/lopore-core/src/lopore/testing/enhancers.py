@@ -19,6 +19,7 @@ from .moves import motion_moves_planted_marks, planted_marks_stay
 from .parameters import bounds_of, is_number, variations
 from .pictures import DTYPES, film, flat, full_scale, pictures, ramp, step
 from .process import leaves_all
+from .reach import tiles_equal_the_film
 
 LARGEST = 1 << 24
 """Pixels; an enlargement beyond this is not tried."""
@@ -44,6 +45,8 @@ def checks_for(enhancer: Enhancer) -> Iterator[Callable[[Enhancer], None]]:
         yield from (keeps_grey_levels_16_bit, does_not_wrap_around)
     if enhancer.lookup is not None:
         yield from (lookup_equals_apply, lookup_keeps_order)
+    if enhancer.reach is not None or enhancer.survey is not None:
+        yield tiles_equal_the_film
     if enhancer.motion is not None:
         yield motion_moves_planted_marks
     elif not enhancer.preview_only:
