@@ -87,9 +87,11 @@ class Enhancer:
         same dtype, equal to ``apply`` on a single channel; neighbours in a chain fold into one table.
     motion: for enhancers that move pixels, ``((height, width), params) -> Affine`` from the input to the output.
     reach: ``(params) -> pixels``: how far away a pixel can be that changes one; 0 where there is none. A part of a film
-        with that many pixels around it then gives the very pixels of the whole film. None: not known, or the whole film.
+        with that many pixels around it then gives the very pixels of the whole film. None: not known, or the whole
+        film.
     survey: for what needs a film's own statistics, ``(parts, (height, width), dtype, params) -> apply``. ``parts()``
-        yields (top, left, pixels) of windows that cover the film once; ``apply(pixels, top, left)`` enhances any window.
+        yields (top, left, pixels) of windows that cover the film once; ``apply(pixels, top, left)`` enhances any
+        window.
     """
 
     name: str
@@ -100,7 +102,9 @@ class Enhancer:
     lookup: Callable[[np.dtype[Any], Any], Pixels] | None = None
     motion: Callable[[tuple[int, int], Any], Affine] | None = None
     reach: Callable[[Any], int] | None = None
-    survey: Callable[[FilmParts, tuple[int, int], np.dtype[Any], Any], Callable[[Pixels, int, int], Pixels]] | None = None
+    survey: Callable[[FilmParts, tuple[int, int], np.dtype[Any], Any], Callable[[Pixels, int, int], Pixels]] | None = (
+        None
+    )
     presets: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Named chains that this enhancer leads: title -> steps ``{"name": ..., **parameters}``."""
 

@@ -5,7 +5,6 @@ What is not listed needs the whole film, or its statistics (``survey``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +32,6 @@ REACH: Mapping[str, Callable[[Any], int]] = {
     "average": _radius,
     "minimum": _radius,
     "maximum": _radius,
-    "blur": lambda params: math.ceil(params.radius),
     "gaussian": _gaussian,
     "unsharp-mask": _gaussian,
     "sharpness": lambda params: 1,

@@ -89,7 +89,8 @@ class Chain:
 
 
 def apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
-    """One step on an image or a window of it; ConfigError for parameters that do not fit, PluginError for its faults."""
+    """One step on an image or a window of it; ConfigError for parameters that do not fit, PluginError for its
+    faults."""
     enhancer = step.enhancer
     own = is_own(step.source)
     given = pixels if own else pixels.copy()  # an outsider may write into what it is given, now or later

@@ -37,9 +37,7 @@ def enhanced_layer(below: Layer, chain: Chain) -> tuple[Layer, tuple[str, ...]]:
 def _step_layer(below: Layer, step: ChainStep) -> tuple[Layer, str]:
     enhancer, params = step.enhancer, step.params
     if enhancer.motion is not None:
-        raise ConfigError(
-            f"{enhancer.name} moves pixels and cannot be used on a whole film; leave it out of the chain"
-        )
+        raise ConfigError(f"{enhancer.name} moves pixels and cannot be used on a whole film; leave it out of the chain")
     reach = 0
     if enhancer.reach is not None:
         reach = call_entry("enhancer", enhancer.name, step.source, partial(enhancer.reach, params))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
@@ -110,9 +111,7 @@ def _factor(pitch: float | None, wanted: float | None, given: float | None, name
     return (1.0 if abs(factor - 1) < 1e-3 else factor), ""
 
 
-def _window_table(
-    layer: Layer, source: FilmSource, record: Preprocessing, target: np.dtype[Any]
-) -> Pixels | None:
+def _window_table(layer: Layer, source: FilmSource, record: Preprocessing, target: np.dtype[Any]) -> Pixels | None:
     """The table that brings the film's grey values to the record's depth, None where nothing changes."""
     window, deep = record.window, layer.dtype == np.uint16
     if window.mode == "full":
@@ -133,13 +132,13 @@ def _window_table(
     return stretch_table(layer.dtype, low, high, target)
 
 
-def _mirrored(places: np.ndarray[Any, Any], length: int) -> np.ndarray[Any, Any]:
+def _mirrored(places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Places beyond 0..length - 1 mirrored at the first and the last, as often as needed."""
     if length == 1:
         return np.zeros_like(places)
     period = 2 * (length - 1)
     turned = np.abs(places) % period
-    return np.where(turned >= length, period - turned, turned)
+    return np.asarray(np.where(turned >= length, period - turned, turned), np.int64)
 
 
 def _inside(begin: int, count: int, length: int) -> tuple[int, int]:

@@ -30,8 +30,8 @@ PROBE = """
 import importlib, json, sys, time
 import numpy.random
 from lopore import contracts
-from lopore.registry import Registry
-from lopore.surroundings import kept
+from lopore.plugins.registry import Registry
+from lopore.plugins.process_guard import kept
 asleep = set(sys.modules)
 with kept("import") as changes:
     began = time.perf_counter()

@@ -15,7 +15,14 @@ from .parameters import variations
 from .pictures import DTYPES
 
 SHAPE = (190, 260)
-WINDOWS = ((0, 0, 64, 260), (64, 0, 1, 260), (65, 0, 125, 131), (65, 131, 125, 129), (17, 33, 100, 90), (189, 259, 1, 1))
+WINDOWS = (
+    (0, 0, 64, 260),
+    (64, 0, 1, 260),
+    (65, 0, 125, 131),
+    (65, 131, 125, 129),
+    (17, 33, 100, 90),
+    (189, 259, 1, 1),
+)
 """(top, left, height, width), odd and even, at the film's edges and away from them."""
 
 
@@ -31,7 +38,8 @@ class _ArrayLayer:
 
 
 def tiles_equal_the_film(enhancer: Enhancer) -> None:
-    """Windows of a film, each enhanced with the declared reach around it, hold the pixels of the whole film enhanced."""
+    """Windows of a film, each enhanced with the declared reach around it, hold the pixels of the whole film
+    enhanced."""
     for dtype in DTYPES:
         top = int(np.iinfo(dtype).max)
         rng = np.random.default_rng(0)
@@ -62,6 +70,7 @@ def _compare(enhancer: Enhancer, params: Params, said: str, film: Pixels) -> Non
         same = part.shape == wanted.shape and part.dtype == wanted.dtype and bool(np.array_equal(part, wanted))
         require(
             same,
-            f"{said}, {film.dtype}: the window {width} x {height} at ({x}, {y}) differs from the same part of the whole "
+            f"{said}, {film.dtype}: the window {width} x {height} at ({x}, {y}) differs from the same part of the "
+            "whole "
             "film; state a larger reach, or leave reach and survey out",
         )
