@@ -96,14 +96,19 @@ def test_tiff_planes_stored_apart_are_put_together() -> None:
 
 
 @pytest.mark.parametrize("pixels", GREY_AND_COLOUR.values(), ids=GREY_AND_COLOUR)
-def test_tiff_alpha_is_dropped_where_opaque_and_refused_otherwise(pixels: Array) -> None:
+def test_tiff_alpha_is_dropped_where_opaque_and_shown_over_white_otherwise(pixels: Array) -> None:
     alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
     options: dict[str, Any] = {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
     options["photometric"] = "rgb" if pixels.ndim == 3 else "minisblack"
     content = tiff(np.dstack([pixels, alpha]), **options)
     np.testing.assert_array_equal(read_radiograph(content, channels=1 if pixels.ndim == 2 else 3).pixels, pixels)
-    alpha[0, 0] = 3
-    assert "transparent" in refusal(tiff(np.dstack([pixels, alpha]), **options))
+    alpha[0, 0] = 0
+    shown = read_radiograph(tiff(np.dstack([pixels, alpha]), **options), channels=1 if pixels.ndim == 2 else 3)
+    assert "partly transparent; shown over white" in shown.notes
+    assert (shown.pixels[0, 0] == np.iinfo(pixels.dtype).max).all()
+    np.testing.assert_array_equal(shown.pixels[1:], pixels[1:])
+    options["extrasamples"] = ["unspecified"]
+    assert "may be transparency" in refusal(tiff(np.dstack([pixels, alpha]), **options))
 
 
 def pages(*pictures: Array, **first: Any) -> bytes:
@@ -139,9 +144,80 @@ def test_tiff_directories_that_run_in_circles_are_refused() -> None:
     assert "never end" in refusal(bytes(content))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint32", "int16", "int8"])
-def test_tiff_values_that_would_be_narrowed_are_refused(dtype: str) -> None:
-    assert "allowed are unsigned" in refusal(tiff(np.zeros((9, 9), dtype)))
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_signed_tiff_values_are_shifted_up_without_loss(dtype: str) -> None:
+    values = GENERATOR.integers(-128, 128, (11, 13)).astype(dtype)
+    read = read_radiograph(tiff(values))
+    half = -int(np.iinfo(dtype).min)
+    np.testing.assert_array_equal(read.pixels, values.astype(np.int64) + half)
+    assert f"signed values shifted up by {half}" in read.notes
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint32", "int32"])
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"compression": "zlib", "predictor": True}], ids=str)
+def test_wide_tiff_values_that_are_whole_and_fit_are_kept(dtype: str, options: dict[str, Any]) -> None:
+    values = GENERATOR.integers(0, 2000, (11, 13)).astype(dtype)
+    read = read_radiograph(tiff(values, **options))
+    assert read.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(read.pixels, values)
+    assert "whole numbers kept as they are" in read.notes[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": True, "rowsperstrip": 3}], ids=str)
+def test_floating_point_tiff_is_read_by_a_window_that_is_stated(options: dict[str, Any]) -> None:
+    values = GENERATOR.normal(0.5, 3, (11, 13)).astype(np.float32)
+    values[3, 4] = np.nan
+    read = read_radiograph(tiff(values, **options))
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    expected = np.rint((values.astype(np.float64) - low) / (high - low) * 65535)
+    expected[3, 4] = 0
+    np.testing.assert_array_equal(read.pixels, expected)
+    assert read.notes[0].startswith(f"32-bit floating-point values brought to 16 bits: grey 0 is {low:g}, 65535 is")
+    assert "1 values that are no numbers" in read.notes[0]
+
+
+def test_a_floating_point_tiff_may_state_its_window_itself() -> None:
+    values = np.linspace(0.25, 0.75, 99, dtype=np.float32).reshape(9, 11)
+    read = read_radiograph(tiff(values, extratags=[(340, 11, 1, 0.0, True), (341, 11, 1, 1.0, True)]))
+    np.testing.assert_array_equal(read.pixels, np.rint(values.astype(np.float64) * 65535))
+    assert "as its tags state" in read.notes[0]
+
+
+def test_lab_and_cmyk_tiff_give_light() -> None:
+    grey = GREY8[:, :, None]
+    ink = np.concatenate([np.zeros((*GREY8.shape, 3), np.uint8), 255 - grey], axis=2)
+    read = read_radiograph(tiff(ink, photometric="separated"))
+    np.testing.assert_array_equal(read.pixels, GREY8)
+    assert "CMYK converted to light without a colour profile" in read.notes
+    for bits in (8, 16):
+        top = 2**bits - 1
+        light = np.linspace(0, top, 37 * 53).reshape(37, 53).round().astype(f"u{bits // 8}")
+        lab = np.dstack([light, np.zeros_like(light), np.zeros_like(light)])
+        read = read_radiograph(tiff(lab, photometric="cielab"))
+        # CIE 1976 and IEC 61966-2-1: lightness to luminance to sRGB.
+        star = light / top * 100
+        luminance = np.where(star > 8, ((star + 16) / 116) ** 3, star / 903.3)
+        srgb = np.where(luminance <= 0.0031308, 12.92 * luminance, 1.055 * luminance ** (1 / 2.4) - 0.055)
+        assert np.abs(read.pixels / top - srgb).max() < 0.004
+
+
+def test_a_cmyk_jpeg_gives_light() -> None:
+    image = pytest.importorskip("PIL.Image")
+    ink = np.zeros((40, 48, 4), np.uint8)
+    ink[:, :, 3] = np.linspace(0, 200, 48).astype(np.uint8)
+    stream = BytesIO()
+    image.fromarray(ink, "CMYK").save(stream, "JPEG", quality=98)
+    read = read_radiograph(stream.getvalue())
+    assert np.abs(read.pixels.astype(int) - (255 - ink[:, :, 3].astype(int))).max() <= 3
+    assert "CMYK converted to light without a colour profile" in read.notes
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_lzw_tiff_of_one_value_is_read(dtype: type[np.generic]) -> None:
+    for shape in ((1000, 1200), (1, 1), (1, 4000)):
+        for value in (0, 7):
+            pixels = np.full(shape, value, dtype)
+            np.testing.assert_array_equal(read_radiograph(tiff(pixels, compression="lzw")).pixels, pixels)
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,16 @@ Polarity = Literal["film", "detector", "unknown"]
 # warnings.catch_warnings changes the whole process; one file at a time keeps it whole.
 _ONE_AT_A_TIME = threading.Lock()
 _RLE = "1.2.840.10008.1.2.5"
-_GREY = ("MONOCHROME1", "MONOCHROME2")
+GREY_MODELS = ("MONOCHROME1", "MONOCHROME2")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DicomHeader(Header):
-    """``depth``: bits stored. ``allocated``: bits a value takes. ``inverted``: stored values fall with brightness."""
+    """``depth``: bits stored. ``allocated``: bits a value takes. ``inverted``: stored values fall with brightness.
+
+    ``pixels_at``: where the element with the pixels begins, for a file read without them, else 0.
+    """
 
     allocated: int
     high_bit: int
@@ -45,6 +48,7 @@ class DicomHeader(Header):
     polarity: Polarity
     window: tuple[float, float] | None
     compressed: bool
+    pixels_at: int
 
 
 @contextmanager
@@ -71,12 +75,15 @@ def _pydicom(name: str) -> Iterator[Any]:
 def open_dicom(source: Path | bytes, name: str, limits: Limits) -> tuple[FileDataset, DicomHeader]:
     """The data set (pixels unread for a path) and its facts, checked before anything is decoded. Raises ImageError."""
     with _pydicom(name) as pydicom:
+        at = 0
         if isinstance(source, bytes):
             dataset = pydicom.dcmread(_Watched(BytesIO(source), limits, name))
         else:
             with source.open("rb") as stream:
                 dataset = pydicom.dcmread(_Watched(stream, limits, name), stop_before_pixels=True)
-        return dataset, _header(dataset, name)
+                # pydicom steps back to the element at which it stopped.
+                at = stream.tell()
+        return dataset, _header(dataset, name, at)
 
 
 class _Watched:
@@ -122,7 +129,7 @@ def _whole(dataset: FileDataset, keyword: str, default: int) -> int:
     return default if number is None else int(number)
 
 
-def _header(dataset: FileDataset, name: str) -> DicomHeader:
+def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
     if "Rows" not in dataset or "Columns" not in dataset:
         raise ImageError(f"{name} is a DICOM file without a picture (a report, plan or signal); choose an image file")
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
@@ -130,7 +137,7 @@ def _header(dataset: FileDataset, name: str) -> DicomHeader:
     if "ModalityLUTSequence" in dataset:
         raise ImageError(f"{name} has a modality lookup table, which lopore does not apply; export linear grey values")
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip()
-    if photometric not in (*_GREY, *_COLOURS):
+    if photometric not in (*GREY_MODELS, *_COLOURS):
         raise ImageError(f"{name} is a DICOM file of colour model {photometric[:20]!r}; allowed are grey and RGB")
     allocated = _whole(dataset, "BitsAllocated", 16)
     stored = _whole(dataset, "BitsStored", allocated)
@@ -139,23 +146,26 @@ def _header(dataset: FileDataset, name: str) -> DicomHeader:
         raise ImageError(
             f"{name} has {stored} of {allocated} bits a value (high bit {high}); allowed are 1 to 16; export it so"
         )
-    return _with_meaning(dataset, photometric, allocated, stored, high)
+    return _with_meaning(dataset, photometric, allocated, stored, high, pixels_at)
 
 
-def _with_meaning(dataset: FileDataset, photometric: str, allocated: int, stored: int, high: int) -> DicomHeader:
-    signed = _whole(dataset, "PixelRepresentation", 0) == 1 and photometric in _GREY
+def _with_meaning(
+    dataset: FileDataset, photometric: str, allocated: int, stored: int, high: int, pixels_at: int
+) -> DicomHeader:
+    signed = _whole(dataset, "PixelRepresentation", 0) == 1 and photometric in GREY_MODELS
     slope, intercept, notes = _rescale(dataset)
     inverted = (photometric == "MONOCHROME1") != (slope < 0)
     if inverted:
         notes += (f"inverted, since stored values fall with brightness ({photometric})",)
-    pitch, pitch_notes = _pitch(dataset)
+    pitch, pitch_source, pitch_notes = _pitch(dataset)
     window = _window(dataset, slope, intercept, stored=stored, signed=signed, inverted=inverted)
     if "VOILUTSequence" in dataset:
         notes += ("a VOI lookup table for display is not applied",)
     return DicomHeader(
         format="dicom", height=_whole(dataset, "Rows", 0), width=_whole(dataset, "Columns", 0),
         samples=_whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=_whole(dataset, "NumberOfFrames", 1) or 1,
-        pixel_pitch_mm=pitch, notes=notes + pitch_notes, allocated=allocated, high_bit=high, signed=signed,
+        pixel_pitch_mm=pitch, pitch_source=pitch_source, notes=notes + pitch_notes, pixels_at=pixels_at,
+        allocated=allocated, high_bit=high, signed=signed,
         photometric=photometric, inverted=inverted, polarity=_polarity(dataset, inverted), window=window,
         compressed=dataset.file_meta.TransferSyntaxUID.is_encapsulated,
     )  # fmt: skip
@@ -175,7 +185,7 @@ def _window(
 ) -> tuple[float, float] | None:
     """Low and high of the first window, in grey values of ``pixels``. Source: DICOM PS3.3 C.11.2.1.2."""
     centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
-    if centre is None or width is None or width < 1 or dataset.get("PhotometricInterpretation") not in _GREY:
+    if centre is None or width is None or width < 1 or dataset.get("PhotometricInterpretation") not in GREY_MODELS:
         return None
     exact = str(dataset.get("VOILUTFunction") or "LINEAR") != "LINEAR"
     middle, half = (centre, width / 2) if exact else (centre - 0.5, (width - 1) / 2)
@@ -206,8 +216,8 @@ def _spacing(dataset: FileDataset, keyword: str) -> tuple[float, float] | None:
     return (down, across) if 1e-4 <= down <= 100 and 1e-4 <= across <= 100 else None
 
 
-def _pitch(dataset: FileDataset) -> tuple[float | None, tuple[str, ...]]:
-    """Pixel pitch in mm. Source: DICOM PS3.3 section 10.7.
+def _pitch(dataset: FileDataset) -> tuple[float | None, str | None, tuple[str, ...]]:
+    """Pixel pitch in mm, where it came from, and notes. Source: DICOM PS3.3 section 10.7.
 
     PixelSpacing that differs from ImagerPixelSpacing was corrected and counts; ImagerPixelSpacing is at the detector
     and is divided by the magnification where the file states one; NominalScannedPixelSpacing is that of scanned film.
@@ -220,16 +230,18 @@ def _pitch(dataset: FileDataset) -> tuple[float | None, tuple[str, ...]]:
     elif corrected is None:
         spacing, source = scanned, "NominalScannedPixelSpacing"
     if spacing is None:
-        return None, ()
+        return None, None, ()
     down, across = spacing
     if abs(down / across - 1) > 0.01:
-        return None, (f"pixels are not square ({source} {down:g} x {across:g} mm), so no pitch is given",)
+        return None, None, (f"pixels are not square ({source} {down:g} x {across:g} mm), so no pitch is given",)
     if source != "ImagerPixelSpacing":
-        return down, (f"pixel pitch from {source}",)
+        return down, f"DICOM {source}", (f"pixel pitch from {source}",)
     magnification = _number(dataset, "EstimatedRadiographicMagnificationFactor")
     if magnification and 1 <= magnification <= 1000:
-        return down / magnification, (f"pixel pitch from ImagerPixelSpacing over magnification {magnification:g}",)
-    return down, ("pixel pitch from ImagerPixelSpacing, at the detector: not corrected for magnification",)
+        source = f"{source} over magnification {magnification:g}"
+        return down / magnification, f"DICOM {source}", (f"pixel pitch from {source}",)
+    source += ", at the detector: not corrected for magnification"
+    return down, f"DICOM {source}", (f"pixel pitch from {source}",)
 
 
 def decode_dicom(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
@@ -242,7 +254,7 @@ def decode_dicom(dataset: FileDataset, header: DicomHeader, page: int, name: str
         raw = _frame(dataset, header, page, name)
     if raw.shape[:2] != (header.height, header.width) or raw.dtype.kind not in "iub":
         raise damaged(name, "DICOM: the picture has another size than its header")
-    return _grey(raw, header) if header.photometric in _GREY else _colour(raw, name)
+    return grey_values(raw, header) if header.photometric in GREY_MODELS else _colour(raw, name)
 
 
 def _frame(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
@@ -253,7 +265,7 @@ def _frame(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> N
         # The compiled RLE codec panics on damaged data; pydicom's own takes 40 ms a million pixels and does not.
         plugin = "pydicom" if dataset.file_meta.TransferSyntaxUID == _RLE else ""
         options: dict[str, Any] = {"index": page - 1, "decoding_plugin": plugin}
-        if header.photometric in _GREY:
+        if header.photometric in GREY_MODELS:
             return pixel_array(dataset, raw=True, correct_unused_bits=False, **options)
         raw = pixel_array(dataset, raw=header.photometric == "PALETTE COLOR", **options)
     except RuntimeError as error:
@@ -302,7 +314,8 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _grey(raw: NDArray[Any], header: DicomHeader) -> NDArray[Any]:
+def grey_values(raw: NDArray[Any], header: DicomHeader) -> NDArray[Any]:
+    """(h, w) stored values as grey ones: uint8 up to 8 bits stored, else uint16; greater is brighter."""
     if raw.ndim == 3:
         raw = raw[:, :, 0]
     stored = header.depth

@@ -18,21 +18,18 @@ from lopore.affine import Affine
 from lopore.arrays import Pixels
 from lopore.errors import ImageError
 
+from .bmp import BmpHeader, bmp_header, decode_bmp
 from .headers import (
-    BmpHeader,
     Content,
     Header,
-    JpegHeader,
     Limits,
-    PngHeader,
-    bmp_header,
     check_limits,
     damaged,
-    jpeg_header,
-    png_header,
     sniff,
     unknown_format,
 )
+from .jpeg import JpegHeader, decode_jpeg, decoder_scale, jpeg_header
+from .png import PngHeader, decode_png, png_header
 from .regular_files import Found, check_bytes, display_name, image_paths, open_regular, read_regular
 from .tiff import TiffHeader, tiff_header
 
@@ -80,6 +77,7 @@ class Radiograph:
     polarity: film: brighter is less radiation; detector: brighter is more; unknown: the file does not say.
     window: (low, high) of the DICOM display window in grey values of ``pixels``, or None.
     notes: what a careful reader should know, such as the bits really in use.
+    pitch_source: where the pitch came from, such as "TIFF resolution tags"; None with an unknown pitch.
     """
 
     pixels: Pixels
@@ -90,6 +88,7 @@ class Radiograph:
     polarity: Polarity = "unknown"
     window: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    pitch_source: str | None = None
 
     def without_pixels(self) -> Radiograph:
         """The same facts over an empty picture of the same depth: films that wait in a queue may have 35 MB each."""
@@ -140,9 +139,9 @@ def read_radiograph(
         content = read_regular(source, shown, limits)
     opened = _open(content, shown, limits, page)
     check_limits(opened.header, limits, shown)
-    chosen = _choose_page(opened.header, page, shown)
-    pixels, scale = _decode(opened, content, _Wanted(channels, chosen, reduce_to), shown)
-    return _radiograph(pixels, opened.header, _source(source, shown, content, opened.header, chosen), scale)
+    chosen = choose_page(opened.header, page, shown)
+    decoded = _decode(opened, content, _Wanted(channels, chosen, reduce_to), shown)
+    return _radiograph(decoded, opened.header, _source(source, shown, content, opened.header, chosen))
 
 
 def _shown(source: Path | bytes, name: str | None) -> str:
@@ -188,7 +187,8 @@ def _header(content: Content, form: str | None, name: str, limits: Limits, page:
     raise unknown_format(content[:132], name)
 
 
-def _choose_page(header: Header, page: int | None, name: str) -> int:
+def choose_page(header: Header, page: int | None, name: str) -> int:
+    """The page to read, from 1. Raises ImageError where it must be named or does not exist."""
     if page is None and header.pages > 1:
         raise ImageError(f"{name} holds {header.pages} pages; choose one of 1 to {header.pages} with --page (page=)")
     if page is not None and not 1 <= page <= header.pages:
@@ -196,28 +196,41 @@ def _choose_page(header: Header, page: int | None, name: str) -> int:
     return page or 1
 
 
-def _decode(opened: _Opened, content: bytes, wanted: _Wanted, name: str) -> tuple[Pixels, int]:
-    """Pixels, upright, with the asked channels, and the scale by which a JPEG's decoder shrank them."""
-    from lopore.reading import decode
+@dataclass(frozen=True)
+class _Decoded:
+    """scale: by which a JPEG's decoder shrank the image. notes: on what was done to the values."""
 
-    header, scale = opened.header, decode.decoder_scale(opened.header, wanted.reduce_to)
+    pixels: Pixels
+    scale: int = 1
+    notes: tuple[str, ...] = ()
+
+
+def _decode(opened: _Opened, content: bytes, wanted: _Wanted, name: str) -> _Decoded:
+    """Pixels, upright, with the asked channels."""
+    from .orientation import to_channels, upright
+
+    header = opened.header
+    notes: tuple[str, ...] = ()
     if isinstance(header, JpegHeader):
-        stored = decode.decode_jpeg(content, header, wanted.channels, scale, name)
-        return decode.upright(stored, header.orientation), scale
+        scale = decoder_scale(header, wanted.reduce_to)
+        stored = decode_jpeg(content, header, wanted.channels, scale, name)
+        return _Decoded(upright(stored, header.orientation), scale)
     if isinstance(header, PngHeader):
-        stored = decode.decode_png(content, header, name)
+        stored, notes = decode_png(content, header, name)
     elif isinstance(header, TiffHeader):
-        stored = decode.decode_tiff(content, header, name)
+        from .tiff_image import decode_tiff
+
+        stored, notes = decode_tiff(content, header, name)
     elif isinstance(header, BmpHeader):
-        stored = decode.decode_bmp(content, header, name)
+        stored, notes = decode_bmp(content, header, name)
     else:
         from .dicom import DicomHeader, decode_dicom
 
         assert isinstance(header, DicomHeader)
         stored = decode_dicom(opened.dataset, header, wanted.page, name)
     if stored.shape[:2] != (header.height, header.width):
-        raise damaged(name, "the picture has another size than its header")
-    return decode.upright(decode.to_channels(stored, wanted.channels), header.orientation), 1
+        raise damaged(name, "the image has another size than its header")
+    return _Decoded(upright(to_channels(stored, wanted.channels), header.orientation), notes=notes)
 
 
 def _source(source: Path | bytes, name: str, content: bytes, header: Header, page: int) -> Source:
@@ -226,21 +239,22 @@ def _source(source: Path | bytes, name: str, content: bytes, header: Header, pag
     return Source(name, path, digest, header.format, page, header.pages, header.depth)
 
 
-def _radiograph(pixels: Pixels, header: Header, source: Source, scale: int) -> Radiograph:
-    move = Affine()
+def _radiograph(decoded: _Decoded, header: Header, source: Source) -> Radiograph:
+    move, scale = Affine(), decoded.scale
     if scale > 1:
-        from .decode import from_scaled
+        from .orientation import from_scaled
 
         move = from_scaled(header.orientation, header.height, header.width, scale)
     return Radiograph(
-        pixels,
+        decoded.pixels,
         source,
         header.shape,
         move,
         header.pixel_pitch_mm,
         getattr(header, "polarity", "unknown"),
         getattr(header, "window", None),
-        header.notes + _bits_in_use(pixels),
+        header.notes + decoded.notes + _bits_in_use(decoded.pixels),
+        header.pitch_source,
     )
 
 
@@ -287,7 +301,7 @@ def _facts(content: Content, source: Path | bytes, name: str, limits: Limits, pa
         header = _header(content, form, name, limits, page, whole=False)
     check_limits(header, limits, name)
     if page is not None:
-        _choose_page(header, page, name)
+        choose_page(header, page, name)
     height, width = header.shape
     return Facts(
         name, header.format, height, width, header.samples, header.depth, header.pages, len(content),

@@ -1,7 +1,8 @@
-"""TIFF and BigTIFF: the directories of a file, read by hand, and a page of it brought into the plainest form."""
+"""TIFF and BigTIFF: the directories of a file, read by hand, and what a page says of itself."""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from lopore.errors import ImageError
 
 from .headers import Content, Header, Limits, damaged
+from .tiff_codings import CHECKSUM, NAMES
+from .tiff_page import CODINGS, TiffPage
+from .tiff_values import TiffMeaning
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8"}
@@ -21,27 +25,12 @@ _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIPS, _ORIENTATION, _SAMPLES, _STRIP_BYTES, _PLANAR = 273, 274, 277, 279, 284
 _TILES, _TILE_BYTES, _SAMPLE_FORMAT = 324, 325, 339
-# What a decoder needs; orientation, resolution, EXIF, thumbnails and private tags are left behind.
-_KEPT = (
-    *range(256, 260),
-    262,
-    266,
-    273,
-    277,
-    278,
-    279,
-    284,
-    292,
-    293,
-    317,
-    320,
-    *range(322, 326),
-    338,
-    339,
-    347,
-    *range(529, 533),
-)
-_PHOTOMETRICS = {0: "MinIsWhite", 1: "MinIsBlack", 2: "RGB", 3: "palette", 6: "YCbCr"}
+_PHOTOMETRICS = (0, 1, 2, 3, 5, 6, 8, 9)
+_DEPTHS = {"u": (1, 2, 4, 8, 10, 12, 14, 16, 32), "i": (8, 16, 32), "f": (16, 32, 64)}
+# Without these, values would be read as something else; other tags may be damaged.
+_NEEDED = (
+    *range(256, 260), 262, 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 338, 339, 347, 530,
+)  # fmt: skip
 _PRINT_DEFAULTS = (72.0, 96.0, 300.0)
 
 
@@ -77,6 +66,20 @@ class Directory:
         above, below = struct.unpack_from(self.order + "II", self.content, at)
         return above / below if below else None
 
+    def real(self, tag: int) -> float | None:
+        """The first number of a tag, of any kind, or None."""
+        kind, count, _, at = self.entries.get(tag, (0, 0, 0, 0))
+        form = {**_NUMBERS, 6: "i1", 8: "i2", 9: "i4", 11: "f4", 12: "f8", 17: "i8"}.get(kind)
+        if form is None or count < 1:
+            return None
+        value = float(np.frombuffer(self.content[at : at + _SIZES[kind]], self.order + form)[0])
+        return value if math.isfinite(value) else None
+
+    def raw(self, tag: int) -> bytes:
+        """The bytes of a tag, or none."""
+        kind, count, _, at = self.entries.get(tag, (0, 0, 0, 0))
+        return bytes(self.content[at : at + count * _SIZES.get(kind, 0)])
+
     @cached_property
     def is_extra(self) -> bool:
         """A thumbnail or a transparency mask rather than a page."""
@@ -85,10 +88,11 @@ class Directory:
 
 @dataclass(frozen=True, kw_only=True)
 class TiffHeader(Header):
-    directory: Directory
-    inverted: bool
-    photometric: int
-    compression: int
+    """page: where the values lie. meaning: what they are. stated: their range, as the file's tags name it."""
+
+    page: TiffPage
+    meaning: TiffMeaning
+    stated: tuple[float, float] | None
 
 
 def _directories(content: Content, limits: Limits, name: str) -> Iterator[Directory]:
@@ -122,7 +126,7 @@ def _directory(content: Content, order: str, big: bool, at: int, name: str) -> t
         where = inline if size <= room else struct.unpack_from(order + link, content, inline)[0]
         if size and where + size <= len(content):
             entries[tag] = (kind, values, place, where)
-        elif tag in _KEPT:
+        elif tag in _NEEDED:
             raise damaged(name, f"TIFF tag {tag} lies past the end")
     return Directory(content, order, big, entries), struct.unpack_from(order + link, content, end)[0]
 
@@ -138,21 +142,78 @@ def tiff_header(content: Content, name: str, limits: Limits, page: int | None = 
 
 def _page_header(page: Directory, pages: int, name: str) -> TiffHeader:
     bits, samples = page.numbers(_BITS, (1,)), page.number(_SAMPLES, 1)
-    formats, photometric = page.numbers(_SAMPLE_FORMAT, (1,)), page.number(_PHOTOMETRIC, 1)
-    if any(value not in (1, 4) for value in formats) or max(bits) > 16:
-        kind = {2: "signed", 3: "floating-point"}.get(formats[0], "unsigned")
-        raise ImageError(f"{name} has {max(bits)}-bit {kind} values; allowed are unsigned, 1 to 16; export it so")
-    if len(set(bits)) > 1 or bits[0] not in (1, 2, 4, 8, 10, 12, 14, 16):
-        raise ImageError(f"{name} has {bits} bits a value; allowed are 1, 2, 4, 8, 10, 12, 14, 16; export it so")
+    kinds, photometric = page.numbers(_SAMPLE_FORMAT, (1,)), page.number(_PHOTOMETRIC, 1)
+    coding = page.number(_COMPRESSION, 1)
+    kind = {1: "u", 2: "i", 3: "f", 4: "u"}.get(kinds[0])
+    if kind is None or len(set(kinds)) > 1 or len(set(bits)) > 1 or bits[0] not in _DEPTHS[kind]:
+        what = {2: "signed", 3: "floating-point"}.get(kinds[0], "unsigned")
+        raise ImageError(
+            f"{name} has {'/'.join(map(str, bits))}-bit {what} values; allowed are unsigned ones of 1, 2, 4, 8, 10, "
+            "12, 14, 16, 32 bits, signed of 8, 16, 32, floating-point of 16, 32, 64; export it so"
+        )
     if photometric not in _PHOTOMETRICS:
-        raise ImageError(f"{name} is a TIFF of colour model {photometric}; allowed are grey, palette and RGB")
+        raise ImageError(
+            f"{name} is a TIFF of colour model {photometric}; allowed are grey, palette, RGB, CMYK and Lab"
+        )
+    if coding not in CODINGS:
+        raise ImageError(
+            f"{name} is a TIFF of coding {NAMES.get(coding, coding)}; save it with deflate or uncompressed"
+        )
     orientation = page.number(_ORIENTATION, 1)
     pitch, notes = _pitch(page)
+    if coding not in CHECKSUM:
+        notes += (f"{NAMES[coding]} carries no checksum: a bit changed within it may go unseen",)
+    stored = _page(page, samples, bits[0], kind, coding, photometric, name)
+    meaning = _meaning(page, samples, bits[0], kind, photometric, name)
+    meaning.check()
     return TiffHeader(
-        format="tiff", height=page.number(_HEIGHT, 0), width=page.number(_WIDTH, 0), samples=samples, depth=bits[0],
-        pages=pages, orientation=orientation if 1 <= orientation <= 8 else 1, pixel_pitch_mm=pitch, notes=notes,
-        directory=page, inverted=photometric == 0, photometric=photometric, compression=page.number(_COMPRESSION, 1),
+        format="tiff", height=stored.height, width=stored.width, samples=samples, depth=bits[0], pages=pages,
+        orientation=orientation if 1 <= orientation <= 8 else 1, pixel_pitch_mm=pitch,
+        pitch_source=None if pitch is None else "TIFF resolution tags", notes=notes, page=stored, meaning=meaning,
+        stated=_stated_range(page, kind),
     )  # fmt: skip
+
+
+def _page(page: Directory, samples: int, bits: int, kind: str, coding: int, photometric: int, name: str) -> TiffPage:
+    height, width, tiled = page.number(_HEIGHT, 0), page.number(_WIDTH, 0), _TILES in page.entries
+    high, wide = page.number(323, 0), page.number(322, 0)
+    if not tiled:
+        high, wide = min(page.number(278, height), height), width
+    planes = samples if page.number(_PLANAR, 1) == 2 and samples > 1 else 1
+    blocks = -(-height // high) * -(-width // wide) * planes if high > 0 and wide > 0 else 0
+    across, down = (*page.numbers(530, (2, 2)), 1)[:2] if photometric == 6 else (1, 1)
+    return TiffPage(
+        name=name, height=height, width=width, samples=samples, bits=bits, kind=kind, order=page.order, coding=coding,
+        predictor=page.number(317, 1), reversed_bits=page.number(266, 1) == 2, photometric=photometric, tiled=tiled,
+        block=(high, wide), planes=planes, starts=page.array(_TILES if tiled else _STRIPS, most=blocks),
+        counts=page.array(_TILE_BYTES if tiled else _STRIP_BYTES, most=blocks), jpeg_tables=page.raw(347),
+        fax_options=page.number(292 if coding == 3 else 293, 0), subsampling=(across, down),
+    )  # fmt: skip
+
+
+def _meaning(page: Directory, samples: int, bits: int, kind: str, photometric: int, name: str) -> TiffMeaning:
+    # libjpeg gives RGB for YCbCr, so a JPEG's values mean RGB.
+    colours = 2 if photometric == 6 and page.number(_COMPRESSION, 1) == 7 else photometric
+    return TiffMeaning(
+        name=name, photometric=colours, bits=bits, kind=kind, samples=samples, alpha=page.number(338, 0),
+        palette=_palette(page, bits, name) if photometric == 3 else None,
+    )  # fmt: skip
+
+
+def _palette(page: Directory, bits: int, name: str) -> NDArray[np.uint8]:
+    """(2^bits, 3) BGR; the file holds 16 bits, red first, and some writers only 8 of them."""
+    if bits > 8:
+        raise ImageError(f"{name} is a palette TIFF of {bits} bits; save it as grey or RGB")
+    table = page.array(320)
+    if len(table) != 3 << bits:
+        raise damaged(name, "a TIFF palette of another length")
+    return ((table >> 8) if table.max() > 255 else table).astype(np.uint8).reshape(3, -1)[::-1].T.copy()
+
+
+def _stated_range(page: Directory, kind: str) -> tuple[float, float] | None:
+    """SMinSampleValue and SMaxSampleValue, where the file states both and they differ."""
+    low, high = page.real(340), page.real(341)
+    return (low, high) if low is not None and high is not None and low < high else None
 
 
 def _pitch(page: Directory) -> tuple[float | None, tuple[str, ...]]:
@@ -166,43 +227,3 @@ def _pitch(page: Directory) -> tuple[float | None, tuple[str, ...]]:
         return None, ()
     pitch = 25.4 / dots
     return pitch, (f"pixel pitch {pitch:.4g} mm taken from the TIFF resolution of {dots:.4g} dots an inch",)
-
-
-def check_data(header: TiffHeader, size: int, name: str) -> None:
-    """Raise ImageError where strips or tiles are missing, lie past the end of the file, or are too short."""
-    page = header.directory
-    tiled = _TILES in page.entries
-    starts, counts = page.array(_TILES if tiled else _STRIPS), page.array(_TILE_BYTES if tiled else _STRIP_BYTES)
-    if not len(starts) or len(starts) != len(counts):
-        raise damaged(name, "a TIFF without picture")
-    if (starts > size).any() or (counts > size).any() or (starts + counts > size).any() or (counts == 0).any():
-        raise damaged(name, "the TIFF ends before its picture")
-    if not tiled and header.compression == 1:
-        planes = header.samples if page.number(_PLANAR, 1) == 2 else 1
-        line = (header.width * header.samples // planes * header.depth + 7) // 8
-        if header.photometric != 6 and int(counts.sum()) < line * header.height * planes:
-            raise damaged(name, "the TIFF is shorter than its picture")
-
-
-def plain_page(content: bytes, header: TiffHeader) -> bytes:
-    """The file with one page alone, MinIsBlack, without orientation, thumbnails and private tags.
-
-    A new directory is put at the end and the header points to it, so that strips and tiles stay where they are.
-    """
-    page = header.directory
-    step = 20 if page.big else 12
-    entries = []
-    for tag in _KEPT:
-        if tag not in page.entries:
-            continue
-        place = page.entries[tag][2]
-        entry = content[place : place + step]
-        if tag == _PHOTOMETRIC and header.inverted:
-            entry = struct.pack(page.order + ("HHQQ" if page.big else "HHII"), tag, 16 if page.big else 4, 1, 1)
-        entries.append(entry)
-    head, link = ("Q", "Q") if page.big else ("H", "I")
-    kept = content[: 8 if page.big else 4]
-    start = len(content) + len(content) % 2
-    directory = struct.pack(page.order + head, len(entries)) + b"".join(entries) + struct.pack(page.order + link, 0)
-    pointer = kept + struct.pack(page.order + link, start)
-    return b"".join((pointer, memoryview(content)[len(pointer) :], bytes(len(content) % 2), directory))

@@ -1,0 +1,139 @@
+"""Compressed strips and tiles of a TIFF, unpacked whole or not at all.
+
+A decoder that fails part-way leaves the rest of a film black. So each block must give all its bytes and end where its
+data end. Deflate, LZMA and LERC carry a checksum; the others are checked as far as their own rules go.
+"""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zlib
+from typing import Any
+
+from lopore.errors import ImageError
+
+from .lzw import check_lzw
+
+PLAIN, LZW, OLD_JPEG, JPEG, PACKBITS, ZSTD = 1, 5, 6, 7, 32773, 50000
+NAMES = {
+    1: "none", 2: "CCITT run lengths", 3: "CCITT group 3", 4: "CCITT group 4", 5: "LZW", 6: "JPEG of TIFF 6.0",
+    7: "JPEG", 8: "deflate", 32773: "PackBits", 32946: "deflate", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA",
+    50000: "zstd", 50001: "WebP", 50002: "JPEG XL",
+}  # fmt: skip
+CHECKSUM = (1, 8, 32946, 34887, 34925)
+"""Codings that carry a checksum; and plain values, of which everyone knows that they have none."""
+_SLACK = 4096
+
+
+def unpack(coding: int, data: bytes, rows: int, line: int) -> bytes:
+    """The ``rows`` times ``line`` bytes of one block. Raises ValueError where it gives fewer, or is damaged."""
+    size = rows * line
+    match coding:
+        case 8 | 32946:
+            whole = _deflate(data, size)
+        case 34925:
+            whole = _lzma(data, size)
+        case 32773:
+            whole = _packbits(data, size)
+        case 5:
+            whole = _lzw(data, rows, line)
+        case 50000:
+            whole = _zstd(data, size)
+        case _:
+            whole = data
+    if len(whole) < size:
+        raise ValueError(f"{len(whole)} of {size} bytes in a strip or tile")
+    return whole[:size]
+
+
+def _deflate(data: bytes, size: int) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        whole = unpacker.decompress(data, size)
+        # The checksum stands behind the last byte; writers that fill a last strip up to full rows give some more.
+        if not unpacker.eof:
+            unpacker.decompress(unpacker.unconsumed_tail, size + _SLACK)
+    except zlib.error as error:
+        raise ValueError(f"deflate: {error}") from error
+    if not unpacker.eof:
+        raise ValueError("deflate data without its end")
+    return whole
+
+
+def _lzma(data: bytes, size: int) -> bytes:
+    unpacker = lzma.LZMADecompressor(memlimit=2**29)
+    try:
+        whole = unpacker.decompress(data, max_length=size)
+        if not unpacker.eof:
+            unpacker.decompress(b"", max_length=size + _SLACK)
+    except (lzma.LZMAError, EOFError, MemoryError) as error:
+        raise ValueError(f"LZMA: {error}") from error
+    if not unpacker.eof:
+        raise ValueError("LZMA data without its end")
+    return whole
+
+
+def _packbits(data: bytes, size: int) -> bytes:
+    """Source: TIFF 6.0, section 9."""
+    parts, at, given, end = [], 0, 0, len(data)
+    while at < end and given < size:
+        head = data[at]
+        if head < 128:
+            part, at = data[at + 1 : at + 2 + head], at + 2 + head
+        elif head > 128:
+            part, at = data[at + 1 : at + 2] * (257 - head), at + 2
+        else:
+            part, at = b"", at + 1
+        parts.append(part)
+        given += len(part)
+    # One spare byte: writers fill up to a word.
+    if at > end or given != size or end - at > 1:
+        raise ValueError("PackBits data that does not end with its strip or tile")
+    return b"".join(parts)
+
+
+def _lzw(data: bytes, rows: int, line: int) -> bytes:
+    if check_lzw(data, rows * line) > 2 * rows * line + _SLACK:
+        raise ValueError("LZW data of more bytes than its strip or tile")
+    # OpenCV's libtiff decodes it as a TIFF of one grey strip; it skips over damage, which the check above does not.
+    tags = ((256, line), (257, rows), (258, 8), (259, 5), (262, 1), (273, 8), (277, 1), (278, rows), (279, len(data)))
+    fill = bytes(len(data) % 2)
+    file = b"".join(
+        (
+            struct.pack("<2sHI", b"II", 42, 8 + len(data) + len(fill)),
+            data + fill,
+            struct.pack("<H", len(tags)),
+            *(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags),
+            bytes(4),
+        )
+    )
+    from .opencv import by_opencv
+
+    try:
+        image = by_opencv(file, "LZW")
+    except ImageError as error:
+        raise ValueError("LZW data that the decoder refuses") from error
+    if image.shape != (rows, line):
+        raise ValueError("LZW data of another size")
+    return image.tobytes()
+
+
+def _zstd(data: bytes, size: int) -> bytes:
+    codecs = image_codecs("zstd")
+    try:
+        return bytes(codecs.zstd_decode(data, out=size))
+    except codecs.ZstdError as error:
+        raise ValueError(f"zstd: {error}") from error
+
+
+def image_codecs(coding: str) -> Any:
+    """The package of the extra ``tiff``. Raises ImageError where it is not installed."""
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise ImageError(
+            f"a TIFF of coding {coding} needs the extra 'tiff': pip install \"lopore-core[tiff]\", or save it "
+            "uncompressed"
+        ) from error
+    return imagecodecs
