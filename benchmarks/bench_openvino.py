@@ -26,8 +26,8 @@ COLD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from lopore.model import ModelFolder
-from lopore.predict import prepare
+from lopore.record.folder import ModelFolder
+from lopore.inference.predict import prepare
 folder = ModelFolder.read(Path(sys.argv[3]))
 if sys.argv[2] == "openvino":
     from lopore_openvino.predict import open_openvino as opens

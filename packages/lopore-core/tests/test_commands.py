@@ -145,7 +145,7 @@ def test_enhance_keeps_the_depth_and_never_writes_over_a_film(films: Path, invok
 
 
 def test_inspect_says_what_a_model_is_and_that_its_files_are_whole(model_folder: ModelFolder, invoke: Invoke) -> None:
-    found = invoke("inspect", "bright")
+    found = invoke("show", "bright")
     assert found.exit_code == 0, found.stderr
     for fact in (
         "bright/1",
@@ -155,8 +155,10 @@ def test_inspect_says_what_a_model_is_and_that_its_files_are_whole(model_folder:
         "sha256 of every weight",
     ):
         assert fact in found.stdout
-    assert json.loads(invoke("inspect", "bright", "--json").stdout)["classes"] == ["no_defect", "pore"]
-    assert "bright/1  torch/bright_or_dark  onnx  not scored" in invoke("inspect").stdout
+    assert json.loads(invoke("show", "bright", "--json").stdout)["classes"] == ["no_defect", "pore"]
+    assert "bright/1  torch/bright_or_dark  onnx  not scored" in invoke("models").stdout
+    listed = json.loads(invoke("models", "--json").stdout)
+    assert (listed["model"], listed["formats"], listed["leaks"]) == ("bright/1", ["onnx"], 0)
 
 
 def test_an_onnx_file_alone_is_a_model(films: Path, model_folder: ModelFolder, invoke: Invoke) -> None:
@@ -164,7 +166,7 @@ def test_an_onnx_file_alone_is_a_model(films: Path, model_folder: ModelFolder, i
     shutil.rmtree("models")
     found = invoke("predict", "films/pore", "--model", "carried.onnx", "--json")
     assert set(map(tuple, decisions(found.stdout).values())) == {("pore",)}
-    assert invoke("inspect", "carried.onnx").exit_code == 0
+    assert invoke("show", "carried.onnx").exit_code == 0
 
 
 def test_an_altered_model_is_refused_before_it_runs(films: Path, model_folder: ModelFolder, invoke: Invoke) -> None:
@@ -172,7 +174,7 @@ def test_an_altered_model_is_refused_before_it_runs(films: Path, model_folder: M
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    for arguments in (("predict", "films", "--model", "bright"), ("inspect", "bright")):
+    for arguments in (("predict", "films", "--model", "bright"), ("show", "bright")):
         found = invoke(*arguments)
         assert found.exit_code == 1
         assert len(found.stderr.splitlines()) == 1
@@ -180,7 +182,7 @@ def test_an_altered_model_is_refused_before_it_runs(films: Path, model_folder: M
 
 
 def test_no_model_and_an_unknown_model_say_where_was_looked(tmp_path: Path, invoke: Invoke) -> None:
-    assert re.fullmatch(r"lopore: no model in /.*/models/final; .*\n", invoke("inspect").stderr)
+    assert re.fullmatch(r"lopore: no model in /.*/models/final; .*\n", invoke("models").stderr)
     Path("x.png").touch()
     assert re.fullmatch(
         r"lopore: no model 'nope'; found none in /.*/models/final; .*\n",
@@ -196,9 +198,9 @@ def test_a_misspelt_command_names_the_near_one(invoke: Invoke) -> None:
 
 def test_a_bug_is_one_line_and_debug_shows_where(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lopore.models.catalogue.find_models", lambda: 1 / 0)
-    found = invoke("inspect")
+    found = invoke("models")
     assert found.exit_code == 1
     assert found.stderr.startswith("lopore: unexpected ZeroDivisionError")
     assert len(found.stderr.splitlines()) == 1
     with pytest.raises(ZeroDivisionError):
-        invoke("--debug", "inspect")
+        invoke("--debug", "models")

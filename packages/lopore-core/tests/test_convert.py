@@ -241,7 +241,7 @@ def test_the_command_converts_and_tells_where(layered: Path, invoke: Callable[..
         ).stdout
     )
     assert (told["model"], told["source"], told["flipped"]) == ("layer/b", "layer/1", 0)
-    assert "converted from layer/1 (rows)" in invoke("inspect", "layer/b").output
+    assert "converted from layer/1 (rows)" in invoke("show", "layer/b").output
     assert {model.title for model in find_models() if isinstance(model, ModelFolder)} == {
         "layer/1", "layer/1-columns", "layer/b"
     }  # fmt: skip

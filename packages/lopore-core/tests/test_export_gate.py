@@ -37,7 +37,8 @@ class Session:
     """The source's own answers, spoiled as the file says."""
 
     def __init__(self, folder):
-        from lopore.model import ModelFolder, open_model
+        from lopore.models.opening import open_model
+        from lopore.record.folder import ModelFolder
 
         told = json.loads(folder.file_for("copy").read_text())
         if told["how"] == "shut":

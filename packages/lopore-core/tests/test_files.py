@@ -34,7 +34,7 @@ def test_a_full_disk_is_one_line_and_the_older_file_stays(tmp_path: Path) -> Non
         import resource, signal, sys
         from pathlib import Path
         from lopore.errors import LoporeError
-        from lopore.files import atomic_write_bytes
+        from lopore.atomic_files import atomic_write_bytes
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:

@@ -84,9 +84,9 @@ def test_a_misspelt_backbone_is_told_those_of_its_own_framework() -> None:
 
 
 def test_a_model_file_that_is_not_there_is_named_as_a_file_and_the_place_in_full(tmp_path: Path) -> None:
-    assert told(lopore("inspect", "out/model.onnx")).startswith("lopore: out/model.onnx is not there; found none in /")
-    assert f"{tmp_path / 'models' / 'final'}" in told(lopore("inspect", "weld"))
-    assert "go to the project's folder" in told(lopore("inspect"))
+    assert told(lopore("show", "out/model.onnx")).startswith("lopore: out/model.onnx is not there; found none in /")
+    assert f"{tmp_path / 'models' / 'final'}" in told(lopore("show", "weld"))
+    assert "go to the project's folder" in told(lopore("models"))
 
 
 def test_counts_of_a_check_are_in_plain_english(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_resumed_run_refuses_another_config_data_or_split_in_one_line(softmax:
 def test_a_second_process_on_one_run_is_refused(softmax: None, welds: Path) -> None:
     run(config(welds), run_name="first")
     code = (
-        "import sys, time; from pathlib import Path; from lopore.run.folder import locked\n"
+        "import sys, time; from pathlib import Path; from lopore.training.run_folder import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, "models/checkpoints/first"], stdout=subprocess.PIPE) as other:

@@ -33,7 +33,7 @@ def test_training_evaluation_and_inspection_tell_the_same_scores_on_the_same_gro
     told = scores_in(trained)
     assert len(told) == 3
     assert " to " in told[0]
-    for words in (("eval", "little"), ("inspect", "little")):
+    for words in (("eval", "little"), ("show", "little")):
         done = lopore(*words)
         assert done.exit_code == 0, done.stderr
         assert scores_in(done.stdout) == told
@@ -50,7 +50,7 @@ def test_a_changed_list_of_scores_beside_the_model_is_not_quoted(trained: str) -
     (paper,) = Path("models/final/little").glob("*/metrics.json")
     facts = json.loads(paper.read_text(encoding="utf-8"))
     paper.write_text(json.dumps({**facts, "groups": 900}), encoding="utf-8")
-    shown = lopore("inspect", "little").stdout
+    shown = lopore("show", "little").stdout
     assert "900" not in shown
     assert scores_in(shown) == scores_in(trained)
 

@@ -12,7 +12,7 @@ from lopore_tf import plugin
 from lopore_tf.plugin import CLASSIFIERS, ENCODERS
 
 LOOK = """
-from lopore.registry import discover
+from lopore.plugins.registry import discover
 
 registry = discover()
 assert "tf/resnet18" in registry.backbones, registry.problems

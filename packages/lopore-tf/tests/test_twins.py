@@ -238,7 +238,7 @@ def test_a_trained_model_goes_to_tensorflow_and_back_unchanged(trained: Path, mo
         if not name.endswith(COUNTER):
             assert torch.equal(value, last[name]), name
     assert_decides_alike(source, twin)
-    text = lopore("inspect", twin.title).output
+    text = lopore("show", twin.title).output
     assert f"converted from {source.title} (torch)" in text
 
 

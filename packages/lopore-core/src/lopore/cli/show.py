@@ -20,24 +20,20 @@ MOST_BYTES, MOST_LETTERS = 4 << 20, 1000
 
 
 @click.command(name="show")
-@click.argument("model_name", metavar="[MODEL]", required=False)
+@click.argument("model_name", metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record.")
-def command(model_name: str | None, as_json: bool) -> None:
-    """Show a model's record and check its files, or list models.
+def command(model_name: str, as_json: bool) -> None:
+    """Show a model's record and check its files.
 
-    MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Without it every model is listed that lies in
-    ./models/final and in the folders of LOPORE_MODELS.
+    MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. `lopore models` lists what there is.
 
     \b
     Examples:
-      lopore show
+      lopore show weld
       lopore show weld --json
     """
     from lopore.models.catalogue import locate_model
 
-    if model_name is None:
-        _list_models()
-        return
     folder = locate_model(model_name)
     if as_json:
         click.echo(folder.record.to_json(), nl=False)
@@ -46,28 +42,6 @@ def command(model_name: str | None, as_json: bool) -> None:
     for format in folder.record.formats:
         folder.verify(format)
     click.echo("files       sha256 of every weight file is as recorded")
-
-
-def _list_models() -> None:
-    from lopore.errors import ModelError
-    from lopore.messages import plain
-    from lopore.models.catalogue import find_models, model_roots
-    from lopore.record.folder import BrokenModel
-
-    found = list(find_models())
-    for item in found:
-        if isinstance(item, BrokenModel):
-            click.echo(plain(f"unusable: {item.reason}", MOST_LETTERS), err=True)
-            continue
-        record = item.record
-        auc = record.metrics.get("roc_auc")
-        score = f"ROC AUC {auc.value:.3f} on {record.metrics_split}" if auc and auc.value is not None else "not scored"
-        leaky = "  LEAKY TRAINING" if record.leaks.leaks else ""
-        facts = f"{record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}"
-        click.echo(plain(f"{item.title}  {facts}", MOST_LETTERS))
-    if not found:
-        roots = ", ".join(str(root.absolute()) for root in model_roots())
-        raise ModelError(f"no model in {roots}; train one, go to the project's folder, or set LOPORE_MODELS")
 
 
 def _summary(folder: ModelFolder) -> str:

@@ -31,7 +31,7 @@ def told_of(folder: ModelFolder, paper: bytes, invoke: Invoke, **architecture: A
         }
     )
     (folder.path / RECORD_NAME).write_text(record.to_json(), encoding="utf-8")
-    done = invoke("inspect", "bright")
+    done = invoke("show", "bright")
     assert done.exit_code == 0, done.stderr
     return done.stdout
 
