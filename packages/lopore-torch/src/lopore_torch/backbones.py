@@ -14,6 +14,7 @@ from lopore.models.pretrained import fold_grey, statistics_in_request
 from lopore.plugins.registry import call_entry, discover
 
 from .network import Classifier, Network, Segmenter, known_name
+from .small_unet import SMALL, build_small_unet, refuse_pretrained
 from .weights import find_pretrained, prefixes
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def build(request: NetworkRequest) -> Network:
     segmentation = request.segmentation or name != request.backbone
     if segmentation and request.dropout:
         raise ConfigError(f"model.dropout {request.dropout:g} is for classifiers, a U-Net has none; set it to 0")
+    if name == SMALL:
+        refuse_pretrained(request)
     found = find_pretrained(request, name)
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is not None and request.channels == 1:
@@ -64,6 +67,8 @@ def assemble(name: str, request: NetworkRequest, planes: int, segmentation: bool
     if segmentation:
         from .segmentation import build_unet
 
+        if name == SMALL:
+            return build_small_unet(request, planes)
         return build_unet(name, request, planes)
     return Classifier(create_timm(name, request, planes), planes)
 
@@ -154,7 +159,7 @@ def encoder_of(network: Network) -> nn.Module:
     """The timm network inside: the classifier itself, or the U-Net's encoder."""
     if isinstance(network, Classifier):
         return network.body
-    encoder = network.body.encoder.model  # type: ignore[union-attr]
+    encoder = getattr(network.body.encoder, "model", network.body.encoder)
     assert isinstance(encoder, nn.Module)
     return encoder
 

@@ -68,6 +68,13 @@ def _unet(encoder: str) -> Backbone:
     )  # fmt: skip
 
 
+def _small_unet() -> Backbone:
+    return Backbone(
+        framework="torch", name="unet-small", summary="U-Net of half a million weights, for tiles of films",
+        default_size=128, explanation_layer="", pretrained=(), build=_build, exact_cam=False, segmentation=True,
+    )  # fmt: skip
+
+
 def _any_timm(name: str) -> Backbone | None:
     """The descriptor of any other timm network, or of a U-Net over it; None where timm has no such name."""
     import timm
@@ -89,6 +96,7 @@ def lopore_backbones() -> Iterable[Backbone]:
     for name, (summary, layer) in CLASSIFIERS.items():
         yield _classifier(name, summary, layer)
     yield from map(_unet, ENCODERS)
+    yield _small_unet()
     yield Backbone(
         framework="torch", name="timm", summary="Any network of timm by its name, and unet-NAME over it",
         default_size=224, explanation_layer="body.forward_features", pretrained=SOURCES, build=_build, exact_cam=False,
