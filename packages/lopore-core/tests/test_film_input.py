@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from lopore.contracts import Enhancer, NoParams
 from lopore.errors import ConfigError
@@ -18,48 +15,18 @@ from lopore.preprocessing.film_input import FilmInput
 from lopore.preprocessing.film_layers import ScaledLayer, blocks
 from lopore.preprocessing.pipeline import percentile_limits, stretch_between
 from lopore.preprocessing.resampling import resize
+from lopore.reading.windows import ArrayFilm
 from lopore.record.preprocessing import Preprocessing, Window
 
 RNG = np.random.default_rng(0)
 
 
-@dataclass(frozen=True)
-class Film:
-    """A film in memory behind the interface of ``reading.windows``."""
-
-    pixels: NDArray[Any]
-    pixel_pitch_mm: float | None = None
-    window: tuple[float, float] | None = None
-    name: str = "made.tif"
-    path: Path | None = None
-    format: str = "array"
-    page: int = 1
-    pages: int = 1
-    pitch_source: str | None = None
-    polarity: str = "film"
-    notes: tuple[str, ...] = ()
-    sha256: str = "0" * 64
-    file_depth: int = 16
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.pixels.shape[0], self.pixels.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.pixels.dtype
-
-    def read(self, y0: int, x0: int, height: int, width: int) -> NDArray[Any]:
-        if y0 < 0 or x0 < 0 or y0 + height > self.shape[0] or x0 + width > self.shape[1]:
-            raise ValueError(f"the window {y0, x0, height, width} leaves the film")
-        return self.pixels[y0 : y0 + height, x0 : x0 + width].copy()
-
-    def close(self) -> None:
-        pass
+def random_film(shape: tuple[int, int] = (83, 131), dtype: Any = np.uint16, **facts: Any) -> ArrayFilm:
+    return ArrayFilm(RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype), **facts)
 
 
-def random_film(shape: tuple[int, int] = (83, 131), dtype: Any = np.uint16, **facts: Any) -> Film:
-    return Film(RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype), **facts)
+def whole(film: ArrayFilm) -> Any:
+    return film.read(0, 0, *film.shape)
 
 
 def windows_of(shape: tuple[int, int], count: int = 25) -> list[tuple[int, int, int, int]]:
@@ -82,7 +49,7 @@ def test_every_window_of_a_scaled_film_holds_the_pixels_of_the_whole(shape: tupl
 def test_a_scaled_film_is_resized_as_images_are(shape: tuple[int, int]) -> None:
     film = random_film()
     found = ScaledLayer(film, shape).read(0, 0, *shape)
-    assert np.abs(found - resize(film.pixels, shape)).max() < 0.51  # rounding, and the order of float32 sums
+    assert np.abs(found - resize(whole(film), shape)).max() < 0.51  # rounding, and the order of float32 sums
 
 
 @pytest.mark.parametrize("shape", [(10, 1000), (1000, 10), (64, 64), (1, 1)])
@@ -120,14 +87,14 @@ def test_a_pitch_that_cannot_be_right_is_refused() -> None:
 def test_what_lies_beyond_the_film_is_mirrored_however_far() -> None:
     film = random_film((5, 7), np.uint8)
     seen = FilmInput(film, Preprocessing(size=(64, 64))).read(-3, 4, 30, 40)
-    wanted = np.pad(film.pixels, ((3, 22), (0, 37)), mode="reflect")[:30, 4:44]
+    wanted = np.pad(whole(film), ((3, 22), (0, 37)), mode="reflect")[:30, 4:44]
     assert np.array_equal(seen[..., 0], wanted)
 
 
 def test_a_percentile_window_is_that_of_the_whole_film() -> None:
     film = random_film((90, 50))
     record = Preprocessing(size=(64, 64), window=Window(mode="percentile", low=2, high=97))
-    wanted = stretch_between(film.pixels, *percentile_limits(film.pixels, 2, 97), np.dtype(np.uint8))
+    wanted = stretch_between(whole(film), *percentile_limits(whole(film), 2, 97), np.dtype(np.uint8))
     seen = FilmInput(film, record).read(10, 5, 30, 40)
     assert np.array_equal(seen[..., 0], wanted[10:40, 5:45])
 
@@ -142,7 +109,7 @@ def test_an_enhancement_of_unknown_reach_is_made_on_the_whole_film_and_the_notes
     chain = Chain((ChainStep(flip, NoParams(), "lopore"),))
     film = random_film((30, 40))
     seen = FilmInput(film, Preprocessing(depth=16, size=(64, 64)), chain)
-    assert np.array_equal(seen.read(3, 4, 5, 6)[..., 0], (film.pixels - film.pixels.min())[3:8, 4:10])
+    assert np.array_equal(seen.read(3, 4, 5, 6)[..., 0], (whole(film) - whole(film).min())[3:8, 4:10])
     assert "memory grows" in seen.notes[-1]
 
 
@@ -158,7 +125,7 @@ def test_a_film_in_three_channels_repeats_its_grey() -> None:
     film = random_film((20, 20), np.uint8)
     seen = FilmInput(film, replace_channels(Preprocessing(size=(64, 64)))).read(0, 0, 20, 20)
     assert seen.shape == (20, 20, 3)
-    assert np.array_equal(seen[..., 2], film.pixels)
+    assert np.array_equal(seen[..., 2], whole(film))
 
 
 def replace_channels(record: Preprocessing) -> Preprocessing:

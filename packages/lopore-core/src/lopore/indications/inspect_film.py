@@ -1,0 +1,256 @@
+"""A whole film through a model: map, regions, indications, groups and the verdict."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lopore.errors import ConfigError
+from lopore.inference.cover_film import Cancelled, cover_film, defect_classes
+from lopore.inference.film_map import FilmMap
+from lopore.inference.film_regions import find_regions
+from lopore.inference.predict import as_text
+from lopore.preprocessing.film_input import FilmInput
+
+from .acceptance import FilmMarks, judge
+from .clustering import GroupRule, find_groups, group_in_mm
+from .film_inspection import FilmIdentity, FilmInspection, FilmScale, UsedModel, WeldBand
+from .indication import Group, Indication, SetAside
+from .iso_6520 import iso_6520_number
+from .measure import measured
+from .neighbours import nearest_marks
+from .options import InspectionOptions
+from .setting_aside import Kept, set_aside
+from .weld_position import find_weld
+
+if TYPE_CHECKING:
+    from lopore.models.opening import OpenModel
+    from lopore.preprocessing.enhancement_chain import Chain
+    from lopore.reading.windows import FilmSource
+    from lopore.record.model import ModelRecord
+
+    from .acceptance_profile import Profile
+
+ProgressCallback = Callable[[str, int, int], None]
+"""Told (stage, done, all): stages are "map", "regions" and "measure"."""
+
+
+def inspect_film(
+    model: OpenModel,
+    source: FilmSource,
+    *,
+    profile: Profile | None = None,
+    options: InspectionOptions | None = None,
+    chain: Chain | None = None,
+    work_folder: Path | None = None,
+    progress: ProgressCallback = lambda stage, done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> FilmInspection:
+    """The indications of one film, and the verdict by a profile.
+
+    work_folder: keeps the film's map (one byte a pixel and class), so that a run that was stopped goes on from there;
+    None: a temporary one, which is removed. progress: told how far the work is. cancelled: asked after each batch.
+    Raises Cancelled, ConfigError for options and rules that do not fit, ImageError for a damaged film, LoporeError
+    for a full disk.
+    """
+    options, began = options or InspectionOptions(), time.monotonic()
+    record = model.record
+    film = FilmInput(source, record.preprocessing, chain, pitch_mm=options.mm_per_pixel, factor=options.factor)
+    least_sizes(options, film.pitch_mm, source.name)
+
+    def tick(done: int, total: int) -> None:
+        progress("map", done, total)
+        if cancelled():
+            raise Cancelled(f"{source.name} was stopped at tile {done} of {total}; run it again to go on")
+
+    with tempfile.TemporaryDirectory(prefix="lopore-film-") as temporary:
+        folder = work_folder or Path(temporary)
+        levels = tuple({*_thresholds(record, options).values(), options.extent})
+        film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick)
+        found = decide_on_map(film_map, record, film, options=options, profile=profile, progress=progress)
+    notes = (*_model_notes(record), *film.notes, *found.notes)
+    done = found.model_copy(
+        update={"model": _used(model, options), "notes": notes, "seconds": round(time.monotonic() - began, 2)}
+    )
+    return done.with_map(film_map if work_folder is not None else None)
+
+
+def decide_on_map(
+    film_map: FilmMap,
+    record: ModelRecord,
+    film: FilmInput,
+    *,
+    options: InspectionOptions,
+    profile: Profile | None = None,
+    progress: ProgressCallback = lambda stage, done, total: None,
+) -> FilmInspection:
+    """The inspection from a map that is there: moving a threshold or a rule costs no run of the network."""
+    marks = _marks(film_map, record, film, options, progress)
+    seam = find_weld(film.source) if options.seam != "off" else None
+    kept = set_aside(marks, options, seam, least_sizes(options, film.pitch_mm, film.source.name))
+    numbered = _numbered(kept.kept)
+    numbered, groups = _grouped(numbered, options, film.pitch_mm)
+    numbered = [mark.in_mm(film.pitch_mm) for mark in numbered]
+    verdict = None
+    if profile is not None:
+        facts = FilmMarks(numbered, groups, film.source.shape, film.pitch_mm, film_map.classes, options.iso_6520)
+        verdict = judge(profile, facts, options.variables)
+    return FilmInspection(
+        film=_identity(film),
+        model=_record_facts(record, options),
+        scale=FilmScale(
+            factor=film.factor,
+            mm_per_pixel=film.mm_per_pixel,
+            trained_mm_per_pixel=record.preprocessing.mm_per_pixel,
+        ),
+        options=options,
+        indications=tuple(numbered),
+        set_aside=_aside(kept, len(numbered), film.pitch_mm),
+        groups=tuple(groups),
+        seam=seam,
+        verdict=verdict,
+        notes=_weld_notes(options, seam),
+        lopore=version("lopore-core"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _marks(
+    film_map: FilmMap, record: ModelRecord, film: FilmInput, options: InspectionOptions, progress: ProgressCallback
+) -> list[Indication]:
+    thresholds = _thresholds(record, options)
+    found: list[Indication] = []
+    for number, name in enumerate(film_map.classes):
+        low, high = min(options.extent, thresholds[name]), thresholds[name]
+        regions = find_regions(
+            film_map, number, low=low, high=high, tick=lambda done, total: progress("regions", done, total)
+        )
+        found += measured(
+            film_map,
+            number,
+            regions,
+            low=low,
+            film_shape=film.source.shape,
+            iso_6520=iso_6520_number(name, options.iso_6520),
+            tick=lambda done, total: progress("measure", done, total),
+        )
+    return found
+
+
+def _thresholds(record: ModelRecord, options: InspectionOptions) -> dict[str, float]:
+    return {
+        name: record.threshold_of(name) if options.threshold is None else options.threshold
+        for name in defect_classes(record)
+    }
+
+
+def least_sizes(options: InspectionOptions, pitch_mm: float | None, name: str) -> tuple[float, float]:
+    """(length in px, area in px) under which marks are set aside; ConfigError where mm need an unknown pitch."""
+    asked = options.minimum_length_mm, options.minimum_area_mm2, options.group_gap_mm
+    if pitch_mm is None:
+        if any(value is not None for value in asked):
+            raise ConfigError(
+                f"the size of the pixels of {name} is not known, so no size in mm can be asked; give the pitch with "
+                "--mm-per-pixel, or sizes in px"
+            )
+        return options.minimum_length_px, options.minimum_area_px
+    length = max(options.minimum_length_px, (options.minimum_length_mm or 0) / pitch_mm)
+    return length, max(options.minimum_area_px, (options.minimum_area_mm2 or 0) / pitch_mm**2)
+
+
+def _numbered(marks: Sequence[Indication], first: int = 1) -> list[Indication]:
+    """Ids by the largest peak, then the larger area, then the place."""
+    order = sorted(marks, key=lambda mark: (-mark.peak, -mark.area_px, mark.centre))
+    return [mark.model_copy(update={"id": number}) for number, mark in enumerate(order, start=first)]
+
+
+def _grouped(
+    marks: list[Indication], options: InspectionOptions, pitch_mm: float | None
+) -> tuple[list[Indication], list[Group]]:
+    gap = options.group_gap_px
+    if options.group_gap_mm is not None and pitch_mm is not None:
+        gap = options.group_gap_mm / pitch_mm
+    groups = [group_in_mm(group, pitch_mm) for group in find_groups(marks, GroupRule(gap_px=gap))]
+    of_group = {number: group.id for group in groups for number in group.members}
+    with_neighbours = []
+    for mark, near in zip(marks, nearest_marks(marks), strict=True):
+        found: dict[str, int | float | None] = {"group_id": of_group.get(mark.id)}
+        if near is not None:
+            found |= {"nearest_id": marks[near[0]].id, "distance_px": round(near[1], 2)}
+        with_neighbours.append(mark.model_copy(update=found))
+    return with_neighbours, groups
+
+
+def _aside(kept: Kept, count: int, pitch_mm: float | None) -> tuple[SetAside, ...]:
+    """What was set aside, numbered on after the indications, so that a number means one mark."""
+    reasons = {id(mark): reason for mark, reason in kept.aside}
+    order = sorted((mark for mark, _ in kept.aside), key=lambda mark: (-mark.peak, -mark.area_px, mark.centre))
+    return tuple(
+        SetAside(indication=mark.model_copy(update={"id": number}).in_mm(pitch_mm), reason=reasons[id(mark)])
+        for number, mark in enumerate(order, start=count + 1)
+    )
+
+
+def _identity(film: FilmInput) -> FilmIdentity:
+    source = film.source
+    given = film.pitch_mm is not None and film.pitch_mm != source.pixel_pitch_mm
+    return FilmIdentity(
+        name=source.name,
+        path=None if source.path is None else as_text(source.path),
+        sha256=source.sha256,
+        format=source.format,
+        page=source.page,
+        pages=source.pages,
+        width=source.shape[1],
+        height=source.shape[0],
+        depth=source.file_depth,
+        pixel_pitch_mm=film.pitch_mm,
+        pitch_from="given by the user" if given else source.pitch_source,
+        polarity=source.polarity,
+        notes=source.notes,
+    )
+
+
+def _record_facts(record: ModelRecord, options: InspectionOptions) -> UsedModel:
+    return UsedModel(
+        title=f"{record.name}/{record.version}",
+        task=record.task,
+        classes=defect_classes(record),
+        format="",
+        runtime="",
+        preprocessing=record.preprocessing_fingerprint,
+        weights_sha256="",
+        thresholds=_thresholds(record, options),
+        leaks_allowed=record.leaks.allowed,
+        versions=dict(record.versions),
+    )
+
+
+def _used(model: OpenModel, options: InspectionOptions) -> UsedModel:
+    path = model.folder.file_for(model.format)
+    sums = {model.folder.path / file.path: file.sha256 for file in model.record.files}
+    return _record_facts(model.record, options).model_copy(
+        update={"format": model.format, "runtime": model.predictor.name, "weights_sha256": sums.get(path, "")}
+    )
+
+
+def _model_notes(record: ModelRecord) -> tuple[str, ...]:
+    notes = []
+    if record.task not in ("segmentation", "binary") and defect_classes(record) == record.classes:
+        notes.append("the model has no defect-free class: it names a defect at every place of a film")
+    if record.task != "segmentation":
+        notes.append("a classifier of tiles: places and sizes are as coarse as its tiles")
+    if record.leaks.allowed:
+        notes.append("the model was trained on a split with leaks: its figures are too good")
+    return tuple(notes)
+
+
+def _weld_notes(options: InspectionOptions, seam: WeldBand | None) -> tuple[str, ...]:
+    if options.seam == "off" or seam is not None:
+        return ()
+    return ("no weld was found on the film: no mark was set aside for its place",)

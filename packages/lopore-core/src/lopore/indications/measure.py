@@ -1,0 +1,82 @@
+"""Regions of a film's map measured as marks on the film: outline, length, width, area, direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lopore.affine import Affine
+from lopore.inference.film_map import FilmMap
+from lopore.inference.film_regions import FilmRegions
+
+from .feret import feret_diameters
+from .indication import Indication
+from .outline import Outline, OutlineReader
+
+
+def measured(
+    film_map: FilmMap,
+    class_index: int,
+    regions: FilmRegions,
+    *,
+    low: float,
+    film_shape: tuple[int, int],
+    iso_6520: str | None = None,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Indication]:
+    """One indication a region, in the order along the film; ``id`` is 0 until all classes are sorted.
+
+    low: the level from which pixels belonged to a region. film_shape: (height, width) of the film.
+    """
+    reader = OutlineReader(film_map, class_index, low)
+    main = 1 if film_map.facts.long_rows else 0
+    order = np.argsort(regions.box[:, main], kind="stable")
+    name = film_map.classes[class_index]
+    for done, number in enumerate(order.tolist(), start=1):
+        outline = reader.outline(regions.box[number], regions.seed[number])
+        place = _Place(film_map.facts.to_film, film_shape, name, iso_6520)
+        yield _indication(place, regions, number, outline)
+        if done % 500 == 0 or done == len(order):
+            tick(done, len(order))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What all marks of a class share."""
+
+    to_film: Affine
+    film_shape: tuple[int, int]
+    class_name: str
+    iso_6520: str | None
+
+
+def _indication(place: _Place, regions: FilmRegions, number: int, outline: Outline) -> Indication:
+    move, (height, width) = place.to_film, place.film_shape
+    pixel = math.sqrt(abs(move.xx * move.yy))
+    scale = np.array([move.xx, move.yy])
+    feret = feret_diameters(outline.rim * scale)
+    area = outline.area * abs(move.xx * move.yy)
+    left, top, right, bottom = regions.box[number].tolist()
+    right, bottom = min(right * move.xx, float(width)), min(bottom * move.yy, float(height))
+    rim = outline.part * pixel
+    contour = np.round(np.clip(outline.corners * scale, 0, (width, height)), 2)
+    centre = outline.centre[0] * move.xx, outline.centre[1] * move.yy
+    return Indication(
+        id=0,
+        class_name=place.class_name,
+        iso_6520=place.iso_6520,
+        peak=round(float(regions.peak[number]), 4),
+        mean=round(float(regions.mean[number]), 4),
+        centre=(round(centre[0], 2), round(centre[1], 2)),
+        box=(round(left * move.xx, 2), round(top * move.yy, 2), round(right, 2), round(bottom, 2)),
+        contour=tuple(map(tuple, contour.tolist())),
+        area_px=round(area, 2),
+        length_px=round(feret.length + rim, 2),
+        width_px=round(min(feret.width, feret.length) + rim, 2),
+        diameter_px=round(2 * math.sqrt(area / math.pi), 2),
+        orientation_deg=round(feret.orientation_deg, 1),
+        touches_edge=bool(left == 0 or top == 0 or right >= width or bottom >= height),
+    )
