@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lopore.reading.radiograph import read_radiograph
+from lopore.radiograph import read_radiograph
 
 EXAMPLES = Path(__file__).parents[1] / "packages" / "lopore-app" / "src" / "lopore_app" / "examples"
 CHOSEN = {

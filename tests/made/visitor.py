@@ -39,12 +39,14 @@ class Visitor:
             connecting.connect(
                 f"ws://127.0.0.1:{self.port}/_stcore/stream",
                 subprotocols=["streamlit"],
+                origin=f"http://127.0.0.1:{self.port}",
                 additional_headers={"Cookie": self.cookie},
                 max_size=None,
                 open_timeout=SECONDS,
             )
         )
         self.run()
+        assert self.session, "the server opened no session"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,6 +100,29 @@ class Visitor:
             told.append(info)
         self.files = told
         self.run(files=told)
+
+    def download(self, label: str) -> bytes:
+        """What the button with this label gives, made by the server when it is pressed, as for a browser."""
+        button = next(
+            one.download_button
+            for one in self.drawn.values()
+            if one.WhichOneof("type") == "download_button" and one.download_button.label == label
+        )
+        message = BackMsg()
+        request = message.backend_operation_request
+        request.request_id, request.session_id = "download", self.session
+        request.deferred_file.file_id = button.deferred_file_id
+        self.socket.send(message.SerializeToString())
+        while (answer := self.receive()).WhichOneof("type") != "backend_operation_response":
+            pass
+        assert not answer.backend_operation_response.error_msg, answer.backend_operation_response.error_msg
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        link.request("GET", answer.backend_operation_response.deferred_file.url, headers={"Cookie": self.cookie})
+        found = link.getresponse()
+        assert found.status == 200
+        content = found.read()
+        link.close()
+        return content
 
     def put(self, place: str, name: str, content: bytes, claimed: int | None = None) -> int:
         """PUT one file; the status. claimed: the length that the header states, sent without the bytes."""

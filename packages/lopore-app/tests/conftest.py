@@ -6,10 +6,10 @@ import pytest
 
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
-from lopore_app.memory import Memory
-from lopore_app.session import Desk
+from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.session import InspectionSession
 
 
 @pytest.fixture
-def desk(model_folder: ModelFolder) -> Desk:
-    return Desk(Memory(), open_model(model_folder))
+def session(model_folder: ModelFolder) -> InspectionSession:
+    return InspectionSession(Memory(), open_model(model_folder))

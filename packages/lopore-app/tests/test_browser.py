@@ -108,7 +108,7 @@ class Page:
             self.until(lambda: not self.browser.find_elements("css selector", busy), "a page at rest")
             time.sleep(0.4)
 
-    def picture(self) -> str:
+    def image(self) -> str:
         return str(self.run("return all('.pane:not([hidden]) canvas').at(-1).toDataURL()"))
 
 
@@ -146,9 +146,9 @@ def test_a_person_uploads_dials_explains_measures_and_downloads(address: str, pa
     page.until(lambda: "grad-cam for" in page.run("return all('.legend')[0].innerText"), "the scale of the heat")
     page.until(lambda: page.run("return globalThis.loporeStore.slots.has('heat/grad-cam')"), "the heat")
     time.sleep(0.3)
-    before = page.picture()
+    before = page.image()
     page.act("slide('Opacity', 1)")
-    page.until(lambda: page.picture() != before, "a stronger heat")
+    page.until(lambda: page.image() != before, "a stronger heat")
 
     page.changed(
         lambda: page.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))")
@@ -204,8 +204,10 @@ def test_a_large_deep_film_is_shown_in_parts(address: str, page: Page, tmp_path:
       clientY: box.top + 150 }));
     return all('.where')[0].textContent;
     """
-    told = page.until(lambda: "about" not in (said := page.run(read)) and "original" in said and said, "the grey value")
-    x, y, value = (int(told.split(word)[1].split()[0]) for word in ("x ", "y ", "original "))
+    summary = page.until(
+        lambda: "about" not in (said := page.run(read)) and "original" in said and said, "the grey value"
+    )
+    x, y, value = (int(summary.split(word)[1].split()[0]) for word in ("x ", "y ", "original "))
     assert value == film[y, x]
 
 

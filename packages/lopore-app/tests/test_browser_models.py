@@ -34,12 +34,12 @@ return inked;
 
 
 def test_the_table_fits_a_window_of_1100_px_and_compare_draws_outlines(tmp_path: Path) -> None:
-    shelf = tmp_path / "models" / "final"
+    catalogue = tmp_path / "models" / "final"
     score = {"roc_auc": Interval(value=0.976, low=0.953, high=0.994)}
     facts = {"created": "2026-03-01T00:00:00+00:00", "metrics": score, "metrics_split": "test"}
     long = record_for(name="demo", version="20261122-170409-b403", backbone="tf_efficientnet_lite0", **facts)
-    publish(shelf / "demo" / "20261122-170409-b403", record=long)
-    publish_areas(shelf / "areas" / "1")
+    publish(catalogue / "demo" / "20261122-170409-b403", record=long)
+    publish_areas(catalogue / "areas" / "1")
     film = tmp_path / "film.png"
     film.write_bytes(coded(".png", film_with((10, 20, 30, 36))))
     with serving(tmp_path, LOPORE_MODELS="") as port, chromium(tmp_path / "got") as browser:

@@ -14,7 +14,7 @@ from lopore.metrics.calibration import TOP_LABEL, ClassCalibration, ReliabilityB
 from lopore.metrics.classification import Metrics
 from lopore.record.folder import ModelFolder
 from lopore.record.interval import Interval
-from lopore_app.reliability import meaning
+from lopore_app.evaluation.calibration_panel import meaning
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 GROUPS = 24
@@ -48,7 +48,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return AppTest.from_file(MAIN, default_timeout=60)
 
 
-def told(page: AppTest) -> str:
+def summary(page: AppTest) -> str:
     page.run().switch_page("app_pages/evaluation.py").run()
     assert not page.exception, [item.value for item in page.exception]
     kinds = (page.caption, page.info, page.success, page.warning, page.code)
@@ -65,7 +65,7 @@ def test_a_report_shows_its_calibration_with_the_groups_behind_it(
     paper = scored(model_folder, tmp_path, GROUPS)
     found = Metrics.model_validate_json(paper.read_text()).calibration
     assert found is not None
-    text = told(page)
+    text = summary(page)
     assert "Calibration" in [tab.label for tab in page.tabs]
     name, one, _ = found.told[0]
     assert meaning(name, one)[1] in text
@@ -75,7 +75,7 @@ def test_a_report_shows_its_calibration_with_the_groups_behind_it(
     for row, (_, each, _) in zip(rows, found.told, strict=True):
         assert f"{each.brier.value:.3f}" in str(row["Brier score"])
     bins = tables(page, "Share that is so")
-    assert [row["Pictures"] for row in bins] == [each.images for each in one.bins]
+    assert [row["RecordImages"] for row in bins] == [each.images for each in one.bins]
     drawn = [json.loads(chart.proto.spec) for chart in page.get("vega_lite_chart")]
     assert any("share that is so" in json.dumps(chart) for chart in drawn)
 
@@ -84,7 +84,7 @@ def test_with_too_few_films_it_says_so_and_draws_nothing(
     page: AppTest, model_folder: ModelFolder, tmp_path: Path
 ) -> None:
     scored(model_folder, tmp_path, 4)
-    text = told(page)
+    text = summary(page)
     assert "Too few films to tell" in text
     assert "4 groups" in text
     assert not tables(page, "Share that is so")

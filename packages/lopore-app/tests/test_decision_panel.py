@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import lopore_app
 from lopore.record.folder import ModelFolder
-from lopore_app import records
+from lopore_app.review import records
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 
@@ -39,7 +39,7 @@ def test_the_first_verdict_after_a_new_threshold_is_kept(page: AppTest) -> None:
     page.toggle(key="own_threshold").set_value(True).run()
     page.session_state[f"verdict/{kept(page)[-1].key}"] = "reject"
     page.run()
-    assert [entry.review.verdict for entry in kept(page)] == ["open", "reject"]
+    assert [entry.review.verdict for entry in kept(page)] == ["reject", "reject"]
 
 
 def test_a_relabel_counts_once_the_reviewer_chose_the_class(page: AppTest) -> None:

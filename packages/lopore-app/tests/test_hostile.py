@@ -144,7 +144,7 @@ def test_every_page_says_what_this_is_and_a_corrupt_model_and_a_broken_plugin_ar
 
 
 REPORTS = {
-    "Pictures and tables (ZIP)": "lopore-records.zip",
+    "Images and tables (ZIP)": "lopore-records.zip",
     "Report to print (HTML)": "lopore-report.html",
 }
 

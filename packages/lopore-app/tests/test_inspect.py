@@ -12,15 +12,16 @@ import lopore_app
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.reading.radiograph import describe
 from lopore.record.folder import ModelFolder
-from lopore_app import records
-from lopore_app.filmstrip import State, tally
-from lopore_app.inspect.enhancing import editor_data
-from lopore_app.inspect.films import examples
-from lopore_app.inspect.looking import Edit, look
-from lopore_app.memory import Memory
-from lopore_app.session import Desk, Upload
-from lopore_app.steps import Dialled
-from lopore_app.widgets import plain
+from lopore_app.inspection.edited_chain import EditedChain
+from lopore_app.inspection.enhance_panel import editor_data
+from lopore_app.inspection.films import Upload
+from lopore_app.inspection.filmstrip import State, tally
+from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.uploads import examples
+from lopore_app.inspection.view import Edit, view_of
+from lopore_app.plain_text import plain
+from lopore_app.review import records
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 
@@ -59,7 +60,7 @@ def test_without_a_model_films_are_shown_and_nothing_is_predicted(opened: AppTes
 def test_the_first_page_offers_example_films_and_they_are_answered(opened: AppTest, model_folder: ModelFolder) -> None:
     page = opened.run()
     next(button for button in page.button if "example" in button.label).click().run()
-    assert decision_on(page) in ("pore", "no defect")
+    assert decision_on(page) in ("pore", "cannot be judged")
 
 
 def test_a_step_changes_the_call_at_once_and_the_card_says_so(opened: AppTest, model_folder: ModelFolder) -> None:
@@ -112,10 +113,10 @@ def test_a_setting_is_kept_although_the_run_that_it_began_is_overtaken() -> None
     def page() -> None:  # ends where another run stops it, before anything of the bench is there
         import streamlit as st
 
-        from lopore_app.inspect.enhancing import presets, take_preset
-        from lopore_app.steps import Dialled
+        from lopore_app.inspection.edited_chain import EditedChain
+        from lopore_app.inspection.enhance_panel import presets, take_preset
 
-        st.session_state.setdefault("chain", Dialled())
+        st.session_state.setdefault("chain", EditedChain())
         st.selectbox("Preset", ["No preset", *presets()], key="preset", on_change=take_preset)
 
     app = AppTest.from_function(page, default_timeout=60).run()
@@ -152,7 +153,7 @@ def test_a_step_that_leaves_too_little_of_the_film_is_told_of_the_step(
     opened: AppTest, model_folder: ModelFolder
 ) -> None:
     page = with_film(opened, ("film.png", coded(".png", ramp())))
-    page.session_state["chain"] = Dialled.of([{"name": "crop", "width": 3, "height": 3}], 1)
+    page.session_state["chain"] = EditedChain.of([{"name": "crop", "width": 3, "height": 3}], 1)
     page.run()
     assert not page.exception
     assert "choose another model" not in said(page)
@@ -167,10 +168,12 @@ def test_a_film_that_is_too_deep_for_the_model_asks_for_another_model(
 
 
 @pytest.mark.parametrize("with_model", [True, False])
-def test_an_empty_chain_speaks_of_a_network_only_where_there_is_one(desk: Desk, with_model: bool) -> None:
-    here = desk if with_model else Desk(Memory(), None)
-    now = look(here, Upload.of("a.png", even(200)), Chain(), None)
-    empty = editor_data(here, now, Dialled(), Edit(), None)["empty"]
+def test_an_empty_chain_speaks_of_a_network_only_where_there_is_one(
+    session: InspectionSession, with_model: bool
+) -> None:
+    here = session if with_model else InspectionSession(Memory(), None)
+    now = view_of(here, Upload.of("a.png", even(200)), Chain(), None)
+    empty = editor_data(here, now, EditedChain(), Edit(), None)["empty"]
     assert ("network" in empty) is with_model
 
 
@@ -190,7 +193,7 @@ def test_a_threshold_of_ones_own_makes_the_model_abstain(opened: AppTest, model_
     page = with_film(opened, ("grey.png", even(130)))
     page.toggle(key="own_threshold").set_value(True).run()
     page.slider(key="threshold").set_value(0.99).run()
-    assert decision_on(page) == "undecided"
+    assert decision_on(page) == "cannot be judged"
     assert any("set by you" in caption.value for caption in page.caption)
 
 

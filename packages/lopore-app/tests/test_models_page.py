@@ -20,8 +20,8 @@ from lopore.record.folder import ModelFolder
 from lopore.record.interval import Interval
 from lopore.record.model import LeakReport
 from lopore.record.preprocessing import Preprocessing
-from lopore_app import shelf
-from lopore_app.compare import agreement, ask, score_table, verdict
+from lopore_app.inspection.comparison import agreement, ask, score_table, verdict
+from lopore_app.models import opening
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 
@@ -71,9 +71,8 @@ def test_a_model_is_checked_and_opened_on_demand_and_an_altered_one_is_one_line(
     assert "whole and open" in opened.toast[0].value.replace("\\", "")
     path = two[1].path / "model.onnx"
     path.write_bytes(path.read_bytes() + b"x")
-    from lopore_app.shelf import opened as kept
 
-    kept.clear()
+    opening.forget_opened()
     again = next(button for button in app.button if button.label == "Check and open").click().run()
     assert not again.exception
     assert "sha256 differs" in words(again)
@@ -107,7 +106,7 @@ def test_a_model_that_cannot_be_opened_takes_nothing_from_the_other(
 ) -> None:
     path = two[1].path / "model.onnx"
     path.write_bytes(path.read_bytes() + b"x")
-    shelf.opened.clear()
+    opening.forget_opened()
     page = compared(app)
     assert not page.exception
     assert "One of the two models does not answer" in words(page)

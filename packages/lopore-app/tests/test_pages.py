@@ -18,7 +18,7 @@ from lopore.models.opening import open_model
 from lopore.plugins.registry import discover
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
-from lopore_app.records import Entry, entries, keep
+from lopore_app.review.records import Entry, entries, keep
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 PAGES = ("inspect", "models", "records", "evaluation", "extensions")
@@ -73,7 +73,7 @@ def sound(app: AppTest) -> AppTest:
     return app
 
 
-def told(app: AppTest) -> str:
+def summary(app: AppTest) -> str:
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.error, app.warning, app.text)
     return "\n".join(str(item.value).replace("\\", "") for kind in kinds for item in kind)
 
@@ -82,8 +82,8 @@ def told(app: AppTest) -> str:
 def test_every_page_opens_with_no_plugin_at_all(opened: Callable[..., AppTest], name: str) -> None:
     app = sound(opened(name, OWN))
     if name == "inspect":  # AppTest runs the other pages without the page list that draws the notices
-        assert "certifies nothing" in told(app)
-        assert "usage statistics" in told(app)
+        assert "certifies nothing" in summary(app)
+        assert "usage statistics" in summary(app)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -109,11 +109,11 @@ def test_every_page_opens_with_broken_plugins_and_a_corrupt_model(
     (corrupt / "lopore.json").write_text('{"name": "<script>"')
     app = sound(opened(name))
     if name == "extensions":
-        assert "2 problems" in told(app)
-        assert "a_module_nobody_has" in told(app)
+        assert "2 problems" in summary(app)
+        assert "a_module_nobody_has" in summary(app)
         assert "<b>gone</b>" in "\n".join(item.value for item in app.text)
     if name == "models":
-        assert "Cannot be used" in told(app)
+        assert "Cannot be used" in summary(app)
         corrupt_at = [item.value for item in app.text].index("corrupt/1")
         assert app.text[corrupt_at + 1].value.startswith("lopore.json: ")
 
@@ -124,7 +124,7 @@ def test_the_extensions_page_says_what_is_here_and_what_to_install(opened: Calla
     packages = {row["Package"]: row for row in rows if "Import" in row}
     assert packages["lopore-enhance"]["Offers"].endswith("enhancers")
     assert packages["lopore-enhance"]["Import"] > 0
-    assert "Left out by LOPORE_BLOCK: lopore-tf" in told(app)
+    assert "Left out by LOPORE_BLOCK: lopore-tf" in summary(app)
     advice = {row["Install"]: row["Installed"] for row in rows if "Install" in row}
     assert advice["pip install lopore-onnx"] == "0.1.0"
 
@@ -147,7 +147,7 @@ def test_a_reviewer_relabels_a_film_and_the_page_goes_on_to_the_next(
     opened: Callable[..., AppTest], model_folder: ModelFolder, seeded: dict[str, Any]
 ) -> None:
     app = sound(opened("records", state=seeded))
-    assert "1 of 2: dark.png" in told(app)
+    assert "1 of 2: dark.png" in summary(app)
     verdict = next(item for item in app.get("button_group") if "verdict" in str(item.key))
     verdict.set_value("relabel")
     app.multiselect[0].select("pore")
@@ -155,7 +155,7 @@ def test_a_reviewer_relabels_a_film_and_the_page_goes_on_to_the_next(
     sound(button(app, "Save and go on").click().run())
     said = {entry.film: entry.review for entry in entries({"records": app.session_state["records"]})}
     assert (said["dark.png"].verdict, said["dark.png"].label, said["dark.png"].note) == ("relabel", "pore", "round")
-    assert "2 of 2" in told(app)
+    assert "2 of 2" in summary(app)
 
 
 def test_a_relabel_without_a_class_is_one_line_and_nothing_is_written(
@@ -164,7 +164,7 @@ def test_a_relabel_without_a_class_is_one_line_and_nothing_is_written(
     app = sound(opened("records", state=seeded))
     next(item for item in app.get("button_group") if "verdict" in str(item.key)).set_value("relabel")
     sound(button(app, "Save and go on").click().run())
-    assert "name the right class" in told(app)
+    assert "name the right class" in summary(app)
     assert all(entry.review.verdict == "open" for entry in app.session_state["records"].values())
 
 
@@ -178,10 +178,14 @@ def test_the_evaluation_page_opens_a_report_with_curves_and_gallery_and_refuses_
     assert "False positives" in json.dumps([item.options for item in app.get("button_group")])
     assert len(app.get("vega_lite_chart")) >= 3
     assert "What drives the calls" in [tab.label for tab in app.tabs]
-    assert "train with the region cropped" in told(app) or "Unclear" in told(app) or "The defect drives" in told(app)
+    assert (
+        "train with the region cropped" in summary(app)
+        or "Unclear" in summary(app)
+        or "The defect drives" in summary(app)
+    )
     (tmp_path / "reports" / "bright-1-test" / "metrics.json").write_text('{"task": "soup"}')
     app = sound(opened("evaluation"))
-    assert "is not what `lopore eval` writes" in told(app)
+    assert "is not what `lopore eval` writes" in summary(app)
 
 
 def write_report(folder: ModelFolder, place: Path) -> None:

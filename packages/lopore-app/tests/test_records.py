@@ -27,11 +27,20 @@ from lopore.inference.predict import Prediction, describe_prediction, prepare, s
 from lopore.models.opening import OpenModel, open_model
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
-from lopore_app import records
-from lopore_app.bundle import safe_stem, zip_file
-from lopore_app.logs import corrections_csv, log_json, predictions_csv, shown_name
-from lopore_app.printout import report_html
-from lopore_app.records import Entry, entries, keep, newest, review
+from lopore_app.review import records
+from lopore_app.review.prediction_log import corrections_csv, log_json, predictions_csv, shown_name
+from lopore_app.review.printed_report import report_html
+from lopore_app.review.records import (
+    Entry,
+    Unanswered,
+    entries,
+    keep,
+    keep_unanswered,
+    newest,
+    review,
+    unanswered,
+)
+from lopore_app.review.zip_archive import safe_stem, zip_file
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.png",
@@ -76,14 +85,66 @@ def test_the_same_question_keeps_one_record_with_its_review(entry: Callable[...,
     assert len(entries(state)) == 2
 
 
-def test_the_last_answer_for_a_film_stands_with_every_reviewed_one(entry: Callable[..., Entry]) -> None:
+def test_the_last_answer_for_a_film_stands_alone_and_every_answer_stays(entry: Callable[..., Entry]) -> None:
     state: dict[str, Any] = {}
     first = keep(state, entry())
     keep(state, entry(chain=["invert"]))
     last = keep(state, entry(chain=[{"name": "gamma", "gamma": 2}]))
-    assert [one.key for one in newest(entries(state))] == [last]
     review(state, first, "accept")
-    assert [one.key for one in newest(entries(state))] == [first, last]
+    assert [one.key for one in newest(entries(state))] == [last]
+    assert len(entries(state)) == 3
+
+
+def test_a_verdict_belongs_to_film_and_call_and_never_to_the_settings(entry: Callable[..., Entry]) -> None:
+    state: dict[str, Any] = {}
+    before = keep(state, entry(chain=[{"name": "gamma", "gamma": 2}]))
+    first = keep(state, entry())
+    review(state, first, "reject", note="a scratch")
+    later = keep(state, entry(chain=[{"name": "gamma", "gamma": 0.5}]))
+    other = keep(state, entry(chain=["invert"]))
+    said = {one.key: one.review.verdict for one in entries(state)}
+    assert [said[key] for key in (before, first, later, other)] == ["reject", "reject", "reject", "open"]
+
+
+DOUBT = "The film is large: shrunk 39 times; cut out the weld."
+BROKEN = Unanswered(
+    "C:\\films\\torn.dcm", "f" * 64, 1, "bright/1", "torn.dcm ends inside its pixels; send it once more"
+)
+
+
+def test_every_doubt_and_every_file_without_an_answer_is_in_every_file_that_leaves(entry: Callable[..., Entry]) -> None:
+    found = [replace(entry(), doubts=(DOUBT,), tone="unjudged")]
+    archive = zipfile.ZipFile(io.BytesIO(zip_file(found, [BROKEN])))
+    files = {
+        "log": log_json(found, [BROKEN]),
+        "csv": predictions_csv(found, [BROKEN]),
+        "report": report_html(found, [BROKEN]),
+        "log in the ZIP": archive.read("log.json").decode(),
+        "csv in the ZIP": archive.read("predictions.csv").decode(),
+    }
+    for name, text in files.items():
+        assert DOUBT in text, name
+        assert "torn.dcm" in text, name
+        assert "ends inside its pixels" in text, name
+        assert "C:" not in text, name
+    assert "ends inside its pixels" in archive.read("README.txt").decode()
+    log = json.loads(files["log"])
+    assert log["predictions"][0]["judged"] is False
+    rows = list(csv.DictReader(io.StringIO(files["csv"])))
+    assert [(row["decision"], row["judged"], row["doubts"]) for row in rows] == [
+        ("pore", "no", DOUBT),
+        ("no answer", "no", BROKEN.reason),
+    ]
+    assert "cannot be judged" in files["report"]
+
+
+def test_an_answer_takes_a_file_out_of_those_without_one(entry: Callable[..., Entry]) -> None:
+    state: dict[str, Any] = {}
+    made = entry()
+    keep_unanswered(state, Unanswered(made.film, made.sha256, 1, made.model, "step 'crop' leaves nothing"))
+    keep_unanswered(state, BROKEN)
+    keep(state, made)
+    assert unanswered(state) == (BROKEN,)
 
 
 def test_a_relabel_needs_a_label_and_an_unknown_verdict_is_one_line(entry: Callable[..., Entry]) -> None:
@@ -128,15 +189,15 @@ def test_the_log_says_who_answered_what_and_what_the_reviewer_said(
     key = keep(state, entry(chain=["invert"]))
     review(state, key, "relabel", "pore", "faint")
     log = json.loads(log_json(entries(state)))
-    told = log["predictions"][0]
-    assert told["sha256"] == entry().sha256
-    assert told["model"]["name"] == "bright/1"
-    assert told["model"]["weights"] == model_folder.record.files[0].sha256
-    assert told["model"]["preprocessing"] == model_folder.record.preprocessing_fingerprint
-    assert told["chain"] == [{"name": "invert"}]
-    assert told["decision"]["rule"] == "argmax"
-    assert told["explainer"] == "grad-cam"
-    assert told["review"]["label"] == "pore"
+    summary = log["predictions"][0]
+    assert summary["sha256"] == entry().sha256
+    assert summary["model"]["name"] == "bright/1"
+    assert summary["model"]["weights"] == model_folder.record.files[0].sha256
+    assert summary["model"]["preprocessing"] == model_folder.record.preprocessing_fingerprint
+    assert summary["chain"] == [{"name": "invert"}]
+    assert summary["decision"]["rule"] == "argmax"
+    assert summary["explainer"] == "grad-cam"
+    assert summary["review"]["label"] == "pore"
     assert log["versions"]["lopore-core"]
     assert str(model_folder.path) not in json.dumps(log)
 
@@ -168,10 +229,10 @@ def test_the_archive_s_page_names_what_is_in_it_and_nothing_else(entry: Callable
     plain, chained = replace(entry(), explainer=None, explained_class=None), entry("b.png", chain=["invert"])
     for found in ([plain], [replace(plain, content=None)], [chained], []):
         archive = zipfile.ZipFile(io.BytesIO(zip_file(found)))
-        told = archive.read("README.txt").decode()
+        summary = archive.read("README.txt").decode()
         inside = {name.split("/")[0] for name in archive.namelist() if "/" in name}
-        assert {name for name in ("enhanced", "overlays") if f"{name}/" in told} == inside
-        assert all(name in told for name in archive.namelist() if "/" not in name and name != "README.txt")
+        assert {name for name in ("enhanced", "overlays") if f"{name}/" in summary} == inside
+        assert all(name in summary for name in archive.namelist() if "/" not in name and name != "README.txt")
 
 
 def test_no_name_leaves_the_archive_or_becomes_markup_or_a_formula(entry: Callable[..., Entry]) -> None:
@@ -182,7 +243,7 @@ def test_no_name_leaves_the_archive_or_becomes_markup_or_a_formula(entry: Callab
         assert ".." not in name
         assert not name.startswith("/")
         assert len(name) < 100
-    page = report_html(found, pictures=False)
+    page = report_html(found, images=False)
     assert "<img src=x" not in page
     assert "\u202e" not in page
     for row in csv.reader(io.StringIO(predictions_csv(found))):
@@ -203,7 +264,7 @@ class _Reader(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.outside: list[str] = []
-        self.pictures = 0
+        self.images = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
@@ -211,7 +272,7 @@ class _Reader(html.parser.HTMLParser):
                 self.outside.append(f"{tag} {name}={value}")
         if tag in ("script", "link", "iframe", "object"):
             self.outside.append(tag)
-        self.pictures += tag == "img"
+        self.images += tag == "img"
 
 
 def test_the_printable_report_is_self_contained_and_says_what_was_reviewed(entry: Callable[..., Entry]) -> None:
@@ -223,7 +284,7 @@ def test_the_printable_report_is_self_contained_and_says_what_was_reviewed(entry
     reader = _Reader()
     reader.feed(page)
     assert reader.outside == []
-    assert reader.pictures == 4
+    assert reader.images == 4
     assert "relabelled: pore" in page
     assert "&lt;b&gt;note&lt;/b&gt;" in page
     assert "certifies nothing" in page

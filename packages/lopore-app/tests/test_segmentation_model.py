@@ -21,17 +21,19 @@ from lopore.inference.segment import SegmentationPrediction
 from lopore.models.opening import open_model
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
-from lopore_app import curve, records
-from lopore_app.bundle import zip_file
-from lopore_app.inspect.looking import look
-from lopore_app.inspect.pictures import marks
-from lopore_app.logs import log_json
-from lopore_app.memory import Memory
-from lopore_app.outlines import area_text, draw, extent_text
-from lopore_app.pictures import evidence, overlay_png, pictures_of
-from lopore_app.printout import report_html
-from lopore_app.session import Answer, Desk, Film, Upload
-from lopore_app.steps import Dialled
+from lopore_app.inspection import response_curve as curve
+from lopore_app.inspection.edited_chain import EditedChain
+from lopore_app.inspection.films import Film, InspectionResult, Upload
+from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.panes import marks
+from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.view import view_of
+from lopore_app.review import records
+from lopore_app.review.prediction_log import log_json
+from lopore_app.review.printed_report import report_html
+from lopore_app.review.record_images import evidence, images_of, overlay_png
+from lopore_app.review.zip_archive import zip_file
+from lopore_app.viewer.outlines import area_text, draw, extent_text
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
 PORE, SPECK = (10, 20, 30, 36), (50, 50, 54, 54)
@@ -45,13 +47,13 @@ def areas(tmp_path: Path) -> ModelFolder:
 
 def asked(
     folder: ModelFolder, pixels: NDArray[Any], chain: Chain | None = None, **rule: Any
-) -> tuple[Desk, Film, Answer]:
-    desk = Desk(Memory(), open_model(folder), DetectionRule(**rule))
-    shown = desk.film(Upload.of("film.png", coded(".png", pixels)))
-    return desk, shown, desk.answer(shown, chain or Chain())
+) -> tuple[InspectionSession, Film, InspectionResult]:
+    session = InspectionSession(Memory(), open_model(folder), DetectionRule(**rule))
+    shown = session.film(Upload.of("film.png", coded(".png", pixels)))
+    return session, shown, session.answer(shown, chain or Chain())
 
 
-def corners(answer: Answer) -> list[Box]:
+def corners(answer: InspectionResult) -> list[Box]:
     """The box of each outline, rounded to whole pixels of the film."""
     assert answer.regions is not None
     boxes = []
@@ -90,9 +92,9 @@ def test_a_least_area_takes_away_outline_score_and_call(areas: ModelFolder) -> N
 
 
 def test_the_strip_says_what_the_card_says(areas: ModelFolder) -> None:
-    desk, shown, answer = asked(areas, film_with(SPECK), minimum_area_px=20)
-    assert desk.decision(shown.upload, Chain()) == answer.prediction.decision
-    assert desk.decision(shown.upload, Chain(), 0.3) == desk.answer(shown, Chain(), 0.3).prediction.decision
+    session, shown, answer = asked(areas, film_with(SPECK), minimum_area_px=20)
+    assert session.decision(shown.upload, Chain()) == answer.prediction.decision
+    assert session.decision(shown.upload, Chain(), 0.3) == session.answer(shown, Chain(), 0.3).prediction.decision
 
 
 def test_the_score_beside_a_call_is_that_of_a_class_that_was_called(areas: ModelFolder) -> None:
@@ -106,18 +108,18 @@ def test_the_score_beside_a_call_is_that_of_a_class_that_was_called(areas: Model
 
 
 def test_a_threshold_of_ones_own_decides_what_is_outlined(areas: ModelFolder) -> None:
-    desk, shown, _ = asked(areas, film_with(PORE))
-    assert len(corners(desk.answer(shown, Chain(), 0.85))) == 1
-    high = desk.answer(shown, Chain(), 0.95)
+    session, shown, _ = asked(areas, film_with(PORE))
+    assert len(corners(session.answer(shown, Chain(), 0.85))) == 1
+    high = session.answer(shown, Chain(), 0.95)
     assert corners(high) == []
     assert high.prediction.decision.text == "none found"
 
 
 def test_the_response_curve_counts_by_the_same_rule(areas: ModelFolder) -> None:
-    steps = Dialled.of([{"name": "gamma", "gamma": 0.9}], 1)
+    steps = EditedChain.of([{"name": "gamma", "gamma": 0.9}], 1)
     for least in (0, 20):
-        desk, shown, _ = asked(areas, film_with(SPECK), minimum_area_px=least)
-        found = curve.response(desk, shown, steps, 0, "gamma")
+        session, shown, _ = asked(areas, film_with(SPECK), minimum_area_px=least)
+        found = curve.response(session, shown, steps, 0, "gamma")
         assert found is not None
         at = min(range(len(found.values)), key=lambda index: abs(found.values[index] - 1))
         assert (found.scores[at][0] >= 0.6) is (least == 0)
@@ -133,8 +135,8 @@ def test_sizes_are_told_in_mm_only_where_the_film_states_its_pitch(areas: ModelF
 
 
 def test_what_the_browser_draws_is_numbered_as_the_list(areas: ModelFolder) -> None:
-    desk, shown, answer = asked(areas, film_with(PORE, SPECK))
-    drawn = marks(look(desk, shown.upload, Chain(), None))
+    session, shown, answer = asked(areas, film_with(PORE, SPECK))
+    drawn = marks(view_of(session, shown.upload, Chain(), None))
     assert drawn is not None
     assert answer.regions is not None
     json.dumps(drawn)
@@ -144,8 +146,8 @@ def test_what_the_browser_draws_is_numbered_as_the_list(areas: ModelFolder) -> N
 
 
 def test_a_classifier_draws_no_outlines(model_folder: ModelFolder) -> None:
-    desk = Desk(Memory(), open_model(model_folder))
-    assert marks(look(desk, Upload.of("film.png", coded(".png", film_with(PORE))), Chain(), None)) is None
+    session = InspectionSession(Memory(), open_model(model_folder))
+    assert marks(view_of(session, Upload.of("film.png", coded(".png", film_with(PORE))), Chain(), None)) is None
 
 
 def test_drawn_lines_lie_around_the_region_at_any_size(areas: ModelFolder) -> None:
@@ -162,24 +164,24 @@ def test_drawn_lines_lie_around_the_region_at_any_size(areas: ModelFolder) -> No
 
 
 def entry_of(folder: ModelFolder, **rule: Any) -> records.Entry:
-    desk, shown, answer = asked(folder, film_with(PORE, SPECK), **rule)
-    assert desk.model is not None
+    session, shown, answer = asked(folder, film_with(PORE, SPECK), **rule)
+    assert session.model is not None
     assert answer.regions is not None
     return records.Entry.of(
-        desk.model, answer.prediction, film="film.png", content=shown.upload.content, outlines=answer.regions.lines
+        session.model, answer.prediction, film="film.png", content=shown.upload.content, outlines=answer.regions.lines
     )
 
 
 def test_log_zip_and_report_hold_the_regions(areas: ModelFolder) -> None:
     entry = entry_of(areas, minimum_area_px=20)
-    (told,) = json.loads(log_json([entry]))["predictions"]
-    (one,) = told["regions"]["detections"]
-    assert (one["class_name"], round(one["area_px"]), told["regions"]["dropped"]) == ("pore", 320, 1)
-    assert told["regions"]["rule"]["minimum_area_px"] == 20
-    found = pictures_of(entry)
-    picture, caption = evidence(entry, found, 400)
+    (summary,) = json.loads(log_json([entry]))["predictions"]
+    (one,) = summary["regions"]["detections"]
+    assert (one["class_name"], round(one["area_px"]), summary["regions"]["dropped"]) == ("pore", 320, 1)
+    assert summary["regions"]["rule"]["minimum_area_px"] == 20
+    found = images_of(entry)
+    image, caption = evidence(entry, found, 400)
     assert caption == "outlines of what was found"
-    assert not np.array_equal(picture[..., 0], picture[..., 2])  # the line has a colour, the film has none
+    assert not np.array_equal(image[..., 0], image[..., 2])  # the line has a colour, the film has none
     assert overlay_png(entry, found) is not None
     assert b"overlays/0001-film.png" in zip_file([entry])
     assert "outlines of what was found" in report_html([entry])

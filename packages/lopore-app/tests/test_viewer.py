@@ -14,7 +14,8 @@ from made.modules import awake_after
 import lopore_app
 from lopore.affine import Affine
 from lopore.preprocessing.geometry import Geometry
-from lopore_app.session import HEAT_PIXELS, coarser
+from lopore_app.inspection.films import HEAT_PIXELS
+from lopore_app.inspection.session import coarser
 from lopore_app.viewer.pixels import (
     OVERVIEW_PIXELS,
     WINDOW_PIXELS,
@@ -155,5 +156,5 @@ def test_the_front_end_asks_no_network_and_writes_no_markup() -> None:
 
 
 def test_the_core_of_a_session_needs_no_framework() -> None:
-    code = "import lopore_app.session, lopore_app.viewer.pixels"
+    code = "import lopore_app.inspection.session, lopore_app.viewer.pixels"
     assert not awake_after(code, "torch", "tensorflow", "onnxruntime")

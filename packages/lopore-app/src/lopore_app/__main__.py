@@ -1,4 +1,4 @@
-"""``lopore-app``: start Streamlit on this machine with lopore's limits."""
+"""``lopore-app``: start the app on this machine with lopore's limits, or check an address that it is opened under."""
 
 from __future__ import annotations
 
@@ -7,33 +7,14 @@ from pathlib import Path
 
 import click
 
-from lopore_app import theme
 
-UPLOAD_MB = 50
+def _origins(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    from lopore_app.request_guard import origin_of
 
-
-def flags(port: int, address: str, *, browser: bool) -> list[str]:
-    """Every option of ``streamlit run`` that lopore sets, so that no config file of the machine weakens one."""
-    options = {
-        "server.port": str(port),
-        "server.address": address,
-        "server.headless": str(not browser).lower(),
-        "server.maxUploadSize": os.environ.get("LOPORE_UPLOAD_MB", str(UPLOAD_MB)),
-        "server.enableCORS": "true",
-        "server.enableXsrfProtection": "true",
-        "server.enableStaticServing": "false",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
-        "runner.magicEnabled": "false",  # it draws bare strings of a page, such as a docstring
-        **theme.options(),
-    }
-    return [f"--{name}={value}" for name, value in options.items()]
-
-
-def _no_address() -> None:
-    """This machine's address on the internet: not known, since nobody asked lopore to find it out."""
+    try:
+        return tuple(origin_of(one) for one in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(name="lopore-app")
@@ -41,18 +22,33 @@ def _no_address() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="Interface to listen on.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
-def main(models: Path | None, port: int, address: str, browser: bool) -> None:
+@click.option("--origin", "origins", multiple=True, callback=_origins, help="Address that people open it under.")
+@click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app, and end.")
+def main(
+    models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], check: str | None
+) -> None:
     """Open lopore's app: films in, decision and heat map out."""
+    if check is not None:
+        _check(check)
+        return
     if models is not None:
         roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
-    from streamlit import net_util
-    from streamlit.web import cli
+    from lopore_app.server import serve
 
-    # Streamlit asks a server of a third party for this machine's address, at its start and when a foreign page knocks.
-    vars(net_util)["get_external_ip"] = _no_address
-    page = Path(__file__).with_name("main.py")
-    cli.main(["run", str(page), *flags(port, address, browser=browser)], prog_name="streamlit")
+    serve(port, address, browser=browser, origins=origins)
+
+
+def _check(address: str) -> None:
+    from lopore_app.connection_check import connection_problem
+
+    try:
+        problem = connection_problem(address)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--check") from None
+    if problem is not None:
+        raise click.ClickException(problem)
+    click.echo(f"A browser reaches the app at {address}: page and websocket are passed on.")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lopore_app.viewer import tell_of_a_lost_session
+from lopore_app.viewer.component import lost_session_notice
+from lopore_app.wording import DEMONSTRATION
 
-DEMONSTRATION = (
-    "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "
-    "looks at every film and decides."
-)
 PRIVACY = (
     "Uploads and records live in the memory of this server, for this session: closing or reloading the page drops "
     "them. Nothing is kept on disk or sent elsewhere, and no usage statistics are collected."
@@ -21,9 +18,9 @@ LOST = (
 
 
 def lost_session() -> None:
-    """Said over the page in a browser that still shows what an earlier session held."""
+    """ModelOutput over the page in a browser that still shows what an earlier session held."""
     with st.container(key="lost_session", gap=None):
-        tell_of_a_lost_session(LOST)
+        lost_session_notice(LOST)
 
 
 def footer() -> None:

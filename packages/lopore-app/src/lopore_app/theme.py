@@ -1,12 +1,17 @@
-"""Colours and sizes of both themes, as options of Streamlit: the user's system says which of them is shown."""
+"""Colours and sizes of both themes, as options of Streamlit: the user's system says which of them is shown.
+
+No Streamlit in here.
+"""
 
 from __future__ import annotations
 
-_BOTH = {
+from typing import Any
+
+_BOTH: dict[str, Any] = {
     "baseRadius": "6px",
     "buttonRadius": "6px",
-    "showWidgetBorder": "true",
-    "headingFontWeights": "600",
+    "showWidgetBorder": True,
+    "headingFontWeights": 600,
     "metricValueFontSize": "1.55rem",
     "paddingTop": "0.9rem",
     "paddingBottom": "1rem",
@@ -48,9 +53,9 @@ body:has([data-testid="stConnectionStatus"]) [data-testid="stDialog"] section > 
 (its own stay under 4.5 to 1 on light ground), and what a server that is gone means here."""
 
 
-def options() -> dict[str, str]:
-    """``theme.*`` options for ``streamlit run``."""
-    found = {f"theme.{name}": value for name, value in _BOTH.items()}
+def options() -> dict[str, Any]:
+    """``theme.*`` options of Streamlit."""
+    found: dict[str, Any] = {f"theme.{name}": value for name, value in _BOTH.items()}
     for kind, colours in (("light", _LIGHT), ("dark", _DARK)):
         found |= {f"theme.{kind}.{name}": value for name, value in colours.items()}
         found[f"theme.{kind}.sidebar.backgroundColor"] = _SIDES[kind]

@@ -1,15 +1,35 @@
-"""Scores and names in words for people."""
+"""Scores, names and the standing notice in words for people. No Streamlit in here."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-
-import streamlit as st
 
 from lopore.messages import counted
 from lopore.record.interval import Interval
 
+DEMONSTRATION = (
+    "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "
+    "looks at every film and decides."
+)
 _SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
+
+
+def apart(score: float, limit: float) -> tuple[str, str]:
+    """A score and its limit with as many digits as it takes to tell them apart, two at least and six at most."""
+    for digits in range(2, 7):
+        pair = f"{score:.{digits}f}", f"{limit:.{digits}f}"
+        if pair[0] != pair[1]:
+            return pair
+    return pair
+
+
+def score_text(score: float, digits: int = 3) -> str:
+    """A score as text that is 0 or 1 only where the score is: "0.9997" in place of "1.000", "> 0.999999" at the end."""
+    text = f"{score:.{digits}f}"
+    if 0 < score < 1 and float(text) in (0.0, 1.0):
+        longer = f"{score:.6f}"
+        if float(longer) in (0.0, 1.0):
+            return "> 0.999999" if score > 0.5 else "< 0.000001"
+        return longer
+    return text
 
 
 def words(name: str) -> str:
@@ -41,14 +61,5 @@ def number(interval: Interval) -> str:
     """A score with its bounds for one cell."""
     if interval.value is None:
         return "not defined"
-    told = bounds(interval)
-    return f"{interval.value:.3f} ({told})" if told else f"{interval.value:.3f}"
-
-
-def tiles(overall: Mapping[str, Interval]) -> None:
-    """Scores in frames with their intervals."""
-    told = {name: value for name, value in overall.items() if value.value is not None}
-    for column, (name, value) in zip(st.columns(max(4, len(told))), told.items(), strict=False):
-        with column.container(border=True, gap=None):
-            st.metric(score_name(name), f"{value.value:.3f}")
-            st.caption(bounds(value) or "no bounds")
+    summary = bounds(interval)
+    return f"{interval.value:.3f} ({summary})" if summary else f"{interval.value:.3f}"

@@ -1,4 +1,7 @@
-"""What of a film goes to the browser: an overview, the window that is looked at, values along a line. Never more."""
+"""What of a film goes to the browser: an overview, the window that is looked at, values along a line. Never more.
+
+No Streamlit in here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.affine import Affine
-from lopore.contracts import Pixels
+from lopore.arrays import Pixels
 from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.pipeline import percentile_limits
 from lopore.preprocessing.resampling import resize

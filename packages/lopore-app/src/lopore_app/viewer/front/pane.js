@@ -1,5 +1,7 @@
 // One picture: its pixels, its window, its heat, and where it lies on the original film.
 
+const STAND_IN = 250; // ms
+
 function greys(bytes, part, window) {
   const values = part.depth === 16 ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1) : bytes;
   const levels = part.depth === 16 ? 65536 : 256;
@@ -58,6 +60,34 @@ class Pane {
     this.note.textContent = part.note ?? "";
   }
 
+  // While new pixels of the same film are on their way, the ones before stand in for a moment; never those of another.
+  standIn(known) {
+    this.missing ??= performance.now();
+    const late = performance.now() - this.missing;
+    if (!known || known.film !== this.part.film || late > STAND_IN) return null;
+    setTimeout(() => store.listeners.forEach((listener) => listener("late")), STAND_IN - late + 10);
+    return known.canvas;
+  }
+
+  // Nothing of an image, and why.
+  blank(text) {
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.caption.textContent = "";
+    this.ink = null;
+    this.there = false;
+    this.wait(text);
+  }
+
+  wait(text) {
+    this.note.textContent = text;
+    this.box.classList.add("waits");
+  }
+
+  arrived() {
+    this.note.textContent = this.part.note ?? "";
+    this.box.classList.remove("waits");
+  }
+
   limits() {
     return this.window ?? this.part.auto;
   }
@@ -71,9 +101,10 @@ class Pane {
     const key = `${part.id}/${look}`;
     const known = this.drawn[kind];
     if (known?.key === key) return known.canvas;
-    if (!found || found.id !== part.id) return kind === "tile" || kind === "heat" ? null : known?.canvas ?? null;
+    if (!found || found.id !== part.id) return kind === "whole" ? this.standIn(known) : null;
+    if (kind === "whole") this.missing = null;
     const image = kind === "heat" ? heatImage(found.bytes, part, colours.table) : greys(found.bytes, part, limits);
-    this.drawn[kind] = { key, canvas: onCanvas(image) };
+    this.drawn[kind] = { key, film: this.part.film, canvas: onCanvas(image) };
     return this.drawn[kind].canvas;
   }
 
@@ -95,12 +126,14 @@ class Pane {
     ink.imageSmoothingEnabled = scale * Math.hypot(xx, yx) < 3; // from there on one sees the pixels that there are
     ink.imageSmoothingQuality = "high";
     const whole = this.layer("whole", this.part, colours);
+    this.there = Boolean(whole);
     if (whole) ink.drawImage(whole, 0, 0, this.part.width, this.part.height);
     const tile = this.part.tile;
     const sharp = this.layer("tile", tile, colours);
     if (sharp) ink.drawImage(sharp, tile.x0, tile.y0, tile.x1 - tile.x0, tile.y1 - tile.y0);
     const heat = this.layer("heat", this.part.heat, colours);
-    if (heat) {
+    this.there &&= Boolean(heat) || !this.part.heat;
+    if (heat && whole) {
       ink.globalAlpha = opacity;
       ink.imageSmoothingEnabled = true;
       ink.drawImage(heat, 0, 0, this.part.width, this.part.height);

@@ -1,9 +1,16 @@
 // Pixels arrive apart from the viewer, each in a message of its own, so that Streamlit sends only those that changed.
-const store = (globalThis.loporeStore ??= { slots: new Map(), listeners: new Set(), touched: 0 });
+const store = (globalThis.loporeStore ??= { slots: new Map(), listeners: new Set(), touched: 0, awaited: null });
 
 function put(slot, id, bytes, owner) {
   store.slots.set(slot, { id, bytes, owner });
   store.listeners.forEach((listener) => listener(slot));
+}
+
+// A film was asked for whose image is not there yet: nothing of another one may stand beside its answer.
+function expect(film) {
+  store.awaited = film;
+  document.documentElement.classList.toggle("lopore-awaits", film !== null);
+  store.listeners.forEach((listener) => listener("awaited"));
 }
 
 function touch() {

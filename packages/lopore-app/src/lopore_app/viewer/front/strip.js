@@ -20,6 +20,7 @@ class Strip {
   close() {
     store.listeners.delete(this.listener);
     document.removeEventListener("keydown", this.keys);
+    if (store.awaited !== null) expect(null);
     clearTimeout(this.later);
   }
 
@@ -40,6 +41,8 @@ class Strip {
       card.setAttribute("aria-label", film.state ? `${film.name}, ${film.state}` : film.name); // the whole name
     });
     this.tally.textContent = data.tally;
+    const gone = store.awaited !== null && !this.cards.has(store.awaited);
+    if (gone || (!data.shown && data.selected === store.awaited)) expect(null); // no image will come
     this.mark();
     clearTimeout(this.later);
     if (data.more) this.later = setTimeout(() => this.askMore(), 60);
@@ -77,6 +80,7 @@ class Strip {
     this.selected = id;
     touch();
     this.mark();
+    expect(id);
     this.trigger("selected", id);
   }
 

@@ -108,6 +108,7 @@ class Viewer {
     this.frame.style.setProperty("--around", `${data.around}px`);
     const other = data.film !== this.data?.film;
     this.data = data;
+    if (other && store.awaited === null) expect(data.owner);
     while (this.panes.length < data.panes.length) this.panes.push(new Pane(this.grid));
     while (this.panes.length > data.panes.length) this.panes.pop().box.remove();
     data.panes.forEach((part, at) => this.panes[at].describe(part));
@@ -173,15 +174,24 @@ class Viewer {
 
   paint() {
     const colours = { name: this.colour, table: COLOURS[this.colour] };
+    if (!this.data) return;
+    const other = store.awaited !== null && store.awaited !== this.data.owner;
     for (const pane of this.visible()) {
+      if (other) { pane.blank("Loading the film"); continue; }
       pane.paint(this.view, this.opacity, colours);
+      if (!pane.there) pane.wait(`Loading ${this.data.name}`);
+      else pane.arrived();
       if (this.data.marks && this.outlined && pane.ink) this.drawMarks(pane);
       if (this.line && pane.ink) this.drawLine(pane);
       const [low, high] = pane.limits();
       const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
       const grey = pane.part.depth === 16 || pane.window ? `, grey ${Math.round(low)} to ${Math.round(high)}` : "";
-      pane.caption.textContent = `${pane.part.title}  ·  ${sizes}${grey}`;
+      const whose = this.visible()[0] === pane ? `${this.data.name}  ·  ` : "";
+      pane.caption.textContent = `${whose}${pane.part.title}  ·  ${sizes}${grey}`;
       pane.canvas.setAttribute("aria-label", `${pane.part.title}, ${sizes}`);
+    }
+    if (!other && this.visible().every((pane) => pane.there)) {
+      if (store.awaited !== null) expect(null);
     }
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.askForPixels(), REST);

@@ -1,0 +1,1 @@
+"""Charts whose colours follow the theme."""

@@ -1,0 +1,1 @@
+"""Reports of `lopore eval` and what they show."""

@@ -1,1 +1,0 @@
-"""The parts of the Inspect page: films, pictures, decision, enhancement, evidence."""

@@ -1,0 +1,1 @@
+"""The session of one visitor: films, chain, view, answer."""

@@ -1,0 +1,1 @@
+"""Models that this server finds, opened once for all visitors."""

@@ -1,0 +1,1 @@
+"""What was answered and what a person said of it; files that leave."""

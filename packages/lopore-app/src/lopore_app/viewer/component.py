@@ -1,0 +1,86 @@
+"""The page's own front end: film viewer, filmstrip and chain editor in plain JavaScript; no network is needed.
+
+Pixels travel in carriers, one message each, named by a slot: Streamlit sends a message again only when it changed, so
+a slider that changes the enhanced picture does not send the original once more.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import streamlit as st
+
+from lopore.inference.overlay import COLOUR_MAPS, colour_ramp
+
+__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip", "lost_session_notice"]
+
+_OWN = "session_number"
+
+_FRONT = files("lopore_app") / "viewer" / "front"
+
+
+def _text(*names: str) -> str:
+    return "\n".join((_FRONT / name).read_text(encoding="utf-8") for name in names)
+
+
+def _colours() -> str:
+    ramps = {name: base64.b64encode(colour_ramp(name, 1).tobytes()).decode() for name in COLOUR_MAPS}
+    decoded = "Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"
+    return (
+        f"const COLOURS = Object.fromEntries(Object.entries({json.dumps(ramps)})"
+        f".map(([name, text]) => [name, {decoded}]));"
+    )
+
+
+_carrier = st.components.v2.component("lopore.carrier", js=_text("store.js", "carrier.js"))
+_viewer = st.components.v2.component(
+    "lopore.viewer",
+    css=_text("viewer.css"),
+    js="\n".join((_colours(), _text("store.js", "pane.js", "viewer.js", "gestures.js"))),
+)
+_chain = st.components.v2.component("lopore.chain", css=_text("chain.css"), js=_text("store.js", "chain.js"))
+_strip = st.components.v2.component("lopore.strip", css=_text("strip.css"), js=_text("store.js", "strip.js"))
+_session = st.components.v2.component("lopore.session", css=_text("session.css"), js=_text("store.js", "session.js"))
+
+
+def _nothing() -> None:
+    """Streamlit keeps a component's state only where it has a callback."""
+
+
+def carry(slot: str, identity: str, content: bytes) -> None:
+    """Send bytes to the browser under a slot; nothing travels where slot, identity and bytes are those of before."""
+    head = json.dumps({"slot": slot, "id": identity}).encode()
+    _carrier(data=len(head).to_bytes(4, "little") + head + content, key=f"carrier/{slot}")
+
+
+def lost_session_notice(text: str) -> None:
+    """Say ``text`` in a browser whose page began under another session: that one's films and records are gone.
+
+    A page that comes back to a server is drawn anew, whichever session it finds there.
+    """
+    _session(data={"session": session_number(), "text": text}, key="session", on_back_change=_nothing)
+
+
+def session_number() -> str:
+    """A name for this visitor's session, which no other one has."""
+    return str(st.session_state.setdefault(_OWN, secrets.token_hex(8)))
+
+
+def film_viewer(data: dict[str, Any], key: str) -> None:
+    """The viewer; ``st.session_state[key]`` holds ``region`` and ``line`` as the user asked for them."""
+    _viewer(data=data, key=key, on_region_change=_nothing, on_line_change=_nothing)
+
+
+def chain_editor(data: dict[str, Any], key: str) -> None:
+    """The chain; ``st.session_state[key]`` holds ``edit``: every step as the user dialled it."""
+    _chain(data=data, key=key, on_edit_change=_nothing)
+
+
+def filmstrip(data: dict[str, Any], key: str, chosen: Callable[[], None], more: Callable[[], None]) -> None:
+    """The films; ``chosen`` and ``more`` are called when the user chose one and when the browser is idle."""
+    _strip(data=data, key=key, on_selected_change=chosen, on_more_change=more)
