@@ -32,7 +32,17 @@ import click
 @click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Whether the page is opened in a browser."
 )
-def command(models: Path | None, port: int, address: str, browser: bool) -> None:
+@click.option(
+    "--origin",
+    "origins",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Address that people open the app under, behind a proxy: https://lopore.example.com. May be repeated.",
+)
+@click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app at this address.")
+def command(
+    models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], check: str | None
+) -> None:
     """Open the web app: films in, decision and heat map out.
 
     It runs until Ctrl-C.
@@ -41,6 +51,8 @@ def command(models: Path | None, port: int, address: str, browser: bool) -> None
     Examples:
       lopore app
       lopore app --models /srv/models --port 8502 --no-browser
+      lopore app --no-browser --origin https://lopore.example.com
+      lopore app --check https://lopore.example.com
     """
     import os
     import sys
@@ -51,6 +63,9 @@ def command(models: Path | None, port: int, address: str, browser: bool) -> None
     if find_spec("lopore_app") is None:
         raise PluginError("the app is not installed; pip install lopore-app")
     options = [f"--port={port}", f"--address={address}", "--browser" if browser else "--no-browser"]
+    options += [f"--origin={origin}" for origin in origins]
+    if check is not None:
+        options.append(f"--check={check}")
     if models is not None:
         options.append(f"--models={models}")
     os.execv(sys.executable, [sys.executable, "-m", "lopore_app", *options])
