@@ -35,6 +35,7 @@ FLOORS = (
     ("reading",),
     ("synthesis",),
     ("config",),
+    ("html_page",),
     ("hookspecs",),
     ("contracts",),
     ("record",),

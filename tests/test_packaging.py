@@ -29,8 +29,8 @@ IMPORT_OF = {
     "scikit-learn": "sklearn",
 }
 """Distributions whose import name is another."""
-BROUGHT = {"lopore-tf": {"keras", "tf2onnx"}}
-"""Imported, and part of what a declared distribution always brings: TensorFlow brings Keras."""
+BROUGHT = {"lopore-core": {"markupsafe"}, "lopore-tf": {"keras", "tf2onnx"}}
+"""Imported, and part of what a declared distribution always brings: jinja2, TensorFlow."""
 BY_HAND = {"lopore-core": {"pytest"}}
 """Imported only in the process of somebody who has it: the conformance kit runs under its author's pytest."""
 USED_BY_NAME = {

@@ -101,7 +101,7 @@ def test_the_report_loads_nothing_and_shows_the_worst_mistakes_with_heat(manifes
     assert page.tags.count("svg") == 2
     assert page.words.count("Too few films to tell whether scores") == 3
     assert page.tags.count("img") == 4  # one false positive and one false negative, each with its heat
-    assert "one scale for all pictures" in page.words
+    assert "one scale for all images" in page.words
     assert "films/no_defect/no_defect5.png" in page.words
     assert "no certification" in page.words
 

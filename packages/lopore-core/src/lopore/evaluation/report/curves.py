@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
 
 _BLUE, _SOFT = "#1f6fb4", "#b5bcc6"
 _SCORES_SHOWN = 20  # bars of the histogram under a reliability diagram
-
-
-def plain_html(text: object) -> str:
-    """Any text, shown as it is and never as markup."""
-    return html.escape(str(text), quote=True)
 
 
 def shown_columns(record: ModelRecord) -> list[int]:

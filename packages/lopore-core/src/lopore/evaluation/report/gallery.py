@@ -1,9 +1,7 @@
-"""The worst mistakes of an evaluation, each with its heat map, as HTML."""
+"""The worst mistakes of an evaluation, each with its heat map, at thumbnail size."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +10,14 @@ from numpy.typing import NDArray
 
 from lopore.data.manifest import is_sound
 from lopore.errors import LoporeError
+from lopore.html_page import image_address
 from lopore.inference.explain import choose_explainer, explain
 from lopore.inference.overlay import blend, for_screen, natural_limits
 from lopore.inference.predict import prepare
 from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.resampling import resize
 
-from .curves import plain_html, shown_columns, truth_of
+from .curves import shown_columns, truth_of
 
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
@@ -45,8 +44,30 @@ class _Thumb:
     note: str = ""
 
 
-def galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[str]:
-    """False positives and false negatives as HTML, up to ``pictures`` of each, the worst first; none for 0."""
+@dataclass(frozen=True)
+class MistakeFigure:
+    """One mistake as a page shows it. images: (``data:`` address, description) of the film, plain and with heat."""
+
+    images: tuple[tuple[str, str], ...]
+    name: str
+    score: float
+    decision: str
+    truth: str
+    path: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Mistakes of one kind, the worst first."""
+
+    title: str
+    what: str
+    figures: tuple[MistakeFigure, ...]
+
+
+def galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[Gallery]:
+    """False positives and false negatives, up to ``pictures`` of each, the worst first; none for 0."""
     if not pictures:
         return []
     false_calls, missed = (mistakes[:pictures] for mistakes in _mistakes(model.record, evaluation))
@@ -58,15 +79,15 @@ def galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[s
     heats = [thumb.heat for thumb in thumbs.values() if thumb.heat is not None]
     scale = explainer.scale if explainer else ""
     limits = natural_limits(np.concatenate([heat.ravel() for heat in heats]), scale) if heats else (0.0, 1.0)
-    # One scale for all: stretched one by one, a picture without any evidence would look as hot as a sure one.
-    told = f"Heat: {explainer.name}, one scale for all pictures, 0 to {limits[1]:.3g} ({scale})." if explainer else why
+    # One scale for all: stretched one by one, an image without any evidence would look as hot as a sure one.
+    heat = f"Heat: {explainer.name}, one scale for all images, 0 to {limits[1]:.3g} ({scale})." if explainer else why
     parts = (
         ("False positives", "A defect was called that is not there; the surest first.", false_calls),
         ("False negatives", "A defect is there and was not called; the lowest score first.", missed),
     )
     return [
-        _gallery(title, f"{what} {told}", [_figure(evaluation, model.record, m, thumbs[m], limits) for m in mistakes])
-        for title, what, mistakes in parts
+        Gallery(title, f"{what} {heat}", tuple(_figure(evaluation, model.record, m, thumbs[m], limits) for m in found))
+        for title, what, found in parts
     ]
 
 
@@ -83,12 +104,6 @@ def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistak
             elif truth[index] and not called:
                 missed.append(_Mistake(index, column, float(score)))
     return sorted(false_calls, key=lambda m: m.margin), sorted(missed, key=lambda m: m.margin)
-
-
-def _gallery(title: str, what: str, figures: Sequence[str]) -> str:
-    if not figures:
-        return f"<h2>{title}</h2><section>None.</section>"
-    return f"<h2>{title}</h2><p class='lead'>{plain_html(what)}</p><div class='gallery'>{''.join(figures)}</div>"
 
 
 def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:
@@ -109,26 +124,20 @@ def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation
 
 def _figure(
     evaluation: Evaluation, record: ModelRecord, mistake: _Mistake, thumb: _Thumb, limits: tuple[float, float]
-) -> str:
+) -> MistakeFigure:
     row = evaluation.manifest.rows[mistake.index]
     images = []
     if thumb.picture is not None:
-        images.append(_image(thumb.picture, f"radiograph {row.path}"))
+        images.append((image_address(thumb.picture), f"radiograph {row.path}"))
         if thumb.heat is not None:
-            images.append(_image(blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits), "the same with heat"))
-    decision = evaluation.decision(record, mistake.index).text
-    score = evaluation.scores[mistake.index, mistake.column]
-    note = f"<br>{plain_html(thumb.note)}" if thumb.note else ""
-    name = plain_html(record.classes[mistake.column])
-    return (
-        f"<figure><div>{''.join(images)}</div><figcaption><b>{name} {score:.3f}</b>, "
-        f"answered {plain_html(decision)}, truth {plain_html(' + '.join(row.labels) or 'none')}"
-        f"<br><small>{plain_html(row.path)}{note}</small></figcaption></figure>"
+            heated = blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits)
+            images.append((image_address(heated), "the same with heat"))
+    return MistakeFigure(
+        images=tuple(images),
+        name=record.classes[mistake.column],
+        score=float(evaluation.scores[mistake.index, mistake.column]),
+        decision=evaluation.decision(record, mistake.index).text,
+        truth=" + ".join(row.labels) or "none",
+        path=row.path,
+        note=thumb.note,
     )
-
-
-def _image(picture: NDArray[np.uint8], what: str) -> str:
-    import cv2
-
-    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-    return f"<img alt='{plain_html(what)}' src='data:image/jpeg;base64,{base64.b64encode(coded.tobytes()).decode()}'>"
