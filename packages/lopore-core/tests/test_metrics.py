@@ -224,7 +224,7 @@ def test_the_operating_point_says_how_and_where_it_was_chosen() -> None:
     scores, targets = _binary()
     options: dict[str, Any] = {"classes": ["ok", "pore"], "positive": "pore", "chosen_on": "validation (120 images)"}
     point = operating_point(scores, targets, task="binary", rule=ThresholdRule(rule="recall", recall=0.9), **options)
-    assert point.rule == "recall >= 0.9"
+    assert point.rule == "recall >= 0.9 on these films, no bound"
     assert point.chosen_on == "validation (120 images)"
     several = np.stack([targets, np.zeros_like(targets)], axis=1)
     point = operating_point(scores, several, task="multilabel", rule=ThresholdRule(rule="f1"), **options)

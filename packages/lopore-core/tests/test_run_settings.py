@@ -194,7 +194,7 @@ def test_the_plateau_watches_the_score_that_selects_the_epoch(
 @pytest.mark.parametrize(
     ("changes", "rule", "named"),
     [
-        ({"rule": "recall", "recall": 0.75}, "recall >= 0.75", None),
+        ({"rule": "recall", "recall": 0.75}, "recall >= 0.75 on these films, no bound", None),
         ({"rule": "fixed", "value": 0.3}, "fixed", 0.3),
         ({"rule": "f1"}, "f1", None),
     ],

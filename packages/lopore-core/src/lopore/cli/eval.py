@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.messages import counted
+from lopore.messages import counted, plain
 
 from .options import device_option, runtime_option
 from .rules import rule_from, rule_options
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 _CLASSES_TOLD = 4
+NOT_KEPT = 3
+"""Exit status where --contract is not kept."""
 
 
 @click.command(name="eval")
@@ -65,6 +67,20 @@ _CLASSES_TOLD = 4
     is_flag=True,
     help="Also paint over the defect, the border, the background and what the heat map shows, and watch the score.",
 )
+@click.option(
+    "--contract",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    metavar="RECALL",
+    help="Also say whether this recall is proven on these films; the exit status is 3 where it is not.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    metavar="SHARE",
+    default=0.95,
+    show_default=True,
+    help="Of --contract.",
+)
 @rule_options
 @runtime_option
 @device_option
@@ -77,6 +93,8 @@ def command(
     runtime: str | None,
     device: str,
     as_json: bool,
+    contract: float | None,
+    confidence: float,
     **options: Any,
 ) -> None:
     """Score a model on one side of a split and write a report.
@@ -88,6 +106,7 @@ def command(
     Examples:
       lopore eval weld
       lopore eval weld --split val --spurious
+      lopore eval weld --contract 0.95
       lopore eval model.onnx --manifest films.csv --split all
     """
     from lopore.evaluation.training_manifest import training_manifest
@@ -105,7 +124,10 @@ def command(
     model = open_model(folder, runtime=runtime, device=device)
     found, checked, artifacts = _report(model, films, split, target, **options)
     _tell(found.metrics, checked, artifacts, as_json=as_json)
+    kept = contract is None or _contract_kept(found, model, target, contract, confidence, as_json=as_json)
     _tell_failures(found)
+    if not kept:
+        raise SystemExit(NOT_KEPT)
 
 
 def _report(
@@ -141,6 +163,20 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[
     seen = metrics.pixels
     for note in (*metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
         click.echo(f"note: {note}", err=True)
+
+
+def _contract_kept(
+    found: Evaluation, model: OpenModel, target: Path, recall: float, confidence: float, *, as_json: bool
+) -> bool:
+    """Write contract.json, print what it says, and return whether the model's thresholds keep the contract."""
+    from lopore.atomic_files import atomic_write_text
+    from lopore.evaluation.contract_check import check_contract
+
+    checked = check_contract(found, model.record, recall=recall, confidence=confidence)
+    atomic_write_text(target / "contract.json", checked.model_dump_json(indent=2) + "\n")
+    for line in (str(target / "contract.json"), *checked.lines):
+        click.echo(plain(line, 600), err=as_json)
+    return checked.kept
 
 
 def _tell_failures(found: Evaluation) -> None:

@@ -68,9 +68,22 @@ class ModelConfig(Section):
 class ThresholdRule(Section):
     """How the operating point is chosen on validation films."""
 
-    rule: Literal["f1", "recall", "fixed"] = "f1"
-    recall: float = Field(0.9, gt=0, le=1, description="rule 'recall': the highest threshold that keeps this recall")
+    rule: Literal["f1", "recall", "contract", "fixed"] = "f1"
+    recall: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="rule 'recall': the highest threshold that keeps this recall on the validation films, without a "
+        "bound; rule 'contract': the recall that is proven with `confidence`",
+    )
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="rule 'contract'")
     value: float = Field(0.5, gt=0, lt=1, description="rule 'fixed'")
+
+    @model_validator(mode="after")
+    def _certainty_is_not_provable(self) -> ThresholdRule:
+        if self.rule == "contract" and self.recall >= 1:
+            raise ValueError("recall 1 cannot be proven by any number of films; ask for less, such as 0.95")
+        return self
 
 
 class TrainConfig(Section):

@@ -27,7 +27,7 @@ def ratio(top: Any, bottom: Any) -> Floats:
 def with_bounds(
     value: float, draws: Floats | None, *, groups: int | None = None, surest: float | None = None
 ) -> Interval:
-    """A value with the 2.5 and 97.5 percentiles of its draws; no bounds where half of the draws are NaN.
+    """A value with percentiles of its draws, expanded for few groups; no bounds where half of the draws are NaN.
 
     groups: how many groups the value rests on (recall: those with the class); no bounds under two, whose resampling
     shows no spread. surest: the lower bound that as many groups without any mistake would prove, such as
@@ -40,10 +40,24 @@ def with_bounds(
     good = draws[np.isfinite(draws)] if draws is not None else np.zeros(0)
     if draws is None or len(good) <= len(draws) / 2 or (groups is not None and groups < 2):
         return Interval(value=float(value))
-    low, high = np.quantile(good, [0.025, 0.975])
+    tail = tail_of(groups)
+    low, high = np.quantile(good, [tail, 1 - tail])
     if surest is not None:
         low, high = min(low, surest), max(high, 1 - surest)
     return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def tail_of(groups: int | None) -> float:
+    """Share of the draws that lies under the lower bound of a 95 % interval over so many groups; 0.025 for None.
+
+    Plain percentiles are too narrow where groups are few: the bootstrap's variance is short by (G - 1) / G, and the
+    normal quantile stands where Student's belongs (Hesterberg, The American Statistician 69, 2015).
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if groups is None or groups < 2:
+        return 0.025
+    return float(ndtr(stdtrit(groups - 1, 0.025) * (groups / (groups - 1)) ** 0.5))
 
 
 def with_bounds_of_parts(mean: Interval, parts: Sequence[Interval]) -> Interval:

@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lopore.arrays import Task
-from lopore.errors import ConfigError
+from lopore.errors import ConfigError, DataError
+from lopore.record.contract import RecallContract
 from lopore.record.model import Threshold
 
 from .bootstrap import mean_with_bounds as mean_with_bounds
+from .contract import recall_contract
 from .ranking import pr_auc as pr_auc
 from .ranking import roc_auc as roc_auc
 from .ranking import weights_by_score
+from .statement import Refusal
 
 if TYPE_CHECKING:
     from lopore.config.experiment import ThresholdRule
@@ -56,17 +59,23 @@ def operating_point(
     positive: str | None,
     rule: ThresholdRule,
     chosen_on: str,
+    groups: NDArray[Any] | None = None,
 ) -> Threshold:
     """The thresholds of a model: one for binary, one a class for multilabel and segmentation, none for multiclass.
 
-    A class that no image carries, or for f1 every one, keeps 0.5, and ``chosen_on`` says so.
+    A class that no image carries, or for f1 every one, keeps 0.5, and ``chosen_on`` says so. groups: (N,) films, for
+    the rule ``contract``; DataError where a class has too few of them to prove the recall.
     """
     if task == "multiclass":
         fixed = rule.rule == "fixed"
         return Threshold(value=rule.value if fixed else 0.0, rule="fixed" if fixed else "largest score", chosen_on="")
-    named = "fixed" if rule.rule == "fixed" else "f1" if rule.rule == "f1" else f"recall >= {rule.recall:g}"
     truth = truth_table(targets, len(classes))
     columns = [classes.index(positive)] if task == "binary" and positive else range(len(classes))
+    if rule.rule == "contract":
+        films = np.arange(len(scores)) if groups is None else groups
+        names = [(column, classes[column]) for column in columns]
+        return _by_contract(scores, truth, films, names, rule, chosen_on, single=task == "binary")
+    named = rule.rule if rule.rule != "recall" else f"recall >= {rule.recall:g} on these films, no bound"
     found = {classes[column]: choose_threshold(scores[:, column], truth[:, column], rule) for column in columns}
     missing = [name for name, value in found.items() if value is None]
     where = "" if rule.rule == "fixed" else chosen_on
@@ -78,10 +87,33 @@ def operating_point(
     return Threshold(value=0.5, rule=named, chosen_on=where, per_class=values)
 
 
+def _by_contract(
+    scores: NDArray[Any], truth: NDArray[np.bool_], films: NDArray[Any], names: Sequence[tuple[int, str]],
+    rule: ThresholdRule, chosen_on: str, *, single: bool,
+) -> Threshold:  # fmt: skip
+    contracts: dict[str, RecallContract] = {}
+    for column, name in names:
+        asked = {"recall": rule.recall, "confidence": rule.confidence}
+        found = recall_contract(scores[:, column], truth[:, column], films, **asked)
+        if isinstance(found, Refusal):
+            raise DataError(f"{name}: {found.text}")
+        contracts[name] = found
+    named = f"contract: recall {rule.recall:g} with {rule.confidence:.0%} confidence"
+    values = {name: one.threshold for name, one in contracts.items()}
+    first = next(iter(values.values()))
+    return Threshold(
+        value=first if single else 0.5,
+        rule=named,
+        chosen_on=chosen_on,
+        per_class={} if single else values,
+        contracts=contracts,
+    )
+
+
 def check_rule(rule: ThresholdRule, task: Task) -> None:
     """ConfigError where a rule asks for a recall of a multiclass model, which answers with its largest score."""
-    if task == "multiclass" and rule.rule == "recall":
-        raise ConfigError("training.threshold.rule 'recall' fits binary and multilabel tasks; use f1 or fixed")
+    if task == "multiclass" and rule.rule in ("recall", "contract"):
+        raise ConfigError(f"training.threshold.rule '{rule.rule}' fits binary and multilabel tasks; use f1 or fixed")
 
 
 def truth_table(targets: NDArray[Any], classes: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from lopore.arrays import Task
 from lopore.errors import ModelError
 from lopore.messages import plain
 
+from .contract import RecallContract
 from .interval import Interval, RecordPart
 from .preprocessing import Preprocessing
 
@@ -34,6 +35,8 @@ class Threshold(RecordPart):
     chosen_on: str
     per_class: dict[str, float] = Field(default_factory=dict)
     """Multilabel: one threshold a class; ``value`` then serves classes that are not named."""
+    contracts: dict[str, RecallContract] = Field(default_factory=dict)
+    """By class what its threshold proves, where it was chosen by contract."""
 
     _shown = field_validator("rule", "chosen_on")(on_one_line)
 

@@ -11,6 +11,8 @@ from lopore.data.manifest import Manifest
 from lopore.data.targets import Targets, refuse_thin_classes
 from lopore.errors import ConfigError, DataError
 from lopore.messages import counted, plain
+from lopore.metrics.contract import contract_refusal, failures_allowed
+from lopore.metrics.operating_point import truth_table
 
 from .plan import Rows
 
@@ -37,6 +39,22 @@ def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *
         if missing:
             raise DataError(f"val holds no image of {', '.join(missing)}, so no epoch can be selected; split again")
     return manifest
+
+
+def check_contract(targets: Targets, groups: Rows, val: Rows, experiment: Experiment, *, crossed: bool) -> None:
+    """DataError before the first epoch where validation has too few films to prove the recall of a contract."""
+    rule = experiment.training.threshold
+    if rule.rule != "contract":
+        return
+    if crossed:
+        raise ConfigError("training.threshold.rule 'contract' is of one model; cross-validate with f1, recall or fixed")
+    truth = truth_table(targets.labels[val], len(targets.classes))
+    names = [targets.positive] if targets.task == "binary" and targets.positive else list(targets.classes)
+    for name in names:
+        films = len(np.unique(groups[val][truth[:, targets.classes.index(name)]]))
+        if failures_allowed(films, rule.recall, rule.confidence) is None:
+            told = contract_refusal(films, rule.recall, rule.confidence).text
+            raise DataError(f"training.threshold, {plain(name, 60)}: {told} Ask for less, or add validation films")
 
 
 def lacking(targets: Targets, rows: Rows) -> list[str]:

@@ -20,6 +20,7 @@ from lopore.plugins.learner_guard import process_rank_of
 from lopore.record.model import LeakReport
 
 from .build_request import class_weights
+from .check_data_set import check_contract
 from .check_data_set import check_splits as check_splits
 from .check_data_set import refuse_deep_files as refuse_deep_files
 from .check_settings import check_settings
@@ -92,6 +93,7 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         notes=_notes(experiment) if rank == 0 else (),
     )
     class_weights(plan, np.arange(len(manifest)))
+    check_contract(targets, plan.groups, plan.side("val"), experiment, crossed=crossed)
     return plan
 
 

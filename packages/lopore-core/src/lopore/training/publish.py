@@ -81,6 +81,7 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
         classes=targets.classes,
         positive=targets.positive,
         rule=rule,
+        groups=plan.groups[rows],
         chosen_on=f"{counted(len(rows), 'validation image')} of {counted(len(np.unique(plan.groups[rows])), 'group')}",
     )
 
