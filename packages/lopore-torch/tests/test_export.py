@@ -22,8 +22,10 @@ from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelFile
 from lopore.record.onnx_file import read_plain_onnx, record_in_onnx
 from lopore_torch import explain, program
-from lopore_torch.export import export_onnx
+from lopore_torch.export import export_onnx, to_onnx
+from lopore_torch.graphs import ScoresOnly
 from lopore_torch.learner import TorchLearner
+from lopore_torch.network import to_scores
 from lopore_torch.predict import open_pth
 
 NETWORKS: list[dict[str, Any]] = [
@@ -50,6 +52,17 @@ def test_the_onnx_file_answers_as_torch_and_carries_exact_heat_maps(network: dic
         for got, method in ((cam, explain.explain_grad_cam), (cam_plus, explain.explain_grad_cam_plus_plus)):
             want = method(session, pixels, index)
             np.testing.assert_allclose(got[:, index], want, atol=1e-4 * max(1e-6, float(want.max())))
+
+
+@pytest.mark.parametrize(("task", "labels"), [("binary", 1), ("multilabel", 3)])
+def test_small_scores_are_the_same_numbers_in_onnx_runtime_as_in_torch(task: Any, labels: int, tmp_path: Path) -> None:
+    logits = torch.linspace(-80, 20, 60).reshape(-1, 1).repeat(1, labels) - torch.arange(labels)
+    model = to_onnx(ScoresOnly(torch.nn.Identity(), task).eval(), ["scores"], logits[:2])  # type: ignore[arg-type]
+    runtime = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (scores,) = runtime.run(None, {"pixels": logits.numpy()})
+    want = 1 / (1 + np.exp(-logits.numpy().astype(np.float64)))
+    np.testing.assert_allclose(scores[:, -labels:], want, rtol=1e-5)
+    np.testing.assert_allclose(to_scores(logits, task).numpy()[:, -labels:], want, rtol=1e-5)
 
 
 def test_the_onnx_file_is_plain_trim_and_opens_alone(tmp_path: Path) -> None:

@@ -45,11 +45,23 @@ def probabilities(network: Any, task: Task) -> Any:
     logits = network.outputs[0]
     if is_segmenter(network):
         return keras.Model(network.inputs, _scores_and_maps(logits))
+    if task == "multilabel":
+        return keras.Model(network.inputs, _each_by_itself(logits))
     if task == "binary":
-        no = keras.layers.Rescaling(-1.0, dtype="float32", name="negative")(logits)
-        logits = keras.layers.Concatenate(dtype="float32", name="both_classes")([no, logits])
-    kind = "softmax" if task == "multiclass" else "sigmoid"
-    return keras.Model(network.inputs, keras.layers.Activation(kind, dtype="float32", name="scores")(logits))
+        nought = keras.layers.Rescaling(0.0, dtype="float32", name="nought")(logits)
+        logits = keras.layers.Concatenate(dtype="float32", name="both_classes")([nought, logits])
+    return keras.Model(network.inputs, keras.layers.Activation("softmax", dtype="float32", name=SCORES)(logits))
+
+
+def _each_by_itself(logits: Any) -> Any:
+    """As ``network.to_scores`` for several labels: softmax over [0, z] of each, (N, 2, K) of which the second is left."""
+    layers, count = keras.layers, logits.shape[-1]
+    row = layers.Reshape((1, count), dtype="float32", name="one_row")(logits)
+    nought = layers.Rescaling(0.0, dtype="float32", name="nought")(row)
+    pairs = layers.Concatenate(axis=1, dtype="float32", name="absent_or_there")([nought, row])
+    both = layers.Softmax(axis=1, dtype="float32", name="both")(pairs)
+    there = layers.Cropping1D((1, 0), dtype="float32", name="there")(both)
+    return layers.Reshape((count,), dtype="float32", name=SCORES)(there)
 
 
 def _scores_and_maps(logits: Any) -> list[Any]:

@@ -38,13 +38,16 @@ def to_maps(logits: Any) -> Any:
 def to_scores(logits: Any, task: Task) -> Any:
     """Probabilities (N, K) of logits (N, outputs); binary gives [1 - p, p].
 
-    segmentation: of logits (N, H, W, K + 1), the largest over the pixels.
+    segmentation: of logits (N, H, W, K + 1), the largest over the pixels. The probability of one logit z is the softmax
+    of [0, z], which keeps small numbers in every runtime; a sigmoid does not (see lopore_torch).
     """
     if task == "segmentation":
         return tf.reduce_max(tf.nn.softmax(logits, axis=3)[..., 1:], axis=(1, 2))
     if task == "binary":
-        return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=1)
-    return tf.nn.softmax(logits, axis=1) if task == "multiclass" else tf.sigmoid(logits)
+        return tf.nn.softmax(tf.concat([tf.zeros_like(logits), logits], axis=1), axis=1)
+    if task == "multiclass":
+        return tf.nn.softmax(logits, axis=1)
+    return tf.nn.softmax(tf.stack([tf.zeros_like(logits), logits], axis=2), axis=2)[:, :, 1]
 
 
 def class_logits(logits: Any) -> Any:

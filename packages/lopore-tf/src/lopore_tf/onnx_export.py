@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 OPSET = 18
 ONNX_FILE = "model.onnx"
-IR_VERSION = 10
-"""What onnxruntime 1.18 (2024) and later read; nothing newer is needed for these operators."""
 BATCH = "batch"
 
 
@@ -117,10 +115,17 @@ def _layers(graph: Graph, network: Any, steps: Steps) -> dict[str, Value]:
 
 def _scores(graph: Graph, logits: str, task: Task) -> None:
     """As ``network.to_scores``."""
+    if task == "multiclass":
+        graph.add("Softmax", logits, output=SCORES, axis=1)
+        return
+    nought = graph.add("Sub", logits, logits)
     if task == "binary":
-        graph.add("Sigmoid", graph.add("Concat", graph.add("Neg", logits), logits, axis=1), output=SCORES)
-    else:
-        graph.add("Softmax" if task == "multiclass" else "Sigmoid", logits, output=SCORES, **_axis(task))
+        graph.add("Softmax", graph.add("Concat", nought, logits, axis=1), output=SCORES, axis=1)
+        return
+    last = graph.constant([2], np.int64)
+    pairs = graph.add("Concat", graph.add("Unsqueeze", nought, last), graph.add("Unsqueeze", logits, last), axis=2)
+    both = graph.add("Softmax", pairs, axis=2)
+    graph.add("Gather", both, graph.constant(1, np.int64), output=SCORES, axis=2)
 
 
 def _segmented(graph: Graph, logits: str) -> None:
@@ -128,10 +133,6 @@ def _segmented(graph: Graph, logits: str) -> None:
     start, end, axis = (graph.constant([number], np.int64) for number in (1, np.iinfo(np.int64).max, 1))
     maps = graph.add("Slice", graph.add("Softmax", logits, axis=1), start, end, axis, output=MAPS)
     graph.add("ReduceMax", maps, graph.constant([2, 3], np.int64), output=SCORES, keepdims=0)
-
-
-def _axis(task: Task) -> dict[str, int]:
-    return {"axis": 1} if task == "multiclass" else {}
 
 
 def _head_slopes(graph: Graph, network: Any, steps: Steps, values: Mapping[str, Value]) -> str | None:
@@ -204,4 +205,5 @@ def _model(graph: Graph, network: Any, outputs: Mapping[str, Sequence[int]]) -> 
         [numpy_helper.from_array(values, name) for name, values in graph.constants.items() if name in used],
     )
     opset = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="lopore")
+    lowest = helper.find_min_ir_version_for(opset)  # so that old runtimes open the file too
+    return helper.make_model(made, opset_imports=opset, ir_version=lowest, producer_name="lopore")

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 OPSET = 18
 ONNX_FILE = "model.onnx"
-IR_VERSION = 10
-"""What onnxruntime 1.18 (2024) and later read; nothing newer is needed for these operators."""
 
 
 def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
@@ -90,7 +88,9 @@ def to_onnx(graph: nn.Module, names: list[str], pixels: Tensor) -> onnx.ModelPro
 
 def trimmed(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without what the exporter noted down about source files and modules."""
-    model.ir_version = min(model.ir_version, IR_VERSION)
+    from onnx import helper
+
+    model.ir_version = helper.find_min_ir_version_for(model.opset_import)  # so that old runtimes open the file too
     model.producer_name, model.producer_version, model.doc_string = "lopore", "", ""
     graph = model.graph
     graph.name, graph.doc_string = "lopore", ""

@@ -85,12 +85,18 @@ def to_maps(logits: Tensor) -> Tensor:
 
 
 def to_scores(logits: Tensor, task: Task) -> Tensor:
-    """Probabilities (N, K) of logits; binary gives [1 - p, p], segmentation the largest over the pixels."""
+    """Probabilities (N, K) of logits; binary gives [1 - p, p], segmentation the largest over the pixels.
+
+    The probability of one logit z is the softmax of [0, z]: the same number as a sigmoid, which ONNX Runtime cuts off
+    to 0 below z = -18, so that small scores would lose their order.
+    """
     if task == "segmentation":
         return to_maps(logits).amax(dim=(2, 3))
     if task == "binary":
-        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], dim=1)
-    return logits.softmax(dim=1) if task == "multiclass" else logits.sigmoid()
+        return torch.cat([torch.zeros_like(logits), logits], dim=1).softmax(dim=1)
+    if task == "multiclass":
+        return logits.softmax(dim=1)
+    return torch.stack([torch.zeros_like(logits), logits], dim=2).softmax(dim=2)[:, :, 1]
 
 
 def class_logits(logits: Tensor) -> Tensor:
