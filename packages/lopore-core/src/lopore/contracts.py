@@ -6,7 +6,7 @@ function imports the framework when it is called, never before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -39,8 +39,10 @@ __all__ = [
     "FilmParts",
     "Framework",
     "HeatMaps",
+    "IGNORE",
     "LearnRequest",
     "Learner",
+    "MapLearner",
     "MapSession",
     "NamedWeights",
     "NetworkRequest",
@@ -58,6 +60,9 @@ __all__ = [
 
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
+
+IGNORE = 255
+"""In a mask over the network's input: not known, neither sound nor defective. It counts in no loss and no figure."""
 
 
 class Params(BaseModel):
@@ -268,6 +273,16 @@ class Learner(Protocol):
 
     def publish(self, folder: Path) -> Sequence[str]:
         """Write the weights in the framework's native format into the model folder; returns the file names."""
+        ...
+
+
+@runtime_checkable
+class MapLearner(Learner, Protocol):
+    """A learner of the task segmentation."""
+
+    def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
+        """Probability of each class at each pixel, (n, K, H, W) float32 for each batch as it comes, by the weights that
+        ``predict`` uses. A process of several takes all batches."""
         ...
 
 

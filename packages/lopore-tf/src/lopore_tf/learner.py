@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ConfigError, ModelError, RunError
@@ -183,6 +184,11 @@ class TensorFlowLearner:
         """See ``Learner.predict``; always in fp32."""
         parts = [self.step_graphs.scores(batch.pixels) for batch in batches]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.request.classes)), np.float32)
+
+    def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
+        """See ``MapLearner.segment``; always in fp32."""
+        for batch in batches:
+            yield self.step_graphs.maps(batch.pixels)
 
     def observe(self, score: float) -> None:
         """See ``Learner.observe``."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lopore.contracts import Task
+from lopore.arrays import Task
+from lopore.contracts import IGNORE
 from lopore.training_settings import Loss
 
 from .start import tf
@@ -18,26 +19,26 @@ def image_loss(loss: Loss, task: Task, class_weights: Sequence[float] | None) ->
     """The loss of each image for a task; the definitions are those of ``lopore_torch.losses``.
 
     binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
-    segmentation: (N, H, W, K + 1), (N, H, W): cross-entropy or focal loss plus soft Dice over the foreground classes.
+    segmentation: (N, H, W, K + 1), (N, H, W), background first; pixels of ``IGNORE`` count in no term.
     class_weights: (K,), of what an image shows: its true class (multilabel: each label that it has, where what it
     lacks weighs 1, as ``pos_weight`` in PyTorch; segmentation: each pixel's class, the background weighs 1).
     """
-    gamma = loss.focal_gamma if loss.name == "focal" else 0.0
-    smoothing = loss.label_smoothing
+    terms, smoothing = loss.terms_of(task), loss.label_smoothing
+    if task == "segmentation":
+        every = None if class_weights is None else tf.constant([1.0, *class_weights], tf.float32)
+        return lambda logits, targets: _pixels(logits, targets, loss, every)
     weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
-    if task == "binary":
-        return lambda logits, targets: _binary(logits[:, 0], targets, gamma, smoothing, weights)
-    if task == "multilabel":
-        return lambda logits, targets: _multilabel(logits, targets, gamma, smoothing, weights)
-    if task == "multiclass":
-        return lambda logits, targets: _categorical(logits, targets, gamma, smoothing, weights)
-    if class_weights is not None:
-        weights = tf.constant([1.0, *class_weights], tf.float32)
-    return lambda logits, targets: _pixels(logits, targets, gamma, smoothing, weights)
+    single = {"binary": _binary, "multiclass": _categorical, "multilabel": _multilabel}[task]
+
+    def total(logits: Any, targets: Any) -> Any:
+        gammas = [(weight, loss.focal_gamma if name == "focal" else 0.0) for name, weight in terms.items()]
+        return tf.add_n([weight * single(logits, targets, gamma, smoothing, weights) for weight, gamma in gammas])
+
+    return total
 
 
 def _binary(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
-    losses = _two_sided(logits, tf.cast(targets, logits.dtype), gamma, smoothing)
+    losses = _two_sided(logits[:, 0], tf.cast(targets, logits.dtype), gamma, smoothing)
     return losses if weights is None else losses * tf.gather(weights, targets)
 
 
@@ -66,19 +67,32 @@ def _categorical(logits: Any, targets: Any, gamma: float, smoothing: float, weig
     return losses if weights is None else losses * tf.gather(weights, targets)
 
 
-def _pixels(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
-    entropy = tf.reduce_mean(_categorical(logits, targets, gamma, smoothing, weights), axis=(1, 2))
-    return entropy + soft_dice(logits, targets)
+def _pixels(logits: Any, targets: Any, loss: Loss, weights: Any) -> Any:
+    """(N,) sums of the terms over the pixels that are known."""
+    known = tf.not_equal(targets, tf.constant(IGNORE, targets.dtype))
+    seen = tf.where(known, targets, tf.zeros_like(targets))
+    share = tf.cast(known, logits.dtype)
+    parts = []
+    for name, weight in loss.terms_of("segmentation").items():
+        if name in ("cross-entropy", "focal"):
+            gamma = loss.focal_gamma if name == "focal" else 0.0
+            each = _categorical(logits, seen, gamma, loss.label_smoothing, weights) * share
+            part = tf.reduce_sum(each, axis=(1, 2)) / tf.maximum(tf.reduce_sum(share, axis=(1, 2)), 1.0)
+        else:
+            alpha, beta = (0.5, 0.5) if name == "dice" else (loss.tversky_alpha, loss.tversky_beta)
+            part = tversky(logits, seen, share, alpha, beta)
+        parts.append(weight * part)
+    return tf.add_n(parts)
 
 
-def soft_dice(logits: Any, targets: Any) -> Any:
-    """1 - soft Dice, mean over the foreground classes, (N,) (Milletari et al., 3DV 2016, with linear denominators).
+def tversky(logits: Any, targets: Any, known: Any, alpha: float, beta: float) -> Any:
+    """1 - soft Tversky index, mean over the foreground classes, (N,); see ``lopore_torch.losses.tversky``.
 
-    logits: (N, H, W, K + 1), background first. targets: (N, H, W). One pixel is added above and below, so that a class
-    that is absent and not predicted costs nothing.
+    logits (N, H, W, K + 1), background first; targets (N, H, W) without ``IGNORE``; known (N, H, W) of 0 and 1.
     """
-    p = tf.nn.softmax(logits)[..., 1:]
-    truth = tf.one_hot(targets, logits.shape[-1], dtype=p.dtype)[..., 1:]
+    p = tf.nn.softmax(logits)[..., 1:] * known[..., None]
+    truth = tf.one_hot(targets, logits.shape[-1], dtype=p.dtype)[..., 1:] * known[..., None]
     both = tf.reduce_sum(p * truth, axis=(1, 2))
-    dice = (2.0 * both + 1.0) / (tf.reduce_sum(p, axis=(1, 2)) + tf.reduce_sum(truth, axis=(1, 2)) + 1.0)
-    return 1.0 - tf.reduce_mean(dice, axis=1)
+    false, missed = tf.reduce_sum(p, axis=(1, 2)) - both, tf.reduce_sum(truth, axis=(1, 2)) - both
+    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * false + beta * missed) + 1.0)
+    return 1.0 - tf.reduce_mean(index, axis=1)

@@ -15,7 +15,7 @@ from lopore.training.precision_trial import ComputePlan
 from .distributed import add_up, here, joined, put
 from .freezing import every_layer
 from .losses import image_loss
-from .network import to_scores
+from .network import to_maps, to_scores
 from .optimizer import Updater, clipped
 from .start import keras, tf
 from .training_mode import Share, training_mode
@@ -50,6 +50,7 @@ class Step:
         self.share = Share()
         self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
         self._scores = tf.function(self._predict_everywhere, input_signature=[self._pixels])
+        self._maps = tf.function(self._draw_everywhere, input_signature=[self._pixels])
 
     @property
     def _pixels(self) -> Any:
@@ -99,6 +100,11 @@ class Step:
     def scores(self, pixels: NDArray[Any]) -> Scores:
         """Probabilities (N, K), computed in single precision."""
         parts = self.strategy.experimental_local_results(self._scores(tf.convert_to_tensor(pixels)))
+        return joined([part.numpy() for part in parts], len(pixels))
+
+    def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Probability of each class at each pixel (N, K, H, W) of a segmentation network, in single precision."""
+        parts = self.strategy.experimental_local_results(self._maps(tf.convert_to_tensor(pixels)))
         return joined([part.numpy() for part in parts], len(pixels))
 
     def _call(self, plan: ComputePlan, kind: str, *arguments: Any) -> Any:
@@ -207,6 +213,13 @@ class Step:
     def _predict(self, pixels: Any) -> Any:
         network = self.network if self.averaged is None else self.averaged
         return to_scores(network(here(self.replicas, pixels)[0], training=False), self.request.task)
+
+    def _draw_everywhere(self, pixels: Any) -> Any:
+        return self.strategy.run(self._draw, (pixels,))
+
+    def _draw(self, pixels: Any) -> Any:
+        network = self.network if self.averaged is None else self.averaged
+        return to_maps(network(here(self.replicas, pixels)[0], training=False))
 
 
 def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:

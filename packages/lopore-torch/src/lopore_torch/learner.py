@@ -6,13 +6,14 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
@@ -26,7 +27,7 @@ from .backbones import build, cam_support, statistics_in_force
 from .freezing import build_optimizer, freeze, frozen_modules
 from .losses import image_loss
 from .memory import keep_freed_memory
-from .network import Network, to_scores, to_tensor
+from .network import Network, to_maps, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
 from .trouble import told_in_one_line
@@ -232,6 +233,14 @@ class TorchLearner:
                 parts[number] = scores.float().cpu().numpy()
         gathered = distributed.gather_scores(parts)
         return np.concatenate(gathered) if gathered else np.zeros((0, len(self.request.classes)), np.float32)
+
+    def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
+        """See ``MapLearner.segment``; always in fp32, and every process draws all maps."""
+        network = self.predicting.eval()
+        for batch in batches:
+            with torch.inference_mode():
+                drawn = to_maps(network(to_tensor(batch.pixels, self.device)))
+            yield drawn.float().cpu().numpy()
 
     def observe(self, score: float) -> None:
         """See ``Learner.observe``."""

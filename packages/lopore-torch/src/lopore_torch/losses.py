@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lopore.contracts import Task
+from lopore.arrays import Task
+from lopore.contracts import IGNORE
 from lopore.training_settings import Loss
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
@@ -16,28 +17,28 @@ ImageLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def image_loss(loss: Loss, task: Task, class_weights: Tensor | None) -> ImageLoss:
-    """The loss of each image for a task.
+    """The loss of each image for a task: the terms of ``loss.terms_of(task)``, each times its weight, added.
 
     binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
-    segmentation: (N, K + 1, H, W), (N, H, W): cross-entropy or focal loss plus soft Dice over the foreground classes.
+    segmentation: (N, K + 1, H, W), (N, H, W), background first; pixels of ``IGNORE`` count in no term.
     class_weights: (K,), of what an image shows: its true class (multilabel: each label that it has, where what it
     lacks weighs 1, as ``pos_weight`` in PyTorch; segmentation: each pixel's class, the background weighs 1).
     """
-    gamma = loss.focal_gamma if loss.name == "focal" else 0.0
-    smoothing = loss.label_smoothing
-    if task == "binary":
-        return lambda logits, targets: _binary(logits[:, 0], targets, gamma, smoothing, class_weights)
-    if task == "multilabel":
-        return lambda logits, targets: _multilabel(logits, targets, gamma, smoothing, class_weights)
-    if task == "multiclass":
-        return lambda logits, targets: _categorical(logits, targets, gamma, smoothing, class_weights)
-    if class_weights is not None:
-        class_weights = torch.cat([class_weights.new_ones(1), class_weights])
-    return lambda logits, targets: _pixels(logits, targets, gamma, smoothing, class_weights)
+    terms, smoothing = loss.terms_of(task), loss.label_smoothing
+    if task == "segmentation":
+        return lambda logits, targets: _pixels(logits, targets, loss, class_weights)
+    single = {"binary": _binary, "multiclass": _categorical, "multilabel": _multilabel}[task]
+
+    def total(logits: Tensor, targets: Tensor) -> Tensor:
+        gammas = [(weight, loss.focal_gamma if name == "focal" else 0.0) for name, weight in terms.items()]
+        parts = [weight * single(logits, targets, gamma, smoothing, class_weights) for weight, gamma in gammas]
+        return torch.stack(parts).sum(dim=0)
+
+    return total
 
 
 def _binary(logits: Tensor, targets: Tensor, gamma: float, smoothing: float, weights: Tensor | None) -> Tensor:
-    losses = _two_sided(logits, targets.to(logits.dtype), gamma, smoothing)
+    losses = _two_sided(logits[:, 0], targets.to(logits.dtype), gamma, smoothing)
     return losses if weights is None else losses * weights[targets]
 
 
@@ -67,18 +68,35 @@ def _categorical(logits: Tensor, targets: Tensor, gamma: float, smoothing: float
     return losses if weights is None else losses * weights[targets]
 
 
-def _pixels(logits: Tensor, targets: Tensor, gamma: float, smoothing: float, weights: Tensor | None) -> Tensor:
-    entropy = _categorical(logits, targets, gamma, smoothing, weights).mean(dim=(1, 2))
-    return entropy + soft_dice(logits, targets)
+def _pixels(logits: Tensor, targets: Tensor, loss: Loss, class_weights: Tensor | None) -> Tensor:
+    """(N,) sums of the terms over the pixels that are known."""
+    known = targets != IGNORE
+    seen = torch.where(known, targets, 0)
+    weights = None if class_weights is None else torch.cat([class_weights.new_ones(1), class_weights])
+    parts = []
+    for name, weight in loss.terms_of("segmentation").items():
+        if name in ("cross-entropy", "focal"):
+            gamma = loss.focal_gamma if name == "focal" else 0.0
+            each = _categorical(logits, seen, gamma, loss.label_smoothing, weights) * known
+            part = each.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp_min(1)
+        else:
+            alpha, beta = (0.5, 0.5) if name == "dice" else (loss.tversky_alpha, loss.tversky_beta)
+            part = tversky(logits, seen, known, alpha, beta)
+        parts.append(weight * part)
+    return torch.stack(parts).sum(dim=0)
 
 
-def soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
-    """1 - soft Dice, mean over the foreground classes, (N,) (Milletari et al., 3DV 2016, with linear denominators).
+def tversky(logits: Tensor, targets: Tensor, known: Tensor, alpha: float, beta: float) -> Tensor:
+    """1 - soft Tversky index, mean over the foreground classes, (N,) (Salehi et al., MLMI 2017, with one pixel added).
 
-    One pixel is added above and below, so that a class that is absent and not predicted costs nothing.
+    alpha: what a false pixel costs; beta: what a missed one costs. Both 0.5 give soft Dice (Milletari et al., 3DV 2016,
+    with linear denominators). Twice the counts and one pixel above and below, so that a class that is absent and not
+    predicted costs nothing. logits (N, K + 1, H, W); targets (N, H, W) without ``IGNORE``; known (N, H, W) bool.
     """
-    p = logits.softmax(dim=1)[:, 1:]
-    truth = functional.one_hot(targets, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].to(p.dtype)
+    seen = known.unsqueeze(1).to(logits.dtype)
+    p = logits.softmax(dim=1)[:, 1:] * seen
+    truth = functional.one_hot(targets, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].to(p.dtype) * seen
     both = (p * truth).sum(dim=(2, 3))
-    dice = (2.0 * both + 1.0) / (p.sum(dim=(2, 3)) + truth.sum(dim=(2, 3)) + 1.0)
-    return 1.0 - dice.mean(dim=1)
+    false, missed = p.sum(dim=(2, 3)) - both, truth.sum(dim=(2, 3)) - both
+    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * false + beta * missed) + 1.0)
+    return 1.0 - index.mean(dim=1)

@@ -96,7 +96,15 @@ class TrainConfig(Section):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = None
-    select_by: Literal["auc", "f1", "last"] = Field("auc", description="Validation score of the epoch that is kept")
+    select_by: Literal["auto", "auc", "f1", "dice", "hits", "last"] = Field(
+        "auto",
+        description="Validation score of the epoch that is kept. 'auto': dice for segmentation, else auc. For "
+        "segmentation 'dice' goes by the pixels of the masks and 'hits' by the share of marks found at false_calls; "
+        "auc and f1 go by images. 'last' keeps the last epoch",
+    )
+    false_calls: float = Field(
+        1.0, ge=0, le=10_000, description="select_by hits: the false calls an image at which hits are compared"
+    )
     ema_decay: float = Field(0.0, ge=0, lt=1, description="Exponential averaging of the weights; 0 is off")
     precision: Precision = "auto"
     compile: bool = False
@@ -112,6 +120,12 @@ class TrainConfig(Section):
         if self.tta_views not in (1, 2, 4, 8):
             raise ValueError(f"tta_views is {self.tta_views}; allowed are 1, 2, 4, 8")
         return self
+
+    def watched(self, task: Task) -> str:
+        """The validation score by which epochs are compared: auc, f1, dice or hits; also where the last one is kept."""
+        if self.select_by in ("auto", "last"):
+            return "dice" if task == "segmentation" else "auc"
+        return self.select_by
 
 
 class Experiment(Section):
@@ -131,6 +145,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _binary_has_a_positive_class(self) -> Experiment:
+        if self.training.select_by in ("dice", "hits") and self.task != "segmentation":
+            raise ValueError(
+                f"training.select_by '{self.training.select_by}' compares maps with masks, which task '{self.task}' has "
+                "none of; allowed are auto, auc, f1 and last"
+            )
         if self.task == "binary" and not self.data.positive:
             raise ValueError("task 'binary' needs data.positive, the class that counts as a detection")
         return self

@@ -24,30 +24,38 @@ if TYPE_CHECKING:
     from lopore.config.experiment import ThresholdRule
 
 
+LOWEST, HIGHEST = 1e-30, 1 - 1e-6
+"""Thresholds in a range that float32 and every runtime tell apart: below, numbers become 0, above they become 1."""
+UNDER_ALL = 2.0
+"""A threshold that calls every image lies half of this many logits under the lowest score."""
+
+
 def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) -> float | None:
     """The operating point of one class on validation images: a detection is a score at or above it.
 
     scores: (N,) in 0..1. labels: (N,) of 0 and 1. f1: the largest F1; recall: the highest threshold that keeps
-    ``rule.recall``. It lies midway to the next lower score, so that rounding in an export flips no decision.
-    None where the labels hold no positive, and for f1 where they hold nothing else: every call would be right then.
+    ``rule.recall``. It lies midway between two neighbouring logits, where rounding in an export flips no decision, and
+    from ``LOWEST`` to ``HIGHEST``. None where the labels hold no positive, and for f1 where they hold nothing else: every call would be right then.
     """
     if rule.rule == "fixed":
         return rule.value
-    values, truth = np.asarray(scores, np.float64), np.asarray(labels, bool)
+    values = np.clip(np.asarray(scores, np.float64), LOWEST, HIGHEST)
+    truth = np.asarray(labels, bool)
     if not truth.any() or (rule.rule == "f1" and truth.all()):
         return None
     positive, negative = weights_by_score(values, truth, np.ones((1, len(values))))
     tp, fp = np.cumsum(positive[0]), np.cumsum(negative[0])
     distinct = np.unique(values)[::-1]
+    logits = np.log(distinct) - np.log1p(-distinct)
+    below = np.r_[logits[1:], logits[-1] - UNDER_ALL]
     if rule.rule == "recall":
         chosen = int(np.searchsorted(tp / tp[-1], rule.recall - 1e-12))
     else:
         f1 = 2 * tp / (tp + fp + tp[-1])
-        gaps = distinct - np.r_[distinct[1:], 0.0]
         best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-        chosen = int(best[np.argmax(gaps[best])])
-    below = distinct[chosen + 1] if chosen + 1 < len(distinct) else 0.0
-    return float(np.clip((distinct[chosen] + below) / 2, 0, 1))
+        chosen = int(best[np.argmax((logits - below)[best])])
+    middle = (logits[chosen] + below[chosen]) / 2
+    return float(np.clip(1 / (1 + np.exp(-middle)), LOWEST, HIGHEST))
 
 
 def operating_point(

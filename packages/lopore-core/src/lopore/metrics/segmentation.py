@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from lopore.inference.regions import DetectionRule, Detections
+from lopore.contracts import IGNORE
+from lopore.inference.regions import DetectionRule, Detections, Mask
 from lopore.messages import counted
 from lopore.record.interval import Interval
 
@@ -29,9 +30,9 @@ class _Part(BaseModel):
 class PixelScores(_Part):
     """One class under one rule.
 
-    dice, iou: of all pixels of the side together; None where neither truth nor answer has a pixel. detections: regions
-    that count. found, missed: pictures of the class with and without a detection of it; false_calls: other pictures
-    with one.
+    dice, iou: of all pixels of the split together; None where neither truth nor answer has a pixel. detections: regions
+    that count. found, missed: marks (connected components of the masks) that a detection of the class touches or none
+    does. false_calls: detections that touch no mark of their class.
     """
 
     dice: Interval
@@ -55,12 +56,17 @@ class ClassPixels(_Part):
 
 
 class PixelMetrics(_Part):
-    """The pixel scores of one side. pictures: those with a known mask (a sound picture's is empty). rule: as used."""
+    """The pixel scores of one split. pictures: those with a known mask (a sound picture's is empty). rule: as used.
+
+    mean_dice, mean_iou: plain means over the classes that have marks, after the rule where it drops anything.
+    """
 
     pictures: int
     groups: int
     rule: DetectionRule
     per_class: dict[str, ClassPixels]
+    mean_dice: float | None = None
+    mean_iou: float | None = None
     notes: tuple[str, ...] = Field(())
 
     @property
@@ -68,29 +74,54 @@ class PixelMetrics(_Part):
         """What was counted and what the rule drops, for a person."""
         what = (
             f"The detections in {counted(self.pictures, 'picture')} of {counted(self.groups, 'group')} against their "
-            "masks, all pixels of the network's input together; found, false calls and missed count pictures."
+            "masks, all pixels of the network's input together. Found and missed count marks; a false call is a detection "
+            "that touches no mark of its class."
         )
         return f"{what} {self.rule.text}"
 
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """One picture against its mask, for each class: (K,) pixels right, pixels answered, and regions that count."""
+    """One picture against its mask, for each class: (K,) pixels right and answered, regions that count, marks that a
+    region touches or none does, and regions that touch no mark."""
 
     right: NDArray[np.int64]
     answered: NDArray[np.int64]
     regions: NDArray[np.int64]
+    found: NDArray[np.int64]
+    missed: NDArray[np.int64]
+    false_calls: NDArray[np.int64]
 
 
 def count_pixels(seen: Detections, truth: NDArray[np.uint8], classes: Sequence[str]) -> PixelCounts:
-    """Counts of one picture. truth: (h, w) class numbers, 0 the ground and 1..K the classes, at the maps' size."""
-    wanted = truth[None] == np.arange(1, len(classes) + 1)[:, None, None]
-    names = [detection.class_name for detection in seen.found]
-    return PixelCounts(
-        right=(seen.regions & wanted).sum(axis=(1, 2)),
-        answered=seen.regions.sum(axis=(1, 2)),
-        regions=np.array([names.count(name) for name in classes], np.int64),
-    )
+    """Counts of one picture. truth: (h, w) class numbers at the maps' size: 0 the ground, 1..K the classes, ``IGNORE``
+    where it is not known; such pixels count nowhere, nor does a region that lies on them by half or more."""
+    known = truth != IGNORE
+    each = [_count_class(seen.regions[k], truth == k + 1, known) for k in range(len(classes))]
+    return PixelCounts(*(np.array(column, np.int64) for column in zip(*each, strict=True)))
+
+
+def _count_class(drawn: Mask, wanted: Mask, known: Mask) -> tuple[int, int, int, int, int, int]:
+    regions, region_of = label_regions(drawn)
+    flat = region_of.ravel()
+    areas = np.bincount(flat, minlength=regions + 1)[1:]
+    unknown = np.bincount(flat[~known.ravel()], minlength=regions + 1)[1:]
+    touched = np.bincount(flat[wanted.ravel()], minlength=regions + 1)[1:] > 0
+    counts = touched | (2 * unknown < areas)
+    marks, mark_of = label_regions(wanted)
+    found = len(np.unique(mark_of[drawn & wanted]))
+    return (
+        int((drawn & wanted).sum()), int((drawn & known).sum()), int(counts.sum()), found, marks - found,
+        int((counts & ~touched).sum()),
+    )  # fmt: skip
+
+
+def label_regions(mask: Mask) -> tuple[int, NDArray[np.int32]]:
+    """How many regions a mask (h, w) has, pixels touching by sides and corners, and the number of each pixel's, 0 none."""
+    import cv2
+
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    return count - 1, np.asarray(labels, np.int32)
 
 
 def pixel_scores(
@@ -115,8 +146,7 @@ def pixel_scores(
     def score(counts: Sequence[PixelCounts], column: int) -> PixelScores | None:
         if not counts:
             return None
-        table = np.array([(one.right[column], one.answered[column], one.regions[column]) for one in counts], np.int64)
-        return _scores(table, marked[:, column], labels[:, column], groups, resamples, seed)
+        return _scores(counts, column, marked[:, column], groups, resamples, seed)
 
     per_class = {}
     for column, name in enumerate(classes):
@@ -128,20 +158,33 @@ def pixel_scores(
                 before=first,
                 after=score(after, column),
             )
-    count = int(groups.max()) + 1 if len(groups) else 0
-    return PixelMetrics(pictures=len(before), groups=count, rule=rule, per_class=per_class, notes=notes)
+    shown = [one.after or one.before for one in per_class.values() if one.pixels]
+    return PixelMetrics(
+        pictures=len(before),
+        groups=int(groups.max()) + 1 if len(groups) else 0,
+        rule=rule,
+        per_class=per_class,
+        mean_dice=_mean([one.dice.value for one in shown]),
+        mean_iou=_mean([one.iou.value for one in shown]),
+        notes=notes,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _scores(
-    table: NDArray[np.int64],
+    counts: Sequence[PixelCounts],
+    column: int,
     marked: NDArray[np.int64],
-    there: NDArray[np.bool_],
     groups: NDArray[np.int64],
     resamples: int,
     seed: int,
 ) -> PixelScores:
-    """table: (N, 3) pixels right, pixels answered, regions."""
-    right, both, called = table[:, 0], marked + table[:, 1], table[:, 2] > 0
+    right = np.array([one.right[column] for one in counts], np.int64)
+    both = marked + np.array([one.answered[column] for one in counts], np.int64)
 
     def bounded(top: NDArray[Any], bottom: NDArray[Any]) -> Interval:
         return ratio_with_bounds(top, bottom, groups, resamples=resamples, seed=seed)
@@ -149,8 +192,8 @@ def _scores(
     return PixelScores(
         dice=bounded(2 * right, both),
         iou=bounded(right, both - right),
-        detections=int(table[:, 2].sum()),
-        found=int((there & called).sum()),
-        missed=int((there & ~called).sum()),
-        false_calls=int((~there & called).sum()),
+        detections=sum(int(one.regions[column]) for one in counts),
+        found=sum(int(one.found[column]) for one in counts),
+        missed=sum(int(one.missed[column]) for one in counts),
+        false_calls=sum(int(one.false_calls[column]) for one in counts),
     )

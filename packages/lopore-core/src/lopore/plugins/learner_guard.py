@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.arrays import Scores
-from lopore.contracts import Batch, EpochReport, Learner, Trainer
+from lopore.contracts import Batch, EpochReport, Learner, MapLearner, Trainer
 from lopore.errors import PluginError
 
 from .problems import is_own
@@ -22,7 +23,10 @@ T = TypeVar("T")
 def guarded(learner: Learner, trainer: Trainer, classes: int) -> Learner:
     """``learner`` itself where one of lopore's packages made it, else watched."""
     source = discover().trainers.sources[trainer.key]
-    return learner if is_own(source) else GuardedLearner(learner, trainer.key, source, classes)
+    if is_own(source):
+        return learner
+    kind = GuardedMapLearner if isinstance(learner, MapLearner) else GuardedLearner
+    return kind(learner, trainer.key, source, classes)
 
 
 def process_rank_of(trainer: Trainer) -> tuple[int, int]:
@@ -113,6 +117,22 @@ class GuardedLearner:
         inside = [isinstance(name, str) and _is_inside(folder, folder / name) for name in names]
         self._require(bool(names) and all(inside), f"publish named {names!r}; it names files that it wrote")
         return names
+
+
+class GuardedMapLearner(GuardedLearner):
+    """A ``MapLearner``, watched."""
+
+    def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
+        for batch in batches:
+            drawn = self._call(partial(self._segment_one, batch))
+            expected = (len(batch.pixels), self._classes)
+            self._require(drawn.ndim == 4 and drawn.shape[:2] == expected, f"segment gave maps {drawn.shape}")
+            yield drawn
+
+    def _segment_one(self, batch: Batch) -> NDArray[np.float32]:
+        learner = self._learner
+        assert isinstance(learner, MapLearner)
+        return np.concatenate([np.asarray(maps, np.float32) for maps in learner.segment([batch])])
 
 
 def _is_inside(folder: Path, path: Path) -> bool:

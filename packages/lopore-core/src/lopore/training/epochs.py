@@ -21,6 +21,7 @@ from lopore.progress import Progress
 
 from .checkpoints import Checkpoints, State, restore
 from .logs import CSV_NAME, TensorBoardLog, write_csv
+from .map_validation import answer_maps, check_map_learner
 from .plan import Plan, Rows, Splits
 
 WAIT_SECONDS = 600.0
@@ -129,15 +130,24 @@ def predict_rows(plan: Plan, rows: Rows, learner: Learner, views: int = 1) -> Sc
 
 
 def _validate(plan: Plan, rows: Rows, learner: Learner) -> dict[str, Any]:
-    scores = predict_rows(plan, rows, learner)
     truth = plan.targets.labels[rows]
+    maps: dict[str, Any] = {}
+    if plan.targets.task == "segmentation":
+        answers = answer_maps(plan, rows, check_map_learner(learner, plan.trainer.key))
+        scores, found, loss = answers.scores, answers.found, answers.loss
+        hits = found.hits(plan.experiment.training.false_calls)
+        maps = {"val_dice": found.dice, "val_iou": found.iou, "val_hits": hits}
+    else:
+        scores = predict_rows(plan, rows, learner)
+        loss = _cross_entropy(scores, truth)
     given: dict[str, Any] = {
         "task": plan.targets.task, "classes": plan.targets.classes, "positive": plan.targets.positive
     }  # fmt: skip
     return {
         "val_auc": validation_score(scores, truth, by="auc", **given),
         "val_f1": validation_score(scores, truth, by="f1", **given),
-        "val_loss": _cross_entropy(scores, truth),
+        "val_loss": loss,
+        **maps,
     }
 
 
@@ -150,8 +160,7 @@ def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
 
 def _watched(plan: Plan) -> str:
     """The validation score by which epochs are compared."""
-    by = plan.experiment.training.select_by
-    return f"val_{'auc' if by == 'last' else by}"
+    return f"val_{plan.experiment.training.watched(plan.targets.task)}"
 
 
 def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
@@ -165,7 +174,7 @@ def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
     better = score is not None and (
         state.best_score is None
         or score > state.best_score
-        or (score == state.best_score and row["val_loss"] < (state.best_loss or 0.0))
+        or (score == state.best_score and (row["val_loss"] or 0.0) < (state.best_loss or 0.0))
     )
     if better:
         update |= {"best_score": score, "best_loss": row["val_loss"]}
@@ -182,7 +191,8 @@ def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
 
 def _told(title: str, row: dict[str, Any], report: EpochReport) -> str:
     words = [title, f"loss {row['loss']:.4f}"]
-    words += [f"val {name} {row[f'val_{name}']:.4f}" for name in ("auc", "f1") if row.get(f"val_{name}") is not None]
+    shown = ("dice", "iou", "hits", "auc") if "val_dice" in row else ("auc", "f1")
+    words += [f"val {name} {row[f'val_{name}']:.4f}" for name in shown if row.get(f"val_{name}") is not None]
     words += [f"lr {report.learning_rate:.2e}", f"{report.seconds:.1f} s"]
     if report.data_wait_seconds >= 0.1:
         words.append(f"waited {report.data_wait_seconds:.1f} s for data")

@@ -14,7 +14,8 @@ from lopore.atomic_files import atomic_write_text
 
 CSV_NAME = "training_log.csv"
 COLUMNS = (
-    "epoch", "loss", "learning_rate", "val_auc", "val_f1", "val_loss", "best", "images", "seconds", "data_wait_seconds",
+    "epoch", "loss", "learning_rate", "val_auc", "val_f1", "val_loss", "val_dice", "val_iou", "val_hits", "best",
+    "images", "seconds", "data_wait_seconds",
 )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ class TensorBoardLog:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         names = {"loss": "train/loss", "learning_rate": "train/learning_rate", "val_auc": "val/roc_auc",
-                 "val_f1": "val/f1", "val_loss": "val/loss", "seconds": "time/epoch_seconds",
+                 "val_f1": "val/f1", "val_loss": "val/loss", "val_dice": "val/dice", "val_iou": "val/iou",
+                 "val_hits": "val/hits", "seconds": "time/epoch_seconds",
                  "data_wait_seconds": "time/data_wait_seconds"}  # fmt: skip
         shown = {tag: row[key] for key, tag in names.items() if row.get(key) is not None}
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in shown.items()]

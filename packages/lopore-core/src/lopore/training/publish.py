@@ -20,7 +20,7 @@ from lopore.errors import LoporeError
 from lopore.evaluation.predictions_csv import LabelledScores, answers_csv
 from lopore.messages import counted, plain
 from lopore.metrics.classification import Metrics, measure
-from lopore.metrics.operating_point import operating_point
+from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.progress import Progress
 from lopore.record.folder import RECORD_NAME, ModelFolder
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
@@ -28,9 +28,12 @@ from lopore.record.preprocessing import Preprocessing
 
 from .epochs import predict_rows
 from .logs import CSV_NAME
+from .map_validation import answer_maps, check_map_learner, map_threshold, pixel_metrics
 from .plan import Plan, Rows, Splits
 from .run_folder import CONFIG, versions
 
+NEARLY_ALL = 0.9
+"""Share of the images without a class from which on its threshold is said to call nearly everything."""
 ARTIFACTS = (CONFIG, CSV_NAME, "preview.png")
 
 
@@ -45,15 +48,23 @@ class HoldoutScores:
 
 
 def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
-    """Choose the threshold on validation films and score the test films; else validation stands in, marked."""
+    """Choose the threshold on validation films and score the test films; else validation stands in, marked.
+
+    Segmentation goes by pixels and marks: thresholds by Dice, and Dice and IoU of the detections in ``metrics.pixels``.
+    """
     settings, targets = plan.experiment.training, plan.targets
-    val = predict_rows(plan, sides.val, learner, settings.tta_views)
-    test = predict_rows(plan, sides.test, learner, settings.tta_views)
-    threshold = _threshold(plan, sides.val, val)
-    rows, scores, split = (sides.test, test, "test") if len(sides.test) else (sides.val, val, "val")
-    notes: tuple[str, ...] = ()
-    if split == "val":
-        notes = ("there are no test images: these validation images chose epoch and threshold, so it is too good",)
+    rows, split = (sides.test, "test") if len(sides.test) else (sides.val, "val")
+    pixels = None
+    if targets.task == "segmentation":
+        maps = check_map_learner(learner, plan.trainer.key)
+        answers = answer_maps(plan, sides.val, maps, settings.tta_views)
+        val, threshold = answers.scores, map_threshold(plan, sides.val, answers.found)
+        scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
+        test = scores if split == "test" else scores[:0]
+    else:
+        val = predict_rows(plan, sides.val, learner, settings.tta_views)
+        test = predict_rows(plan, sides.test, learner, settings.tta_views)
+        threshold, scores = _threshold(plan, sides.val, val), test if split == "test" else val
     metrics = measure(
         scores,
         targets.labels[rows],
@@ -64,10 +75,45 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         groups=plan.groups[rows],
         split=split,
         seed=plan.experiment.seed,
-        notes=notes,
-    )
+        notes=(*_on_the_split(plan, split), *_on_calls(plan, sides.val, val, threshold)),
+    ).model_copy(update={"pixels": pixels})
     parts = [answers_of(plan, "val", sides.val, val), answers_of(plan, "test", sides.test, test)]
     return HoldoutScores(threshold, metrics, split, answers_csv(parts, threshold))
+
+
+def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
+    """A line where the scores stand on images that chose something, and what they chose."""
+    if split != "val":
+        return ()
+    settings = plan.experiment.training
+    chose = [] if settings.select_by == "last" and settings.early_stopping is None else ["the epoch"]
+    if settings.threshold.rule != "fixed" and plan.targets.task != "multiclass":
+        chose.append("the threshold")
+    if not chose:
+        return ("there are no test images: these are the scores of the validation images",)
+    return (f"there are no test images: these validation images chose {' and '.join(chose)}, so it is too good",)
+
+
+def _on_calls(plan: Plan, rows: Rows, scores: Scores, threshold: Threshold) -> tuple[str, ...]:
+    """A line for each class that its threshold calls on nearly every validation image, sound ones included."""
+    targets = plan.targets
+    if targets.task == "multiclass" or not len(rows):
+        return ()
+    called = answers_at(scores, targets.task, targets.classes, targets.positive, threshold)
+    truth = truth_table(targets.labels[rows], len(targets.classes))
+    lines = []
+    for column, name in enumerate(targets.classes):
+        if targets.task == "binary" and name != targets.positive:
+            continue
+        absent = ~truth[:, column]
+        if absent.any() and called[absent, column].mean() >= NEARLY_ALL:
+            value = threshold.per_class.get(name, threshold.value)
+            lines.append(
+                f"the threshold {value:.3g} calls {plain(name, 60)} on {int(called[:, column].sum())} of "
+                f"{counted(len(rows), 'validation image')}, though {int(absent.sum())} of them show none: the model "
+                "does not tell them apart; train longer, balance the classes, or set training.threshold by hand"
+            )
+    return tuple(lines)
 
 
 def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
