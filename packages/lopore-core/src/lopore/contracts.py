@@ -39,7 +39,6 @@ __all__ = [
     "FilmParts",
     "Framework",
     "HeatMaps",
-    "IGNORE",
     "LearnRequest",
     "Learner",
     "MapLearner",

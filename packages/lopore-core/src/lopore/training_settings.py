@@ -23,8 +23,8 @@ _FOR_MAPS: frozenset[LossTerm] = frozenset({"dice", "tversky"})
 class Loss(Section):
     """What training makes small: one term, or a sum of several.
 
-    cross-entropy (binary and multilabel: BCE); focal (Lin et al., ICCV 2017); for segmentation also soft dice (Milletari
-    et al., 3DV 2016) and tversky (Salehi et al., MLMI 2017).
+    cross-entropy (binary and multilabel: BCE); focal (Lin et al., ICCV 2017); for segmentation also soft dice
+    (Milletari et al., 3DV 2016) and tversky (Salehi et al., MLMI 2017).
     """
 
     name: LossTerm | dict[LossTerm, Annotated[float, Field(gt=0, le=1000)]] | None = Field(

@@ -147,8 +147,8 @@ class Experiment(Section):
     def _binary_has_a_positive_class(self) -> Experiment:
         if self.training.select_by in ("dice", "hits") and self.task != "segmentation":
             raise ValueError(
-                f"training.select_by '{self.training.select_by}' compares maps with masks, which task '{self.task}' has "
-                "none of; allowed are auto, auc, f1 and last"
+                f"training.select_by '{self.training.select_by}' compares maps with masks, and task '{self.task}' has "
+                "none; allowed are auto, auc, f1 and last"
             )
         if self.task == "binary" and not self.data.positive:
             raise ValueError("task 'binary' needs data.positive, the class that counts as a detection")

@@ -35,7 +35,8 @@ def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) 
 
     scores: (N,) in 0..1. labels: (N,) of 0 and 1. f1: the largest F1; recall: the highest threshold that keeps
     ``rule.recall``. It lies midway between two neighbouring logits, where rounding in an export flips no decision, and
-    from ``LOWEST`` to ``HIGHEST``. None where the labels hold no positive, and for f1 where they hold nothing else: every call would be right then.
+    within ``LOWEST`` and ``HIGHEST``; 0 where only that calls enough, since scores are 0.
+    None where the labels hold no positive, and for f1 where they hold nothing else: every call would be right then.
     """
     if rule.rule == "fixed":
         return rule.value
@@ -54,6 +55,8 @@ def choose_threshold(scores: ArrayLike, labels: ArrayLike, rule: ThresholdRule) 
         f1 = 2 * tp / (tp + fp + tp[-1])
         best = np.flatnonzero(f1 >= f1.max() - 1e-12)
         chosen = int(best[np.argmax((logits - below)[best])])
+    if distinct[chosen] <= LOWEST:
+        return 0.0
     middle = (logits[chosen] + below[chosen]) / 2
     return float(np.clip(1 / (1 + np.exp(-middle)), LOWEST, HIGHEST))
 

@@ -74,8 +74,8 @@ class PixelMetrics(_Part):
         """What was counted and what the rule drops, for a person."""
         what = (
             f"The detections in {counted(self.pictures, 'picture')} of {counted(self.groups, 'group')} against their "
-            "masks, all pixels of the network's input together. Found and missed count marks; a false call is a detection "
-            "that touches no mark of its class."
+            "masks, all pixels of the network's input together. Found and missed count marks; a false call is a "
+            "detection that touches no mark of its class."
         )
         return f"{what} {self.rule.text}"
 
@@ -117,7 +117,10 @@ def _count_class(drawn: Mask, wanted: Mask, known: Mask) -> tuple[int, int, int,
 
 
 def label_regions(mask: Mask) -> tuple[int, NDArray[np.int32]]:
-    """How many regions a mask (h, w) has, pixels touching by sides and corners, and the number of each pixel's, 0 none."""
+    """How many regions a mask (h, w) has, and which one each pixel belongs to, 0 for none.
+
+    Pixels touch by sides and corners.
+    """
     import cv2
 
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
