@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("lopore", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("lopore")
 pytest.register_assert_rewrite("made")
 from made import once  # noqa: E402  # after the line that makes its assertions speak
 from made.models import publish  # noqa: E402

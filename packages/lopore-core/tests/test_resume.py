@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from made.learning import same
 from made.runs import Listen, StopAt, config, edit_manifest, log_of, run, train_command, weights_of, with_softmax
 
 from lopore.errors import ConfigError, RunError
+from lopore.record.folder import ModelFolder
 from lopore.training.checkpoints import Checkpoints
 from lopore.training.run import train
 from lopore.training.run_folder import locked
@@ -163,3 +165,42 @@ def test_a_torch_run_killed_at_a_random_moment_ends_with_the_same_bits(welds: Pa
 
     folders = (whole, Path(json.loads(out)["model"]))
     assert same(*(torch.load(folder / "model_best.pth", weights_only=True) for folder in folders))
+
+
+def test_a_checkpoint_of_another_run_is_never_resumed(softmax: None, welds: Path) -> None:
+    run(config(welds, seed=7), run_name="other")
+    with pytest.raises(KeyboardInterrupt):
+        train(config(welds), run_name="own", progress=StopAt("epoch 4/"))
+    root = Path("models/checkpoints")
+    shutil.copytree(root / "other" / "epoch-0006", root / "own" / "epoch-0006")
+    shutil.copytree(root / "other" / "best", root / "own" / "best", dirs_exist_ok=True)
+    with pytest.raises(RunError, match=r"epoch-0006 was written by another run: its seed is 7, this run's is 0; move"):
+        run(config(welds), resume="own")
+    assert (root / "own" / "epoch-0006").is_dir(), "what is not the run's own is not removed"
+    shutil.rmtree(root / "own" / "epoch-0006")
+    run(config(welds), resume="own")
+
+
+def test_a_run_of_the_same_config_and_seed_is_another_run_too(softmax: None, welds: Path) -> None:
+    run(config(welds), run_name="other")
+    with pytest.raises(KeyboardInterrupt):
+        train(config(welds), run_name="own", progress=StopAt("epoch 4/"))
+    root = Path("models/checkpoints")
+    shutil.copytree(root / "other" / "epoch-0006", root / "own" / "epoch-0006")
+    with pytest.raises(RunError, match="was written by another run"):
+        run(config(welds), resume="own")
+
+
+def test_a_finished_run_resumed_with_another_threshold_rule_publishes_a_further_version(
+    softmax: None, welds: Path
+) -> None:
+    first = run(config(welds), run_name="first")
+    rule = {"rule": "fixed", "value": 0.9}
+    second = run(config(welds, training__threshold=rule), resume="first")
+    assert first.model_folder is not None
+    assert second.model_folder == first.model_folder.with_name(f"{first.model_folder.name}-2")
+    assert ModelFolder.read(second.model_folder).record.threshold.value == 0.9
+    assert ModelFolder.read(first.model_folder).record.threshold.value != 0.9
+    assert weights_of(second) == weights_of(first)
+    again = run(config(welds, training__threshold=rule), resume="first")
+    assert again.model_folder == second.model_folder

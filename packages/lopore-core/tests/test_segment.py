@@ -169,7 +169,7 @@ def test_pixel_scores_are_those_of_a_hand_count_before_and_after(marked: Path, i
     pore = pixels["per_class"]["pore"]
     # On the input a pore has 80 pixels, the narrower mask 40, a speck 1.
     right, marked_px = 80 + 40, 80 + 40
-    for side, answered, false_calls, regions in ((pore["before"], 162, 1, 4), (pore["after"], 160, 0, 2)):
+    for side, answered, false_calls, regions in ((pore["before"], 162, 2, 4), (pore["after"], 160, 0, 2)):
         assert side["dice"]["value"] == pytest.approx(2 * right / (marked_px + answered))
         assert side["iou"]["value"] == pytest.approx(right / (marked_px + answered - right))
         assert (side["found"], side["missed"], side["false_calls"]) == (2, 0, false_calls)
@@ -189,8 +189,8 @@ def test_pixel_scores_are_those_of_a_hand_count_before_and_after(marked: Path, i
 
 def test_the_summary_of_an_evaluation_tells_dice_and_iou(marked: Path, invoke: Invoke) -> None:
     found = invoke("eval", "areas", "--manifest", "films.csv", "--out", "report", "--min-area", 10)
-    assert "  pore, before: 4 detections; pictures: found 2, missed 0, false calls 1" in found.stdout
-    assert "  pore, after: 2 detections; pictures: found 2, missed 0, false calls 0" in found.stdout
+    assert "  pore, before: 4 detections; marks: found 2, missed 0; false calls 2" in found.stdout
+    assert "  pore, after: 2 detections; marks: found 2, missed 0; false calls 0" in found.stdout
     assert "    dice             0.857" in found.stdout
 
 

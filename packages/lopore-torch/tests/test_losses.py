@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from lopore.contracts import IGNORE
+from lopore.errors import ConfigError
 from lopore.training_settings import Loss
-from lopore_torch.losses import image_loss, soft_dice
+from lopore_torch.losses import image_loss
 
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)) * 3
 TARGETS = torch.tensor([0, 1, 2, 2, 1, 0])
@@ -77,12 +79,62 @@ def test_the_losses_of_two_shares_add_up_to_those_of_the_whole_batch(cut: int, n
     torch.testing.assert_close(whole, parts)
 
 
-def test_dice_is_near_nought_for_the_truth_and_near_one_for_its_opposite() -> None:
+@pytest.mark.parametrize("name", ["dice", "tversky", "cross-entropy", "focal"])
+def test_a_loss_of_maps_is_near_nought_for_the_truth_and_large_for_its_opposite(name: str) -> None:
+    logits, targets = _square()
+    loss = image_loss(Loss(name=name), "segmentation", None)  # type: ignore[arg-type]
+    assert float(loss(logits, targets).max()) < 1e-3
+    assert float(loss(-logits, targets).min()) > 0.9
+
+
+def test_dice_of_a_half_found_mark_is_the_formulas() -> None:
+    logits, targets = _square()
+    half = logits.clone()
+    half[:, :, 8:12] = torch.tensor([20.0, -20.0]).reshape(1, 2, 1, 1)
+    loss = image_loss(Loss(name="dice"), "segmentation", None)
+    torch.testing.assert_close(loss(half, targets), torch.full((2,), 1 - (2 * 32 + 1) / (32 + 64 + 1)))
+
+
+def test_tversky_asks_more_for_a_missed_pixel_than_for_a_false_one() -> None:
+    logits, targets = _square()
+    more, less = targets.clone(), targets.clone()
+    less[:, 4:6, 4:12] = 0  # 16 of the pixels that are called are false
+    more[:, 12:14, 4:12] = 1  # 16 pixels are missed
+    loss = image_loss(Loss(name="tversky"), "segmentation", None)
+    assert float(loss(logits, more).min()) > float(loss(logits, less).max())
+
+
+def test_a_sum_of_losses_weighs_its_terms() -> None:
+    logits, targets = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.ones(2, 8, 8).long()
+    one, other = (image_loss(Loss(name=name), "segmentation", None)(logits, targets) for name in ("focal", "tversky"))
+    both = image_loss(Loss(name={"focal": 2.0, "tversky": 0.5}), "segmentation", None)(logits, targets)
+    torch.testing.assert_close(both, 2.0 * one + 0.5 * other)
+    default = image_loss(Loss(), "segmentation", None)(logits, targets)
+    named = image_loss(Loss(name={"cross-entropy": 1.0, "dice": 1.0}), "segmentation", None)(logits, targets)
+    torch.testing.assert_close(default, named)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "cross-entropy", "focal"])
+def test_ignored_pixels_change_no_loss_whatever_the_network_says_there(name: str) -> None:
+    logits, targets = _square()
+    targets[:, :6] = IGNORE
+    loss = image_loss(Loss(name=name), "segmentation", None)  # type: ignore[arg-type]
+    wrong = logits.clone()
+    wrong[:, :, :6] *= -1
+    torch.testing.assert_close(loss(wrong, targets), loss(logits, targets))
+    assert bool(torch.isfinite(loss(logits, torch.full_like(targets, IGNORE))).all())
+
+
+def test_losses_that_compare_areas_are_refused_for_a_classifier() -> None:
+    with pytest.raises(ConfigError, match="'dice' compares areas, which task 'binary' has none of"):
+        image_loss(Loss(name="dice"), "binary", None)
+
+
+def _square() -> tuple[torch.Tensor, torch.Tensor]:
+    """Sure logits (2, 2, 16, 16) of a square of 64 pixels, and its mask."""
     targets = torch.zeros(2, 16, 16, dtype=torch.int64)
     targets[:, 4:12, 4:12] = 1
-    right = functional.one_hot(targets, 2).permute(0, 3, 1, 2).float() * 40 - 20
-    assert float(soft_dice(right, targets).max()) < 1e-3
-    assert float(soft_dice(-right, targets).min()) > 0.95
+    return functional.one_hot(targets, 2).permute(0, 3, 1, 2).float() * 40 - 20, targets
 
 
 def test_a_segmentation_loss_weighs_foreground_classes_only() -> None:

@@ -21,6 +21,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lock_file(handle: IO[bytes]) -> None:
+    """Hold an open file for this process alone, until it ends or closes it; OSError where another process holds it."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        return
+    import fcntl
+
+    fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut (POSIX; a no-op where folders cannot be opened)."""
     try:
@@ -37,7 +49,8 @@ _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _DISK_SAYS_NO = {*_DISK_IS_FULL, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 
 
-def _cannot_write(path: Path, error: OSError) -> LoporeError:
+def cannot_write(path: Path, error: OSError) -> LoporeError:
+    """The error to raise where the disk is full or the folder is read-only, in one line."""
     return LoporeError(f"{path} cannot be written ({error.strerror}); free space or choose a writable folder")
 
 
@@ -45,7 +58,7 @@ def disk_errors_explained(error: BaseException) -> str:
     """One line where this error, or the one that it came from, is of a full or read-only disk; else empty."""
     for one in (error, error.__cause__):
         if isinstance(one, OSError) and one.errno in _DISK_IS_FULL:
-            told = error if isinstance(error, LoporeError) else _cannot_write(Path(one.filename or "a file"), one)
+            told = error if isinstance(error, LoporeError) else cannot_write(Path(one.filename or "a file"), one)
             return str(told)
     return ""
 
@@ -70,7 +83,7 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     sync_folder(path.parent)
 
 
@@ -98,7 +111,7 @@ def atomic_text_stream(path: Path) -> Iterator[IO[str]]:
         temporary.replace(path)
     except OSError as error:
         if error.errno in _DISK_SAYS_NO:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         raise
     finally:
         with suppress(OSError):
@@ -124,7 +137,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         if error.errno in _DISK_SAYS_NO:
-            raise _cannot_write(target, error) from error
+            raise cannot_write(target, error) from error
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -60,9 +60,6 @@ __all__ = [
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
 
-IGNORE = 255
-"""In a mask over the network's input: not known, neither sound nor defective. It counts in no loss and no figure."""
-
 
 class Params(BaseModel):
     """Base of an enhancer's parameters: bounds, defaults and descriptions draw controls and check configs."""

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: lines on standard error, and a bar where that is a terminal."""
+"""How far long work is: a bar on a terminal, else a line on standard error every few seconds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
 T = TypeVar("T")
+LINE_EVERY = 10.0
+"""Seconds between lines where there is no terminal."""
 
 
 class Progress:
-    """Lines and one bar. ``quiet`` says nothing at all; a stream that is no terminal gets the lines only."""
+    """Lines and one bar. ``quiet`` says nothing at all; a stream that is no terminal gets lines in place of the bar."""
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.stream = stream if stream is not None else sys.stderr
         self.quiet = quiet
         self._bar = not quiet and self.stream.isatty()
         self._drawn = 0.0
+        self._lined = time.perf_counter()
         self._told: set[str] = set()
 
     def line(self, text: str) -> None:
@@ -33,11 +36,16 @@ class Progress:
             self._told.add(about)
             self.line(text)
 
-    def track(self, items: Iterable[T], total: int, title: str) -> Iterator[T]:
-        """The items, with a bar of how many were taken."""
-        began = time.perf_counter()
+    def track(
+        self, items: Iterable[T], total: int, title: str, *, before: int = 0, every: float = LINE_EVERY
+    ) -> Iterator[T]:
+        """The items, with a bar of how many were taken. before: how many of the total were done earlier.
+
+        every: seconds between lines where there is no terminal.
+        """
+        began = self._lined = time.perf_counter()
         for number, item in enumerate(items):
-            self._draw(title, number, total, began)
+            self._draw(title, number, total, began, before, every)
             yield item
         self.wipe()
 
@@ -52,16 +60,29 @@ class Progress:
         """A counter ``(done, total)`` for work of core that tells how far it is."""
         return _Stage(self, name)
 
-    def _draw(self, title: str, done: int, total: int, began: float) -> None:
+    def _draw(
+        self, title: str, done: int, total: int, began: float, before: int = 0, every: float = LINE_EVERY
+    ) -> None:
+        """done: of the ``total - before`` that are left."""
         now = time.perf_counter()
-        if not self._bar or (now - self._drawn < 0.1 and done):
+        seconds = (now - began) / done * (total - before - done) if done else 0.0
+        if not self._bar:
+            if not self.quiet and done and now - self._lined >= every:
+                self._lined = now
+                self.line(f"{title}: {before + done} of {total}, {done / (now - began):.3g} a second, {_left(seconds)}")
+            return
+        if now - self._drawn < 0.1 and done:
             return
         self._drawn = now
-        left = f" {(now - began) / done * (total - done):.0f} s left" if done else ""
+        left = f" {_left(seconds)}" if done else ""
         room = max(10, min(40, shutil.get_terminal_size().columns - len(title) - 30))
-        full = round(room * done / max(1, total))
-        self.stream.write(f"\r\x1b[2K{title} [{'#' * full}{'.' * (room - full)}] {done}/{total}{left}")
+        full = round(room * (before + done) / max(1, total))
+        self.stream.write(f"\r\x1b[2K{title} [{'#' * full}{'.' * (room - full)}] {before + done}/{total}{left}")
         self.stream.flush()
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds:.0f} s left" if seconds < 120 else f"{seconds / 60:.0f} min left"
 
 
 class _Stage:

@@ -54,7 +54,7 @@ def probabilities(network: Any, task: Task) -> Any:
 
 
 def _each_by_itself(logits: Any) -> Any:
-    """As ``network.to_scores`` for several labels: softmax over [0, z] of each, (N, 2, K) of which the second is left."""
+    """As ``network.to_scores`` for several labels: softmax over [0, z] of each, (N, 2, K), of which one is left."""
     layers, count = keras.layers, logits.shape[-1]
     row = layers.Reshape((1, count), dtype="float32", name="one_row")(logits)
     nought = layers.Rescaling(0.0, dtype="float32", name="nought")(row)

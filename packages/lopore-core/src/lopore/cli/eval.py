@@ -212,9 +212,9 @@ def _pixel_summary(pixels: PixelMetrics) -> str:
     from lopore.messages import plain
 
     def lines(name: str, scores: PixelScores) -> list[str]:
-        counts = f"found {scores.found}, missed {scores.missed}, false calls {scores.false_calls}"
+        counts = f"found {scores.found}, missed {scores.missed}; false calls {scores.false_calls}"
         return [
-            f"  {name}: {counted(scores.detections, 'detection')}; pictures: {counts}",
+            f"  {name}: {counted(scores.detections, 'detection')}; marks: {counts}",
             f"    dice             {score_text(scores.dice)}",
             f"    iou              {score_text(scores.iou)}",
         ]

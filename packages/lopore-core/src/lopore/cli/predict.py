@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +15,11 @@ from .options import device_option, model_option, page_option, runtime_option
 from .rules import FiniteRange, rule_from, rule_options
 
 if TYPE_CHECKING:
+    from lopore.inference.answer_journal import AnswerJournal
     from lopore.inference.predict import Failure, Prediction
-    from lopore.inference.segment import SegmentationPrediction
+    from lopore.inference.regions import DetectionRule
     from lopore.models.opening import OpenModel
+    from lopore.preprocessing.enhancement_chain import Chain
 
     from .inputs import Tally
 
@@ -95,80 +96,136 @@ def command(
       lopore predict --model weld --out predictions.csv "films/*.tif"
       lopore predict --model model.onnx film.png --json
     """
+    from lopore.inference.doubts import doubts_about_training
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
     from lopore.preprocessing.enhancement_chain import Chain
-    from lopore.progress import Progress
 
-    from .inputs import Tally
+    from .inputs import Tally, expand
 
     _check_places(out, detections)
     tally, text = Tally(), options.pop("chain_text")
     chain = Chain.from_text(text) if text else None
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
-    paths, results = _answers(model, images, tally, chain=chain, detected=detections is not None, **options)
-    if out is not None:
-        results = Progress().track(results, len(paths), "predicting")
-    _write(results, tally, out, detections, as_json=as_json)
+    work = _Work(model, rule=_rule_of(model, options, detected=detections is not None), chain=chain, **options)
+    paths = expand(images, tally)
+    for doubt in doubts_about_training(model.record):
+        click.echo(f"note: {doubt.text}", err=True)
+    if out is None and detections is None:
+        for prediction in _good(work.answers(paths), tally):
+            click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+    else:
+        _to_files(work, paths, tally, out, detections, as_json=as_json)
     tally.finish("predicted")
 
 
-def _answers(
-    model: OpenModel, images: Sequence[Path], tally: Tally, *, detected: bool, min_area: float | None,
-    min_area_mm2: float | None, opening: int | None, mm_per_pixel: float | None, **how: Any,
-) -> tuple[list[Path], Iterator[Prediction | Failure]]:  # fmt: skip
-    """The films, and their predictions as they come; with detections where these, or a rule for them, are asked for."""
-    from lopore.inference.predict import predict_files
+def _rule_of(model: OpenModel, options: dict[str, Any], *, detected: bool) -> DetectionRule | None:
+    """The rule for detections, where these or a rule for them are asked for; its options are taken out."""
     from lopore.inference.regions import DetectionRule
-    from lopore.inference.segment import check_maps, detect_files
+    from lopore.inference.segment import check_maps
 
-    from .inputs import expand
-
-    rule = rule_from(min_area, min_area_mm2, opening) or (DetectionRule() if detected or mm_per_pixel else None)
-    if rule is None:
-        paths = expand(images, tally)
-        return paths, predict_files(model, paths, **how)
-    check_maps(model)
-    paths = expand(images, tally)
-    return paths, detect_files(model, paths, rule, pitch_mm=mm_per_pixel, **how)
+    rule = rule_from(options.pop("min_area"), options.pop("min_area_mm2"), options.pop("opening"))
+    rule = rule or (DetectionRule() if detected or options["mm_per_pixel"] else None)
+    if rule is not None:
+        check_maps(model)
+    return rule
 
 
-def _write(
-    results: Iterator[Prediction | Failure], tally: Tally, out: Path | None, detections: Path | None, *, as_json: bool
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each file."""
+
+    model: OpenModel
+    rule: DetectionRule | None
+    chain: Chain | None
+    mm_per_pixel: float | None
+    page: int | None
+    batch_size: int | None
+
+    def answers(self, paths: Sequence[Path]) -> Iterator[Prediction | Failure]:
+        """The predictions as they come; with detections where there is a rule."""
+        from lopore.inference.predict import predict_files
+        from lopore.inference.segment import detect_files
+
+        how: dict[str, Any] = {"chain": self.chain, "page": self.page, "batch_size": self.batch_size}
+        if self.rule is None:
+            return predict_files(self.model, paths, **how)
+        return detect_files(self.model, paths, self.rule, pitch_mm=self.mm_per_pixel, **how)
+
+    def settings(self) -> dict[str, Any]:
+        """Whatever changes an answer."""
+        from lopore import __version__
+
+        folder = self.model.folder
+        weights = [file.sha256 for file in folder.record.files if file.format == self.model.format]
+        return {
+            "lopore": __version__, "model": folder.title, "weights": weights, "runtime": self.model.predictor.name,
+            "threshold": folder.record.threshold.model_dump(), "rule": self.rule and self.rule.model_dump(),
+            "chain": self.chain and self.chain.as_data(), "mm_per_pixel": self.mm_per_pixel, "page": self.page,
+        }  # fmt: skip
+
+
+def _to_files(
+    work: _Work, paths: Sequence[Path], tally: Tally, out: Path | None, detections: Path | None, *, as_json: bool
 ) -> None:
-    """Answers to ``out`` or the terminal, and detections to their own file, both whole or not at all."""
+    """Answers to ``out`` and detections to their own file, both whole or not at all.
+
+    Answers are kept beside the table as they come, so that the same command goes on after Ctrl-C or a crash.
+    """
+    from lopore.inference.answer_journal import answer_journal
+    from lopore.progress import Progress
+
+    progress = Progress()
+    with answer_journal(out or detections or Path(), work.settings()) as journal:
+        todo = journal.remaining(paths)
+        before = tally.good = len(paths) - len(todo)
+        for note in journal.notes:
+            progress.line(f"note: {note}")
+        if before:
+            progress.line(f"going on: {before} of {counted(len(paths), 'answer')} are in {journal.path}")
+        try:
+            coming = progress.track(work.answers(todo), len(paths), "predicting", before=before)
+            for prediction in _good(coming, tally):
+                journal.add(prediction)
+                if out is None:
+                    click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+        except KeyboardInterrupt:
+            progress.wipe()
+            kept = f"{tally.good} of {counted(len(paths), 'answer')} are kept in {journal.path}"
+            progress.line(f"interrupted; {kept}; the same command goes on")
+            raise
+        _write(journal, paths, out, detections)
+    for written in (out, detections):
+        if written is not None:
+            click.echo(str(written), err=True)
+
+
+def _write(journal: AnswerJournal, paths: Sequence[Path], out: Path | None, detections: Path | None) -> None:
     from lopore.atomic_files import atomic_text_stream
-
-    with ExitStack() as stack:
-        note = _detections_table(stack.enter_context(atomic_text_stream(detections))) if detections else None
-        _tell(_good(results, tally, note), out, as_json=as_json)
-    if detections is not None:
-        click.echo(str(detections), err=True)
-
-
-def _good(
-    results: Iterator[Prediction | Failure], tally: Tally, note: Callable[[SegmentationPrediction], None] | None
-) -> Iterator[Prediction]:
-    """The predictions; failures are told as they come, detections go to ``note``."""
-    from lopore.inference.predict import Failure
     from lopore.inference.segment import SegmentationPrediction
+
+    from .prediction_tables import detections_table, write_answers
+
+    if out is not None:
+        write_answers(out, journal.answers(paths))
+    if detections is not None:
+        with atomic_text_stream(detections) as stream:
+            note = detections_table(stream)
+            for prediction in journal.answers(paths):
+                if isinstance(prediction, SegmentationPrediction):
+                    note(prediction)
+
+
+def _good(results: Iterator[Prediction | Failure], tally: Tally) -> Iterator[Prediction]:
+    """The predictions; failures are reported as they come."""
+    from lopore.inference.predict import Failure
 
     for result in results:
         if isinstance(result, Failure):
             tally.fail(result.source, result.reason)
             continue
         tally.good += 1
-        if note is not None and isinstance(result, SegmentationPrediction):
-            note(result)
         yield result
-
-
-def _tell(predictions: Iterator[Prediction], out: Path | None, *, as_json: bool) -> None:
-    if out is not None:
-        _write_file(out, predictions)
-        return
-    for prediction in predictions:
-        click.echo(prediction.model_dump_json() if as_json else _line(prediction))
 
 
 def _check_places(out: Path | None, detections: Path | None) -> None:
@@ -182,36 +239,14 @@ def _check_places(out: Path | None, detections: Path | None) -> None:
         raise ConfigError(f"--out and --detections both name {out}; give each a file of its own")
 
 
-_COLUMNS = (
-    "source", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
-    "sha256", "page", "model",
-)  # fmt: skip
-
-
-def _detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None]:
-    """Writes the heading at once, and with each call a row for each detection of one picture."""
-    from lopore.data.manifest import safe_cell
-
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-
-    def note(prediction: SegmentationPrediction) -> None:
-        for one in prediction.detections:
-            area = "" if one.area_mm2 is None else f"{one.area_mm2:.6g}"
-            row = [safe_cell(prediction.source), safe_cell(one.class_name), f"{one.area_px:.2f}", area]
-            row += [f"{value:.2f}" for value in (*one.centre, *one.box)]
-            row += [f"{one.peak:.6f}", f"{one.mean:.6f}"]
-            writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])
-
-    return note
-
-
 def _line(prediction: Prediction) -> str:
     from lopore.messages import plain
 
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
     scores = "  ".join(f"{plain(name, 60)} {score:.3f}" for name, score in ranked)
-    return f"{plain(prediction.source, 300)}: {plain(prediction.decision.text)}  ({scores}){_counted(prediction)}"
+    called = plain(prediction.decision.text) if prediction.judged else "cannot be judged"
+    doubts = [f"  doubt: {plain(doubt.text, 400)}" for doubt in prediction.doubts if doubt.kind != "training"]
+    return "\n".join([f"{plain(prediction.source, 300)}: {called}  ({scores}){_counted(prediction)}", *doubts])
 
 
 def _counted(prediction: Prediction) -> str:
@@ -221,38 +256,3 @@ def _counted(prediction: Prediction) -> str:
         return ""
     dropped = f", {prediction.dropped} dropped" if prediction.dropped else ""
     return f"  {counted(len(prediction.detections), 'detection')}{dropped}"
-
-
-def _write_file(out: Path, predictions: Iterator[Prediction]) -> None:
-    from lopore.atomic_files import atomic_text_stream
-
-    write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix.lower()]
-    with atomic_text_stream(out) as stream:
-        write(stream, predictions)
-    click.echo(str(out), err=True)
-
-
-def _write_lines(stream: IO[str], predictions: Iterator[Prediction]) -> None:
-    stream.writelines(f"{prediction.model_dump_json()}\n" for prediction in predictions)
-
-
-def _write_list(stream: IO[str], predictions: Iterator[Prediction]) -> None:
-    before = "["
-    for prediction in predictions:
-        stream.write(f"{before}\n{prediction.model_dump_json()}")
-        before = ","
-    stream.write("[]\n" if before == "[" else "\n]\n")
-
-
-def _write_csv(stream: IO[str], predictions: Iterator[Prediction]) -> None:
-    from lopore.data.manifest import safe_cell
-
-    writer = csv.writer(stream, lineterminator="\n")
-    for number, prediction in enumerate(predictions):
-        decision, scores = prediction.decision, prediction.scores
-        if number == 0:
-            names = [f"score:{name}" for name in scores]
-            writer.writerow(["source", "decision", "score", "threshold", *names, "sha256", "page", "model"])
-        told = [f"{value:.6f}" for value in (decision.score, decision.threshold, *scores.values())]
-        row = [safe_cell(prediction.source), safe_cell(decision.text), *told]
-        writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])

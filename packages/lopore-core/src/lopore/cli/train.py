@@ -93,6 +93,8 @@ def command(config: Path | None, resume: str | None, out: Path | None, as_json: 
       lopore train --resume first-20260101-120000
       lopore train --config configs/first.yaml --cross-validate
     """
+    if not as_json:  # before anything is imported: the frameworks take seconds
+        click.echo(f"reading {config or resume or 'the config'}", err=True)
     from lopore.progress import Progress
     from lopore.training.run import train
 

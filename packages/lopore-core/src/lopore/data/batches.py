@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from lopore.record.preprocessing import Preprocessing
 
 from .appearance import Appearance, spread
 from .masks import read_mask
+
+if TYPE_CHECKING:
+    from lopore.reading.radiograph import Facts
 
 Balance = Literal["none", "class", "group", "class-group"]
 Picture: TypeAlias = tuple[Pixels, NDArray[Any] | None]
@@ -45,7 +48,7 @@ class Pictures:
 
     files: one path a picture. masks: for segmentation, the mask files of each (none of a sound one), and
     ``mask_labels``: the class numbers 1..K of each, by which ``read_mask`` understands its masks. classes: K.
-    Safe for use by several threads. ``reads`` counts decoded files.
+    Safe for use by several threads. ``reads`` counts decoded files; ``headers`` holds what ``check`` read.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Pictures:
         self._mask_store = np.empty((self.kept if masks else 0, *record.size), np.uint8)
         self._filled = np.zeros(len(self.files), bool)
         self._count = threading.Lock()
+        self.headers: dict[int, Facts] = {}
 
     def __len__(self) -> int:
         return len(self.files)
@@ -113,7 +117,7 @@ class Pictures:
         bad: list[str] = []
         for number in numbers:
             try:
-                describe(self.files[number])
+                self.headers[number] = describe(self.files[number])
             except (ImageError, OSError) as error:
                 bad.append(str(_named(error, self.files[number])))
             masks = self._masks[number] if self._masks else ()

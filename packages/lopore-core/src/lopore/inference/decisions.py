@@ -17,7 +17,8 @@ class Decision(BaseModel):
 
     labels: the detected classes (one for binary and multiclass; none to all for multilabel and segmentation).
     score: the largest of theirs; where nothing was detected the largest of all.
-    decided: False where a multiclass model's best score stays under its threshold.
+    decided: False where a multiclass model's best score stays under its threshold. by_largest_score: the class with the
+    largest score was taken, whatever it is; ``threshold`` is 0 then and says nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +27,7 @@ class Decision(BaseModel):
     score: float
     threshold: float
     decided: bool = True
+    by_largest_score: bool = False
 
     @property
     def text(self) -> str:
@@ -50,7 +52,11 @@ def decide(record: ModelRecord, row: Sequence[float] | np.ndarray[tuple[int], np
         best = int(np.argmax(scores))
         threshold = record.threshold_of(record.classes[best])
         return Decision(
-            labels=(record.classes[best],), score=scores[best], threshold=threshold, decided=scores[best] >= threshold
+            labels=(record.classes[best],),
+            score=scores[best],
+            threshold=threshold,
+            decided=scores[best] >= threshold,
+            by_largest_score=threshold == 0,
         )
     found = tuple(
         name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name)

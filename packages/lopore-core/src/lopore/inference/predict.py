@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lopore.arrays import Pixels, Scores
 from lopore.cores import available_cores
+from lopore.data.appearance import Appearance
 from lopore.data.scan import MIN_SIDE
 from lopore.errors import ConfigError, ImageError, LoporeError, ModelError
 from lopore.plugins.registry import call_entry, discover
@@ -23,6 +24,7 @@ from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import preprocess, read_for
 
 from .decisions import Decision, decide
+from .doubts import Doubt, doubts_about, judged
 from .test_time_augmentation import predict_views
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ RUN_SECONDS = 120.0
 
 
 class Prediction(BaseModel):
-    """One picture's answer, ready for CSV, JSON and the app."""
+    """One image's answer, ready for CSV, JSON and the app.
+
+    doubts: reasons to trust it less, the gravest first. notes: what the reader said of the file, and every doubt.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,6 +57,12 @@ class Prediction(BaseModel):
     runtime: str
     chain: tuple[dict[str, object], ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether the model can judge this film; else its scores are shown and no call should be built on them."""
+        return judged(self.doubts)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Prepared:
     radiograph: Radiograph
     pixels: Pixels
     geometry: Geometry
+    appearance: Appearance | None = None
 
 
 def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
@@ -122,27 +134,51 @@ def prepare_radiograph(record: ModelRecord, radiograph: Radiograph, chain: Chain
         pixels, motion = chain.apply(radiograph.pixels)
         radiograph = replace(radiograph, pixels=pixels, to_original=motion.inverse().then(radiograph.to_original))
     pixels, geometry = preprocess(radiograph, record.preprocessing)
-    return Prepared(radiograph, pixels, geometry)
+    return Prepared(radiograph, pixels, geometry, Appearance.of(pixels) if record.training_grey else None)
 
 
 def describe_prediction(
-    model: OpenModel, radiograph: Radiograph, row: Sequence[float] | Scores, chain: Chain | None = None
+    model: OpenModel,
+    radiograph: Radiograph,
+    row: Sequence[float] | Scores,
+    chain: Chain | None = None,
+    *,
+    geometry: Geometry | None = None,
+    appearance: Appearance | None = None,
 ) -> Prediction:
-    """The Prediction of one radiograph from its row of scores."""
+    """The Prediction of one radiograph from its row of scores.
+
+    geometry, appearance: of the network's input, for doubts about the answer; without a geometry there are none.
+    """
     record = model.record
+    scores = {name: float(score) for name, score in zip(record.classes, row, strict=True)}
+    decision, steps = decide(record, row), tuple(chain.as_data()) if chain else ()
+    doubts: tuple[Doubt, ...] = ()
+    if geometry is not None:
+        doubts = doubts_about(
+            record, radiograph, decision, geometry=geometry, appearance=appearance, chain=steps, scores=scores
+        )
     return Prediction(
         source=as_text(radiograph.source.path or radiograph.source.name),
         sha256=radiograph.source.sha256,
         page=radiograph.source.page,
         depth=radiograph.pixels.dtype.itemsize * 8,
-        scores={name: float(score) for name, score in zip(record.classes, row, strict=True)},
-        decision=decide(record, row),
+        scores=scores,
+        decision=decision,
         model=model.folder.title,
         preprocessing=record.preprocessing_fingerprint,
         runtime=model.predictor.name,
-        chain=tuple(chain.as_data()) if chain else (),
-        notes=radiograph.notes,
+        chain=steps,
+        notes=(*radiograph.notes, *(doubt.text for doubt in doubts)),
+        doubts=doubts,
     )
+
+
+def describe_prepared(
+    model: OpenModel, item: Prepared, row: Sequence[float] | Scores, chain: Chain | None = None
+) -> Prediction:
+    """``describe_prediction`` of what went into the network."""
+    return describe_prediction(model, item.radiograph, row, chain, geometry=item.geometry, appearance=item.appearance)
 
 
 def as_text(source: Path | str) -> str:
@@ -158,7 +194,7 @@ def predict_radiographs(
     if not prepared:
         return []
     scores = score_pictures(model, [item.pixels for item in prepared])
-    return [describe_prediction(model, item.radiograph, row, chain) for item, row in zip(prepared, scores, strict=True)]
+    return [describe_prepared(model, item, row, chain) for item, row in zip(prepared, scores, strict=True)]
 
 
 def predict_files(
@@ -225,7 +261,7 @@ def _answer(
     ready = [item for item in items if isinstance(item, Prepared)]
     rows = iter(score_pictures(model, [item.pixels for item in ready]) if ready else ())
     for item in items:
-        yield item if isinstance(item, Failure) else describe_prediction(model, item.radiograph, next(rows), chain)
+        yield item if isinstance(item, Failure) else describe_prepared(model, item, next(rows), chain)
 
 
 def _prepared_in_order(

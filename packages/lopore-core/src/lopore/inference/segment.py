@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,7 @@ from lopore.contracts import MapSession
 from lopore.errors import ConfigError, ModelError
 from lopore.plugins.registry import call_entry, discover
 
-from .decisions import decide
-from .predict import Failure, Prediction, Prepared, as_text, describe_prediction, prepared_in_batches
+from .predict import Failure, Prediction, Prepared, as_text, describe_prepared, prepared_in_batches
 from .regions import Detection, DetectionRule, Detections, extract_detections
 from .test_time_augmentation import segment_views
 
@@ -151,9 +150,9 @@ def _examine(
         seen = detections_in(model, item.prepared, item.maps, rule, pitch_mm)
     except ConfigError as error:
         return Failure(as_text(radiograph.source.path or radiograph.source.name), str(error))
-    told = dict(describe_prediction(model, radiograph, seen.scores, chain))
-    told["decision"] = decide(under(model.record, rule), seen.scores)
-    return SegmentationPrediction(**told, detections=seen.found, dropped=seen.dropped, rule=rule)
+    ruled = replace(model, folder=replace(model.folder, record=under(model.record, rule)))
+    described = dict(describe_prepared(ruled, item.prepared, seen.scores, chain))
+    return SegmentationPrediction(**described, detections=seen.found, dropped=seen.dropped, rule=rule)
 
 
 def under(record: ModelRecord, rule: DetectionRule) -> ModelRecord:

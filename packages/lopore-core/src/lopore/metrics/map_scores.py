@@ -28,6 +28,9 @@ LOW = 0.1
 STEPS = 200
 """Thresholds that are tried: 1 / STEPS to 1 - 1 / STEPS. Every runtime tells them apart."""
 
+LOWEST = round(LOW * STEPS)
+"""Below this step the whole ground would become one region, which touches every mark."""
+
 Counts = NDArray[np.int64]
 
 
@@ -77,17 +80,17 @@ class ClassTally:
             return np.asarray(found / np.float64(len(self.hits)), np.float64)
 
     def hits_at(self, false_calls: float) -> float:
-        """The largest share of the marks found where at most so many regions are false calls."""
-        allowed = self.false_call_count()[1:STEPS] <= false_calls
-        return float(self.hit_share()[1:STEPS][allowed].max(initial=0.0))
+        """The largest share of the marks found where at most so many calls are false, at thresholds from ``LOW`` on."""
+        allowed = self.false_call_count()[LOWEST:STEPS] <= false_calls
+        return float(self.hit_share()[LOWEST:STEPS][allowed].max(initial=0.0))
 
     def threshold(self, rule: ThresholdRule) -> float:
         """The operating point by a rule, 1 / STEPS to 1 - 1 / STEPS; there has to be a mark."""
         if rule.rule == "fixed":
             return rule.value
         if rule.rule == "recall":
-            enough = np.flatnonzero(self.hit_share()[1:STEPS] >= rule.recall - 1e-12)
-            return (int(enough[-1]) + 1) / STEPS if len(enough) else 1 / STEPS
+            enough = np.flatnonzero(self.hit_share()[LOWEST:STEPS] >= rule.recall - 1e-12)
+            return (int(enough[-1]) + LOWEST if len(enough) else LOWEST) / STEPS
         dice = np.nan_to_num(self.dice()[1:STEPS])
         return (int(_middle_of_best(dice)) + 1) / STEPS
 
@@ -115,7 +118,7 @@ def _false_calls(last: Counts, wanted: NDArray[np.bool_], known: NDArray[np.bool
     """
     middle = round(EXTENT * STEPS)
     found = _untouched(last >= middle, last, wanted, known)
-    faint = _untouched(last >= round(LOW * STEPS), last, wanted, known)
+    faint = _untouched(last >= LOWEST, last, wanted, known)
     return [*found, *(step for step in faint if step < middle)]
 
 

@@ -112,6 +112,10 @@ class ModelRecord(RecordPart):
 
     A record may lack any of them; see ``likeness.spread``.
     """
+    training_depths: dict[str, int] = Field(default_factory=dict)
+    """How many training images have 8 bits a value and how many 16, under "8" and "16"; empty where it is not known."""
+    training_polarities: dict[str, int] = Field(default_factory=dict)
+    """How many training images are of each polarity (film, detector, unknown); empty where it is not known."""
     explanation: Explanation = Explanation()
     versions: dict[str, str] = Field(default_factory=dict)
     seed: int = 0

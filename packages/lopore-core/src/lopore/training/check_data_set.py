@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 from lopore.config.experiment import Experiment
+from lopore.cores import available_cores
 from lopore.data.manifest import Manifest
 from lopore.data.targets import Targets, refuse_thin_classes
 from lopore.errors import ConfigError, DataError
 from lopore.messages import counted, plain
 from lopore.metrics.contract import contract_refusal, failures_allowed
 from lopore.metrics.operating_point import truth_table
+from lopore.progress import Progress
 
-from .plan import Rows
+from .plan import Plan, Rows
 
 
 def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *, crossed: bool) -> Manifest:
@@ -73,3 +76,17 @@ def refuse_deep_files(manifest: Manifest, experiment: Experiment) -> None:
             f"{have} more than 8 bits, such as {plain(deep[0].path, 80)}, and preprocessing keeps 8: "
             "set preprocessing.window.mode to percentile, fixed or tags, or preprocessing.depth to 16"
         )
+
+
+def read_ahead(plan: Plan, progress: Progress) -> None:
+    """Decode what is first needed after an epoch: the images to validate, test and prove exports on.
+
+    They stay in the cache as far as it has room. DataError or ImageError names the first file that cannot be read.
+    """
+    crossed = not any(row.split for row in plan.manifest.rows)
+    late = [number for number, row in enumerate(plan.manifest.rows) if crossed or row.split in ("val", "test")]
+    stage = progress.stage("reading validation and test images")
+    workers = plan.experiment.data.workers
+    with ThreadPoolExecutor(available_cores() if workers is None else max(1, workers)) as pool:
+        for done, _ in enumerate(pool.map(plan.pictures.__getitem__, late), start=1):
+            stage(done, len(late))

@@ -7,9 +7,10 @@ from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
 from lopore.errors import ConfigError
 from lopore.inference.test_time_augmentation import check_views
-from lopore.messages import did_you_mean, plain
 from lopore.metrics.operating_point import check_rule
 from lopore.plugins.registry import discover
+
+from .check_installed import check_exports, check_libraries
 
 
 def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
@@ -28,13 +29,8 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
         Chain.parse(experiment.preprocessing.enhance, for_model=True)
     check_views(experiment.training.tta_views, experiment.preprocessing.size)
     check_rule(experiment.training.threshold, experiment.task)
+    experiment.training.loss.terms_of(experiment.task)
+    check_libraries(experiment)
     Augmenter(experiment.augmentation, experiment.preprocessing.size)
-    able = {one.format for one in registry.exporters.values() if one.framework in (experiment.trainer, "any")}
-    formats = able | {trainer.native_format}
-    for format in experiment.exports:
-        if format not in formats:
-            there = f"{', '.join(sorted(formats))}{did_you_mean(format, formats)}"
-            raise ConfigError(
-                f"exports names '{plain(format, 40)}'; of trainer '{experiment.trainer}' there are {there}"
-            )
+    check_exports(experiment, trainer)
     return trainer, backbone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of, sync_folder
 from lopore.contracts import Learner
 from lopore.errors import ModelError, RunError
+from lopore.messages import plain
 
 STATE, SUMS = "run-state.json", "sha256.json"
 _NAME = re.compile(r"epoch-(\d{4,6})")
@@ -42,11 +44,13 @@ class State(BaseModel):
 class Checkpoints:
     """Checkpoints ``epoch-0007`` of a run and its best weights under ``best/epoch-0007``.
 
-    keep: how many of the newest stay; best weights stay as long as a kept checkpoint names them.
+    keep: how many of the newest stay; best weights stay as long as a kept checkpoint names them. identity: what marks
+    the run (run, config, data, split, seed), written beside the sums and compared on resuming; None compares nothing.
     """
 
     folder: Path
     keep: int = 2
+    identity: Mapping[str, str] | None = None
     notes: list[str] = field(default_factory=list)
 
     def place(self, epoch: int) -> Path:
@@ -67,7 +71,7 @@ class Checkpoints:
         with atomic_folder(target) as folder:
             learner.save(folder)
             atomic_write_text(folder / STATE, state.model_dump_json() + "\n")
-            _write_sums(folder)
+            _write_sums(folder, self.identity)
         self._prune()
         return target
 
@@ -78,11 +82,14 @@ class Checkpoints:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(target) as folder:
             learner.save_weights(folder)
-            _write_sums(folder)
+            _write_sums(folder, self.identity)
         return target
 
     def last_good(self) -> tuple[State, Path] | None:
-        """The newest checkpoint whose files are all as they were written; ``notes`` names those passed over."""
+        """The newest checkpoint whose files are all as they were written; ``notes`` names those passed over.
+
+        RunError where a whole one was written by another run: it is not this run's to go on with, nor to remove.
+        """
         for epoch in self.epochs():
             folder = self.place(epoch)
             reason = damage(folder)
@@ -94,10 +101,24 @@ class Checkpoints:
             if not reason and state.best_epoch:
                 reason = damage(self.best_place(state.best_epoch))
             if not reason and state.epoch == epoch:
+                self._refuse_foreign(folder)
+                if state.best_epoch:
+                    self._refuse_foreign(self.best_place(state.best_epoch))
                 return state, folder
             why = reason or "another epoch inside"
             self.notes.append(f"checkpoint {folder} is damaged ({why}); going back to the one before")
         return None
+
+    def _refuse_foreign(self, folder: Path) -> None:
+        if self.identity is None:
+            return
+        theirs = _read_sums(folder).get("run") or {}
+        other = next((name for name in reversed(self.identity) if theirs.get(name) != self.identity[name]), None)
+        if other is not None:
+            raise RunError(
+                f"{folder} was written by another run: its {other} is {plain(str(theirs.get(other)), 40)}, "
+                f"this run's is {plain(self.identity[other], 40)}; move it out of {self.folder} and resume again"
+            )
 
     def discard_after(self, epoch: int) -> None:
         """Remove checkpoints and best weights of later epochs, which will be made again, and what a crash left over."""
@@ -148,17 +169,24 @@ def restore(learner: Learner, folder: Path) -> None:
         raise RunError(f"{folder} cannot be resumed: {error}") from error
 
 
-def _write_sums(folder: Path) -> None:
+def _write_sums(folder: Path, identity: Mapping[str, str] | None) -> None:
     files = sorted(item for item in folder.rglob("*") if item.is_file())
     sums = {item.relative_to(folder).as_posix(): sha256_of(item) for item in files}
-    atomic_write_text(folder / SUMS, json.dumps(sums, indent=1) + "\n")
+    atomic_write_text(folder / SUMS, json.dumps({"run": dict(identity or {}), "files": sums}, indent=1) + "\n")
+
+
+def _read_sums(folder: Path) -> dict[str, dict[str, str]]:
+    """``run`` and ``files`` of a folder's list; OSError or ValueError where there is none."""
+    found = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+        raise ValueError("no list of files")
+    return found
 
 
 def damage(folder: Path) -> str:
     """What is wrong with a folder written by this module; empty where every file is as it was written."""
     try:
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
-        for name, wanted in sums.items():
+        for name, wanted in _read_sums(folder)["files"].items():
             if sha256_of(folder / name) != wanted:
                 return f"{name} was changed"
     except (OSError, ValueError, AttributeError) as error:

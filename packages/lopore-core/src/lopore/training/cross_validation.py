@@ -28,6 +28,7 @@ from .checkpoints import Checkpoints
 from .epochs import fit, predict_rows
 from .plan import Plan, Rows, Splits
 from .publish import answers_of
+from .run_folder import identity_of
 
 ANSWERS = "answers.npz"
 NOTHING_TO_SELECT_BY = "two folds leave no films to select an epoch by: each model is that of its last epoch"
@@ -110,9 +111,11 @@ def _fold(plan: Plan, run: Path, sides: Splits, number: int, progress: Progress)
     counts = f"{len(sides.train)} to learn from, {len(sides.val)} to select, {len(sides.test)} to test"
     progress.line(f"fold {number}: {counts}")
     learner = make_learner(plan, sides.train)
-    checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints)
+    identity = None
     if plan.place[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
+        identity = {"fold": str(number), **identity_of(run)}
+    checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
     fit(plan, sides, learner, checkpoints, progress)
     scores = predict_rows(plan, sides.test, learner, plan.experiment.training.tta_views)
     if plan.place[0] == 0:

@@ -32,6 +32,7 @@ def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, p
 
     Only the first process of a group writes.
     """
+    settings = plan.experiment.training
     writes = plan.place[0] == 0
     found = checkpoints.last_good()
     for note in checkpoints.notes:
@@ -48,8 +49,10 @@ def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, p
         write_csv(checkpoints.folder / CSV_NAME, state.history)
     log = TensorBoardLog(checkpoints.folder / "tensorboard", state.epoch) if writes else None
     begun = state.epoch
+    if begun == 0 and settings.precision == "auto" and not settings.deterministic:
+        progress.news("the first batch also tries which number format is fastest here", about="number formats")
     try:
-        while state.epoch < plan.experiment.training.epochs and not state.stopped:
+        while state.epoch < settings.epochs and not state.stopped:
             state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
             if writes:
                 _keep(learner, checkpoints, state)
@@ -58,7 +61,7 @@ def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, p
     finally:
         if log:
             log.close()
-    if state.stopped and state.epoch < plan.experiment.training.epochs:
+    if state.stopped and state.epoch < settings.epochs:
         progress.line(f"stopped early: no better score for {counted(state.stale, 'epoch')}")
     if state.best_epoch:
         _wait_for(checkpoints.best_place(state.best_epoch))
@@ -78,7 +81,7 @@ def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: 
     settings, number = plan.experiment.training, state.epoch
     total = count_batches(len(sides.train), settings.batch_size, plan.place[1])
     title = f"epoch {number + 1}/{settings.epochs}"
-    report = learner.fit_epoch(number, progress.track(_batches(plan, sides.train, number), total, title))
+    report = learner.fit_epoch(number, progress.track(_batches(plan, sides.train, number), total, title, every=60.0))
     row: dict[str, Any] = {
         "epoch": number + 1,
         "loss": report.loss,

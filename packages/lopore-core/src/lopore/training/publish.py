@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from lopore.messages import counted, plain
 from lopore.metrics.classification import Metrics, measure
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.progress import Progress
+from lopore.reading.radiograph import Facts
 from lopore.record.folder import RECORD_NAME, ModelFolder
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
@@ -45,6 +47,17 @@ class HoldoutScores:
     metrics: Metrics
     split: str
     predictions: str
+    tta_views: int
+    licence: str
+
+    def is_published_as(self, record: ModelRecord) -> bool:
+        """Whether a model of this run says all this already; thresholds may differ by rounding."""
+        own, theirs = self.threshold, record.threshold
+        values = [own.value, *own.per_class.values()]
+        others = [theirs.value, *theirs.per_class.values()]
+        close = len(values) == len(others) and np.allclose(values, others, rtol=1e-3, atol=0)
+        same = own.rule == theirs.rule and close and record.tta_views == self.tta_views
+        return same and record.licence == self.licence
 
 
 def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
@@ -78,7 +91,8 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         notes=(*_on_the_split(plan, split), *_on_calls(plan, sides.val, val, threshold)),
     ).model_copy(update={"pixels": pixels})
     parts = [answers_of(plan, "val", sides.val, val), answers_of(plan, "test", sides.test, test)]
-    return HoldoutScores(threshold, metrics, split, answers_csv(parts, threshold))
+    licence = licence_of(plan.experiment, plan.manifest)
+    return HoldoutScores(threshold, metrics, split, answers_csv(parts, threshold), settings.tta_views, licence)
 
 
 def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
@@ -190,6 +204,8 @@ def _record(
         data_fingerprint=manifest.fingerprint,
         split_fingerprint=manifest.split_fingerprint,
         training_grey=plan.pictures.appearance([int(row) for row in sample]),
+        training_depths=_counts(plan, sides.train, lambda facts: "16" if facts.depth > 8 else "8"),
+        training_polarities=_counts(plan, sides.train, lambda facts: facts.polarity),
         explanation=Explanation(
             layer=plan.backbone.explanation_layer,
             exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),
@@ -200,6 +216,12 @@ def _record(
         licence=licence_of(experiment, manifest),
         files=files,
     )
+
+
+def _counts(plan: Plan, rows: Rows, value: Callable[[Facts], str]) -> dict[str, int]:
+    """How many of the rows' files have each value, by what their headers say."""
+    headers = plan.pictures.headers
+    return dict(Counter(value(headers[int(row)]) for row in rows if int(row) in headers))
 
 
 def licence_of(experiment: Experiment, manifest: Manifest) -> str:

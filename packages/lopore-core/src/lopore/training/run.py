@@ -25,12 +25,14 @@ from lopore.record.folder import RECORD_NAME, ModelFolder
 from lopore.training import run_folder as runs
 
 from .build_request import make_learner
+from .check_data_set import read_ahead
+from .check_installed import check_disk
 from .checkpoints import Checkpoints
 from .cross_validation import cross_validate, folds_of
 from .epochs import fit
 from .plan import Plan, Splits
 from .planning import make_plan
-from .publish import judge, publish, write_exports
+from .publish import HoldoutScores, judge, publish, write_exports
 
 PREVIEW_ROWS = 8
 
@@ -96,7 +98,11 @@ def _train(
     if begun is not None:
         _refuse_other_data(begun, plan)
     folder = begun or _new_folder(plan, out / "checkpoints", run_name)
+    read_ahead(plan, progress)
+    progress.line(f"building {plan.backbone.key}")
     learner = None if order.crossed else make_learner(plan, plan.sides().train)
+    if learner is not None and rank == 0:
+        check_disk(experiment, learner.facts(), out)
     with _held(folder, rank):
         if rank == 0 and begun is None:
             _begin(plan, folder, order)
@@ -181,11 +187,12 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     first, sides = plan.place[0] == 0, plan.sides()
     if first:
         _preview(plan, sides, folder, progress)
-    fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints), progress)
+    identity = runs.identity_of(folder) if first else None
+    fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity), progress)
     judged = judge(plan, sides, learner)
     if not first:
         return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
-    model = _published(folder, out, lambda target: publish(plan, sides, learner, judged, folder, target))
+    model = _published(folder, out, judged, lambda target: publish(plan, sides, learner, judged, folder, target))
     progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
     model, failed = write_exports(plan, sides, model, progress)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -199,12 +206,21 @@ def _computing(learner: Learner) -> dict[str, Any]:
     return {name: facts[name] for name in kept if name in facts}
 
 
-def _published(folder: Path, out: Path, write: Callable[[Path], ModelFolder]) -> ModelFolder:
-    """The model of this run: published now, or already before an interruption."""
+def _published(folder: Path, out: Path, judged: HoldoutScores, write: Callable[[Path], ModelFolder]) -> ModelFolder:
+    """The model of this run: published now, or already before an interruption.
+
+    A run that was resumed with another threshold rule, other test views or another licence makes a further version:
+    what was published never changes.
+    """
     facts = runs.read_facts(folder)
     target = out / "final" / facts["name"] / facts["version"]
-    if (target / RECORD_NAME).is_file():
-        return ModelFolder.read(target)
+    number = 1
+    while (target / RECORD_NAME).is_file():
+        model = ModelFolder.read(target)
+        if judged.is_published_as(model.record):
+            return model
+        number += 1
+        target = target.with_name(f"{facts['version']}-{number}")
     for left in target.parent.glob(f".{target.name}.*.part"):
         shutil.rmtree(left, ignore_errors=True)
     return write(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -14,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lopore.atomic_files import atomic_write_text
+from lopore.atomic_files import atomic_write_text, lock_file
 from lopore.config.experiment import Experiment, dump_experiment, load_experiment
 from lopore.errors import ConfigError, RunError
 from lopore.messages import did_you_mean
@@ -70,21 +71,10 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+b") as handle:
         try:
-            _lock(handle)
+            lock_file(handle)
         except OSError:
             raise RunError(f"another process is training in {folder}; wait for it, or start another run") from None
         yield
-
-
-def _lock(handle: Any) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        return
-    import fcntl
-
-    fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def read_config(folder: Path) -> Experiment:
@@ -100,6 +90,23 @@ def refuse_other_config(given: Experiment, started: Experiment) -> None:
     if changed:
         told = "; ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in changed[:3])
         raise ConfigError(f"the run was started with another config: {told}; resume without the change, or start anew")
+
+
+def identity_of(folder: Path) -> dict[str, str]:
+    """What marks a run and all its checkpoints: run, config, data, split, seed; settings that may change left out.
+
+    RunError where the facts of the run are gone.
+    """
+    facts, experiment = read_facts(folder), read_config(folder)
+    settings = _flat(experiment.model_dump(mode="json"))
+    firm = {key: value for key, value in sorted(settings.items()) if not key.startswith(FREE_ON_RESUME)}
+    return {
+        "run": facts["version"],
+        "config": hashlib.sha256(json.dumps(firm, sort_keys=True).encode()).hexdigest()[:16],
+        "split": str(facts.get("split_fingerprint")),
+        "data": str(facts.get("data_fingerprint")),
+        "seed": str(experiment.seed),
+    }
 
 
 def _flat(data: Any, at: str = "") -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""The files that ``lopore predict`` writes: answers as CSV, JSON or JSON lines, and a CSV of detections."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lopore.inference.predict import Prediction
+    from lopore.inference.segment import SegmentationPrediction
+
+DETECTION_COLUMNS = (
+    "source", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
+    "sha256", "page", "model",
+)  # fmt: skip
+
+
+def write_answers(out: Path, predictions: Iterable[Prediction]) -> None:
+    """Write a .csv, .json or .jsonl file, whole or not at all."""
+    from lopore.atomic_files import atomic_text_stream
+
+    write = {".csv": _write_csv, ".jsonl": _write_lines, ".json": _write_list}[out.suffix.lower()]
+    with atomic_text_stream(out) as stream:
+        write(stream, predictions)
+
+
+def detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None]:
+    """Writes the heading at once, and with each call a row for each detection of one image."""
+    from lopore.data.manifest import safe_cell
+
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(DETECTION_COLUMNS)
+
+    def note(prediction: SegmentationPrediction) -> None:
+        for one in prediction.detections:
+            area = "" if one.area_mm2 is None else f"{one.area_mm2:.6g}"
+            row = [safe_cell(prediction.source), safe_cell(one.class_name), f"{one.area_px:.2f}", area]
+            row += [f"{value:.2f}" for value in (*one.centre, *one.box)]
+            row += [f"{one.peak:.7g}", f"{one.mean:.7g}"]
+            writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])
+
+    return note
+
+
+def _write_lines(stream: IO[str], predictions: Iterable[Prediction]) -> None:
+    stream.writelines(f"{prediction.model_dump_json()}\n" for prediction in predictions)
+
+
+def _write_list(stream: IO[str], predictions: Iterable[Prediction]) -> None:
+    before = "["
+    for prediction in predictions:
+        stream.write(f"{before}\n{prediction.model_dump_json()}")
+        before = ","
+    stream.write("[]\n" if before == "[" else "\n]\n")
+
+
+def _write_csv(stream: IO[str], predictions: Iterable[Prediction]) -> None:
+    """``threshold`` is empty where the largest score decides; ``judged`` is 0 where a doubt rules the answer out."""
+    from lopore.data.manifest import safe_cell
+
+    writer = csv.writer(stream, lineterminator="\n")
+    for number, prediction in enumerate(predictions):
+        decision, scores = prediction.decision, prediction.scores
+        if number == 0:
+            names = [safe_cell(f"score:{name}") for name in scores]
+            heading = ["source", "decision", "score", "threshold", *names, "judged", "notes", "sha256", "page", "model"]
+            writer.writerow(heading)
+        threshold = "" if decision.by_largest_score else f"{decision.threshold:.7g}"
+        row = [safe_cell(prediction.source), safe_cell(decision.text), f"{decision.score:.7g}", threshold]
+        row += [f"{value:.7g}" for value in scores.values()]
+        row += [str(int(prediction.judged)), safe_cell(" | ".join(prediction.notes))]
+        writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])

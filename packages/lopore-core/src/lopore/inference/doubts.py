@@ -1,0 +1,194 @@
+"""Reasons to trust an answer less: one list for the command line, the app, the report and the log.
+
+A doubt says what the model's record and the film themselves state, and nothing beyond.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from lopore.data.appearance import Appearance
+from lopore.data.manifest import is_sound
+from lopore.messages import plain
+
+from .decisions import Decision
+
+if TYPE_CHECKING:
+    from lopore.preprocessing.geometry import Geometry
+    from lopore.reading.radiograph import Radiograph
+    from lopore.record.model import ModelRecord
+
+MAGNIFIED, SHRUNK, SQUEEZED = 2.0, 8.0, 1.5
+"""Factors between film and network input from which on a doubt is said."""
+FAR = 1.0
+"""An image is far from the training films where a statistic lies outside their range by this many of its widths."""
+
+Kind = Literal["training", "decision", "appearance", "size", "depth", "polarity", "enhancement"]
+
+
+class Doubt(BaseModel):
+    """One reason in one sentence. blocks: the film cannot be judged by this model, whatever its scores say."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    text: str
+    blocks: bool = False
+
+
+def doubts_about(
+    record: ModelRecord,
+    film: Radiograph,
+    decision: Decision,
+    *,
+    geometry: Geometry,
+    appearance: Appearance | None = None,
+    chain: Sequence[dict[str, Any]] = (),
+    scores: dict[str, float] | None = None,
+) -> tuple[Doubt, ...]:
+    """Every doubt about the answer to one film, the gravest first.
+
+    film: as it was read, pixels may be left out. geometry: of the network's input on the film. appearance: of the
+    network's input; None leaves the comparison
+    with the training films out. scores: by class, to name the class that was nearly called.
+    """
+    found = [
+        *doubts_about_training(record),
+        *_decision(record, decision, scores or {}),
+        *_appearance(record, appearance),
+        *_size(record, geometry),
+        *_source(record, film),
+        *_enhancement(record, chain),
+    ]
+    return tuple(sorted(found, key=lambda doubt: not doubt.blocks))
+
+
+def judged(doubts: Sequence[Doubt]) -> bool:
+    """Whether the film can be judged: no doubt blocks."""
+    return not any(doubt.blocks for doubt in doubts)
+
+
+def doubts_about_training(record: ModelRecord) -> Iterator[Doubt]:
+    """What the record itself says against every answer of the model."""
+    if record.leaks.leaks:
+        yield Doubt(
+            kind="training",
+            text=f"Trained on a split that leaks ({record.leaks.leaks} found): the model's score is too good and "
+            "proves nothing.",
+        )
+    elif record.leaks.split_kind != "grouped":
+        yield Doubt(
+            kind="training",
+            text=f"Trained on a {record.leaks.split_kind} split: parts of one film may lie in both splits.",
+        )
+
+
+def _decision(record: ModelRecord, decision: Decision, scores: dict[str, float]) -> Iterator[Doubt]:
+    if not decision.decided:
+        yield Doubt(
+            kind="decision",
+            text=f"The best score {decision.score:.3g} is under the threshold {decision.threshold:.3g}.",
+            blocks=True,
+        )
+    elif record.task == "binary" and decision.score < 0.5:
+        called = decision.labels[0]
+        other = next(name for name in record.classes if name != called)
+        sound = is_sound(called) or called != record.positive
+        yield Doubt(
+            kind="decision",
+            text=f"'{plain(called, 60)}' has the lower score, {decision.score:.3g}; '{plain(other, 60)}' scores "
+            f"{scores.get(other, 1 - decision.score):.3g}, and the threshold is {decision.threshold:.3g}.",
+            blocks=sound,
+        )
+
+
+_STATISTICS = (
+    ("mean", "mean grey", ("darker", "brighter")),
+    ("std", "contrast", ("flatter", "harsher")),
+    ("sharpness", "sharpness", ("less sharp", "sharper or grainier")),
+)
+
+
+def _appearance(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]:
+    if seen is None:
+        return
+    outside: list[tuple[str, bool]] = []
+    for name, title, words in _STATISTICS:
+        value = getattr(seen, name)
+        # A record of another version or an outsider's may lack some of the statistics.
+        low, high = record.training_grey.get(f"{name}_low"), record.training_grey.get(f"{name}_high")
+        if low is None or high is None or low <= value <= high:
+            continue
+        word = words[0] if value < low else words[1]
+        far = max(low - value, value - high) > FAR * (high - low)
+        text = f"{word} than 99 % of them ({title} {value:.2f}, theirs {low:.2f} to {high:.2f})"
+        outside.append((text, far))
+    blocks = len(outside) > 1 or any(far for _, far in outside)
+    for text, _ in outside:
+        yield Doubt(kind="appearance", text=f"Unlike the training films: {text}.", blocks=blocks)
+
+
+def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:
+    """How the film's own pixels became those of the network's input."""
+    height, width = geometry.original
+    rows, columns = geometry.size
+    move = geometry.to_original
+    across, down = math.hypot(move.xx, move.yx), math.hypot(move.xy, move.yy)
+    sizes = f"{width} x {height} px"
+    if max(down, across) < 1 / MAGNIFIED:
+        yield Doubt(
+            kind="size",
+            text=f"The film is small: {sizes} are magnified to {columns} x {rows}; that adds no detail.",
+        )
+    if max(down, across) > SHRUNK:
+        yield Doubt(
+            kind="size",
+            text=f"The film is large: {sizes} are shrunk {max(down, across):.0f} times to {columns} x {rows}, small "
+            "defects vanish; cut out the weld.",
+            blocks=True,
+        )
+    uneven = max(down / across, across / down)
+    if record.preprocessing.resize == "stretch" and uneven > SQUEEZED:
+        yield Doubt(kind="size", text=f"The film's shape is not the network's: it is squeezed {uneven:.1f} to 1.")
+
+
+def _source(record: ModelRecord, film: Radiograph) -> Iterator[Doubt]:
+    """Depth and polarity against those of the training films; a record that states neither is compared with itself."""
+    depth, known = 16 if film.source.file_depth > 8 else 8, record.training_depths
+    if known and str(depth) not in known:
+        yield Doubt(
+            kind="depth", text=f"The film has {depth} bits; the training films had {' or '.join(sorted(known))}."
+        )
+    elif not known and depth < record.preprocessing.depth:
+        yield Doubt(kind="depth", text=f"The film has 8 bits; the model was made for {record.preprocessing.depth}.")
+    theirs = {name for name in record.training_polarities if name != "unknown"}
+    if film.polarity != "unknown" and theirs and film.polarity not in theirs:
+        yield Doubt(
+            kind="polarity",
+            text=f"On this film brighter means {_MEANS[film.polarity]} radiation, on the training films "
+            f"{_MEANS[min(theirs)]}: the model sees it reversed.",
+            blocks=True,
+        )
+    elif film.polarity == "detector" and not record.training_polarities:
+        yield Doubt(
+            kind="polarity",
+            text="On this film brighter means more radiation (detector); a model trained on films sees it reversed, "
+            "and the record does not say what this one was trained on.",
+        )
+
+
+_MEANS = {"film": "less", "detector": "more"}
+
+
+def _enhancement(record: ModelRecord, chain: Sequence[dict[str, Any]]) -> Iterator[Doubt]:
+    steps = [str(step["name"]) for step in chain]
+    if steps:
+        own = [str(step["name"]) for step in record.preprocessing.enhance]
+        yield Doubt(
+            kind="enhancement",
+            text=f"Enhanced otherwise than in training, which had {', '.join(own) or 'no such step'}.",
+        )
