@@ -94,6 +94,7 @@ class Checkpoints:
             folder = self.place(epoch)
             reason = damage(folder)
             if not reason:
+                self._refuse_foreign(folder)
                 try:
                     state = State.model_validate_json((folder / STATE).read_bytes())
                 except (OSError, ValidationError):
@@ -101,7 +102,6 @@ class Checkpoints:
             if not reason and state.best_epoch:
                 reason = damage(self.best_place(state.best_epoch))
             if not reason and state.epoch == epoch:
-                self._refuse_foreign(folder)
                 if state.best_epoch:
                     self._refuse_foreign(self.best_place(state.best_epoch))
                 return state, folder
