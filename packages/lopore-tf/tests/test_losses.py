@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lopore.contracts import Task
+from lopore.contracts import IGNORE, Task
 from lopore.training_settings import Loss
 from lopore_tf.losses import image_loss
 from lopore_tf.start import tf
@@ -60,3 +62,24 @@ def test_the_losses_of_two_shares_add_up_to_those_of_the_whole_batch(logits: np.
     whole = float(tf.reduce_sum(each(logits, targets)))
     parts = [tf.reduce_sum(each(logits[:cut], targets[:cut])), tf.reduce_sum(each(logits[cut:], targets[cut:]))]
     assert whole == pytest.approx(float(parts[0] + parts[1]), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [None, "dice", "tversky", "focal", {"cross-entropy": 0.5, "tversky": 2.0}])
+def test_losses_of_maps_are_those_of_lopore_torch_and_leave_out_what_is_ignored(name: Any) -> None:
+    from lopore_torch.losses import image_loss as torch_loss
+
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 3, (3, 8, 8, 4)).astype(np.float32)
+    targets = rng.choice([0, 1, 2, 3, IGNORE], (3, 8, 8), p=[0.6, 0.1, 0.1, 0.1, 0.1])
+    targets[2] = 0
+    weights, loss = (1.0, 2.0, 5.0), Loss(name=name, label_smoothing=0.1)
+    theirs_in = torch.tensor(logits.transpose(0, 3, 1, 2), requires_grad=True)
+    theirs = torch_loss(loss, "segmentation", torch.tensor(weights))(theirs_in, torch.from_numpy(targets))
+    theirs.sum().backward()
+    ours_in = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(ours_in)
+        ours = image_loss(loss, "segmentation", weights)(ours_in, tf.constant(targets))
+    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=1e-4, atol=1e-5)
+    want = theirs_in.grad.numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(tape.gradient(ours, ours_in).numpy(), want, rtol=2e-3, atol=1e-5)

@@ -85,14 +85,23 @@ def _pixels(logits: Any, targets: Any, loss: Loss, weights: Any) -> Any:
     return tf.add_n(parts)
 
 
-def tversky(logits: Any, targets: Any, known: Any, alpha: float, beta: float) -> Any:
-    """1 - soft Tversky index, mean over the foreground classes, (N,); see ``lopore_torch.losses.tversky``.
+ABSENT = 0.01
+"""As in ``lopore_torch.losses``."""
 
-    logits (N, H, W, K + 1), background first; targets (N, H, W) without ``IGNORE``; known (N, H, W) of 0 and 1.
+
+def tversky(logits: Any, targets: Any, known: Any, alpha: float, beta: float) -> Any:
+    """1 - soft Tversky index of the classes that are there, and what is called of the others, (N,).
+
+    See ``lopore_torch.losses.tversky``. logits (N, H, W, K + 1), background first; targets (N, H, W) without
+    ``IGNORE``; known (N, H, W) of 0 and 1.
     """
     p = tf.nn.softmax(logits)[..., 1:] * known[..., None]
     truth = tf.one_hot(targets, logits.shape[-1], dtype=p.dtype)[..., 1:] * known[..., None]
-    both = tf.reduce_sum(p * truth, axis=(1, 2))
-    false, missed = tf.reduce_sum(p, axis=(1, 2)) - both, tf.reduce_sum(truth, axis=(1, 2)) - both
-    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * false + beta * missed) + 1.0)
-    return 1.0 - tf.reduce_mean(index, axis=1)
+    both, called, marked = (tf.reduce_sum(part, axis=(1, 2)) for part in (p * truth, p, truth))
+    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * (called - both) + beta * (marked - both)) + 1.0)
+    there = tf.cast(marked > 0, p.dtype)
+    room = ABSENT * tf.maximum(tf.reduce_sum(known, axis=(1, 2)), 1.0)[:, None]
+    present = tf.reduce_sum((1.0 - index) * there, axis=1) / tf.maximum(tf.reduce_sum(there, axis=1), 1.0)
+    lacking = 1.0 - there
+    absent = tf.reduce_sum(called / (called + room) * lacking, axis=1) / tf.maximum(tf.reduce_sum(lacking, axis=1), 1.0)
+    return present + absent

@@ -86,17 +86,27 @@ def _pixels(logits: Tensor, targets: Tensor, loss: Loss, class_weights: Tensor |
     return torch.stack(parts).sum(dim=0)
 
 
-def tversky(logits: Tensor, targets: Tensor, known: Tensor, alpha: float, beta: float) -> Tensor:
-    """1 - soft Tversky index, mean over the foreground classes, (N,) (Salehi et al., MLMI 2017, with one pixel added).
+ABSENT = 0.01
+"""Share of the pixels that an absent class may fill before half its cost is reached."""
 
-    alpha: what a false pixel costs; beta: what a missed one costs. Both 0.5 give soft Dice (Milletari et al., 3DV 2016,
-    with linear denominators). Twice the counts and one pixel above and below, so that a class that is absent and not
-    predicted costs nothing. logits (N, K + 1, H, W); targets (N, H, W) without ``IGNORE``; known (N, H, W) bool.
+
+def tversky(logits: Tensor, targets: Tensor, known: Tensor, alpha: float, beta: float) -> Tensor:
+    """1 - soft Tversky index of the classes that an image shows, and what it calls of the others, (N,).
+
+    Source of the index: Salehi et al., MLMI 2017; alpha: what a false pixel costs, beta: what a missed one costs. Both
+    0.5 give soft Dice (Milletari et al., 3DV 2016, with linear denominators); one pixel is added above and below.
+    A class that is absent costs s / (s + A) for s pixels called, A being ``ABSENT`` of the image. With the index itself
+    a single called pixel of an absent class would cost as much as missing a mark whole, and small classes, which most
+    images lack, would never be learned. Means over the classes that are there and over those that are not, added.
+    logits (N, K + 1, H, W); targets (N, H, W) without ``IGNORE``; known (N, H, W) bool.
     """
     seen = known.unsqueeze(1).to(logits.dtype)
     p = logits.softmax(dim=1)[:, 1:] * seen
     truth = functional.one_hot(targets, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].to(p.dtype) * seen
-    both = (p * truth).sum(dim=(2, 3))
-    false, missed = p.sum(dim=(2, 3)) - both, truth.sum(dim=(2, 3)) - both
-    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * false + beta * missed) + 1.0)
-    return 1.0 - index.mean(dim=1)
+    both, called, marked = ((part).sum(dim=(2, 3)) for part in (p * truth, p, truth))
+    index = (2.0 * both + 1.0) / (2.0 * (both + alpha * (called - both) + beta * (marked - both)) + 1.0)
+    there = (marked > 0).to(p.dtype)
+    room = ABSENT * seen.sum(dim=(2, 3)).clamp_min(1.0)
+    present = ((1.0 - index) * there).sum(dim=1) / there.sum(dim=1).clamp_min(1.0)
+    absent = (called / (called + room) * (1.0 - there)).sum(dim=1) / (1.0 - there).sum(dim=1).clamp_min(1.0)
+    return present + absent

@@ -113,7 +113,7 @@ class Checkpoints:
         if self.identity is None:
             return
         theirs = _read_sums(folder).get("run") or {}
-        other = next((name for name in reversed(self.identity) if theirs.get(name) != self.identity[name]), None)
+        other = next((name for name in reversed(list(self.identity)) if theirs.get(name) != self.identity[name]), None)
         if other is not None:
             raise RunError(
                 f"{folder} was written by another run: its {other} is {plain(str(theirs.get(other)), 40)}, "
