@@ -72,6 +72,8 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         maps = check_map_learner(learner, plan.trainer.key)
         answers = answer_maps(plan, sides.val, maps, settings.tta_views)
         val, threshold = answers.scores, map_threshold(plan, sides.val, answers.found)
+        if settings.threshold.rule == "contract":  # a promise on films, so it goes by images
+            threshold = _threshold(plan, sides.val, val)
         scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
         test = scores if split == "test" else scores[:0]
     else:
