@@ -24,7 +24,7 @@ from lopore.metrics.classification import Metrics, measure
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.progress import Progress
 from lopore.reading.radiograph import Facts
-from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 
@@ -170,7 +170,7 @@ def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, 
             for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
         )
         record = _record(plan, sides, facts, judged, target, files)
-        atomic_write_text(folder / RECORD_NAME, record.to_json())
+        write_model_record(folder, record)
     return ModelFolder.read(target)
 
 
