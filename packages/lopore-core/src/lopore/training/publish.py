@@ -151,7 +151,7 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
 def answers_of(plan: Plan, side: str, rows: Rows, scores: Scores) -> LabelledScores:
     """The answers on one side of a plan, for the table of answers."""
     targets = replace(plan.targets, labels=plan.targets.labels[rows])
-    return LabelledScores(side, [plan.manifest.rows[int(row)] for row in rows], targets, scores)
+    return LabelledScores(side, [plan.samples.rows[int(row)] for row in rows], targets, scores)
 
 
 def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, run: Path, target: Path) -> ModelFolder:
