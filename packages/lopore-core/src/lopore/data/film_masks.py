@@ -17,6 +17,7 @@ from lopore.errors import DataError, ImageError
 from lopore.messages import plain
 from lopore.preprocessing.film_input import FilmInput
 from lopore.preprocessing.geometry import Geometry
+from lopore.reading.radiograph import Facts, describe
 from lopore.reading.windows import open_film
 from lopore.record.preprocessing import Preprocessing
 
@@ -90,6 +91,13 @@ class Films:
                 with self.input(number) as film:
                     self._scales[number] = _Scale(film.source.shape, film.shape, film.to_film)
             return self._scales[number]
+
+    def facts(self, number: int) -> Facts:
+        """What the header of a film's file says; DataError that names the file."""
+        try:
+            return describe(self.files[number].path)
+        except (ImageError, OSError) as error:
+            raise DataError(f"{plain(self.files[number].path, 300)}: {error}") from error
 
     def shape(self, number: int) -> tuple[int, int]:
         """(height, width) at the network's scale."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.arrays import IGNORE, Pixels
+from lopore.reading.radiograph import Facts
 from lopore.record.preprocessing import Preprocessing
 
 from .appearance import Appearance, spread
@@ -47,6 +48,7 @@ class FilmTiles:
     def __init__(self, films: Films, tiles: Sequence[Tile], *, has_masks: bool = True) -> None:
         self.films, self.tiles, self.record, self.has_masks = films, tuple(tiles), films.record, has_masks
         self.shape = (*films.record.size, films.record.channels)
+        self.headers: dict[int, Facts] = {}
         self.dtype = np.dtype(np.uint8 if films.record.depth == 8 else np.uint16)
 
     def __len__(self) -> int:
@@ -56,6 +58,11 @@ class FilmTiles:
         """Class numbers (h, w) and IGNORE, without reading pixels."""
         tile = self.tiles[number]
         return self.films.read_mask(tile.film, tile.top, tile.left, self.record.size)
+
+    def check(self) -> None:
+        """Read every film's header into ``headers``, by tile; DataError names the first bad one."""
+        facts = {film: self.films.facts(film) for film in {tile.film for tile in self.tiles}}
+        self.headers = {number: facts[tile.film] for number, tile in enumerate(self.tiles)}
 
     def is_marked(self, number: int) -> bool:
         """Whether any class is marked on a tile."""

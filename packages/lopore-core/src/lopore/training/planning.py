@@ -83,6 +83,7 @@ def _samples(manifest: Manifest, experiment: Experiment) -> _Samples:
     if experiment.preprocessing.resize == "tile":
         films = films_of(manifest, experiment.preprocessing, experiment.data.cache_mb)
         made = tile_samples(manifest, films, experiment.task, experiment.data.positive)
+        made.tiles.check()
         return _Samples(made.manifest, np.array([tile.film for tile in made.tiles.tiles]), made.targets, made.tiles)
     targets = targets_of(manifest, experiment.task, experiment.data.positive)
     pictures = _pictures(manifest, experiment, targets)
