@@ -30,6 +30,10 @@ Image = Pixels | Path | str
 """A file, or grey values: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8 or uint16."""
 
 
+def _silent(stage: str, done: int, total: int) -> None:
+    """No progress."""
+
+
 class Model:
     """An open model. ``with lopore.open("weld") as model:`` gives its memory back at the end.
 
@@ -84,7 +88,7 @@ class Model:
         profile: Profile | Path | str | None = None,
         mm_per_pixel: float | None = None,
         page: int | None = None,
-        progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+        progress: Callable[[str, int, int], None] | None = None,
         **options: Any,
     ) -> FilmReport:
         """The indications of a whole film in px and, where the pitch is known, in mm, and the verdict by a profile.
@@ -100,7 +104,7 @@ class Model:
         except ValidationError as error:
             raise ConfigError(f"the options of inspect: {explain_validation(error, InspectionOptions)}") from None
         with film_of(film, mm_per_pixel=mm_per_pixel, page=page) as source:
-            found = inspect_film(self.opened, source, profile=rules, options=chosen, progress=progress)
+            found = inspect_film(self.opened, source, profile=rules, options=chosen, progress=progress or _silent)
             return FilmReport.of(found, source)
 
     def evaluate(self, films: Manifest | Path | str, *, split: str = "test") -> Evaluation:
