@@ -20,7 +20,6 @@ PLUGIN_PACKAGES = sorted(
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("api",),
     ("testing", "scaffold"),
     ("training",),
     ("export",),

@@ -26,6 +26,12 @@ def _non_local(params: p.NonLocalMeans) -> int:
     return params.patch_radius + params.search_radius
 
 
+def _local_contrast(params: p.LocalContrast) -> int:
+    from .local_contrast import local_contrast_reach  # OpenCV is imported there
+
+    return local_contrast_reach(**vars(params))
+
+
 REACH: Mapping[str, Callable[[Any], int]] = {
     "greyscale": lambda params: 0,
     "median": _radius,
@@ -34,6 +40,7 @@ REACH: Mapping[str, Callable[[Any], int]] = {
     "maximum": _radius,
     "gaussian": _gaussian,
     "unsharp-mask": _gaussian,
+    "local-contrast": _local_contrast,
     "sharpness": lambda params: 1,
     "non-local-means": _non_local,
 }

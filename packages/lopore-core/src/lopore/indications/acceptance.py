@@ -18,7 +18,7 @@ from lopore.messages import did_you_mean, plain
 from .acceptance_checks import Finding, RuleMark, Undecided, check_rule
 from .acceptance_profile import Profile, Rule
 from .indication import Group, Indication
-from .iso_6520 import iso_6520_number, known_numbers
+from .iso_6520 import iso_6520_number, known_numbers, usual_name
 
 Answer = Literal["holds", "broken", "undecided"]
 
@@ -164,8 +164,14 @@ def _result(rule: Rule, marks: _Marks, values: Mapping[str, float]) -> RuleResul
     reason = found.reason
     if absent and found.holds:  # a class that nobody looked for is not known to be absent
         answer = "undecided"
-        reason = f"the model does not look for {', '.join(plain(name, 60) for name in absent)}"
+        reason = f"the model does not look for {', '.join(_named(name) for name in absent)}"
     return _as_result(rule, answer, reason, found)
+
+
+def _named(text: str) -> str:
+    """A class as it is, and a number of ISO 6520-1 with the name that goes with it."""
+    name = usual_name(text)
+    return f"{text} ({name})" if name else plain(text, 60)
 
 
 def _as_result(rule: Rule, answer: Answer, reason: str, found: Finding) -> RuleResult:

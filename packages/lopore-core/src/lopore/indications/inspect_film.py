@@ -73,9 +73,9 @@ def inspect_film(
         levels = tuple({*_thresholds(record, options).values(), options.extent})
         film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick)
         found = decide_on_map(film_map, record, film, options=options, profile=profile, progress=progress)
-    notes = (*_model_notes(record), *film.notes, *found.notes)
+    notes = tuple(dict.fromkeys((*_model_notes(record), *film.notes, *found.notes)))
     done = found.model_copy(
-        update={"model": _used(model, options), "notes": notes, "seconds": round(time.monotonic() - began, 2)}
+        update={"model": used_model(model, options), "notes": notes, "seconds": round(time.monotonic() - began, 2)}
     )
     return done.with_map(film_map if work_folder is not None else None)
 
@@ -231,7 +231,8 @@ def _record_facts(record: ModelRecord, options: InspectionOptions) -> UsedModel:
     )
 
 
-def _used(model: OpenModel, options: InspectionOptions) -> UsedModel:
+def used_model(model: OpenModel, options: InspectionOptions) -> UsedModel:
+    """The model as a film's inspection records it."""
     path = model.folder.file_for(model.format)
     sums = {model.folder.path / file.path: file.sha256 for file in model.record.files}
     return _record_facts(model.record, options).model_copy(

@@ -44,3 +44,8 @@ def is_pore(class_name: str, own: Mapping[str, str] | None = None) -> bool:
 def known_numbers(own: Mapping[str, str] | None = None) -> frozenset[str]:
     """Every number that a usual class name or the user's map leads to."""
     return frozenset(_NUMBERS.values()) | frozenset((own or {}).values())
+
+
+def usual_name(number: str) -> str | None:
+    """The usual class name of a number, such as ``lack of penetration``; None for one that is not listed."""
+    return next((name.replace("_", " ") for name, own in _NUMBERS.items() if own == number), None)

@@ -110,6 +110,8 @@ def cover_film(
 def tiling_of(record: ModelRecord, film: FilmInput, options: CoverOptions) -> FilmTiling:
     """Where the tiles lie; ConfigError for an overlap or halo that leaves nothing of a tile."""
     height, width = options.tile or record.preprocessing.size
+    if options.mode == "dense":
+        raise ConfigError("this model's runtime takes tiles of one size; use mode windows, not dense")
     if not 0 <= options.overlap <= 0.9:
         raise ConfigError(f"overlap {options.overlap:g} is outside 0 to 0.9; 0.5 is usual")
     if not 0 <= options.halo < min(height, width) // 2:

@@ -1,0 +1,266 @@
+"""``lopore inspect``: whole films to indications with place and size, and to a verdict by the user's rules."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lopore.messages import counted
+
+from .options import device_option, page_option, runtime_option
+from .rules import FiniteRange
+
+if TYPE_CHECKING:
+    from lopore.indications import FilmInspection, InspectionOptions, Profile
+    from lopore.models.opening import OpenModel
+    from lopore.preprocessing.enhancement_chain import Chain
+    from lopore.progress import Progress
+    from lopore.reading.windows import FilmSource
+
+
+WORK = ".work"
+"""Folder below --out that holds the maps of films in work."""
+SIZE = FiniteRange(0, 1e6)
+
+
+@click.command(name="inspect")
+@click.argument("model_name", metavar="MODEL")
+@click.argument("films", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILM...")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="A folder that gets one folder a film.")
+@click.option("--profile", "profile_path", type=click.Path(path_type=Path), metavar="RULES.yaml", help="Your rules.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A value that the profile asks for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one inspection a line as JSON.")
+@click.option(
+    "--mm-per-pixel", type=FiniteRange(0, 10, min_open=True), metavar="MM", show_default="what each file states",
+    help="Size of a film's pixel.",
+)  # fmt: skip
+@click.option(
+    "--scale", "factor", type=FiniteRange(0, 8, min_open=True), metavar="F", show_default="by the pitch",
+    help="Network pixels in a film pixel, for a model that states no mm per pixel.",
+)  # fmt: skip
+@click.option(
+    "--mode", type=click.Choice(["windows", "dense"]), default="windows", show_default=True,
+    help="Overlapping tiles, or strips through one convolutional pass.",
+)  # fmt: skip
+@click.option(
+    "--overlap", type=FiniteRange(0, 0.9), default=0.5, show_default=True, help="Share of neighbouring tiles."
+)
+@click.option("--halo", type=click.IntRange(0, 4096), default=0, show_default=True, help="Unused rim of tiles, in px.")
+@click.option(
+    "--threshold", type=FiniteRange(0, 1), metavar="P", show_default="the model's own",
+    help="Probability that an indication reaches.",
+)  # fmt: skip
+@click.option(
+    "--extent", type=FiniteRange(0, 1, min_open=True), default=0.5, show_default=True,
+    help="Pixels from this probability on belong to an indication.",
+)  # fmt: skip
+@click.option("--min-length-mm", "minimum_length_mm", type=SIZE, metavar="MM", help="Set aside what is shorter.")
+@click.option("--min-length-px", "minimum_length_px", type=SIZE, metavar="PX", default=0.0, help="The same in pixels.")
+@click.option("--min-area-mm2", "minimum_area_mm2", type=SIZE, metavar="MM2", help="Set aside what is smaller.")
+@click.option("--min-area-px", "minimum_area_px", type=SIZE, metavar="PX", default=0.0, help="The same in pixels.")
+@click.option(
+    "--exclude", multiple=True, metavar="X0,Y0,X1,Y1[:WHY]", help="Set aside what lies in a rectangle, in film pixels."
+)
+@click.option(
+    "--seam", type=click.Choice(["off", "mark", "only"]), default="off", show_default=True,
+    help="Find the weld; 'only' sets aside what lies beside it.",
+)  # fmt: skip
+@click.option("--group-gap-mm", type=FiniteRange(0, 1e4, min_open=True), metavar="MM", help="Gap that joins marks.")
+@click.option(
+    "--group-gap-px", type=FiniteRange(0, 1e6, min_open=True), metavar="PX",
+    show_default="the smaller mark's length", help="The same in pixels.",
+)  # fmt: skip
+@click.option("--chain", "chain_text", metavar="STEPS", help="Enhance first, as `lopore enhance` takes steps.")
+@click.option("--shard", metavar="I/N", help="Only every N-th film, from the I-th on: one job of many.")
+@click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print the report by a browser, if there is one.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Tiles that the network takes at once.")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of the network.")
+@runtime_option
+@device_option
+@page_option
+def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
+    """Find and measure indications on whole films.
+
+    A profile of your own rules gives a verdict, with the rule and the marks that break it. FILM is a file, folder or
+    glob. With --out each film gets a folder with its marked image, heat map, table (CSV, JSON,
+    COCO) and report; films that are done there are passed over, and a film that was stopped goes on where it was. Bad
+    films are reported one by one and the rest goes on; the exit status is then 1.
+
+    \b
+    Examples:
+      lopore inspect weld film.tif --mm-per-pixel 0.0403
+      lopore inspect weld films/ --out seen --profile rules.yaml --set t=12
+      lopore inspect weld films/ --out seen --shard 3/64
+    """
+    from lopore.indications import read_profile
+    from lopore.indications.acceptance import check_variables
+    from lopore.inference.jobs import folder_names, parse_shard, shard_of
+    from lopore.models.catalogue import locate_model
+    from lopore.models.opening import open_model
+    from lopore.preprocessing.enhancement_chain import Chain
+    from lopore.progress import Progress
+
+    from .inputs import Tally, check_out_folder, expand
+
+    tally = Tally()
+    profile = read_profile(asked["profile_path"]) if asked["profile_path"] else None
+    variables = _variables(asked["settings"], profile)
+    if profile is not None:
+        check_variables(profile, variables)
+    options = _options(asked, variables)
+    shard = parse_shard(asked["shard"]) if asked["shard"] else (1, 1)
+    chain = Chain.from_text(asked["chain_text"]) if asked["chain_text"] else None
+    if asked["out"] is not None:
+        check_out_folder(asked["out"])
+    model = open_model(
+        locate_model(model_name), runtime=asked["runtime"], device=asked["device"], threads=asked["threads"]
+    )
+    paths = expand(films, tally)
+    job = _Job(model, options, profile, chain, asked, Progress(quiet=asked["as_json"]))
+    for path, name in shard_of(list(zip(paths, folder_names(paths), strict=True)), shard):
+        tally.attempt(path, lambda path=path, name=name: job.film(path, name))  # type: ignore[misc]
+    if asked["out"] is not None:
+        job.finish(asked["out"])
+    tally.finish("inspected")
+
+
+def _variables(settings: tuple[str, ...], profile: Profile | None) -> dict[str, float]:
+    from lopore.errors import ConfigError
+
+    if settings and profile is None:
+        raise ConfigError("--set gives values to a profile; name one with --profile RULES.yaml")
+    values: dict[str, float] = {}
+    for text in settings:
+        name, equals, number = text.partition("=")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ConfigError(f"--set {text[:60]!r} is no NAME=VALUE; write such as --set thickness=12")
+    return values
+
+
+def _options(asked: Mapping[str, Any], variables: dict[str, float]) -> InspectionOptions:
+    from lopore.indications import InspectionOptions
+
+    named = {name: value for name, value in asked.items() if name in InspectionOptions.model_fields}
+    named["exclude"] = tuple(_excluded(text) for text in asked["exclude"])
+    return InspectionOptions(**named, variables=variables)
+
+
+def _excluded(text: str) -> dict[str, Any]:
+    from lopore.errors import ConfigError
+
+    place, _, reason = text.partition(":")
+    try:
+        box = tuple(float(part) for part in place.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
+        raise ConfigError(f"--exclude {text[:60]!r} is no rectangle; write LEFT,TOP,RIGHT,BOTTOM:REASON in film pixels")
+    return {"box": box, "reason": reason.strip() or "excluded by the user"}
+
+
+class _Job:
+    """One model and one set of options over many films."""
+
+    def __init__(
+        self,
+        model: OpenModel,
+        options: InspectionOptions,
+        profile: Profile | None,
+        chain: Chain | None,
+        asked: Mapping[str, Any],
+        progress: Progress,
+    ) -> None:
+        self._model, self._options, self._profile, self._chain = model, options, profile, chain
+        self._asked, self._progress, self._notes = asked, progress, set[str]()
+
+    def film(self, path: Path, name: str) -> None:
+        """Inspect one film, write or print it."""
+        from lopore.reading.windows import open_film
+
+        with open_film(path, page=self._asked["page"], mm_per_pixel=self._options.mm_per_pixel) as source:
+            out: Path | None = self._asked["out"]
+            found = self._inspect(source, None) if out is None else self._into(out, name, source)
+        if self._asked["as_json"]:
+            click.echo(found.model_dump_json())
+        else:
+            _print(found)
+
+    def _inspect(self, source: FilmSource, work: Path | None) -> FilmInspection:
+        from lopore.indications import inspect_film
+
+        stages: dict[str, Any] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = self._progress.stage(f"{source.name}: {stage}")
+            stages[stage](done, total)
+
+        found = inspect_film(
+            self._model, source, profile=self._profile, options=self._options, chain=self._chain, work_folder=work,
+            progress=tell,
+        )  # fmt: skip
+        self._progress.wipe()
+        return found
+
+    def _into(self, out: Path, name: str, source: FilmSource) -> FilmInspection:
+        from lopore.errors import LoporeError
+        from lopore.indications.inspect_film import used_model
+        from lopore.indications.inspection_folder import is_done, read_inspection, write_inspection
+
+        folder, work = out / name, out / WORK / name
+        earlier = read_inspection(folder)
+        if earlier is not None:
+            if is_done(earlier, used_model(self._model, self._options), source, self._options, self._profile):
+                self._progress.line(f"{source.name} is done in {folder}")
+                return earlier
+            raise LoporeError(f"{source.name}: {folder} holds another inspection; name another --out, or remove it")
+        found = self._inspect(source, work)
+        self._notes.update(write_inspection(folder, found, source, found.map, pdf=self._asked["pdf"]))
+        shutil.rmtree(work, ignore_errors=True)
+        return found
+
+    def finish(self, out: Path) -> None:
+        """The table of all films in the folder, and what was to be said once."""
+        from lopore.indications.inspection_folder import write_summary
+
+        if not out.is_dir():
+            return
+        if (out / WORK).is_dir() and not any((out / WORK).iterdir()):
+            (out / WORK).rmdir()
+        click.echo(f"table of all films: {write_summary(out)}", err=True)
+        for note in sorted(self._notes):
+            click.echo(f"note: {note}", err=True)
+
+
+def _print(found: FilmInspection) -> None:
+    """A film's answer for a person: the verdict, the largest indications, what to take care of."""
+    from lopore.messages import plain
+
+    verdict = f", {found.verdict.answer}" if found.verdict else ""
+    click.echo(f"{plain(found.film.name)}: {counted(len(found.indications), 'indication')}{verdict}")
+    for rule in found.verdict.rules if found.verdict else ():
+        if rule.answer != "holds":
+            marks = "".join(f" #{number}" for number in rule.indications[:10])
+            click.echo(f"  {rule.answer}: {plain(rule.rule)}: {plain(rule.reason, 300)}{marks}")
+    for mark in found.indications[:20]:
+        size = (
+            f"{mark.length_mm:.2f} x {mark.width_mm:.2f} mm"
+            if mark.length_mm is not None and mark.width_mm is not None
+            else f"{mark.length_px:.0f} x {mark.width_px:.0f} px"
+        )
+        place = f"({mark.centre[0]:.0f}, {mark.centre[1]:.0f})"
+        click.echo(f"  #{mark.id:<4} {plain(mark.class_name, 30):<20} {mark.peak:.2f}  {size:<20} at {place} px")
+    if len(found.indications) > 20:
+        click.echo(f"  and {len(found.indications) - 20} more; --out writes all")
+    if found.set_aside:
+        click.echo(f"  {counted(len(found.set_aside), 'mark')} set aside")
+    for note in found.notes:
+        click.echo(f"  note: {plain(note, 300)}")

@@ -1,0 +1,1 @@
+"""The film report: one page that holds everything it shows, for a person to read and sign."""
