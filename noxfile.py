@@ -15,7 +15,7 @@ DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruf
 TEST_TOOLS = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "scikit-learn", "simplejpeg", "pillow",
     "onnx", "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", "statsmodels", "firthmodels",
-    "mapie", "faster-coco-eval", *DOCS_TOOLS,
+    "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",

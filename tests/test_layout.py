@@ -20,6 +20,7 @@ PLUGIN_PACKAGES = sorted(
 FLOORS = (
     ("__main__",),
     ("cli",),
+    ("api",),
     ("testing", "scaffold"),
     ("training",),
     ("export",),

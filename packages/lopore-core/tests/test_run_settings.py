@@ -85,6 +85,7 @@ TOLD: dict[str, tuple[Any, Callable[[LearnRequest], Any]]] = {
 CORE = {
     "name", "trainer", "task", "augmentation", "exports", "licence", "model.backbone",
     "data.manifest", "data.positive", "data.exclude", "data.cache_mb", "data.workers", "data.balance",
+    "data.tiles.per_epoch", "data.tiles.defect_share", "data.tiles.hard_share", "preprocessing.mm_per_pixel",
     "preprocessing.window.mode", "preprocessing.window.low", "preprocessing.window.high", "preprocessing.enhance",
     "preprocessing.resize", "preprocessing.decoder_scaling",
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",

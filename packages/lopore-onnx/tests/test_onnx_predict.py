@@ -113,7 +113,7 @@ def test_writing_the_record_twice_keeps_one_and_leaves_the_network(model_folder:
     assert record_in_onnx(path).licence == "CC0"
     loaded = onnx.load(path)
     onnx.checker.check_model(loaded)
-    assert [entry.key for entry in loaded.metadata_props] == ["lopore.json"]
+    assert [entry.key for entry in loaded.metadata_props] == ["lopore.json", "lopore.sha256"]
     assert loaded.graph == bright_or_dark().graph
 
 

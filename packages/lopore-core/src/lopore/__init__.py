@@ -1,7 +1,8 @@
 """lopore finds weld defects in radiographs.
 
-Plugin authors read ``lopore.contracts`` (what a plugin offers) and run ``lopore.testing`` (whether it keeps the
-promises). Nothing heavy is imported until a name below is used.
+``lopore.open("weld").predict(path_or_array)`` is the way in from Python (``lopore.api``). Plugin authors read
+``lopore.contracts`` (what a plugin offers) and run ``lopore.testing`` (whether it keeps the promises). Nothing heavy is
+imported until a name below is used.
 
 Public are the names of ``__all__`` here and in ``lopore.contracts``, ``lopore.hookspecs``, ``lopore.errors`` and
 ``lopore.testing``, the commands, and the files that they write. Everything else may change in any release.
@@ -12,6 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lopore.api.films import index_films, split_films, train
+    from lopore.api.model import Model, open
+    from lopore.api.results import FilmReport, HeatMapResult, PredictionResult
     from lopore.inference.decisions import Decision
     from lopore.inference.predict import Failure, Prediction, predict_files, predict_radiographs
     from lopore.models.catalogue import find_models, locate_model
@@ -53,6 +57,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api.films": "index_films split_films train",
+    "api.model": "Model open",
+    "api.results": "FilmReport HeatMapResult PredictionResult",
     "contracts": "IGNORE LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
     "LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor Scores "
     "Session Trainer",
@@ -88,13 +95,16 @@ __all__ = [
     "Explainer",
     "Exporter",
     "Failure",
+    "FilmReport",
     "Geometry",
+    "HeatMapResult",
     "HeatMaps",
     "LearnRequest",
     "Learner",
     "LoporeError",
     "Loss",
     "MapSession",
+    "Model",
     "ModelFolder",
     "ModelRecord",
     "NetworkRequest",
@@ -106,6 +116,7 @@ __all__ = [
     "Pixels",
     "PluginError",
     "Prediction",
+    "PredictionResult",
     "Predictor",
     "Preprocessing",
     "Problem",
@@ -118,11 +129,15 @@ __all__ = [
     "discover",
     "find_models",
     "hookimpl",
+    "index_films",
     "locate_model",
+    "open",
     "open_model",
     "predict_files",
     "predict_radiographs",
     "read_radiograph",
+    "split_films",
+    "train",
     "write_radiograph",
 ]
 

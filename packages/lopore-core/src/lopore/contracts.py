@@ -333,6 +333,8 @@ class Predictor:
     """Opens model files. ``opens(folder, device, threads)`` gets a checked folder whose sha256 sums hold.
 
     preference: among predictors for one format the highest is taken (a faster runtime says more than 0).
+    runtime: modules that ``opens`` imports, such as ("onnxruntime",). A model from elsewhere is opened in a process
+        with limits on memory and time; these are imported before, so that their share is not the model's.
     """
 
     name: str
@@ -340,6 +342,7 @@ class Predictor:
     formats: tuple[str, ...]
     opens: Callable[[ModelFolder, str, int | None], Session]
     preference: int = 0
+    runtime: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

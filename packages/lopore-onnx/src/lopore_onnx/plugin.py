@@ -49,6 +49,7 @@ def lopore_predictors() -> Iterable[Predictor]:
         summary="ONNX files through ONNX Runtime",
         formats=("onnx",),
         opens=_open,
+        runtime=("onnxruntime",),
         preference=10,  # the published form: no framework to import, and faster than either on CPUs
     )
 

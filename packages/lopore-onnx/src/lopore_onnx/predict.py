@@ -11,9 +11,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores
-from lopore.cores import available_cores
+from lopore.cores import RUN_SECONDS, available_cores, run_seconds
 from lopore.errors import ModelError
-from lopore.inference.predict import RUN_SECONDS, run_seconds
 from lopore.record.onnx_file import read_plain_onnx
 
 if TYPE_CHECKING:

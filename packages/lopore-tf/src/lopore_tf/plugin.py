@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lopore.record.model import ModelRecord
 
 LOPORE_API = 1
+RUNTIME = ("lopore_tf.saved_model",)
+"""TensorFlow with everything that opens files here."""
 
 TASKS = ("binary", "multiclass", "multilabel", "segmentation")
 SOURCES = ("hub", "file")
@@ -171,9 +173,13 @@ def lopore_predictors() -> Iterable[Predictor]:
         ("keras-h5", "h5", "Keras networks in HDF5 files"),
         ("keras-weights", "weights", "weights of Keras networks"),
     ):
-        yield Predictor(name=name, summary=file, formats=(format,), opens=partial(_open_keras, format))
+        yield Predictor(name=name, summary=file, formats=(format,), opens=partial(_open_keras, format), runtime=RUNTIME)
     yield Predictor(
-        name="saved-model", summary="TensorFlow SavedModels", formats=("saved_model",), opens=_open_saved_model
+        name="saved-model",
+        summary="TensorFlow SavedModels",
+        formats=("saved_model",),
+        opens=_open_saved_model,
+        runtime=RUNTIME,
     )
 
 

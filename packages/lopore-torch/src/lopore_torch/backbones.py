@@ -197,6 +197,7 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
     if outside is not None:
         network = _built_outside(outside, request)
     else:
+        _check_shapes(name, request, planes, state, f"{record.name}/{record.version}")
         network = assemble(name.removeprefix(UNET), request, planes, request.segmentation)
     try:
         network.load_state_dict(state)
@@ -204,6 +205,16 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
         text = " ".join(str(error).split())[:200]
         raise ModelError(f"{record.name}/{record.version}: the weights do not fit {name}: {text}") from None
     return network.eval()
+
+
+def _check_shapes(name: str, request: NetworkRequest, planes: int, state: Mapping[str, Tensor], title: str) -> None:
+    """ModelError where the weights do not have the shapes of the network: compared before a byte of it is made."""
+    with torch.device("meta"):
+        expected = assemble(name.removeprefix(UNET), request, planes, request.segmentation).state_dict()
+    names = sorted(expected.keys() ^ state.keys())
+    names += [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    if names:
+        raise ModelError(f"{title}: the weights do not fit {name}: {names[0][:80]} and {len(names) - 1} more differ")
 
 
 def outputs_of(record: ModelRecord) -> int:

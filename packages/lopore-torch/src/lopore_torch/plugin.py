@@ -41,6 +41,7 @@ CLASSIFIERS: Mapping[str, tuple[str, str]] = {
     "mobilenetv3_small_100": ("MobileNet V3 small: the fastest", "body.blocks"),
     "mobilenetv3_large_100": ("MobileNet V3 large", "body.blocks"),
 }
+RUNTIME = ("torch", "timm", "torch.export", "lopore_torch.program")
 ENCODERS = ("resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100")
 
 
@@ -182,8 +183,10 @@ def _open_pt(folder: ModelFolder, device: str, threads: int | None) -> Session:
 
 @hookimpl
 def lopore_predictors() -> Iterable[Predictor]:
-    yield Predictor(name="torch", summary="PyTorch, state dicts (.pth)", formats=("pth",), opens=_open)
-    yield Predictor(name="torch-program", summary="PyTorch, whole programs (.pt)", formats=("pt",), opens=_open_pt)
+    yield Predictor(name="torch", summary="PyTorch, state dicts (.pth)", formats=("pth",), opens=_open, runtime=RUNTIME)
+    yield Predictor(
+        name="torch-program", summary="PyTorch, whole programs (.pt)", formats=("pt",), opens=_open_pt, runtime=RUNTIME
+    )
 
 
 def _cam_fits(session: Any) -> bool:

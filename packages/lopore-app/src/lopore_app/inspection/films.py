@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lopore.affine import Affine
 from lopore.arrays import Pixels, Scores
 from lopore.data.appearance import Appearance
+from lopore.inference.doubts import Doubt as Doubt
 from lopore.inference.explain import HeatMap
 from lopore.inference.predict import Prediction
 from lopore.preprocessing.enhancement_chain import Chain
@@ -86,14 +87,6 @@ class Scored:
     def appearance(self) -> Appearance:
         """Grey level, contrast and sharpness of what the network was given."""
         return Appearance.of(self.pixels)
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """One reason to trust a call less. blocks: a call of no defect is then no answer, whatever its score."""
-
-    text: str
-    blocks: bool = False
 
 
 @dataclass(frozen=True)

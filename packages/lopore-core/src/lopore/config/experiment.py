@@ -19,6 +19,29 @@ from .augmentation import Augmentation
 from .yaml_loader import load_yaml
 
 
+class Tiles(Section):
+    """How tiles are drawn from the training films of ``preprocessing.resize: tile``; anew in every epoch."""
+
+    per_epoch: int | None = Field(
+        None, ge=2, le=1_000_000, description="Tiles an epoch; default: as many as cover the training films once"
+    )
+    defect_share: float = Field(0.75, ge=0, le=1, description="Share of the tiles that lie around a mark")
+    hard_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share taken, from the second epoch on, around parts without a mark that scored highest before it",
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_parts_of_one(self) -> Tiles:
+        if self.defect_share + self.hard_share > 1:
+            raise ValueError(
+                f"defect_share {self.defect_share:g} and hard_share {self.hard_share:g} make more than 1; lower one"
+            )
+        return self
+
+
 class DataConfig(Section):
     """What is learned from."""
 
@@ -30,6 +53,7 @@ class DataConfig(Section):
     balance: Literal["none", "class", "group", "class-group"] = Field(
         "none", description="Oversampling: every class, every film (group), or every film within its class weighs alike"
     )
+    tiles: Tiles = Tiles()
 
 
 class EarlyStopping(Section):
@@ -142,6 +166,17 @@ class Experiment(Section):
     training: TrainConfig = TrainConfig()
     exports: tuple[str, ...] = Field(("onnx",), description="Formats written after training, each through the gate")
     licence: str = Field("not stated", max_length=200, description="Licence of the data and so of the model")
+
+    @model_validator(mode="after")
+    def _tiles_are_drawn_by_their_own_rule(self) -> Experiment:
+        tiled = self.preprocessing.resize == "tile"
+        if not tiled and self.data.tiles != Tiles():
+            raise ValueError("data.tiles belongs to preprocessing.resize 'tile'; set that, or leave data.tiles out")
+        if tiled and self.data.balance != "none":
+            raise ValueError(
+                "data.balance is for whole images; of tiles every class and every mark weighs alike, leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _binary_has_a_positive_class(self) -> Experiment:

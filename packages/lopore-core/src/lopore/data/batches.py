@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ from .masks import read_mask
 if TYPE_CHECKING:
     from lopore.reading.radiograph import Facts
 
-Balance = Literal["none", "class", "group", "class-group"]
 Picture: TypeAlias = tuple[Pixels, NDArray[Any] | None]
 AHEAD = 3
 CHUNK = 4  # pictures a thread takes at a time
@@ -41,6 +40,30 @@ class _Room:
 
     pixels: Pixels
     masks: NDArray[np.uint8] | None
+
+
+class SampleSource(Protocol):
+    """Preprocessed samples by number, safe for several threads: whole images (``Pictures``) or tiles of films."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(h, w, C)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def record(self) -> Preprocessing: ...
+
+    @property
+    def has_masks(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> tuple[Pixels, NDArray[np.uint8] | None]:
+        """Pixels (h, w, C), and class numbers (h, w) where there are masks."""
+        ...
 
 
 class Pictures:
@@ -139,45 +162,6 @@ def _named(error: Exception, path: Path) -> DataError:
     return DataError(f"{shown} {text.removeprefix(name)}" if text.startswith(name) else f"{shown}: {text}")
 
 
-@dataclass(frozen=True)
-class Sampler:
-    """Which pictures an epoch shows, in which order: decided by (seed, epoch) alone.
-
-    rows: numbers of the pictures. kinds, groups: (len(rows),) class and film of each. balance: "class" gives every
-    class the same share of an epoch, "group" every film, "class-group" every film within its class. An epoch has as
-    many pictures as there are rows; a picture comes either floor or ceil of its share of times.
-    """
-
-    rows: NDArray[np.int64]
-    kinds: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    balance: Balance = "none"
-    seed: int = 0
-
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        rng = np.random.default_rng([self.seed, epoch, 0x0DE5])
-        if self.balance == "none":
-            return rng.permutation(self.rows)
-        expected = np.cumsum(self._shares() * len(self.rows))
-        edges = np.floor(np.r_[0.0, expected[:-1], len(self.rows)] + rng.random())
-        edges[-1] = edges[0] + len(self.rows)
-        return rng.permutation(np.repeat(self.rows, np.diff(edges).astype(np.int64)))
-
-    def _shares(self) -> NDArray[np.float64]:
-        keys = {"class": self.kinds, "group": self.groups}.get(self.balance)
-        if keys is not None:
-            return _even(keys)
-        pairs = np.stack([self.kinds, self.groups], axis=1)
-        cells, members = np.unique(pairs, axis=0, return_inverse=True)
-        return _even(cells[:, 0])[members.reshape(-1)] / np.bincount(members.reshape(-1))[members.reshape(-1)]
-
-
-def _even(keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares that give every distinct key the same total."""
-    _, members, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / counts[members.reshape(-1)] / len(counts), np.float64)
-
-
 def cut(order: NDArray[np.int64], batch_size: int, world: int = 1) -> list[NDArray[np.int64]]:
     """Batches of an epoch's order. A last one that would leave a process fewer than two pictures is dropped, since
     batch normalisation cannot learn from one (unless ``batch_size`` is 1, or it is the only one)."""
@@ -193,7 +177,7 @@ def count_batches(rows: int, batch_size: int, world: int = 1) -> int:
 
 
 def training_batches(
-    pictures: Pictures,
+    pictures: SampleSource,
     labels: NDArray[Any],
     order: NDArray[np.int64],
     *,
@@ -226,7 +210,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    pictures: Pictures,
+    pictures: SampleSource,
     numbers: NDArray[np.int64],
     *,
     batch_size: int,
@@ -261,7 +245,7 @@ class _Job:
 
 
 def _made_ahead(
-    pictures: Pictures,
+    pictures: SampleSource,
     jobs: Sequence[_Job],
     labels: NDArray[Any] | None,
     make: Callable[[int, int], Picture],
@@ -289,7 +273,7 @@ def _made_ahead(
 
 
 def _begin(
-    pictures: Pictures, job: _Job, make: Callable[[int, int], Picture], pool: ThreadPoolExecutor | None
+    pictures: SampleSource, job: _Job, make: Callable[[int, int], Picture], pool: ThreadPoolExecutor | None
 ) -> tuple[_Room, list[Future[None]]]:
     count = len(job.numbers)
     room = _Room(

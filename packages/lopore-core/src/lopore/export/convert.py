@@ -16,7 +16,7 @@ from lopore.contracts import Trainer
 from lopore.errors import ConfigError, LoporeError, ModelError, ParityError, PluginError
 from lopore.messages import did_you_mean
 from lopore.plugins.registry import call_entry, discover
-from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.folder import RECORD_NAME, ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, parse_record
 
 from .parity_gate import NO_PICTURES, ParityReport, compare
@@ -52,10 +52,10 @@ def convert_model(
     native = giver.native_format
     folder.verify(native)
     target = _target(folder, name or record.name, version or f"{record.version}-{to}")
-    weights: NamedWeights = _asked(giver, "give", folder)
+    weights: NamedWeights = _asked(giver, "export_weights", folder)
     planned = _planned(folder, taker, weights, target, native)
     with atomic_folder(target) as workshop:
-        names = list(_asked(taker, "take", planned, weights, workshop))
+        names = list(_asked(taker, "import_weights", planned, weights, workshop))
         candidate = ModelFolder(workshop, planned.model_copy(update={"files": _listed(workshop, taker, names)}))
         notes = dict(planned.architecture["converted_from"])
         report = compare(folder, native, candidate, taker.native_format, pictures, tolerance=TOLERANCE, notes=notes)
@@ -66,7 +66,7 @@ def convert_model(
         paper = workshop / f"parity-{taker.native_format}.json"
         atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
         whole = planned.model_copy(update={"files": _listed(workshop, taker, names)})
-        atomic_write_text(workshop / RECORD_NAME, whole.to_json())
+        write_model_record(workshop, whole, made_here=folder.made_here)
     return Conversion(ModelFolder.read(target), report, folder)
 
 

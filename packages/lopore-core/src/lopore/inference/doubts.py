@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MAGNIFIED, SHRUNK, SQUEEZED = 2.0, 8.0, 1.5
 """Factors between film and network input from which on a doubt is said."""
-FAR = 1.0
-"""An image is far from the training films where a statistic lies outside their range by this many of its widths."""
 
 Kind = Literal["training", "decision", "appearance", "size", "depth", "polarity", "enhancement"]
 
@@ -91,7 +89,7 @@ def _decision(record: ModelRecord, decision: Decision, scores: dict[str, float])
     if not decision.decided:
         yield Doubt(
             kind="decision",
-            text=f"The best score {decision.score:.3g} is under the threshold {decision.threshold:.3g}.",
+            text=f"The model abstains: its best score {decision.score:.3g} is under {decision.threshold:.3g}.",
             blocks=True,
         )
     elif record.task == "binary" and decision.score < 0.5:
@@ -116,7 +114,6 @@ _STATISTICS = (
 def _appearance(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]:
     if seen is None:
         return
-    outside: list[tuple[str, bool]] = []
     for name, title, words in _STATISTICS:
         value = getattr(seen, name)
         # A record of another version or an outsider's may lack some of the statistics.
@@ -124,12 +121,12 @@ def _appearance(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]
         if low is None or high is None or low <= value <= high:
             continue
         word = words[0] if value < low else words[1]
-        far = max(low - value, value - high) > FAR * (high - low)
-        text = f"{word} than 99 % of them ({title} {value:.2f}, theirs {low:.2f} to {high:.2f})"
-        outside.append((text, far))
-    blocks = len(outside) > 1 or any(far for _, far in outside)
-    for text, _ in outside:
-        yield Doubt(kind="appearance", text=f"Unlike the training films: {text}.", blocks=blocks)
+        yield Doubt(
+            kind="appearance",
+            text=f"Unlike the training films: {word} than 99 % of them ({title} {value:.2f}, theirs {low:.2f} to "
+            f"{high:.2f}).",
+            blocks=True,
+        )
 
 
 def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:
@@ -143,6 +140,7 @@ def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:
         yield Doubt(
             kind="size",
             text=f"The film is small: {sizes} are magnified to {columns} x {rows}; that adds no detail.",
+            blocks=True,
         )
     if max(down, across) > SHRUNK:
         yield Doubt(
@@ -153,7 +151,9 @@ def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:
         )
     uneven = max(down / across, across / down)
     if record.preprocessing.resize == "stretch" and uneven > SQUEEZED:
-        yield Doubt(kind="size", text=f"The film's shape is not the network's: it is squeezed {uneven:.1f} to 1.")
+        yield Doubt(
+            kind="size", text=f"The film's shape is not the network's: it is squeezed {uneven:.1f} to 1.", blocks=True
+        )
 
 
 def _source(record: ModelRecord, film: Radiograph) -> Iterator[Doubt]:
@@ -178,6 +178,7 @@ def _source(record: ModelRecord, film: Radiograph) -> Iterator[Doubt]:
             kind="polarity",
             text="On this film brighter means more radiation (detector); a model trained on films sees it reversed, "
             "and the record does not say what this one was trained on.",
+            blocks=True,
         )
 
 

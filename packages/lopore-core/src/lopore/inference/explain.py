@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from lopore.contracts import Explainer
 from lopore.errors import ConfigError, ModelError, PluginError
 from lopore.messages import counted, did_you_mean
-from lopore.plugins.problems import is_own
-from lopore.plugins.registry import call_entry, discover
+from lopore.models.explaining import explain_batch, explainer_fits
+from lopore.plugins.registry import discover
 
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
@@ -47,17 +46,12 @@ def _sorted_out(model: OpenModel) -> tuple[dict[str, Explainer], dict[str, str]]
     for explainer in sorted(registry.explainers.values(), key=lambda item: item.formats != ("*",)):
         if model.format not in explainer.formats and explainer.formats != ("*",):
             continue
-        source = registry.explainers.sources[explainer.key]
         try:
-            if call_entry("explainer", explainer.key, source, partial(_fits, explainer, model)):
+            if explainer_fits(explainer, model):
                 found[explainer.name] = explainer
         except PluginError as error:  # one broken explainer must not hide the others
             failed[explainer.name] = str(error)
     return dict(sorted(found.items())), failed
-
-
-def _fits(explainer: Explainer, model: OpenModel) -> bool:
-    return bool(explainer.fits(model.session))
 
 
 def choose_explainer(model: OpenModel, name: str | None = None) -> Explainer:
@@ -82,14 +76,7 @@ def raw_maps(
     model: OpenModel, explainer: Explainer, batch: NDArray[np.generic], class_index: int
 ) -> NDArray[np.float32]:
     """Maps (N, h, w) over the network's input on the explainer's own scale; ModelError where one is not finite."""
-    source = discover().explainers.sources.get(explainer.key, "lopore")
-    given = batch if is_own(source) else batch.copy()  # an outsider may write into what it is given
-    maps = call_entry(
-        "explainer",
-        explainer.key,
-        source,
-        lambda: np.array(explainer.explain(model.session, given, class_index), np.float32),
-    )
+    maps = explain_batch(explainer, model, batch, class_index)
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
         raise ModelError(
             f"{explainer.key} gave maps {maps.shape} for {counted(len(batch), 'picture')}, or values that are no "

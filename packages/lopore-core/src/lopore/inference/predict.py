@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +16,7 @@ from lopore.arrays import Pixels, Scores
 from lopore.cores import available_cores
 from lopore.data.appearance import Appearance
 from lopore.data.scan import MIN_SIDE
-from lopore.errors import ConfigError, ImageError, LoporeError, ModelError
+from lopore.errors import ImageError, LoporeError, ModelError
 from lopore.plugins.registry import call_entry, discover
 from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import preprocess, read_for
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from lopore.reading.headers import Limits
     from lopore.reading.radiograph import Radiograph
     from lopore.record.model import ModelRecord
-
-
-RUN_SECONDS = 120.0
 
 
 class Prediction(BaseModel):
@@ -291,18 +286,3 @@ def _prepared_in_order(
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)  # who stops early, by Ctrl-C say, waits for no queue
-
-
-def run_seconds() -> float:
-    """``LOPORE_RUN_SECONDS``, how long a file from elsewhere may run on one batch; ConfigError for no such number."""
-    text = os.environ.get("LOPORE_RUN_SECONDS") or str(RUN_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.001 <= seconds <= 1_000_000:
-        raise ConfigError(
-            f"LOPORE_RUN_SECONDS={text[:40]!r} is no number of seconds from 0.001 to 1000000; set it to such as "
-            f"{RUN_SECONDS:g}"
-        )
-    return seconds

@@ -60,15 +60,29 @@ class OpenModel:
 def open_model(
     folder: ModelFolder, *, runtime: str | None = None, device: str = "auto", threads: int | None = None
 ) -> OpenModel:
-    """Check the weights' sha256 and open them with the predictor that ``choose_predictor`` picks."""
+    """Check every file's sha256 and open the weights with the predictor that ``choose_predictor`` picks.
+
+    A model that this user's lopore did not write runs in a process of its own, with limits on memory and time.
+    """
     format, predictor = choose_predictor(folder, runtime)
     folder.verify(format)
-    return OpenModel(folder, format, predictor, open_session(folder, predictor, device, threads))
+    return OpenModel(folder, format, predictor, open_session(folder, predictor, device, threads, format=format))
 
 
-def open_session(folder: ModelFolder, predictor: Predictor, device: str, threads: int | None = None) -> Session:
-    """The predictor's session for a folder; any error of an outsider's becomes a PluginError."""
+def open_session(
+    folder: ModelFolder, predictor: Predictor, device: str, threads: int | None = None, *, format: str = ""
+) -> Session:
+    """The predictor's session for a folder; any error of an outsider's becomes a PluginError.
+
+    format: of the file that is opened, where the folder may come from elsewhere; such a model gets a process of its
+    own. Empty: open it in this process.
+    """
     from lopore.plugins.registry import call_entry, discover
+
+    if format and not folder.made_here:
+        from .child_session import child_session
+
+        return child_session(folder, format, predictor, device, threads)
 
     owner = discover().predictors.sources.get(predictor.key, "lopore")
     return call_entry("predictor", predictor.key, owner, partial(predictor.opens, folder, device, threads))

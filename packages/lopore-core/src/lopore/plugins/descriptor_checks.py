@@ -26,6 +26,12 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, tuple) and all(map(_is_name, value))
 
 
+def _are_modules(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(name, str) and all(part.isidentifier() for part in name.split(".")) for name in value
+    )
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= TEXT_LENGTH
 
@@ -112,9 +118,10 @@ RULES: Mapping[str, Rule] = {
     "family": _takes(1, optional=True),
     "devices": _takes(0),
     "learner": _takes(1),
-    "place": _takes(0),
-    "give": _takes(1, optional=True),
-    "take": _takes(3, optional=True),
+    "process_rank": _takes(0),
+    "export_weights": _takes(1, optional=True),
+    "import_weights": _takes(3, optional=True),
+    "runtime": (_are_modules, "a tuple of names of modules"),
     "opens": _takes(3),
     "export": _takes(2),
     "explain": _takes(3),

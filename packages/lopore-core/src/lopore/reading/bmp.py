@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lopore.errors import ImageError
 
-from .headers import Content, Header, damaged
+from .headers import Content, Header, damaged, empty_tail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,8 @@ def bmp_header(content: Content, name: str) -> BmpHeader:
     if start < palette[0] + palette[1] * palette[2]:
         raise damaged(name, "its pixels begin within its palette or header")
     if coding not in _RUNS:
-        _check_length((width * bits + 31) // 32 * 4 * abs(height), start, stated, content, name)
+        profile = info >= 124 and struct.unpack_from("<I", content, 130)[0] > 0
+        _check_length((width * bits + 31) // 32 * 4 * abs(height), start, stated, content, name, more=profile)
     alpha = struct.unpack_from("<I", content, 66)[0] if info >= 56 and bits == 32 and coding in (3, 6) else 0
     return BmpHeader(
         format="bmp", height=abs(height), width=width, samples=1 if bits <= 8 else 3, depth=min(bits, 8),
@@ -62,14 +63,18 @@ def bmp_header(content: Content, name: str) -> BmpHeader:
     )  # fmt: skip
 
 
-def _check_length(needed: int, start: int, stated: int, content: Content, name: str) -> None:
-    """The pixels must be there, and a size or depth that was altered leaves a length that fits nothing in the file."""
+def _check_length(needed: int, start: int, stated: int, content: Content, name: str, *, more: bool) -> None:
+    """The pixels must be there, and a size or depth that was altered leaves a length that fits nothing in the file.
+
+    more: a colour profile follows the pixels.
+    """
     if start + needed > len(content):
         raise damaged(name, "the BMP ends before its picture")
     whole = struct.unpack_from("<I", content, 2)[0]
-    # Some writers fill up by a few bytes, or state no length; a colour profile may follow the pixels.
-    if stated and not needed <= stated <= needed + 3 and not 0 <= whole - start - needed <= 3:
-        raise damaged(name, f"{needed} bytes of pixels by its size, {stated} by its own word")
+    # Some writers fill up by a few bytes, or state no length or a wrong one.
+    lengths = (stated, whole - start, len(content) - start)
+    if not more and not any(0 <= length - needed <= 3 for length in lengths):
+        raise damaged(name, f"{needed} bytes of pixels by its size, {len(content) - start} in the file")
 
 
 def decode_bmp(content: bytes, header: BmpHeader, name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -78,18 +83,32 @@ def decode_bmp(content: bytes, header: BmpHeader, name: str) -> tuple[NDArray[An
 
     if header.coding in _RUNS:
         return _colours(content, header)[_run_lengths(content, header, name)], ()
+    _check_indices(content, header, name)
     image = by_opencv(content, name, colour=True)
+    upwards = header.palette[2] == 3 or struct.unpack_from("<i", content, 22)[0] > 0
+    tail = empty_tail(image, upwards=upwards)
     if not header.alpha_mask:
-        return image, ()
+        return image, tail
     words = np.frombuffer(content, "<u4", header.height * header.width, header.start) & header.alpha_mask
     # All of it transparent: the writer left the plane empty.
     if not words.any() or (words == header.alpha_mask).all():
-        return image, ()
+        return image, tail
     from .tiff_values import blend
 
     alpha = (words.astype(np.uint64) * 255 // header.alpha_mask).astype(np.uint8).reshape(image.shape[:2])
-    upright = alpha[::-1] if struct.unpack_from("<i", content, 22)[0] > 0 else alpha
-    return blend(image, upright, np.array([255] * 3)), ("partly transparent; shown over white",)
+    blended = blend(image, alpha[::-1] if upwards else alpha, np.array([255] * 3))
+    return blended, ("partly transparent; shown over white", *tail)
+
+
+def _check_indices(content: bytes, header: BmpHeader, name: str) -> None:
+    """Raise ImageError for a pixel of a colour that the palette lacks; OpenCV shows it black."""
+    if header.bits > 8 or header.palette[1] >= 1 << header.bits:
+        return
+    stride = (header.width * header.bits + 31) // 32 * 4
+    rows = np.frombuffer(content, np.uint8, stride * header.height, header.start).reshape(header.height, stride)
+    indices = np.unpackbits(rows, axis=1, count=header.width * header.bits).reshape(header.height, header.width, -1)
+    if int(np.packbits(indices, axis=2).max()) >> (8 - header.bits) >= header.palette[1]:
+        raise damaged(name, "a pixel of a colour that its palette lacks")
 
 
 def _colours(content: bytes, header: BmpHeader) -> NDArray[np.uint8]:

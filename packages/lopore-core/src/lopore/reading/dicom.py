@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from lopore.errors import ImageError
 
-from .headers import Header, Limits, damaged
+from .dicom_codings import NAMES, FrameShape, decode_frame
+from .headers import Header, Limits, damaged, empty_tail
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -28,8 +29,8 @@ Polarity = Literal["film", "detector", "unknown"]
 
 # warnings.catch_warnings changes the whole process; one file at a time keeps it whole.
 _ONE_AT_A_TIME = threading.Lock()
-_RLE = "1.2.840.10008.1.2.5"
 GREY_MODELS = ("MONOCHROME1", "MONOCHROME2")
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
 
@@ -77,13 +78,25 @@ def open_dicom(source: Path | bytes, name: str, limits: Limits) -> tuple[FileDat
     with _pydicom(name) as pydicom:
         at = 0
         if isinstance(source, bytes):
-            dataset = pydicom.dcmread(_Watched(BytesIO(source), limits, name))
+            dataset = pydicom.dcmread(_Watched(BytesIO(source), limits, name), force=True)
         else:
             with source.open("rb") as stream:
-                dataset = pydicom.dcmread(_Watched(stream, limits, name), stop_before_pixels=True)
+                dataset = pydicom.dcmread(_Watched(stream, limits, name), force=True, stop_before_pixels=True)
                 # pydicom steps back to the element at which it stopped.
                 at = stream.tell()
+        _state_coding(dataset)
         return dataset, _header(dataset, name, at)
+
+
+def _state_coding(dataset: FileDataset) -> None:
+    """A data set without the head of a file is in one of the plain codings; pydicom has found out which."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if "TransferSyntaxUID" in dataset.file_meta:
+        return
+    implicit, little = dataset.original_encoding
+    plain = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else plain
 
 
 class _Watched:
@@ -161,6 +174,14 @@ def _with_meaning(
     window = _window(dataset, slope, intercept, stored=stored, signed=signed, inverted=inverted)
     if "VOILUTSequence" in dataset:
         notes += ("a VOI lookup table for display is not applied",)
+    if str(dataset.get("PresentationLUTShape", "")) == "INVERSE" and photometric == "MONOCHROME2":
+        notes += ("PresentationLUTShape INVERSE: a viewer shows it inverted; grey values are kept as stored",)
+    if not dataset.preamble:
+        notes += ("a DICOM data set without the head of a file; its coding was found by its first bytes",)
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    coding = "deflate without frame" if syntax == _DEFLATED else NAMES.get(syntax)
+    if coding is not None:
+        notes += (f"{coding} carries no checksum: a bit changed within it may go unseen",)
     return DicomHeader(
         format="dicom", height=_whole(dataset, "Rows", 0), width=_whole(dataset, "Columns", 0),
         samples=_whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=_whole(dataset, "NumberOfFrames", 1) or 1,
@@ -244,8 +265,10 @@ def _pitch(dataset: FileDataset) -> tuple[float | None, str | None, tuple[str, .
     return down, f"DICOM {source}", (f"pixel pitch from {source}",)
 
 
-def decode_dicom(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
-    """Frame ``page`` (from 1) as (h, w) grey or (h, w, 3) BGR, uint8 up to 8 bits stored, else uint16.
+def decode_dicom(
+    dataset: FileDataset, header: DicomHeader, page: int, name: str
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Frame ``page`` (from 1) as (h, w) grey or (h, w, 3) BGR, uint8 up to 8 bits stored, else uint16; and notes.
 
     Greater is brighter: MONOCHROME1 and negative slopes are inverted; signed values are shifted up by half their range.
     """
@@ -254,29 +277,34 @@ def decode_dicom(dataset: FileDataset, header: DicomHeader, page: int, name: str
         raw = _frame(dataset, header, page, name)
     if raw.shape[:2] != (header.height, header.width) or raw.dtype.kind not in "iub":
         raise damaged(name, "DICOM: the picture has another size than its header")
-    return grey_values(raw, header) if header.photometric in GREY_MODELS else _colour(raw, name)
+    notes = () if header.compressed else empty_tail(raw)
+    return grey_values(raw, header) if header.photometric in GREY_MODELS else _colour(raw, name), notes
 
 
 def _frame(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
-    from pydicom.pixels.processing import apply_color_lut
+    """Stored values; colour as RGB."""
+    from pydicom.pixels.processing import apply_color_lut, convert_color_space
     from pydicom.pixels.utils import pixel_array
 
-    try:
-        # The compiled RLE codec panics on damaged data; pydicom's own takes 40 ms a million pixels and does not.
-        plugin = "pydicom" if dataset.file_meta.TransferSyntaxUID == _RLE else ""
-        options: dict[str, Any] = {"index": page - 1, "decoding_plugin": plugin}
-        if header.photometric in GREY_MODELS:
-            return pixel_array(dataset, raw=True, correct_unused_bits=False, **options)
-        raw = pixel_array(dataset, raw=header.photometric == "PALETTE COLOR", **options)
-    except RuntimeError as error:
-        if "missing dependencies" not in str(error):
-            raise
-        syntax = dataset.file_meta.TransferSyntaxUID.name
-        raise ImageError(
-            f"{name} is coded as {syntax[:60]} and no decoder here opens it; "
-            'pip install "lopore-core[dicom]", or save it uncompressed'
-        ) from error
-    return apply_color_lut(raw, dataset) if header.photometric == "PALETTE COLOR" else raw
+    if header.compressed:
+        raw = _decompressed(dataset, header, page, name)
+    else:
+        raw = pixel_array(dataset, raw=True, correct_unused_bits=False, index=page - 1)
+    if header.photometric == "PALETTE COLOR":
+        return apply_color_lut(raw, dataset)
+    in_stream = header.compressed and NAMES[str(dataset.file_meta.TransferSyntaxUID)] in ("JPEG", "JPEG 2000")
+    if header.photometric.startswith("YBR_FULL") and not in_stream:
+        return convert_color_space(raw, "YBR_FULL", "RGB")
+    return raw
+
+
+def _decompressed(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> NDArray[Any]:
+    from pydicom.encaps import get_frame
+
+    frame = get_frame(dataset.PixelData, page - 1, number_of_frames=header.pages)
+    shape = FrameShape(header.height, header.width, header.samples, header.allocated)
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    return decode_frame(frame, syntax, shape, header.photometric, name)
 
 
 def _check_pixel_data(dataset: FileDataset, header: DicomHeader, page: int, name: str) -> None:

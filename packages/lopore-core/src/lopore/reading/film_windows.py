@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lopore.arrays import Pixels
 from lopore.errors import ImageError
 
-from .headers import damaged
+from .headers import damaged, empty_tail
 from .positioned_file import PositionedFile
 from .tiff import TiffHeader
 from .tiff_values import value_window
@@ -53,6 +53,14 @@ class TiffWindows:
         return to_channels(
             self._meaning.apply(self._page.assemble(self._block, y0, x0, height, width), self._window), 1
         )
+
+    def empty_tail(self) -> tuple[str, ...]:
+        """The note on a plain film that ends with zeros; only the last rows are looked at."""
+        height, width = self._page.height, self._page.width
+        last = self._page.assemble(self._block, max(0, height - 64), 0, min(64, height), width)
+        if last.any():
+            return empty_tail(last)
+        return (f"the last {len(last)} rows in the file or more hold only zeros: is the film copied to its end?",)
 
     def _block(self, number: int) -> NDArray[Any]:
         with self._lock:

@@ -6,7 +6,9 @@ import os
 import struct
 from dataclasses import dataclass
 from mmap import mmap
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 from lopore.errors import ConfigError, ImageError
 
@@ -109,9 +111,24 @@ def sniff(head: bytes) -> str | None:
         return "png"
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "tiff"
+    if _bare_dicom(head):
+        return "dicom"
     if head[:2] == b"BM" and head[14:18] in _BMP_INFO_SIZES:
         return "bmp"
     return None
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """Whether a DICOM data set begins here without the 128 free bytes and the mark of a file.
+
+    Such ones begin with group 2 or 8 in little endian: a small element, then a known type or a small even length.
+    """
+    if len(head) < 12 or head[:2] not in (b"\2\0", b"\x08\0") or head[3] != 0:
+        return False
+    if head[4:6] in (b"UL", b"UI", b"CS", b"DA", b"OB", b"LO", b"SH", b"TM", b"DT"):
+        return True
+    (length,) = struct.unpack_from("<I", head, 4)
+    return length % 2 == 0 and length <= 64 and head[2] in (0x00, 0x01, 0x05, 0x08, 0x12, 0x16, 0x18)
 
 
 _BMP_INFO_SIZES = frozenset(struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124))
@@ -128,6 +145,15 @@ _FOREIGN = (
     (0, b"<svg", "an SVG drawing"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the picture itself"),
 )
+
+
+def empty_tail(stored: NDArray[Any], *, upwards: bool = False) -> tuple[str, ...]:
+    """The note on a plain image whose last rows in the file hold only zeros; BMP stores its rows ``upwards``."""
+    rows = stored if upwards else stored[::-1]
+    count = next((number for number, row in enumerate(rows) if row.any()), len(rows))
+    if count < 2 or count == len(rows):
+        return ()
+    return (f"the last {count} rows in the file hold only zeros: a border, or the file was not copied to its end",)
 
 
 def unknown_format(head: bytes, name: str) -> ImageError:

@@ -227,7 +227,7 @@ def _decode(opened: _Opened, content: bytes, wanted: _Wanted, name: str) -> _Dec
         from .dicom import DicomHeader, decode_dicom
 
         assert isinstance(header, DicomHeader)
-        stored = decode_dicom(opened.dataset, header, wanted.page, name)
+        stored, notes = decode_dicom(opened.dataset, header, wanted.page, name)
     if stored.shape[:2] != (header.height, header.width):
         raise damaged(name, "the image has another size than its header")
     return _Decoded(upright(to_channels(stored, wanted.channels), header.orientation), notes=notes)

@@ -35,7 +35,7 @@ def unpack(coding: int, data: bytes, rows: int, line: int) -> bytes:
         case 34925:
             whole = _lzma(data, size)
         case 32773:
-            whole = _packbits(data, size)
+            whole = unpack_packbits(data, size, spare=1)
         case 5:
             whole = _lzw(data, rows, line)
         case 50000:
@@ -74,8 +74,11 @@ def _lzma(data: bytes, size: int) -> bytes:
     return whole
 
 
-def _packbits(data: bytes, size: int) -> bytes:
-    """Source: TIFF 6.0, section 9."""
+def unpack_packbits(data: bytes, size: int, *, spare: int) -> bytes:
+    """``size`` bytes of run lengths; ``spare``: how many bytes may follow, since writers fill up.
+
+    Raises ValueError for any other length. Source: TIFF 6.0, section 9.
+    """
     parts, at, given, end = [], 0, 0, len(data)
     while at < end and given < size:
         head = data[at]
@@ -87,8 +90,7 @@ def _packbits(data: bytes, size: int) -> bytes:
             part, at = b"", at + 1
         parts.append(part)
         given += len(part)
-    # One spare byte: writers fill up to a word.
-    if at > end or given != size or end - at > 1:
+    if at > end or given != size or end - at > spare:
         raise ValueError("PackBits data that does not end with its strip or tile")
     return b"".join(parts)
 
@@ -121,6 +123,9 @@ def _lzw(data: bytes, rows: int, line: int) -> bytes:
 
 def _zstd(data: bytes, size: int) -> bytes:
     codecs = image_codecs("zstd")
+    # Its last section ends with a set bit, and zeros in a row would have been coded shorter.
+    if data.endswith(bytes(32)):
+        raise ValueError("zstd data that ends with zeros")
     try:
         return bytes(codecs.zstd_decode(data, out=size))
     except codecs.ZstdError as error:

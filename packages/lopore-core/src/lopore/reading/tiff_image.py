@@ -6,7 +6,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .headers import empty_tail
 from .tiff import TiffHeader
+from .tiff_codings import PLAIN
 from .tiff_values import value_window
 
 
@@ -18,7 +20,8 @@ def decode_tiff(content: bytes, header: TiffHeader, name: str) -> tuple[NDArray[
     page, meaning = header.page, header.meaning
     page.check(len(content))
     stored = page.read(lambda start, count: content[start : start + count], 0, 0, header.height, header.width)
+    notes = empty_tail(stored) if page.coding == PLAIN else ()
     if not meaning.needs_window:
-        return meaning.apply(stored), meaning.notes(stored)
+        return meaning.apply(stored), meaning.notes(stored) + notes
     window = value_window([stored], header.stated, page.bits, page.kind)
-    return meaning.apply(stored, window), (window.note,)
+    return meaning.apply(stored, window), (window.note, *notes)

@@ -26,6 +26,7 @@ from .positioned_file import PositionedFile
 from .radiograph import Polarity, choose_page, read_radiograph
 from .regular_files import display_name
 from .tiff import TiffHeader, tiff_header
+from .tiff_codings import PLAIN
 
 MAX_FILM_SIDE, MAX_FILM_PIXELS = 2**20, 2**33
 """Limits of a film that is read block by block; ``Limits`` bound what is decoded at once."""
@@ -257,10 +258,11 @@ def _film_of_tiff(file: PositionedFile, path: Path, header: TiffHeader, page: in
     if not header.page.in_short_strips().has_small_blocks:
         return None
     windows = TiffWindows(file, header)
+    tail = windows.empty_tail() if header.page.coding == PLAIN else ()
     facts = FilmFacts(
         name=file.name, path=path, format="tiff", page=page, pages=header.pages, shape=header.shape,
         dtype=header.meaning.dtype, file_depth=header.depth, pixel_pitch_mm=header.pixel_pitch_mm,
-        pitch_source=header.pitch_source, notes=header.notes + windows.notes,
+        pitch_source=header.pitch_source, notes=header.notes + windows.notes + tail,
     )  # fmt: skip
     return FilmSource(facts, windows, file=file, orientation=header.orientation)
 

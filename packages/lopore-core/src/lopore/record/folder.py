@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from lopore.atomic_files import atomic_write_text, sha256_of
 from lopore.errors import ModelError
 
 from .model import MAX_RECORD_BYTES, ModelFile, ModelRecord, parse_record
+from .published import remember, was_made_here
 
 RECORD_NAME = "lopore.json"
 
@@ -31,10 +35,14 @@ def _record_bytes(folder: Path) -> bytes:
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model folder whose record was read. ``verify`` has to be called before a weight file is opened."""
+    """A model folder whose record was read. ``verify`` has to be called before a weight file is opened.
+
+    digest: SHA-256 of the record, or of the lone file, as it lies on the disk; empty for a folder in the making.
+    """
 
     path: Path
     record: ModelRecord
+    digest: str = ""
 
     @classmethod
     def read(cls, path: Path) -> ModelFolder:
@@ -42,8 +50,21 @@ class ModelFolder:
         if path.is_file() and path.suffix == ".onnx":
             from .onnx_file import record_in_onnx
 
-            return cls(path.parent, record_in_onnx(path))
-        return cls(path, parse_record(_record_bytes(path), source=str(path / RECORD_NAME)))
+            record = record_in_onnx(path)
+            return cls(path.parent, record, record.files[0].sha256)
+        content = _record_bytes(path)
+        return cls(path, parse_record(content, source=str(path / RECORD_NAME)), hashlib.sha256(content).hexdigest())
+
+    @property
+    def made_here(self) -> bool:
+        """Whether this user's lopore wrote the model; files from elsewhere are opened in a process of their own."""
+        return not self.digest or was_made_here(self.digest)
+
+    @property
+    def source(self) -> Path:
+        """What ``read`` was given: the folder, or the one file that carries its record."""
+        alone = [file.path for file in self.record.files if file.sha256 == self.digest]
+        return self.path / alone[0] if alone else self.path
 
     @property
     def title(self) -> str:
@@ -60,22 +81,40 @@ class ModelFolder:
         )
 
     def verify(self, format: str) -> Path:
-        """``file_for`` after its sha256 was compared with the record; ModelError where it differs or lies elsewhere."""
+        """``file_for`` after all files of the folder were compared with the record.
+
+        ModelError names the first that differs or lies elsewhere. A file that is missing matters only where the format
+        needs it: formats may be left out of a copy to save room.
+        """
         path = self.file_for(format)
-        for file in self.record.files:
-            member = self.path / file.path
+        problems = dict(self.damaged_files())
+        for name, problem in problems.items():
+            member = self.path / name
             # A format that is a folder (saved_model) stands or falls with every file in it.
-            if file.format != format and (path.parent == self.path or path.parent not in member.parents):
-                continue
-            if member.is_symlink() or not member.resolve().is_relative_to(self.path.resolve()):
-                raise ModelError(f"{member} is a link or lies outside the model folder; copy the real file there")
-            if not member.is_file():
-                raise ModelError(f"{member} is missing; copy the whole model folder")
-            if sha256_of(member) != file.sha256:
-                raise ModelError(
-                    f"{member} is not the file that was published (sha256 differs); copy it anew or retrain"
-                )
+            needed = member == path or (path.parent != self.path and path.parent in member.parents)
+            if needed or member.exists() or member.is_symlink():
+                raise ModelError(problem)
         return path
+
+    def damaged_files(self) -> Iterator[tuple[str, str]]:
+        """(path in the folder, what is wrong in one line) of each recorded file that is missing or not as published."""
+        with ThreadPoolExecutor(4) as pool:
+            for file, problem in zip(self.record.files, pool.map(self._problem_of, self.record.files), strict=True):
+                if problem:
+                    yield file.path, problem
+
+    def _problem_of(self, file: ModelFile) -> str:
+        member = self.path / file.path
+        try:
+            if member.is_symlink() or not member.resolve().is_relative_to(self.path.resolve()):
+                return f"{member} is a link or lies outside the model folder; copy the real file there"
+            if not member.is_file():
+                return f"{member} is missing; copy the whole model folder"
+            if sha256_of(member) != file.sha256:
+                return f"{member} is not the file that was published (sha256 differs); copy it anew or retrain"
+        except OSError as error:
+            return f"{member} cannot be read ({error.strerror}); check its permissions"
+        return ""
 
     def with_files(self, files: list[ModelFile]) -> ModelFolder:
         """The folder after ``files`` joined its record (same paths replaced), written atomically.
@@ -92,8 +131,17 @@ class ModelFolder:
             record = there.record
         kept = tuple(file for file in record.files if file.path not in names)
         record = record.model_copy(update={"files": (*kept, *files)})
-        atomic_write_text(self.path / RECORD_NAME, record.to_json())
-        return ModelFolder(self.path, record)
+        return write_model_record(self.path, record, made_here=self.made_here)
+
+
+def write_model_record(folder: Path, record: ModelRecord, *, made_here: bool = True) -> ModelFolder:
+    """Write ``lopore.json`` atomically. made_here: remember the record and its ONNX file as this user's own."""
+    text = record.to_json()
+    atomic_write_text(folder / RECORD_NAME, text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if made_here:
+        remember(digest, *(file.sha256 for file in record.files if file.path.endswith(".onnx")))
+    return ModelFolder(folder, record, digest)
 
 
 @dataclass(frozen=True)

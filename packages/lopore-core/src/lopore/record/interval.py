@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class RecordPart(BaseModel):
@@ -15,3 +15,9 @@ class Interval(RecordPart):
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @model_validator(mode="after")
+    def _has_both_ends_or_none(self) -> Interval:
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"an interval from {self.low} to {self.high} lacks one end")
+        return self

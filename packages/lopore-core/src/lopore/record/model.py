@@ -13,18 +13,19 @@ from lopore.messages import plain
 from .contract import RecallContract
 from .interval import Interval, RecordPart
 from .preprocessing import Preprocessing
+from .seal import seal_json, unseal_json
 
 MAX_RECORD_BYTES = 4 << 20
 MAX_TEXT = 2000
 
 
 def on_one_line(value: Any) -> Any:
-    """Text, or texts in a tuple or mapping, without the control characters that would reach a terminal."""
+    """Text, or texts however deep in data, without the control characters that would reach a terminal."""
     if isinstance(value, dict):
         return {on_one_line(key): on_one_line(part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(on_one_line, value))
-    return plain(" ".join(value.split()), MAX_TEXT)
+    if isinstance(value, tuple | list):
+        return type(value)(map(on_one_line, value))
+    return plain(" ".join(value.split()), MAX_TEXT) if isinstance(value, str) else value
 
 
 class Threshold(RecordPart):
@@ -81,7 +82,7 @@ class Explanation(RecordPart):
     exact_cam: bool = False
     reason: str = ""
 
-    _shown = field_validator("reason")(on_one_line)
+    _shown = field_validator("layer", "reason")(on_one_line)
 
 
 class ModelRecord(RecordPart):
@@ -122,10 +123,29 @@ class ModelRecord(RecordPart):
     licence: str = ""
     files: tuple[ModelFile, ...] = ()
 
-    _shown = field_validator("created", "framework", "backbone", "metrics_split", "versions", "licence")(on_one_line)
+    _shown = field_validator(
+        "created", "framework", "backbone", "architecture", "metrics", "metrics_split", "data_fingerprint",
+        "split_fingerprint", "training_grey", "versions", "licence",
+    )(on_one_line)  # fmt: skip
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> ModelRecord:
+        self._check_classes()
+        expected = outputs_of(self.task, len(self.classes))
+        outputs = self.architecture.get("outputs", expected)
+        if outputs != expected:
+            raise ValueError(
+                f"its network has {str(outputs)[:20]} outputs, {expected} belong to {len(self.classes)} classes of a "
+                f"{self.task} model"
+            )
+        if self.preprocessing.fingerprint != self.preprocessing_fingerprint:
+            raise ValueError(
+                f"preprocessing gives fingerprint {self.preprocessing.fingerprint}, the record says "
+                f"{self.preprocessing_fingerprint}: the record was edited or written by another version"
+            )
+        return self
+
+    def _check_classes(self) -> None:
         if len(self.classes) < 2 and self.task != "segmentation":
             raise ValueError(f"a {self.task} model has {len(self.classes)} class; at least 2 are needed")
         if len(set(self.classes)) != len(self.classes):
@@ -133,12 +153,9 @@ class ModelRecord(RecordPart):
         unfit = next((name for name in self.classes if not name or plain(name, MAX_TEXT) != name), None)
         if unfit is not None:
             raise ValueError(f"class name {unfit[:60]!r} is empty, too long or holds control characters")
-        if self.preprocessing.fingerprint != self.preprocessing_fingerprint:
-            raise ValueError(
-                f"preprocessing gives fingerprint {self.preprocessing.fingerprint}, the record says "
-                f"{self.preprocessing_fingerprint}: the record was edited or written by another version"
-            )
-        return self
+        named = {*self.threshold.per_class, *((self.positive,) if self.positive is not None else ())}
+        for name in sorted(named - set(self.classes)):
+            raise ValueError(f"threshold or positive class {name[:60]!r} is no class of the model")
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -148,16 +165,34 @@ class ModelRecord(RecordPart):
         return self.threshold.per_class.get(class_name, self.threshold.value)
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=2) + "\n"
+        """The record as ``lopore.json`` holds it: sealed by the sum of its own bytes (``record.seal``)."""
+        return seal_json(self.model_dump_json(indent=2))
 
 
-def parse_record(text: str | bytes, *, source: str) -> ModelRecord:
-    """A record from JSON; ModelError in one line naming ``source`` where it is no valid record."""
+def outputs_of(task: Task, classes: int) -> int:
+    """How many outputs the network of a task has: 1 for binary, a background more for segmentation."""
+    return {"binary": 1, "segmentation": classes + 1}.get(task, classes)
+
+
+def parse_record(text: str | bytes, *, source: str, sealed: bool = True) -> ModelRecord:
+    """A record from JSON; ModelError in one line naming ``source`` where it is no valid record.
+
+    sealed: it ends with the sum that ``to_json`` writes; one inside an ONNX file is covered by the sum of that file.
+    """
     from lopore.validation import explain_validation
 
     if len(text) > MAX_RECORD_BYTES:
         raise ModelError(f"{source}: the record is too large; at most {MAX_RECORD_BYTES} bytes are read, copy it anew")
+    content = text.encode() if isinstance(text, str) else text
+    if sealed:
+        content, whole = unseal_json(content)
+        if not whole:
+            what = "holds no checksum" if whole is None else "does not have its own checksum"
+            raise ModelError(
+                f"{source} {what}: the record was edited, damaged, or written by an older lopore; copy the model "
+                "folder anew, or train and export again"
+            )
     try:
-        return ModelRecord.model_validate_json(text)
+        return ModelRecord.model_validate_json(content)
     except ValidationError as error:
         raise ModelError(f"{source}: {explain_validation(error, ModelRecord)}") from None

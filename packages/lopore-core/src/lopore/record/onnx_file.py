@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from lopore.atomic_files import atomic_write_bytes
 from lopore.errors import ModelError
 
+from .seal import ONNX_KEY, onnx_is_sealed, seal_onnx
+
 if TYPE_CHECKING:
     from .model import ModelRecord
 
@@ -29,7 +31,7 @@ REFUSED_OPERATORS = frozenset({
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
 _NODE_ATTRIBUTE, _NODE_TYPE, _NODE_DOMAIN = 5, 4, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES = 22, 23
@@ -90,8 +92,17 @@ def _walk_graph(graph: memoryview, found: _Findings, depth: int = 0) -> None:
             _walk_node(value, found, depth)
         elif field == _GRAPH_INITIALIZER:
             _walk_tensor(value, found)
+        elif field in (_GRAPH_INPUT, _GRAPH_OUTPUT):
+            _check_name(value)
         elif field == _GRAPH_SPARSE:
             found.external = True  # sparse weights are never written by lopore and could hide external data
+
+
+def _check_name(declared: memoryview) -> None:
+    """ValueError where an input or output has a name that no runtime can hand to Python."""
+    for field, value in _fields(declared):
+        if field == 1 and isinstance(value, memoryview):
+            bytes(value).decode("utf-8")
 
 
 def _walk_node(node: memoryview, found: _Findings, depth: int) -> None:
@@ -182,7 +193,13 @@ def record_in_onnx(path: Path) -> ModelRecord:
     text = _examine(content, str(path)).metadata.get(METADATA_KEY)
     if text is None:
         raise ModelError(f"{path} carries no lopore record; only files written by `lopore export --to onnx` open alone")
-    record = parse_record(text, source=str(path))
+    whole = onnx_is_sealed(content)
+    if not whole:
+        what = "ends without its checksum" if whole is None else "does not have its own checksum"
+        raise ModelError(
+            f"{path} {what}: it was edited, damaged, or written by an older lopore; copy it anew or export it again"
+        )
+    record = parse_record(text, source=str(path), sealed=False)
     try:
         own = ModelFile(path=path.name, sha256=hashlib.sha256(content).hexdigest(), format="onnx")
     except ValueError:
@@ -206,9 +223,9 @@ def _number(value: int) -> bytes:
 
 
 def write_record(path: Path, record: ModelRecord) -> None:
-    """Put the record into an ONNX file as metadata ``lopore.json``, in place of an older one, atomically.
+    """Put the record into an ONNX file as metadata ``lopore.json``, in place of an older one, and seal it, atomically.
 
-    The list of files is left out: a file cannot hold its own checksum.
+    The list of files is left out: the sum over the whole file stands in its last metadata entry (``record.seal``).
     """
     kept: list[bytes | memoryview] = []
     for field, value in _fields(memoryview(_read(path))):
@@ -217,9 +234,9 @@ def write_record(path: Path, record: ModelRecord) -> None:
             continue
         pair = dict(_fields(value)) if field == _MODEL_METADATA else {}
         key = pair.get(1)
-        if isinstance(key, memoryview) and bytes(key) == METADATA_KEY.encode():
+        if isinstance(key, memoryview) and bytes(key) in (METADATA_KEY.encode(), ONNX_KEY):
             continue
         kept += [_number(field << 3 | 2) + _number(len(value)), value]  # the graph is large: no copy of it
     text = record.model_copy(update={"files": ()}).model_dump_json()
     kept.append(_field(_MODEL_METADATA, _field(1, METADATA_KEY.encode()) + _field(2, text.encode())))
-    atomic_write_bytes(path, b"".join(kept))
+    atomic_write_bytes(path, seal_onnx(b"".join(kept)))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from lopore.arrays import Task
-from lopore.atomic_files import atomic_write_text, sha256_of
+from lopore.atomic_files import sha256_of
 from lopore.contracts import Backbone, Learner, LearnRequest, NetworkRequest, Trainer
-from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import LeakReport, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 
@@ -131,7 +131,7 @@ def publish(trainer: Trainer, learner: Learner, request: LearnRequest, folder: P
         threshold=Threshold(value=0.5, rule="fixed", chosen_on="nothing"), leaks=LeakReport(split_kind="made"),
         files=tuple(_listed(path, folder, names, trainer.native_format) for path in files),
     )  # fmt: skip
-    atomic_write_text(folder / RECORD_NAME, record.to_json())
+    write_model_record(folder, record)
     return ModelFolder.read(folder)
 
 

@@ -10,7 +10,7 @@ from lopore.messages import did_you_mean, plain
 from lopore.plugins.learner_guard import guarded
 from lopore.plugins.registry import call_entry, discover
 
-from .plan import Plan, Rows
+from .plan import Plan, Rows, samples_per_epoch
 
 
 def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
@@ -53,7 +53,7 @@ def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> Networ
 def make_learner(plan: Plan, train: Rows) -> Learner:
     """The framework's learner for these training rows."""
     experiment, settings, classes = plan.experiment, plan.experiment.training, plan.targets.classes
-    batches = count_batches(len(train), settings.batch_size, plan.place[1])
+    batches = count_batches(samples_per_epoch(plan, train), settings.batch_size, plan.place[1])
     request = LearnRequest(
         task=experiment.task,
         classes=classes,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 
@@ -20,10 +19,11 @@ from lopore.progress import Progress
 from .plan import Plan, Rows
 
 
-def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *, crossed: bool) -> Manifest:
+def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *, crossed: bool) -> None:
+    """DataError where a split lacks what the run needs; crossed: folds take the place of splits."""
     if crossed:
         refuse_thin_classes(targets, np.arange(len(manifest)), "the whole set")
-        return replace(manifest, rows=tuple(replace(row, split="") for row in manifest.rows))
+        return
     splits = np.array([row.split for row in manifest.rows])
     sides = {name: np.flatnonzero(splits == name) for name in ("train", "val")}
     if not len(sides["train"]):
@@ -41,7 +41,6 @@ def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *
         missing = lacking(targets, sides["val"])
         if missing:
             raise DataError(f"val holds no image of {', '.join(missing)}, so no epoch can be selected; split again")
-    return manifest
 
 
 def check_contract(targets: Targets, groups: Rows, val: Rows, experiment: Experiment, *, crossed: bool) -> None:
@@ -83,8 +82,8 @@ def read_ahead(plan: Plan, progress: Progress) -> None:
 
     They stay in the cache as far as it has room. DataError or ImageError names the first file that cannot be read.
     """
-    crossed = not any(row.split for row in plan.manifest.rows)
-    late = [number for number, row in enumerate(plan.manifest.rows) if crossed or row.split in ("val", "test")]
+    crossed = not any(row.split for row in plan.samples.rows)
+    late = [number for number, row in enumerate(plan.samples.rows) if crossed or row.split in ("val", "test")]
     stage = progress.stage("reading validation and test images")
     workers = plan.experiment.data.workers
     with ThreadPoolExecutor(available_cores() if workers is None else max(1, workers)) as pool:

@@ -75,7 +75,7 @@ def selects(plan: Plan) -> bool:
 
 def folds_of(plan: Plan) -> dict[int, Splits]:
     """Number and sides of each fold; DataError before the first epoch where one of them cannot be learned from."""
-    folds = np.array([row.fold for row in plan.manifest.rows], np.int64)
+    folds = np.array([row.fold for row in plan.samples.rows], np.int64)
     return {int(number): sides_of(plan, folds, int(number)) for number in np.unique(folds)}
 
 

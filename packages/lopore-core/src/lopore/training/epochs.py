@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lopore.arrays import Scores
 from lopore.contracts import Batch, EpochReport, Learner
 from lopore.data.batches import count_batches, evaluation_batches, training_batches
+from lopore.data.tiles import FilmTiles
 from lopore.errors import RunError
 from lopore.inference.test_time_augmentation import view_of
 from lopore.messages import counted
@@ -20,9 +21,10 @@ from lopore.metrics.selection import validation_score
 from lopore.progress import Progress
 
 from .checkpoints import Checkpoints, State, restore
+from .epoch_tiles import tile_batches
 from .logs import CSV_NAME, TensorBoardLog, write_csv
 from .map_validation import answer_maps, check_map_learner
-from .plan import Plan, Rows, Splits
+from .plan import Plan, Rows, Splits, samples_per_epoch
 
 WAIT_SECONDS = 600.0
 
@@ -79,9 +81,10 @@ def _keep(learner: Learner, checkpoints: Checkpoints, state: State) -> None:
 def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: Progress, *, tell: bool) -> State:
     """One epoch, told in a line; ``tell``: with one before it on how the learner computes."""
     settings, number = plan.experiment.training, state.epoch
-    total = count_batches(len(sides.train), settings.batch_size, plan.place[1])
+    total = count_batches(samples_per_epoch(plan, sides.train), settings.batch_size, plan.place[1])
     title = f"epoch {number + 1}/{settings.epochs}"
-    report = learner.fit_epoch(number, progress.track(_batches(plan, sides.train, number), total, title, every=60.0))
+    batches = _batches(plan, sides.train, learner, number)
+    report = learner.fit_epoch(number, progress.track(batches, total, title, every=60.0))
     row: dict[str, Any] = {
         "epoch": number + 1,
         "loss": report.loss,
@@ -102,7 +105,9 @@ def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: 
     return after
 
 
-def _batches(plan: Plan, train: Rows, epoch: int) -> Iterator[Batch]:
+def _batches(plan: Plan, train: Rows, learner: Learner, epoch: int) -> Iterator[Batch]:
+    if isinstance(plan.pictures, FilmTiles):
+        return tile_batches(plan, plan.pictures, train, learner, epoch)
     return training_batches(
         plan.pictures,
         plan.targets.labels,

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
-from lopore.data.batches import Pictures, Sampler
+from lopore.data.batches import Pictures
 from lopore.data.leaks import LeakFindings
 from lopore.data.manifest import Manifest
+from lopore.data.sampler import Sampler
 from lopore.data.targets import Targets
+from lopore.data.tiles import FilmTiles
 from lopore.plugins.learner_guard import process_rank_of
 from lopore.record.model import LeakReport
 
@@ -31,13 +33,17 @@ class Splits:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked experiment: rows, targets and pictures, the trainer, what the leak check found."""
+    """A checked experiment: samples, their targets and pixels, the trainer, what the leak check found.
+
+    manifest: the images as they lie on disk. samples: one row a sample, the same, or one a tile of each film.
+    """
 
     experiment: Experiment
     manifest: Manifest
+    samples: Manifest
     targets: Targets
     groups: Rows
-    pictures: Pictures
+    pictures: Pictures | FilmTiles
     trainer: Trainer
     backbone: Backbone
     leaks: LeakReport
@@ -49,7 +55,7 @@ class Plan:
         return process_rank_of(self.trainer)
 
     def side(self, name: str) -> Rows:
-        return np.array([i for i, row in enumerate(self.manifest.rows) if row.split == name], np.int64)
+        return np.array([i for i, row in enumerate(self.samples.rows) if row.split == name], np.int64)
 
     def sides(self) -> Splits:
         return Splits(self.side("train"), self.side("val"), self.side("test"))
@@ -65,3 +71,10 @@ class Plan:
 
     def augmenter(self) -> Augmenter:
         return Augmenter(self.experiment.augmentation, self.experiment.preprocessing.size, self.experiment.seed)
+
+
+def samples_per_epoch(plan: Plan, train: Rows) -> int:
+    """Samples that an epoch shows: the training images once, or as many tiles as the config says."""
+    if isinstance(plan.pictures, FilmTiles):
+        return plan.experiment.data.tiles.per_epoch or max(2, len(train))
+    return len(train)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.experiment import Experiment
@@ -14,6 +16,8 @@ from lopore.data.index import complete
 from lopore.data.leaks import LeakFindings, find_leaks
 from lopore.data.manifest import Manifest, is_sound
 from lopore.data.targets import Targets, leave_out, targets_of
+from lopore.data.tile_samples import films_of, tile_samples
+from lopore.data.tiles import FilmTiles
 from lopore.errors import ConfigError, DataError
 from lopore.messages import counted, plain
 from lopore.plugins.learner_guard import process_rank_of
@@ -57,6 +61,36 @@ def _report(split_kind: str, findings: LeakFindings) -> LeakReport:
     )
 
 
+@dataclass(frozen=True)
+class _Samples:
+    """What is learned from: a row, a target and pixels a sample. owners: the row of each sample's image."""
+
+    manifest: Manifest
+    owners: NDArray[np.int64]
+    targets: Targets
+    pixels: Pictures | FilmTiles
+
+    @property
+    def tiled(self) -> bool:
+        return isinstance(self.pixels, FilmTiles)
+
+
+def _samples(manifest: Manifest, experiment: Experiment) -> _Samples:
+    """The images of a manifest, or the tiles that cover its films; files are there and fit the settings."""
+    refuse_deep_files(manifest, experiment)
+    if message := lost(manifest):
+        raise DataError(message)
+    if experiment.preprocessing.resize == "tile":
+        films = films_of(manifest, experiment.preprocessing, experiment.data.cache_mb)
+        made = tile_samples(manifest, films, experiment.task, experiment.data.positive)
+        made.tiles.check()
+        return _Samples(made.manifest, np.array([tile.film for tile in made.tiles.tiles]), made.targets, made.tiles)
+    targets = targets_of(manifest, experiment.task, experiment.data.positive)
+    pictures = _pictures(manifest, experiment, targets)
+    pictures.check(range(len(pictures)))
+    return _Samples(manifest, np.arange(len(manifest)), targets, pictures)
+
+
 def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None = None, crossed: bool = False) -> Plan:
     """Read the manifest and check everything that can be checked before the first epoch.
 
@@ -71,29 +105,25 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     manifest = leave_out(Manifest.read(experiment.data.manifest), experiment.data.exclude)
     if crossed:
         manifest = _with_folds(manifest, experiment, folds)
-    targets = targets_of(manifest, experiment.task, experiment.data.positive)
-    pictures = _pictures(manifest, experiment, targets)
-    manifest = check_splits(manifest, targets, experiment, crossed=crossed)
-    refuse_deep_files(manifest, experiment)
-    if told := lost(manifest):
-        raise DataError(told)
-    pictures.check(range(len(pictures)))
+    samples = _samples(manifest, experiment)
+    check_splits(samples.manifest, samples.targets, experiment, crossed=crossed)
     manifest = complete(manifest, threads=experiment.data.workers or None, stage=progress.stage)
     findings = find_leaks(manifest, "folds") if crossed else find_leaks(manifest)
     plan = Plan(
         experiment=experiment,
         manifest=manifest,
-        targets=targets,
-        groups=manifest.group_ids(),
-        pictures=pictures,
+        samples=samples.manifest if samples.tiled else manifest,
+        targets=samples.targets,
+        groups=manifest.group_ids()[samples.owners],
+        pictures=samples.pixels,
         trainer=trainer,
         backbone=backbone,
         leaks=_report("folds" if crossed else manifest.about.split_kind or "given", findings),
         findings=findings,
         notes=_notes(experiment) if rank == 0 else (),
     )
-    class_weights(plan, np.arange(len(manifest)))
-    check_contract(targets, plan.groups, plan.side("val"), experiment, crossed=crossed)
+    class_weights(plan, np.arange(len(plan.samples)))
+    check_contract(plan.targets, plan.groups, plan.side("val"), experiment, crossed=crossed)
     return plan
 
 
@@ -101,9 +131,9 @@ def _with_folds(manifest: Manifest, experiment: Experiment, folds: int | None) -
     from lopore.data.split import fold_manifest
 
     numbered = all(row.fold is not None for row in manifest.rows)
-    if folds is None and numbered and len({row.fold for row in manifest.rows}) > 1:
-        return manifest
-    return fold_manifest(manifest, folds or 5, seed=experiment.seed).manifest
+    if folds is not None or not numbered or len({row.fold for row in manifest.rows}) < 2:
+        manifest = fold_manifest(manifest, folds or 5, seed=experiment.seed).manifest
+    return replace(manifest, rows=tuple(replace(row, split="") for row in manifest.rows))
 
 
 def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> Pictures:

@@ -24,7 +24,7 @@ from lopore.metrics.classification import Metrics, measure
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.progress import Progress
 from lopore.reading.radiograph import Facts
-from lopore.record.folder import RECORD_NAME, ModelFolder
+from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 
@@ -72,6 +72,8 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         maps = check_map_learner(learner, plan.trainer.key)
         answers = answer_maps(plan, sides.val, maps, settings.tta_views)
         val, threshold = answers.scores, map_threshold(plan, sides.val, answers.found)
+        if settings.threshold.rule == "contract":  # a promise on films, so it goes by images
+            threshold = _threshold(plan, sides.val, val)
         scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
         test = scores if split == "test" else scores[:0]
     else:
@@ -149,7 +151,7 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
 def answers_of(plan: Plan, side: str, rows: Rows, scores: Scores) -> LabelledScores:
     """The answers on one side of a plan, for the table of answers."""
     targets = replace(plan.targets, labels=plan.targets.labels[rows])
-    return LabelledScores(side, [plan.manifest.rows[int(row)] for row in rows], targets, scores)
+    return LabelledScores(side, [plan.samples.rows[int(row)] for row in rows], targets, scores)
 
 
 def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, run: Path, target: Path) -> ModelFolder:
@@ -168,7 +170,7 @@ def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, 
             for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
         )
         record = _record(plan, sides, facts, judged, target, files)
-        atomic_write_text(folder / RECORD_NAME, record.to_json())
+        write_model_record(folder, record)
     return ModelFolder.read(target)
 
 

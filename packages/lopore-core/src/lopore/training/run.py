@@ -266,7 +266,7 @@ def _preview(plan: Plan, sides: Splits, folder: Path, progress: Progress) -> Non
     rows = [int(pile[turn * len(pile) // PREVIEW_ROWS]) for turn in turns for pile in rows_by_class if turn < len(pile)]
     rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
     pictures = [plan.pictures[row][0] for row in rows]
-    shown = [plan.manifest.rows[row] for row in rows]
+    shown = [plan.samples.rows[row] for row in rows]
     titles = [f"{' + '.join(row.labels)}   {Path(row.path).name}" for row in shown]
     size = plan.experiment.preprocessing.size
     seed, recipe = plan.experiment.seed, plan.experiment.augmentation
