@@ -114,6 +114,9 @@ def test_the_running_server_refuses_foreign_pages_and_sends_its_policy_with_ever
         assert _connects(port, f"http://127.0.0.1:{port}")
         assert not _connects(port, None)
         assert not _connects(port, f"http://127.0.0.1:{port + 1}")
+        deep = _asked(port, "/film", Accept="text/html", **{"Accept-Encoding": "gzip, br"})
+        assert "'sha256-" in (deep.getheader("Content-Security-Policy") or "")
+        assert b"lopore/connection.js" in deep.read()
         page = _asked(port, "/")
         policy = page.getheader("Content-Security-Policy") or ""
         assert "frame-ancestors 'none'" in policy

@@ -23,9 +23,16 @@ def _origins(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> t
 @click.option("--address", default="127.0.0.1", show_default=True, help="Interface to listen on.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @click.option("--origin", "origins", multiple=True, callback=_origins, help="Address that people open it under.")
+@click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="Folder that keeps reviews of films.")
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app, and end.")
 def main(
-    models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], check: str | None
+    models: Path | None,
+    port: int,
+    address: str,
+    browser: bool,
+    origins: tuple[str, ...],
+    work: Path | None,
+    check: str | None,
 ) -> None:
     """Open lopore's app: films in, decision and heat map out."""
     if check is not None:
@@ -34,6 +41,8 @@ def main(
     if models is not None:
         roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
+    if work is not None:
+        os.environ["LOPORE_WORK"] = str(work.resolve())
     from lopore_app.server import serve
 
     serve(port, address, browser=browser, origins=origins)

@@ -17,6 +17,7 @@ st.set_page_config(page_title="lopore", page_icon=str(ICON), layout="wide")
 page = st.navigation(
     [
         st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/center_focus_strong:", default=True),
+        st.Page(PAGES / "film.py", title="Film", icon=":material/panorama_horizontal:"),
         st.Page(PAGES / "models.py", title="Models", icon=":material/model_training:"),
         st.Page(PAGES / "records.py", title="Records", icon=":material/fact_check:"),
         st.Page(PAGES / "evaluation.py", title="Evaluation", icon=":material/monitoring:"),

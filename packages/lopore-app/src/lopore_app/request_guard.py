@@ -111,6 +111,10 @@ class RequestGuard:
             said = {"accepted": accepted, "reason": "" if accepted else self.refusal(asked, host)}
             await _answer(send, 200, "application/json", json.dumps(said).encode())
         else:
+            page = scope["method"] == "GET" and "text/html" in headers.get("accept", "*/*")
+            if page:  # a coded page could not be read, and its scripts not be named in the policy
+                plain = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
+                scope = {**scope, "headers": plain}
             await self.app(scope, receive, _Guarded(send, whole=scope["method"] == "GET").send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, origin: str | None, host: str) -> None:

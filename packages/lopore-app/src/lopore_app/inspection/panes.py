@@ -12,6 +12,7 @@ from lopore.arrays import Pixels
 from lopore.errors import LoporeError
 from lopore.inference.explain import HeatMap
 from lopore.preprocessing.enhancement_chain import Chain
+from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession
 from lopore_app.inspection.view import View, component_state
 from lopore_app.models.opening import chain_key
@@ -89,7 +90,7 @@ def show_images(session: InspectionSession, view: View, heats: list[HeatMap], ey
     region = Region.parse(component_state(VIEWER, "region"), film)
     with st.container(gap=None, key="image"):
         blobs: dict[str, Blob] = {}
-        drawn = [_described(session, film, pane, region, blobs) for pane in shown]
+        drawn = [described(session.memory, film, pane, region, blobs) for pane in shown]
         height, width = view.film.full.pixels.shape[:2]
         data = {
             "film": film,
@@ -126,12 +127,9 @@ def marks(view: View) -> dict[str, Any] | None:
     return {"lines": lines, "tags": tags}
 
 
-def _described(
-    session: InspectionSession, film: str, pane: Pane, region: Region | None, blobs: dict[str, Blob]
-) -> dict[str, Any]:
-    blob, window = session.memory.get(
-        ("overview", *pane.key), lambda: _overview(pane.pixels), lambda it: len(it[0].content)
-    )
+def described(memory: Memory, film: str, pane: Pane, region: Region | None, blobs: dict[str, Blob]) -> dict[str, Any]:
+    """What the viewer needs to know of a pane; its pixels go into ``blobs`` by slot."""
+    blob, window = memory.get(("overview", *pane.key), lambda: _overview(pane.pixels), lambda it: len(it[0].content))
     move = pane.to_original
     facts: dict[str, Any] = {
         "film": film,

@@ -41,10 +41,11 @@ _carrier = st.components.v2.component("lopore.carrier", js=_text("store.js", "ca
 _viewer = st.components.v2.component(
     "lopore.viewer",
     css=_text("viewer.css"),
-    js="\n".join((_colours(), _text("store.js", "pane.js", "viewer.js", "gestures.js"))),
+    js="\n".join((_colours(), _text("store.js", "acts.js", "pane.js", "viewer.js", "gestures.js", "marks.js"))),
 )
 _chain = st.components.v2.component("lopore.chain", css=_text("chain.css"), js=_text("store.js", "chain.js"))
 _strip = st.components.v2.component("lopore.strip", css=_text("strip.css"), js=_text("store.js", "strip.js"))
+_table = st.components.v2.component("lopore.marks", css=_text("table.css"), js=_text("store.js", "acts.js", "table.js"))
 _session = st.components.v2.component("lopore.session", css=_text("session.css"), js=_text("store.js", "session.js"))
 
 
@@ -72,8 +73,14 @@ def session_number() -> str:
 
 
 def film_viewer(data: dict[str, Any], key: str) -> None:
-    """The viewer; ``st.session_state[key]`` holds ``region`` and ``line`` as the user asked for them."""
-    _viewer(data=data, key=key, on_region_change=_nothing, on_line_change=_nothing)
+    """The viewer; ``st.session_state[key]`` holds ``region`` and ``line`` as the user asked for them, and ``acts``:
+    what was done to the marks of a whole film, in order."""
+    _viewer(data=data, key=key, on_region_change=_nothing, on_line_change=_nothing, on_acts_change=_nothing)
+
+
+def mark_table(data: dict[str, Any], key: str) -> None:
+    """The marks of a film, linked with the viewer on the same page."""
+    _table(data=data, key=key)
 
 
 def chain_editor(data: dict[str, Any], key: str) -> None:

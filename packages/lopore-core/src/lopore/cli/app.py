@@ -39,9 +39,21 @@ import click
     multiple=True,
     help="Address that people open the app under, behind a proxy: https://lopore.example.com. May be repeated.",
 )
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Folder that keeps reviews of films over reloads and days; without it nothing is kept.",
+)
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app at this address.")
 def command(
-    models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], check: str | None
+    models: Path | None,
+    port: int,
+    address: str,
+    browser: bool,
+    origins: tuple[str, ...],
+    work: Path | None,
+    check: str | None,
 ) -> None:
     """Open the web app: films in, decision and heat map out.
 
@@ -64,6 +76,8 @@ def command(
         raise PluginError("the app is not installed; pip install lopore-app")
     options = [f"--port={port}", f"--address={address}", "--browser" if browser else "--no-browser"]
     options += [f"--origin={origin}" for origin in origins]
+    if work is not None:
+        options.append(f"--work={work.resolve()}")
     if check is not None:
         options.append(f"--check={check}")
     if models is not None:

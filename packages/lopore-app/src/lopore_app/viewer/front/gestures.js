@@ -14,6 +14,7 @@ Object.assign(Viewer.prototype, {
       const pane = paneOf(event);
       if (!pane || !this.data) return;
       pane.canvas.setPointerCapture(event.pointerId);
+      if (this.deskDown(pane, event)) return;
       const tool = event.button === 2 ? "Window" : this.tool;
       this.drag = { pane, tool, x: event.clientX, y: event.clientY, view: this.view, limits: pane.limits() };
       if (tool === "Line") this.line = [...pane.onFilm(this.view, event), ...pane.onFilm(this.view, event)];
@@ -21,9 +22,11 @@ Object.assign(Viewer.prototype, {
     this.grid.addEventListener("pointermove", (event) => {
       const pane = paneOf(event);
       if (pane && this.data) this.readOut(pane, event);
+      if (this.deskMove(pane, event)) return;
       if (this.drag) this.dragged(event);
     });
-    const end = () => {
+    const end = (event) => {
+      if (this.deskUp(event)) return;
       const done = this.drag;
       this.drag = null;
       if (done?.tool !== "Line") return;
@@ -39,10 +42,11 @@ Object.assign(Viewer.prototype, {
     this.grid.addEventListener("keydown", (event) => {
       const way = event.shiftKey && { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (way) { event.preventDefault(); this.shift(...way); return; }
+      if (event.key === "Enter" && this.sketch?.tool === "polyline") { this.endSketch(); return; }
       const work = {
         f: () => this.fit(), "+": () => this.magnify(1.25), "-": () => this.magnify(0.8),
-        1: () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1))), Escape: () => this.forgetLine(),
-        o: () => this.outline(!this.outlined),
+        1: () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1))), Escape: () => (this.desk && this.drawing ? this.draw(null) : this.forgetLine()),
+        o: this.desk ? null : () => this.outline(!this.outlined),
       }[event.key];
       if (work) { event.preventDefault(); work(); }
     });

@@ -38,6 +38,8 @@ class Viewer {
 
   close() {
     store.listeners.delete(this.listener);
+    acts.listeners.delete(this.actListener);
+    if (acts.data && this.desk) acts.data = null;
     this.watcher.disconnect();
     clearTimeout(this.rest);
   }
@@ -117,6 +119,7 @@ class Viewer {
     if (!this.sides.hidden) this.sides.lastChild.textContent = data.panes[1].same ? "With heat" : "Enhanced";
     this.outlineTool.hidden = !data.marks;
     this.heatTools.hidden = !data.panes.some((part) => part.heat);
+    this.deskUpdate(data.desk);
     this.drawLegend();
     this.arrange();
     this.drawGraph();
@@ -182,6 +185,7 @@ class Viewer {
       if (!pane.there) pane.wait(`Loading ${this.data.name}`);
       else pane.arrived();
       if (this.data.marks && this.outlined && pane.ink) this.drawMarks(pane);
+      if (this.desk && pane.ink) this.drawDesk(pane);
       if (this.line && pane.ink) this.drawLine(pane);
       const [low, high] = pane.limits();
       const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
@@ -190,6 +194,7 @@ class Viewer {
       pane.caption.textContent = `${whose}${pane.part.title}  ·  ${sizes}${grey}`;
       pane.canvas.setAttribute("aria-label", `${pane.part.title}, ${sizes}`);
     }
+    if (this.overview) this.drawOverview();
     if (!other && this.visible().every((pane) => pane.there)) {
       if (store.awaited !== null) expect(null);
     }

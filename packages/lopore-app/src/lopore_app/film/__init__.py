@@ -1,0 +1,1 @@
+"""Whole films: the inspection, its marks, and what a person decides on each of them."""

@@ -1,0 +1,108 @@
+"""The whole film in the viewer, with heat and marks on it; a tall film lies flat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from lopore.affine import Affine
+from lopore.arrays import Pixels
+from lopore.indications.film_inspection import FilmInspection
+from lopore.inference.explain import HeatMap
+from lopore_app.film.film_review import FilmReview
+from lopore_app.film.film_work import FilmWork
+from lopore_app.film.uploaded_film import is_tall, laid_flat, to_shown
+from lopore_app.inspection.films import Upload
+from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.panes import Pane, described
+from lopore_app.inspection.view import component_state
+from lopore_app.review.prediction_log import name_on_a_page
+from lopore_app.viewer.component import carry, film_viewer
+from lopore_app.viewer.pixels import Blob, Region
+
+FILM_VIEWER = "film_viewer"
+HEAT_PIXELS = 650_000
+AROUND = 500
+"""Pixels of the page that the viewer leaves to table and panel."""
+
+
+def show_film(memory: Memory, upload: Upload, pixels: Pixels, pitch: float | None, work: FilmWork, heat: str) -> None:
+    """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
+    shown = memory.get(
+        ("flat", upload.key), lambda: laid_flat(pixels), lambda it: int(it.nbytes) if it is not pixels else 0
+    )
+    move = to_shown(pixels.shape)
+    pane = Pane("film", "Film", shown, Affine(), ("film", upload.key))
+    if heat and work.found is not None and work.found.map is not None:
+        pane = Pane(
+            "film", "Film", shown, Affine(), ("film", upload.key), heat=heat_map(work.found, heat, pixels.shape)
+        )
+    film = f"film/{upload.key}"
+    blobs: dict[str, Blob] = {}
+    region = Region.parse(component_state(FILM_VIEWER, "region"), film)
+    data = {
+        "film": film,
+        "owner": upload.sha256,
+        "name": name_on_a_page(upload.name, 60),
+        "width": shown.shape[1],
+        "height": shown.shape[0],
+        "pitch": pitch,
+        "panes": [described(memory, film, pane, region, blobs)],
+        "marks": None,
+        "profile": None,
+        "around": AROUND,
+        "desk": desk_data(film, work, move),
+    }
+    with st.container(gap=None, key="film"):
+        film_viewer(data, FILM_VIEWER)
+        for slot, blob in blobs.items():
+            carry(slot, blob.identity, blob.content)
+
+
+def desk_data(film: str, work: FilmWork, move: Affine) -> dict[str, Any]:
+    """The marks as the viewer draws them: places on the film as it is shown."""
+    review = work.review
+    marks = [] if review is None else [_drawn(review, at, move) for at in range(len(review.marks))]
+    ignored = [] if review is None else [{"box": _box(one.box, move)} for one in review.ignored]
+    return {
+        "film": film,
+        "taken": work.taken,
+        "served": work.served,
+        "selected": work.selected,
+        "marks": marks,
+        "ignored": ignored,
+        "locked": review is None,
+    }
+
+
+def _drawn(review: FilmReview, at: int, move: Affine) -> dict[str, Any]:
+    mark = review.marks[at]
+    line = mark.indication.contour
+    if len(line) < 3:
+        left, top, right, bottom = mark.indication.box
+        line = ((left, top), (right, top), (right, bottom), (left, bottom))
+    points = [round(value, 1) for point in line for value in move(*point)]
+    return {
+        "number": mark.number,
+        "verdict": mark.verdict,
+        "points": points,
+        "box": _box(mark.indication.box, move),
+    }
+
+
+def _box(box: tuple[float, float, float, float], move: Affine) -> list[float]:
+    xs, ys = zip(move(box[0], box[1]), move(box[2], box[3]), strict=True)
+    return [min(xs), min(ys), max(xs), max(ys)]
+
+
+def heat_map(found: FilmInspection, class_name: str, shape: tuple[int, ...]) -> HeatMap:
+    """Probabilities of one class over the film as it is shown, (h, w) float32 of at most ``HEAT_PIXELS``."""
+    assert found.map is not None
+    height, width = found.map.facts.shape
+    step = max(1, int(np.ceil((height * width / HEAT_PIXELS) ** 0.5)))
+    index = found.map.classes.index(class_name)
+    values = found.map.read(index, 0, 0, height, width, step)
+    flat = np.ascontiguousarray(np.rot90(values)) if is_tall(shape) else values
+    return HeatMap(flat, class_name, "probability", "probability")

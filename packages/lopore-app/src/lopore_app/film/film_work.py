@@ -1,0 +1,173 @@
+"""One visitor's work on one film: the run, what it found, the review and the steps back. No Streamlit in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lopore.affine import Affine
+from lopore.errors import ConfigError, LoporeError
+from lopore.indications import judge
+from lopore.indications.acceptance import FilmMarks, Verdict
+from lopore.indications.acceptance_profile import Profile
+from lopore.indications.clustering import GroupRule, find_groups, group_in_mm
+from lopore.indications.film_inspection import FilmInspection
+from lopore.indications.inspect_film import decide_on_map
+from lopore.indications.options import InspectionOptions
+from lopore.models.opening import OpenModel
+from lopore.preprocessing.film_input import FilmInput
+from lopore.reading.windows import FilmSource
+from lopore_app.film.film_review import FilmReview, Reviewer, review_of
+from lopore_app.film.inspection_run import InspectionRun
+from lopore_app.film.review_store import ReviewStore
+
+MOST_STEPS = 100
+MOST_ACTS = 500
+
+
+@dataclass
+class FilmWork:
+    """What is known of one film in one session.
+
+    asked: the model and the settings that ``found`` belongs to. taken: number of the last act of the browser that was
+    taken. served: grows whenever the server, not the browser, chooses a mark.
+    """
+
+    run: InspectionRun | None = None
+    found: FilmInspection | None = None
+    asked: tuple[object, ...] = ()
+    review: FilmReview | None = None
+    history: list[FilmReview] = field(default_factory=list)
+    selected: int | None = None
+    taken: int = 0
+    served: int = 0
+    problem: str | None = None
+
+    def take_result(self, before: FilmReview | None) -> None:
+        """Take over what the run found, once. before: of an earlier day, where nothing is here yet."""
+        run = self.run
+        if run is None or run.running:
+            return
+        if run.result is not None and run.result is not self.found:
+            self.set_found(run.result, before)
+        if run.error is not None:
+            self.problem = run.error
+            self.run = None
+
+    def set_found(self, found: FilmInspection, before: FilmReview | None = None) -> None:
+        """Another inspection of the same film; what was decided stays with its marks."""
+        self.found, self.problem = found, None
+        self.review = review_of(found, self.review or before)
+        if self.selected is None and self.review.marks:
+            self.selected = self.review.marks[0].number
+        self.served += 1
+
+    def take_acts(self, said: object, reviewer: Reviewer, to_film: Affine, class_name: str) -> bool:
+        """Do what the browser asked for since the last time; whether anything changed. Nothing is trusted."""
+        acts = said.get("acts") if isinstance(said, Mapping) else None
+        if not isinstance(acts, list) or self.review is None:
+            return False
+        before, self.problem = self.review, None
+        for one in acts[:MOST_ACTS]:
+            number = one.get("seq") if isinstance(one, Mapping) else None
+            if isinstance(number, bool) or not isinstance(number, int) or number <= self.taken:
+                continue
+            self.taken = number
+            try:
+                self._act(one, reviewer, to_film, class_name)
+            except LoporeError as error:
+                self.problem = str(error)
+        return self.review is not before
+
+    def _act(self, one: Mapping[str, Any], reviewer: Reviewer, to_film: Affine, class_name: str) -> None:
+        assert self.review is not None
+        name, mark = one.get("act"), one.get("mark")
+        if name == "undo":
+            if self.history:
+                self.review = self.history.pop()
+            return
+        self.step(
+            _after(self.review, str(name), mark, _points(one, to_film), str(one.get("shape")), reviewer, class_name)
+        )
+        if name == "draw":
+            self.selected, self.served = self.review.marks[-1].number, self.served + 1
+        elif isinstance(mark, int):
+            self.selected = mark
+
+    def step(self, review: FilmReview) -> None:
+        """Another review, one step back from which is the present one."""
+        if self.review is not None and review != self.review:
+            self.history = [*self.history[-MOST_STEPS + 1 :], self.review]
+        self.review = review
+
+
+def _after(
+    review: FilmReview,
+    name: str,
+    mark: object,
+    points: Sequence[float],
+    shape: str,
+    reviewer: Reviewer,
+    class_name: str,
+) -> FilmReview:
+    if name == "draw" and shape in ("box", "ellipse", "polyline"):
+        return review.drawn(shape, points, class_name, reviewer)  # type: ignore[arg-type]  # one of the three
+    if name == "ignore":
+        return review.ignoring(points)
+    if isinstance(mark, bool) or not isinstance(mark, int):
+        raise ConfigError(f"'{name[:40]}' is asked for no mark of this film; choose a mark first")
+    if name == "erase":
+        return review.erased(mark)
+    if name == "move":
+        return review.reshaped(mark, points, reviewer)
+    verdicts = {"accept": "accepted", "reject": "rejected", "reopen": "open"}
+    if name not in verdicts:
+        raise ConfigError(f"'{name[:40]}' is nothing that can be done to a mark")
+    return review.decided(mark, verdicts[name], reviewer)  # type: ignore[arg-type]  # a verdict
+
+
+def _points(one: Mapping[str, Any], to_film: Affine) -> tuple[float, ...]:
+    """Points of the film as it is shown, led back to the film."""
+    given = one.get("points")
+    if not isinstance(given, list) or len(given) % 2 or len(given) > 4000:
+        return ()
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+        return ()
+    pairs = (to_film(float(x), float(y)) for x, y in zip(given[::2], given[1::2], strict=True))
+    return tuple(value for pair in pairs for value in pair)
+
+
+def decided_anew(
+    found: FilmInspection, model: OpenModel, source: FilmSource, options: InspectionOptions, profile: Profile | None
+) -> FilmInspection:
+    """The inspection at another threshold or profile from the map that is there; the network is not asked."""
+    assert found.map is not None
+    film = FilmInput(source, model.record.preprocessing, None, pitch_mm=options.mm_per_pixel, factor=options.factor)
+    again = decide_on_map(found.map, model.record, film, options=options, profile=profile)
+    used = found.model.model_copy(update={"thresholds": again.model.thresholds})
+    notes = tuple(dict.fromkeys((*found.notes, *again.notes)))
+    again = again.model_copy(update={"model": used, "notes": notes, "seconds": found.seconds})
+    return again.with_map(found.map)
+
+
+def verdict_of(review: FilmReview, found: FilmInspection, profile: Profile) -> Verdict:
+    """The profile's answer on the marks that the reviewer left: without rejected ones, with drawn ones."""
+    marks = [
+        mark.indication.model_copy(update={"id": mark.number, "class_name": mark.class_name})
+        for mark in review.marks
+        if mark.verdict != "rejected"
+    ]
+    pitch, options = review.pixel_pitch_mm, found.options
+    gap = options.group_gap_px
+    if options.group_gap_mm is not None and pitch is not None:
+        gap = options.group_gap_mm / pitch
+    groups = [group_in_mm(group, pitch) for group in find_groups(marks, GroupRule(gap_px=gap))]
+    classes = tuple(dict.fromkeys((*found.model.classes, *(mark.class_name for mark in marks))))
+    facts = FilmMarks(marks, groups, (review.height, review.width), pitch, classes, options.iso_6520)
+    return judge(profile, facts, options.variables)
+
+
+def kept_review(store: ReviewStore | None, sha256: str, page: int, reviewer: str) -> FilmReview | None:
+    """The review of an earlier day, where a folder was named and holds one."""
+    return None if store is None else store.load(sha256, page, reviewer)

@@ -1,0 +1,107 @@
+"""One film through a model in a thread of its own, while one looks at the film. No Streamlit in here."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+from lopore.errors import LoporeError
+from lopore.indications import inspect_film
+from lopore.indications.acceptance_profile import Profile
+from lopore.indications.film_inspection import FilmInspection
+from lopore.indications.options import InspectionOptions
+from lopore.inference.cover_film import Cancelled
+from lopore.models.opening import OpenModel
+from lopore.reading.windows import FilmSource
+from lopore_app.inspection.memory import Memory
+
+STAGES = {"map": "tiles", "regions": "strips searched for marks", "measure": "marks measured"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. seconds_left: None before there is anything to go by."""
+
+    stage: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def text(self) -> str:
+        left = "" if self.seconds_left is None else f", about {max(1, round(self.seconds_left))} s left"
+        return f"{self.done} of {self.total} {STAGES.get(self.stage, self.stage)}{left}"
+
+
+class InspectionRun:
+    """A run of one film. It ends by itself when its visitor's session is gone.
+
+    result, error: None until the run has ended with one of them; both stay None for one that was stopped.
+    """
+
+    def __init__(
+        self,
+        model: OpenModel,
+        source: FilmSource,
+        options: InspectionOptions,
+        profile: Profile | None,
+        visitor: Memory,
+    ) -> None:
+        self.result: FilmInspection | None = None
+        self.error: str | None = None
+        self.progress = Progress("map", 0, 0)
+        self._folder = tempfile.TemporaryDirectory(prefix="lopore-film-")
+        self._stop = threading.Event()
+        self._visitor = weakref.ref(visitor)
+        self._began = time.monotonic()
+        self._work = model, source, options, profile
+        self._thread = threading.Thread(target=self._run, daemon=True, name="film inspection")
+
+    def start(self) -> InspectionRun:
+        """Begin; returns itself."""
+        self._thread.start()
+        return self
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask the run to end after its present batch."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until the run has ended."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        model, source, options, profile = self._work
+        try:
+            self.result = inspect_film(
+                model,
+                source,
+                profile=profile,
+                options=options,
+                work_folder=Path(self._folder.name),
+                progress=self._tell,
+                cancelled=lambda: self._stop.is_set() or self._visitor() is None,
+            )
+        except Cancelled:
+            return
+        except LoporeError as error:
+            self.error = str(error)
+        except Exception as error:  # a thread's error would be lost, and the page wait for ever
+            self.error = f"the inspection failed unexpectedly ({type(error).__name__}); please report it"
+
+    def _tell(self, stage: str, done: int, total: int) -> None:
+        spent = time.monotonic() - self._began
+        left = spent * (total - done) / done if stage == "map" and done else None
+        self.progress = Progress(stage, done, total, left)

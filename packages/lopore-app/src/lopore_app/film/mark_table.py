@@ -1,0 +1,62 @@
+"""The marks of a film as a table and as CSV; the same figures as the inspection's. No Streamlit in here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from lopore.data.manifest import safe_cell
+from lopore_app.film.film_review import FilmReview, ReviewedMark
+from lopore_app.wording import score_text
+
+COLUMNS = (
+    "number", "class", "class_of_the_model", "iso_6520", "origin", "verdict", "score", "x_mm", "y_mm", "length_mm",
+    "width_mm", "area_mm2", "next_mm", "x_px", "y_px", "length_px", "width_px", "area_px", "group", "note", "reviewer",
+    "level", "when",
+)  # fmt: skip
+
+
+def mark_row(mark: ReviewedMark) -> dict[str, Any]:
+    """One mark as the page's table draws it: numbers as numbers, texts as plain text."""
+    one = mark.indication
+    metric = one.length_mm is not None
+    distance = one.distance_mm if metric else one.distance_px
+    x, y = one.position_mm if one.position_mm is not None else one.centre
+    return {
+        "number": mark.number,
+        "class": mark.class_name.replace("_", " ")[:60],
+        "iso": one.iso_6520 or "",
+        "score": None if mark.origin == "drawn" else one.peak,
+        "score_text": "drawn" if mark.origin == "drawn" else score_text(one.peak),
+        "x": round(x, 1),
+        "y": round(y, 1),
+        "length": round(one.length_mm if one.length_mm is not None else one.length_px, 2 if metric else 0),
+        "width": round(one.width_mm if one.width_mm is not None else one.width_px, 2 if metric else 0),
+        "area": round(one.area_mm2 if one.area_mm2 is not None else one.area_px, 3 if metric else 0),
+        "next": None if distance is None else round(distance, 1),
+        "verdict": mark.verdict,
+        "note": mark.note[:200],
+    }
+
+
+def marks_csv(review: FilmReview) -> str:
+    """One line a mark; mm are empty where the film's pitch is not known."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for mark in review.marks:
+        writer.writerow([safe_cell("" if cell is None else cell) for cell in _cells(mark)])
+    return text.getvalue()
+
+
+def _cells(mark: ReviewedMark) -> Sequence[object]:
+    one = mark.indication
+    x, y = one.position_mm if one.position_mm is not None else (None, None)
+    score = None if mark.origin == "drawn" else f"{one.peak:.6f}"
+    return (
+        mark.number, mark.class_name, one.class_name, one.iso_6520, mark.origin, mark.verdict, score, x, y,
+        one.length_mm, one.width_mm, one.area_mm2, one.distance_mm, *one.centre, one.length_px, one.width_px,
+        one.area_px, one.group_id, mark.note, mark.reviewer.name, mark.reviewer.level, mark.when,
+    )  # fmt: skip

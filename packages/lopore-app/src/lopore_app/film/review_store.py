@@ -1,0 +1,78 @@
+"""Reviews on disk, in an SQLite file of a folder that the user names. No Streamlit in here.
+
+Hashes, marks and verdicts are kept, never pixels. Each reviewer has a review of each film of their own, so that no
+second reader is led by the first.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lopore.errors import LoporeError
+from lopore_app.film.film_review import FilmReview
+
+FILE_NAME = "lopore-reviews.sqlite"
+_TABLE = """CREATE TABLE IF NOT EXISTS reviews (
+  film TEXT NOT NULL, page INTEGER NOT NULL, reviewer TEXT NOT NULL, review TEXT NOT NULL, saved TEXT NOT NULL,
+  PRIMARY KEY (film, page, reviewer))"""
+
+
+def work_folder() -> Path | None:
+    """The folder that was named with ``lopore app --work FOLDER``; None where nothing is kept."""
+    named = os.environ.get("LOPORE_WORK", "")
+    return Path(named) if named else None
+
+
+class ReviewStore:
+    """The file of one folder. Raises LoporeError in one line where it cannot be read or written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            link = sqlite3.connect(self.path, timeout=10)
+            try:
+                link.execute("PRAGMA journal_mode=WAL")
+                link.execute(_TABLE)
+                with link:  # a whole change or none
+                    yield link
+            finally:
+                link.close()
+        except (sqlite3.Error, OSError) as error:
+            raise LoporeError(
+                f"the reviews in {self.path.name} cannot be kept ({error}); save the session as a file, and name "
+                "another folder with --work"
+            ) from None
+
+    def save(self, review: FilmReview, reviewer: str) -> None:
+        """Keep a review in place of the one before."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._open() as link:
+            link.execute(
+                "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)",
+                (review.sha256, review.page, reviewer, review.to_json(), now),
+            )
+
+    def load(self, sha256: str, page: int, reviewer: str) -> FilmReview | None:
+        """The review of a film by this reviewer; None where there is none."""
+        with self._open() as link:
+            found = link.execute(
+                "SELECT review FROM reviews WHERE film = ? AND page = ? AND reviewer = ?", (sha256, page, reviewer)
+            ).fetchone()
+        return None if found is None else FilmReview.from_json(found[0], source=self.path.name)
+
+    def readers(self, sha256: str, page: int) -> tuple[str, ...]:
+        """Who has a review of this film."""
+        with self._open() as link:
+            rows = link.execute(
+                "SELECT reviewer FROM reviews WHERE film = ? AND page = ? ORDER BY saved", (sha256, page)
+            ).fetchall()
+        return tuple(str(row[0]) for row in rows)

@@ -1,0 +1,248 @@
+// Marks of a whole film in the viewer: drawn by verdict, chosen by a click, boxes drawn and moved; an overview of the film.
+const INKS = { open: "#ffd24a", accepted: "#ff5c5c", rejected: "#9fb3c8" };
+const TOOLS = { Box: "box", Ellipse: "ellipse", Polyline: "polyline", "Not judged": "ignore" };
+
+Object.assign(Viewer.prototype, {
+  deskUpdate(desk) {
+    this.desk = desk;
+    if (!desk) { this.deskBar?.remove(); this.overview?.remove(); this.deskBar = this.overview = null; return; }
+    if (!this.deskBar) this.deskParts();
+    acts.send = (name, value) => this.send(name, value);
+    takeActs(desk);
+    this.count();
+  },
+
+  deskParts() {
+    this.deskBar = element("span", "group desk");
+    this.drawing = null;
+    Object.keys(TOOLS).forEach((name) => {
+      const titles = { Box: "Draw a missed mark: drag a box", Ellipse: "Drag an ellipse", Polyline: "Click corners, Enter ends",
+        "Not judged": "Drag a box over letters, wires, film edge: not to be judged" };
+      const item = button(name, titles[name], () => this.draw(this.drawing === TOOLS[name] ? null : TOOLS[name]));
+      item.dataset.tool = TOOLS[name];
+      this.deskBar.append(item);
+    });
+    this.bar.append(this.deskBar);
+    this.tally = element("span", "open");
+    this.tally.setAttribute("role", "status");
+    this.bar.append(this.tally);
+    this.overview = element("canvas", "overview");
+    this.overview.setAttribute("role", "img");
+    this.overview.setAttribute("aria-label", "The whole film with all marks; a click goes there");
+    this.frame.insertBefore(this.overview, this.graph);
+    this.overview.addEventListener("pointerdown", (event) => {
+      const box = this.overview.getBoundingClientRect();
+      const scale = this.overviewScale();
+      this.view = { ...this.view, x: (event.clientX - box.left - scale.left) / scale.by, y: (event.clientY - box.top - scale.top) / scale.by };
+      this.fitted = false;
+      this.redraw();
+    });
+    this.actListener = (what) => {
+      if (what === "selected" && acts.jump) this.jump();
+      if (what === "help") this.help();
+      this.count();
+      this.redraw();
+    };
+    acts.listeners.add(this.actListener);
+  },
+
+  draw(tool) {
+    this.drawing = tool;
+    this.sketch = null;
+    [...this.deskBar.children].forEach((item) => pressed(item, item.dataset.tool === tool));
+    this.frame.dataset.tool = tool ? "Line" : this.tool;
+  },
+
+  count() {
+    const marks = seenMarks();
+    const open = marks.filter((mark) => mark.verdict === "open").length;
+    if (this.tally) this.tally.textContent = marks.length ? `${open} of ${marks.length} open` : "no marks";
+  },
+
+  // One film pixel on one screen pixel, with the mark in the middle of what lies around it.
+  jump() {
+    const mark = seenMarks().find((one) => one.number === acts.selected);
+    if (!mark) return;
+    const [x0, y0, x1, y1] = mark.box;
+    const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
+    const native = 1 / (devicePixelRatio || 1);
+    const fits = Math.min(width / Math.max(1.6 * (x1 - x0), 1), height / Math.max(1.6 * (y1 - y0), 1));
+    this.view = { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
+    this.fitted = false;
+    this.redraw();
+  },
+
+  drawDesk(pane) {
+    const ink = pane.ink;
+    for (const region of this.desk.ignored) this.hatch(pane, region.box);
+    for (const mark of seenMarks()) this.drawMark(pane, mark);
+    if (this.sketch) {
+      ink.setLineDash([5, 4]);
+      ink.strokeStyle = "#4fd1ff";
+      ink.lineWidth = 2;
+      ink.beginPath();
+      this.sketchLine().forEach(([x, y]) => ink.lineTo(...pane.onScreen(this.view, x, y)));
+      ink.stroke();
+      ink.setLineDash([]);
+    }
+  },
+
+  sketchLine() {
+    const { tool, points } = this.sketch;
+    if (tool === "polyline") return points;
+    const [[x0, y0], [x1, y1]] = [points[0], points.at(-1)];
+    if (tool !== "ellipse") return [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+    return Array.from({ length: 41 }, (_, at) => {
+      const angle = (at / 40) * 2 * Math.PI;
+      return [(x0 + x1) / 2 + ((x1 - x0) / 2) * Math.cos(angle), (y0 + y1) / 2 + ((y1 - y0) / 2) * Math.sin(angle)];
+    });
+  },
+
+  // Open, accepted and rejected differ in colour, in the line and in the sign at the number.
+  drawMark(pane, mark) {
+    const ink = pane.ink;
+    const chosen = mark.number === acts.selected;
+    const path = new Path2D();
+    for (let at = 0; at < mark.points.length; at += 2) path.lineTo(...pane.onScreen(this.view, mark.points[at], mark.points[at + 1]));
+    path.closePath();
+    const dash = { open: [], accepted: [], rejected: [6, 4] }[mark.verdict];
+    for (const [width, colour] of [[chosen ? 6 : 4, "rgba(0,0,0,.65)"], [chosen ? 3 : 1.6, INKS[mark.verdict]]]) {
+      ink.setLineDash(dash);
+      ink.lineWidth = width;
+      ink.strokeStyle = colour;
+      ink.stroke(path);
+    }
+    ink.setLineDash([]);
+    const sign = { open: "", accepted: "✓", rejected: "✗" }[mark.verdict];
+    const text = `${mark.number}${sign}`;
+    ink.font = `${chosen ? 700 : 600} 12px system-ui, sans-serif`;
+    const [right, top] = pane.onScreen(this.view, mark.box[2], mark.box[1]);
+    const wide = ink.measureText(text).width + 8;
+    const [left, above] = [right + 4, top - 18];
+    if (left < -wide || above < -18 || left > pane.canvas.clientWidth || above > pane.canvas.clientHeight) return;
+    ink.fillStyle = chosen ? "#ffffff" : INKS[mark.verdict];
+    ink.fillRect(left, above, wide, 17);
+    ink.fillStyle = "#0c0d10";
+    ink.fillText(text, left + 4, above + 13);
+  },
+
+  hatch(pane, [x0, y0, x1, y1]) {
+    const ink = pane.ink;
+    const [left, top] = pane.onScreen(this.view, x0, y0);
+    const [right, bottom] = pane.onScreen(this.view, x1, y1);
+    ink.save();
+    ink.beginPath();
+    ink.rect(left, top, right - left, bottom - top);
+    ink.clip();
+    ink.strokeStyle = "rgba(159,179,200,.55)";
+    ink.lineWidth = 1;
+    for (let x = left - (bottom - top); x < right; x += 9) {
+      ink.beginPath();
+      ink.moveTo(x, bottom);
+      ink.lineTo(x + (bottom - top), top);
+      ink.stroke();
+    }
+    ink.restore();
+    ink.strokeStyle = "rgba(159,179,200,.8)";
+    ink.strokeRect(left, top, right - left, bottom - top);
+  },
+
+  overviewScale() {
+    const { clientWidth: width, clientHeight: height } = this.overview;
+    const by = Math.min(width / this.data.width, height / this.data.height);
+    return { by, left: (width - by * this.data.width) / 2, top: (height - by * this.data.height) / 2 };
+  },
+
+  drawOverview() {
+    const pane = this.panes[0];
+    const ratio = devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.overview;
+    if (!width) return;
+    Object.assign(this.overview, { width: width * ratio, height: height * ratio });
+    const ink = this.overview.getContext("2d");
+    ink.scale(ratio, ratio);
+    const { by, left, top } = this.overviewScale();
+    const whole = pane.drawn.whole?.canvas;
+    if (whole && pane.there) ink.drawImage(whole, left, top, by * this.data.width, by * this.data.height);
+    for (const mark of seenMarks()) {
+      const [x, y] = [left + (by * (mark.box[0] + mark.box[2])) / 2, top + (by * (mark.box[1] + mark.box[3])) / 2];
+      ink.fillStyle = mark.number === acts.selected ? "#ffffff" : INKS[mark.verdict];
+      ink.strokeStyle = "#0c0d10";
+      ink.beginPath();
+      if (mark.verdict === "rejected") ink.rect(x - 2.5, y - 2.5, 5, 5);
+      else if (mark.verdict === "accepted") { ink.moveTo(x, y - 4); ink.lineTo(x + 4, y + 3); ink.lineTo(x - 4, y + 3); ink.closePath(); }
+      else ink.arc(x, y, 3, 0, 7);
+      ink.fill();
+      ink.stroke();
+    }
+    const canvas = this.visible()[0].canvas;
+    const [half, high] = [canvas.clientWidth / 2 / this.view.scale, canvas.clientHeight / 2 / this.view.scale];
+    ink.strokeStyle = "#4fd1ff";
+    ink.lineWidth = 1.5;
+    ink.strokeRect(left + by * (this.view.x - half), top + by * (this.view.y - high), 2 * by * half, 2 * by * high);
+  },
+
+  // True where the gesture belongs to the desk.
+  deskDown(pane, event) {
+    if (!this.desk || event.button) return false;
+    const at = pane.onFilm(this.view, event);
+    if (this.drawing === "polyline") {
+      this.sketch ??= { tool: "polyline", points: [] };
+      this.sketch.points.push(at);
+      this.redraw();
+      return true;
+    }
+    if (this.drawing) {
+      this.sketch = { tool: this.drawing, points: [at, at], live: true };
+      return true;
+    }
+    this.pressedAt = [event.clientX, event.clientY];
+    return false;
+  },
+
+  deskMove(pane, event) {
+    if (!this.sketch?.live || !pane) return Boolean(this.sketch?.live);
+    this.sketch.points[1] = pane.onFilm(this.view, event);
+    this.redraw();
+    return true;
+  },
+
+  deskUp(event) {
+    if (this.sketch?.live) {
+      this.endSketch();
+      return true;
+    }
+    const [x, y] = this.pressedAt ?? [NaN, NaN];
+    this.pressedAt = null;
+    if (!this.desk || Math.hypot(event.clientX - x, event.clientY - y) > 4 || !(x === x)) return false;
+    const pane = this.panes.find((one) => event.composedPath().includes(one.canvas)) ?? this.panes[0];
+    const [fx, fy] = pane.onFilm(this.view, event);
+    const reach = 6 / this.view.scale;
+    const hits = seenMarks().filter(({ box }) => fx >= box[0] - reach && fx <= box[2] + reach && fy >= box[1] - reach && fy <= box[3] + reach);
+    hits.sort((one, other) => (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]) - (other.box[2] - other.box[0]) * (other.box[3] - other.box[1]));
+    if (hits.length) select(hits[0].number, false);
+    return false;
+  },
+
+  endSketch() {
+    const { tool, points } = this.sketch;
+    this.sketch = null;
+    const flat = (tool === "polyline" ? points : [points[0], points.at(-1)]).flat();
+    const wide = Math.hypot(flat[0] - flat.at(-2), flat[1] - flat.at(-1));
+    if (tool === "polyline" ? points.length > 2 : wide > 1) act(tool === "ignore" ? "ignore" : "draw", { shape: tool, points: flat });
+    this.draw(null);
+    this.redraw();
+  },
+
+  help() {
+    if (this.sheet) { this.sheet.remove(); this.sheet = null; return; }
+    this.sheet = element("div", "sheet");
+    this.sheet.setAttribute("role", "dialog");
+    this.sheet.setAttribute("aria-label", "Keys");
+    const keys = [["N, P", "next, previous mark at 1:1"], ["A, R", "accept, reject; then the next open one"], ["L", "another class"],
+      ["O", "open again"], ["U", "undo"], ["Delete", "erase a mark that was drawn"], ["F, 1", "whole film, 1:1"], ["+, −", "magnify"],
+      ["Shift and arrows", "move the film"], ["Right drag", "grey window"], ["Enter", "end a polyline"], ["?", "this list"]];
+    keys.forEach(([key, what]) => this.sheet.append(element("b", "", key), element("span", "", what)));
+    this.frame.append(this.sheet);
+  },
+});

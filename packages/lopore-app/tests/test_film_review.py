@@ -1,0 +1,230 @@
+"""Marks of a whole film: found, decided on, drawn, undone, kept over runs and days, and the same figures everywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made.models import publish_areas
+from made.pictures import coded
+from made.whole_films import disc, ground
+
+from lopore.affine import Affine
+from lopore.errors import ConfigError, DataError, LoporeError
+from lopore.indications import inspect_film
+from lopore.indications.film_inspection import FilmInspection
+from lopore.indications.options import InspectionOptions
+from lopore.models.opening import OpenModel, open_model
+from lopore_app.film.film_panels import profile_of
+from lopore_app.film.film_review import FilmReview, Reviewer, review_of
+from lopore_app.film.film_viewer import desk_data
+from lopore_app.film.film_work import FilmWork, decided_anew, verdict_of
+from lopore_app.film.inspection_run import InspectionRun
+from lopore_app.film.mark_table import marks_csv
+from lopore_app.film.review_store import ReviewStore
+from lopore_app.film.uploaded_film import film_source, laid_flat, read_film, to_shown
+from lopore_app.inspection.films import Upload
+from lopore_app.inspection.memory import Memory
+
+PORES = [(40.0, 30.0), (100.0, 60.0), (160.0, 90.0), (220.0, 30.0), (280.0, 60.0)]
+EVA = Reviewer(name="Eva Rößler", level="RT 2")
+
+
+@pytest.fixture(scope="module")
+def areas(tmp_path_factory: pytest.TempPathFactory) -> OpenModel:
+    return open_model(publish_areas(tmp_path_factory.mktemp("models") / "areas"))
+
+
+def made_upload(pores: list[tuple[float, float]] = PORES) -> Upload:
+    pixels = ground(120, 330)
+    for x, y in pores:
+        disc(pixels, x, y, 9)
+    return Upload.of("film.png", coded(".png", pixels))
+
+
+@pytest.fixture(scope="module")
+def run(areas: OpenModel) -> InspectionRun:
+    upload = made_upload()
+    source = film_source(upload, read_film(upload), 0.05)
+    run = InspectionRun(areas, source, InspectionOptions(), None, VISITOR).start()
+    run.wait(60)
+    return run
+
+
+VISITOR = Memory()
+
+
+@pytest.fixture
+def found(run: InspectionRun) -> FilmInspection:
+    assert run.result is not None, run.error
+    return run.result
+
+
+def test_a_run_finds_what_the_command_line_finds_and_names_the_file(areas: OpenModel, found: FilmInspection) -> None:
+    upload = made_upload()
+    same = inspect_film(areas, film_source(upload, read_film(upload), 0.05))
+    assert found.indications == same.indications
+    assert found.film.sha256 == upload.sha256
+    assert found.film.format == "png"
+    assert sorted((round(mark.centre[0]), round(mark.centre[1])) for mark in found.indications) == sorted(PORES)
+
+
+def test_a_run_ends_when_it_is_stopped_and_when_its_visitor_is_gone(areas: OpenModel) -> None:
+    upload = Upload.of("long.png", coded(".png", np.zeros((64, 20_000), np.uint8)))
+    source, visitor = film_source(upload, read_film(upload)), Memory()
+    stopped = InspectionRun(areas, source, InspectionOptions(overlap=0.9), None, visitor).start()
+    left = InspectionRun(areas, source, InspectionOptions(overlap=0.9), None, visitor).start()
+    stopped.stop()
+    del visitor
+    for one in (stopped, left):
+        one.wait(60)
+        assert not one.running
+        assert one.result is None
+        assert one.error is None
+
+
+def acts(*given: dict[str, Any]) -> dict[str, Any]:
+    return {"film": "film", "acts": [{"seq": number, **one} for number, one in enumerate(given, start=1)]}
+
+
+def test_what_the_browser_does_is_taken_once_in_order_and_can_be_undone(found: FilmInspection) -> None:
+    work = FilmWork()
+    work.set_found(found)
+    said = acts({"act": "accept", "mark": 1}, {"act": "reject", "mark": 2}, {"act": "draw", "shape": "box",
+                 "points": [10, 80, 20, 100]})  # fmt: skip
+    assert work.take_acts(said, EVA, Affine(), "pore")
+    assert not work.take_acts(said, EVA, Affine(), "pore")
+    assert work.review is not None
+    assert [mark.verdict for mark in work.review.marks] == ["accepted", "rejected", "open", "open", "open", "accepted"]
+    drawn = work.review.marks[-1]
+    assert (drawn.origin, drawn.indication.length_px) == ("drawn", pytest.approx(math.hypot(10, 20), rel=0.01))
+    assert drawn.indication.length_mm == pytest.approx(math.hypot(10, 20) * 0.05, rel=0.01)
+    assert drawn.reviewer == EVA
+    more = {"film": "film", "acts": [{"seq": 4, "act": "undo"}, {"seq": 5, "act": "undo"}]}
+    assert work.take_acts(more, EVA, Affine(), "pore")
+    assert [mark.verdict for mark in work.review.marks] == ["accepted", "open", "open", "open", "open"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        None,
+        {"acts": "all"},
+        {"acts": [None, 3, {"seq": True, "act": "accept", "mark": 1}]},
+        {"acts": [{"seq": 1, "act": "accept", "mark": 99}]},
+        {"acts": [{"seq": 1, "act": "erase", "mark": 1}]},
+        {"acts": [{"seq": 1, "act": "draw", "shape": "box", "points": [float("nan")] * 4}]},
+        {"acts": [{"seq": 1, "act": "draw", "shape": "box", "points": ["0", 0, 9, 9]}]},
+        {"acts": [{"seq": 1, "act": "format", "mark": 1}]},
+    ],
+)
+def test_nothing_that_arrives_is_trusted(found: FilmInspection, hostile: object) -> None:
+    work = FilmWork()
+    work.set_found(found)
+    before = work.review
+    assert not work.take_acts(hostile, EVA, Affine(), "pore")
+    assert work.review == before
+
+
+def test_a_verdict_belongs_to_film_and_mark_whatever_the_threshold(areas: OpenModel, found: FilmInspection) -> None:
+    upload = made_upload()
+    source = film_source(upload, read_film(upload), 0.05)
+    review = review_of(found)
+    number = review.marks[2].number
+    review = review.decided(number, "rejected", EVA, class_name="slag", note="a scratch")
+    review = review.drawn("ellipse", [150, 10, 170, 20], "pore", EVA)
+    again = decided_anew(found, areas, source, InspectionOptions(threshold=0.8, mm_per_pixel=0.05), None)
+    after = review_of(again, review)
+    kept = after.mark(number)
+    assert (kept.verdict, kept.class_name, kept.note) == ("rejected", "slag", "a scratch")
+    assert [mark.number for mark in after.marks if mark.origin == "drawn"] == [review.marks[-1].number]
+    assert again.options.threshold == 0.8
+    assert again.model.weights_sha256 == found.model.weights_sha256
+
+
+def test_table_session_file_and_inspection_hold_the_same_figures(found: FilmInspection) -> None:
+    review = review_of(found)
+    rows = list(csv.DictReader(io.StringIO(marks_csv(review))))
+    assert len(rows) == len(found.indications)
+    for row, one in zip(rows, found.indications, strict=True):
+        assert float(row["length_mm"]) == one.length_mm
+        assert float(row["x_px"]) == one.centre[0]
+        assert float(row["score"]) == pytest.approx(one.peak, abs=1e-6)
+    assert FilmReview.from_json(review.to_json()) == review
+    assert "pixels" not in review.to_json()
+    with pytest.raises(DataError, match="no film review"):
+        FilmReview.from_json("{}")
+
+
+def test_notes_and_classes_are_no_formulas_in_the_table(found: FilmInspection) -> None:
+    review = review_of(found).decided(1, "accepted", EVA, class_name="=cmd()", note="@sum(1)")
+    row = next(csv.DictReader(io.StringIO(marks_csv(review))))
+    assert (row["class"], row["note"]) == ("'=cmd()", "'@sum(1)")
+
+
+def test_a_tall_film_lies_flat_and_what_is_drawn_on_it_lands_on_the_film() -> None:
+    pixels = np.arange(300 * 100, dtype=np.uint16).reshape(300, 100)
+    flat, move = laid_flat(pixels), to_shown(pixels.shape)
+    assert flat.shape == (100, 300)
+    for x, y in ((0, 0), (99, 0), (40, 250)):
+        u, v = move(x + 0.5, y + 0.5)
+        assert flat[int(v), int(u)] == pixels[y, x]
+        assert move.inverse()(u, v) == (pytest.approx(x + 0.5), pytest.approx(y + 0.5))
+
+
+def test_places_of_a_tall_film_are_shown_where_they_are(areas: OpenModel) -> None:
+    pixels = ground(330, 120)
+    disc(pixels, 30, 250, 9)
+    upload = Upload.of("tall.png", coded(".png", pixels))
+    work = FilmWork()
+    work.set_found(inspect_film(areas, film_source(upload, read_film(upload))))
+    (mark,) = desk_data("film", work, to_shown(pixels.shape))["marks"]
+    left, top, right, bottom = mark["box"]
+    assert ((left + right) / 2, (top + bottom) / 2) == (pytest.approx(250, abs=1), pytest.approx(120 - 30, abs=1))
+
+
+def test_reviews_are_taken_up_again_each_reader_s_own(found: FilmInspection, tmp_path: Path) -> None:
+    review = review_of(found).decided(1, "rejected", EVA)
+    ReviewStore(tmp_path).save(review, EVA.name)
+    assert ReviewStore(tmp_path).load(review.sha256, 1, EVA.name) == review
+    assert ReviewStore(tmp_path).load(review.sha256, 1, "another reader") is None
+    ReviewStore(tmp_path).save(review_of(found), "another reader")
+    assert ReviewStore(tmp_path).readers(review.sha256, 1) == (EVA.name, "another reader")
+    assert ReviewStore(tmp_path).load(review.sha256, 1, EVA.name) == review
+
+
+def test_a_file_that_is_no_store_is_one_line(found: FilmInspection, tmp_path: Path) -> None:
+    store = ReviewStore(tmp_path)
+    store.path.write_bytes(b"not a database" * 100)
+    with pytest.raises(LoporeError, match="cannot be kept") as told:
+        store.save(review_of(found), "eva")
+    assert "\n" not in str(told.value)
+
+
+PROFILE = b"""
+title: House rule of the workshop
+source: invented for a test
+invented: true
+rules:
+  - name: no pore over 0.4 mm
+    check: largest
+    measure: length
+    limit: 0.4
+    unit: mm
+"""
+
+
+def test_the_profile_s_answer_follows_what_the_reviewer_leaves(found: FilmInspection) -> None:
+    profile = profile_of(PROFILE, "rules.yaml")
+    review = review_of(found)
+    assert verdict_of(review, found, profile).answer == "reject"
+    for mark in review.marks:
+        review = review.decided(mark.number, "rejected", EVA)
+    assert verdict_of(review, found, profile).answer == "accept"
+    with pytest.raises(ConfigError, match=r"rules.yaml"):
+        profile_of(b"title: [", "rules.yaml")
