@@ -130,3 +130,11 @@ def test_a_film_in_three_channels_repeats_its_grey() -> None:
 
 def replace_channels(record: Preprocessing) -> Preprocessing:
     return Preprocessing(**{**record.model_dump(), "channels": 3})
+
+
+def test_a_deeper_record_keeps_the_fractions_of_the_means_that_a_coarser_scale_takes() -> None:
+    pixels = np.full((64, 64), 100, np.uint8)
+    pixels[::2] = 101
+    record = Preprocessing(resize="tile", size=(32, 32), depth=16, mm_per_pixel=0.2)
+    seen = FilmInput(ArrayFilm(pixels, pixel_pitch_mm=0.05), record).read(0, 0, 16, 16)
+    assert np.abs(seen[2:-2].astype(float) / 257 - 100.5).max() < 0.01

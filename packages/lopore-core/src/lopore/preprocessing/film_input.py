@@ -1,7 +1,8 @@
 """A whole film as a network sees it: at the scale, the grey window and with the enhancements of its record.
 
 The order is read, enhance as the user asks, scale to the record's ``mm_per_pixel``, window to its depth, enhance as the
-record asks. Training draws its tiles here and inference covers the film from here, so both see the same pixels.
+record asks; where the record is deeper than the film, scaling follows the window, so that means keep their fractions.
+Training draws its tiles here and inference covers the film from here, so both see the same pixels.
 """
 
 from __future__ import annotations
@@ -87,9 +88,12 @@ class FilmInput:
     def _scaled_and_windowed(self, layer: Layer) -> Layer:
         target = np.dtype(f"uint{self.record.depth}")
         table = _window_table(layer, self.source, self.record, target)
+        deepens = target.itemsize > layer.dtype.itemsize
+        if table is not None and deepens:
+            layer = TableLayer(layer, table)
         if self.shape != layer.shape:
             layer = ScaledLayer(layer, self.shape)
-        return layer if table is None else TableLayer(layer, table)
+        return layer if table is None or deepens else TableLayer(layer, table)
 
 
 def _factor(pitch: float | None, wanted: float | None, given: float | None, name: str) -> tuple[float, str]:
