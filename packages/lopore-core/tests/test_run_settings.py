@@ -60,6 +60,8 @@ TOLD: dict[str, tuple[Any, Callable[[LearnRequest], Any]]] = {
     "training.accumulation_steps": (2, lambda asked: asked.accumulation_steps),
     "training.loss.name": ("focal", lambda asked: asked.loss.name),
     "training.loss.focal_gamma": (1.5, lambda asked: asked.loss.focal_gamma),
+    "training.loss.tversky_alpha": (0.4, lambda asked: asked.loss.tversky_alpha),
+    "training.loss.tversky_beta": (0.6, lambda asked: asked.loss.tversky_beta),
     "training.loss.label_smoothing": (0.1, lambda asked: asked.loss.label_smoothing),
     "training.loss.class_weights": ({"pore": 3.0}, lambda asked: {"pore": (asked.class_weights or (0, 0))[1]}),
     "training.optimizer.name": ("sgd", lambda asked: asked.optimizer.name),
@@ -90,6 +92,7 @@ CORE = {
     "preprocessing.resize", "preprocessing.decoder_scaling",
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
+    "training.false_calls", "training.threshold.confidence", "preprocessing.mm_per_pixel", "model.start_from",
 }  # fmt: skip
 """Keys that core itself acts on, the same for every framework."""
 

@@ -53,6 +53,7 @@ __all__ = [
     "Predictor",
     "Scores",
     "Session",
+    "StartPoint",
     "Task",
     "Trainer",
 ]
@@ -186,6 +187,22 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartPoint:
+    """A trained model whose weights a training begins with.
+
+    weights: the encoder, head and normalisation as ``NamedWeights`` has them; of a U-Net also its decoder, under names
+    that begin with ``decoder.``. task, classes: of that model; its head is taken where both are the run's. depth: bits
+    of the pixels that its normalisation takes.
+    """
+
+    title: str
+    weights: NamedWeights
+    task: Task
+    classes: tuple[str, ...]
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LearnRequest:
     """Everything a Learner is told at its start; it reads no config, file or environment by itself.
 
@@ -193,6 +210,8 @@ class LearnRequest:
     labels, of the images that have each.
     ema_decay: weight of exponential averaging (0 is off); the averaged weights predict and are published.
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
+    start: a model to begin with: what fits by name and shape is taken, the rest is as it was drawn, and ``facts`` tells
+    under ``started_from`` (title, taken, new). ModelError where the backbone does not fit.
     device: "auto", "cpu", "cuda", "cuda:1" and so on; "all" or "cuda:0,cuda:1" where one process drives several.
     """
 
@@ -209,6 +228,7 @@ class LearnRequest:
     accumulation_steps: int = 1
     ema_decay: float = 0.0
     freeze: str = "none"
+    start: StartPoint | None = None
     precision: Precision = "auto"
     compile: bool = False
     seed: int = 0
@@ -295,8 +315,8 @@ class Trainer:
     process_rank: Callable[[], tuple[int, int]] = lambda: (0, 1)
     """(rank, world): which process of a launched group this is; core gives each its share of every batch."""
     export_weights: Callable[[ModelFolder], NamedWeights] | None = None
-    """For ``lopore convert``: the weights of a checked model folder for another framework; ModelError or ConfigError
-    where the network can have no twin."""
+    """For ``lopore convert`` and ``model.start_from``: the weights of a checked model folder, of a U-Net with its
+    decoder; ModelError or ConfigError where the network has names of its own."""
     import_weights: Callable[[ModelRecord, NamedWeights, Path], Sequence[str]] | None = None
     """For ``lopore convert``: write another framework's weights as this one's native file into the folder; returns the
     file names, the native one first. ModelError or ConfigError where there is no such network or they do not fit."""

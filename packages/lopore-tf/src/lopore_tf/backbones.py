@@ -33,8 +33,10 @@ Normalisation = tuple[Sequence[float], Sequence[float]]
 """scale and shift per plane: ``pixel * scale + shift``."""
 
 
-def build(request: NetworkRequest) -> Any:
+def build(request: NetworkRequest, applied: Normalisation | None = None) -> Any:
     """The Keras model of a request; ConfigError for an unknown name or an impossible size.
+
+    applied: the normalisation that belongs to weights which will follow; default that of the request.
 
     Input ``pixels`` (N, H, W, C) uint8 or uint16 by ``request.depth``; output logits (N, outputs) float32, of a U-Net
     (N, H, W, outputs): channels come last inside Keras, and sessions and exports turn them. Layers ``normalise``,
@@ -51,7 +53,7 @@ def build(request: NetworkRequest) -> Any:
     found = None if request.pretrained == "none" else find_pretrained(request, encoder, template(encoder))
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:
-        return assemble(request, architecture, normalisation(mean, std, request.depth))
+        return assemble(request, architecture, applied or normalisation(mean, std, request.depth))
     state, mean, std = _fitted(found, architecture, mean, std, request.channels)
     planes = state[f"{architecture.stem}.weight"].shape[1]
     model = assemble(request, architecture, normalisation(mean, std, request.depth, planes))

@@ -28,8 +28,7 @@ SCALE, SHIFT = f"{NORMALISE}.scale", f"{NORMALISE}.shift"
 
 
 def export_named_weights(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
-    """The weights of a model folder as ``NamedWeights``; ConfigError for networks that are not twins of timm's."""
-    _refuse_without_twin(folder.record)
+    """The weights of a model folder as ``NamedWeights``, of a U-Net with its decoder."""
     model = load_network(folder, "keras")
     scale, shift = normalisation_of(model)
     return {**state_of(model), SCALE: np.array(scale, np.float32), SHIFT: np.array(shift, np.float32)}

@@ -35,6 +35,7 @@ from .state import (
     write_state,
 )
 from .step import Step
+from .warm_start import begin_with, normalisation_to_begin_with
 
 PUBLISHED_FILE = "model_best.keras"
 CHECK_EVERY = 16
@@ -59,7 +60,9 @@ class TensorFlowLearner:
         keras.utils.set_random_seed(request.seed)
         self.strategy = distributed.strategy_for(self.devices)
         with self.strategy.scope():
-            self.network = build(request.network)
+            self.network = build(request.network, normalisation_to_begin_with(request.start, request.network.depth))
+            start = request.start
+            self.started_from = begin_with(self.network, start, request) if start is not None else None
             self.averaged = keras.models.clone_model(self.network) if request.ema_decay > 0 else None
             if self.averaged is not None:
                 set_weights(self.averaged, weights_of(self.network))
@@ -98,6 +101,7 @@ class TensorFlowLearner:
             "trials": [trial.as_data() for trial in self.trials],
             "parameters": _count(network.trainable_weights),
             "trained_parameters": _count(self.updater.variables),
+            **({"started_from": dict(self.started_from)} if self.started_from else {}),
             "exact_cam": self.cam[0],
             "exact_cam_reason": self.cam[1],
             "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},

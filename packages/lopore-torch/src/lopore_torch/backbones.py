@@ -24,8 +24,10 @@ UNET = "unet-"
 HEAD_STD = 0.01
 
 
-def build(request: NetworkRequest) -> Network:
+def build(request: NetworkRequest, planes: int | None = None) -> Network:
     """The network of a request, in training mode; ConfigError for an unknown name or impossible size.
+
+    planes: of the input, where the weights that will follow have another number than the request's channels.
 
     Where another package offers the backbone, its own ``build`` makes the network, weights and normalisation included.
     """
@@ -42,8 +44,7 @@ def build(request: NetworkRequest) -> Network:
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is not None and request.channels == 1:
         planes = 1 if max(mean) - min(mean) <= 1e-9 else 2
-    else:
-        planes = request.channels
+    planes = planes or request.channels
     network = assemble(name, request, planes, segmentation)
     if found is not None:
         mean, std = _take_over(network, found.state, mean, std, request.channels, name)

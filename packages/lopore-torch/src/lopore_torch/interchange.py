@@ -15,10 +15,11 @@ from lopore.contracts import NamedWeights
 from lopore.errors import ConfigError, ModelError
 from lopore.plugins.registry import discover
 
-from .backbones import head_prefixes, rebuild
+from .backbones import UNET, head_prefixes, rebuild
 from .learner import PUBLISHED_FILE
-from .network import known_name
+from .network import Classifier, known_name
 from .predict import load_network
+from .warm_start import COUNTER, shared_names
 from .weights import prefixes, write_tensors
 
 if TYPE_CHECKING:
@@ -26,27 +27,24 @@ if TYPE_CHECKING:
     from lopore.record.model import ModelRecord
 
 BODY, HEAD, NORMALISE = "body.", "head.", "normalise."
-COUNTER, STATISTIC = ".num_batches_tracked", ".running_mean"
+STATISTIC = ".running_mean"
 
 
 def export_named_weights(folder: ModelFolder) -> dict[str, NDArray[np.float32]]:
-    """The weights of a model folder as ``NamedWeights``; ConfigError for U-Nets and other packages' networks."""
-    _refuse_without_twin(folder.record)
+    """The weights of a model folder as ``NamedWeights``, of a U-Net with its decoder.
+
+    ConfigError for other packages' networks and for networks of several classifiers.
+    """
+    _refuse_foreign(folder.record)
     network = load_network(folder)
     heads = head_prefixes(network)
-    if len(heads) != 1:
+    if isinstance(network, Classifier) and len(heads) != 1:
         raise ConfigError(f"{folder.title}: {backbone_of(folder.record)} has {len(heads)} classifiers and no twin")
-    given = {}
-    for name, value in network.state_dict().items():
-        if name.endswith(COUNTER):
-            continue
-        if name.startswith(NORMALISE):
-            given[name] = value.reshape(-1).numpy()
-        elif name.startswith(heads):
-            given[HEAD + name.removeprefix(heads[0])] = value.numpy()
-        else:
-            given[name.removeprefix(BODY)] = value.numpy()
-    return given
+    state = network.state_dict()
+    return {
+        shared: (state[name].reshape(-1) if shared.startswith(NORMALISE) else state[name]).numpy()
+        for name, shared in shared_names(network)
+    }
 
 
 def import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Path) -> Sequence[str]:
@@ -86,9 +84,15 @@ def backbone_of(record: ModelRecord) -> str:
 
 def _refuse_without_twin(record: ModelRecord) -> None:
     """ConfigError where no other framework can have this network."""
-    title, name = f"{record.name}/{record.version}", backbone_of(record)
+    title = f"{record.name}/{record.version}"
     if record.task == "segmentation":
         raise ConfigError(f"{title} is a U-Net and has no twin in another framework; export to onnx instead")
+    _refuse_foreign(record)
+
+
+def _refuse_foreign(record: ModelRecord) -> None:
+    """ConfigError for another package's network, whose names only it knows; ModelError where timm has none such."""
+    title, name = f"{record.name}/{record.version}", backbone_of(record).removeprefix(UNET)
     if discover().outside_backbone("torch", name) is not None:
         source = discover().backbones.sources[f"torch/{name}"]
         raise ConfigError(f"{title}: {name} of {source} has no twin in another framework; export to onnx instead")

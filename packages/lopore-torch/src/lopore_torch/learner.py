@@ -31,6 +31,7 @@ from .network import Network, to_maps, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
 from .trouble import told_in_one_line
+from .warm_start import begin_with, planes_of
 from .weights import read_tensors, write_tensors
 
 WEIGHTS_FILE = "weights.pth"
@@ -58,7 +59,8 @@ class TorchLearner:
         if request.deterministic:
             _be_deterministic()
         torch.manual_seed(request.seed)
-        network = build(request.network)
+        network = build(request.network, planes_of(request.start))
+        self.started_from = begin_with(network, request.start, request) if request.start is not None else None
         freeze(network, request.freeze)
         self.cam = cam_support(network, request.network.size, request.network.channels, request.network.depth)
         network.to(self.device)
@@ -100,6 +102,7 @@ class TorchLearner:
             "trials": [trial.as_data() for trial in self.trials],
             "parameters": sum(p.numel() for p in network.parameters()),
             "trained_parameters": trained,
+            **({"started_from": dict(self.started_from)} if self.started_from else {}),
             "exact_cam": self.cam[0],
             "exact_cam_reason": self.cam[1],
             "versions": {"torch": torch.__version__, "timm": timm.__version__},

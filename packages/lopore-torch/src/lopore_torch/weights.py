@@ -114,6 +114,11 @@ def _from_file(path: Path, timm_name: str) -> Pretrained:
     state = data.get("state_dict", data) if isinstance(data, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"{path} holds no state dict; save one with torch.save(network.state_dict(), path)")
+    if "normalise.scale" in state:
+        raise ModelError(
+            f"{path} holds the weights of a model of lopore; name its folder, with lopore.json inside, in "
+            "model.start_from"
+        )
     _, reference = _reference(timm_name)
     if not set(state) >= set(reference) - set(_head_names(reference, timm_name)):
         state = pair_by_position(state, timm_name, path)

@@ -70,6 +70,11 @@ class ModelConfig(Section):
         "resnet18", description="A name that `lopore plugins` lists, or any timm name with lopore-torch"
     )
     pretrained: str = Field("none", description="'none', 'offline', 'hub', or the path of a weights file")
+    start_from: str | None = Field(
+        None,
+        description="A model of lopore to begin with: NAME, NAME/VERSION, its folder or a weights file inside. What "
+        "fits is taken; the head is made anew where classes or task differ",
+    )
     pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     dropout: float = Field(0.0, ge=0, lt=1)
     freeze: Literal["none", "stem", "half", "backbone"] = Field(
@@ -81,6 +86,10 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _a_sum_belongs_to_a_file(self) -> ModelConfig:
+        if self.start_from and self.pretrained != "none":
+            raise ValueError(
+                f"start_from and pretrained '{self.pretrained}' both give the first weights; set pretrained to none"
+            )
         if self.pretrained_sha256 and self.pretrained in ("none", "offline", "hub"):
             raise ValueError(
                 f"pretrained_sha256 is checked of a weights file, and pretrained is '{self.pretrained}'; "

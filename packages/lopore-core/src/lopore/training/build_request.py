@@ -11,6 +11,7 @@ from lopore.plugins.learner_guard import guarded
 from lopore.plugins.registry import call_entry, discover
 
 from .plan import Plan, Rows, samples_per_epoch
+from .warm_start import start_point
 
 
 def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
@@ -33,7 +34,7 @@ def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
     return tuple(float(asked.get(name, 1.0)) for name in counts)
 
 
-def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> NetworkRequest:
+def _network_request(experiment: Experiment, classes: tuple[str, ...], *, started: bool) -> NetworkRequest:
     record, model = experiment.preprocessing, experiment.model
     return NetworkRequest(
         backbone=model.backbone,
@@ -43,8 +44,8 @@ def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> Networ
         depth=record.depth,
         mean=record.mean,
         std=record.std,
-        pretrained=model.pretrained,
-        pretrained_sha256=model.pretrained_sha256,
+        pretrained="none" if started else model.pretrained,
+        pretrained_sha256=None if started else model.pretrained_sha256,
         dropout=model.dropout,
         segmentation=experiment.task == "segmentation",
     )
@@ -53,11 +54,12 @@ def _network_request(experiment: Experiment, classes: tuple[str, ...]) -> Networ
 def make_learner(plan: Plan, train: Rows) -> Learner:
     """The framework's learner for these training rows."""
     experiment, settings, classes = plan.experiment, plan.experiment.training, plan.targets.classes
+    start = start_point(experiment)
     batches = count_batches(samples_per_epoch(plan, train), settings.batch_size, plan.place[1])
     request = LearnRequest(
         task=experiment.task,
         classes=classes,
-        network=_network_request(experiment, classes),
+        network=_network_request(experiment, classes, started=start is not None),
         loss=settings.loss,
         optimizer=settings.optimizer,
         schedule=settings.schedule,
@@ -68,6 +70,7 @@ def make_learner(plan: Plan, train: Rows) -> Learner:
         accumulation_steps=settings.accumulation_steps,
         ema_decay=settings.ema_decay,
         freeze=experiment.model.freeze,
+        start=start,
         precision=settings.precision,
         compile=settings.compile,
         seed=experiment.seed,

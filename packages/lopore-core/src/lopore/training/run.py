@@ -33,6 +33,7 @@ from .epochs import fit
 from .plan import Plan, Splits
 from .planning import make_plan
 from .publish import HoldoutScores, judge, publish, write_exports
+from .warm_start import start_summary
 
 PREVIEW_ROWS = 8
 
@@ -103,6 +104,8 @@ def _train(
     learner = None if order.crossed else make_learner(plan, plan.sides().train)
     if learner is not None and rank == 0:
         check_disk(experiment, learner.facts(), out)
+        if summary := start_summary(learner.facts()):
+            progress.line(summary)
     with _held(folder, rank):
         if rank == 0 and begun is None:
             _begin(plan, folder, order)
