@@ -74,7 +74,12 @@ def init(folder: Path) -> None:
               help="Regular expression on file names; its first bracket names the film or weld.")  # fmt: skip
 @click.option("--label-column", metavar="NAME", help="CSV column of labels, where its name is unusual.")
 @click.option("--masks", metavar="FOLDER", default="auto", show_default=True,
-              help="Folder of masks; 'auto' looks for masks/ and NAME_mask.png, 'none' takes none.")  # fmt: skip
+              help="Folder of masks; 'auto' finds masks/, ground_truth/, NAME_mask and NAME_gt, 'beside' also a PNG "
+                   "beside an image of its name, 'none' takes none.")  # fmt: skip
+@click.option("--label", metavar="CLASS", default="",
+              help="Class of images that lie in no class folder; with masks, of those that are marked.")  # fmt: skip
+@click.option("--sound", metavar="CLASS", multiple=True,
+              help="Class that means a sound weld, where its name does not say so; may be given again.")  # fmt: skip
 @click.option("--mm-per-pixel", type=click.FloatRange(0, 1000, min_open=True), metavar="MM",
               help="Size of a pixel, where neither the CSV nor the file states it.")  # fmt: skip
 @click.option("--conflicts", type=click.Choice(["keep", "join", "drop"]), default="keep", show_default=True,
@@ -101,7 +106,7 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
     from lopore.data.index import Grouping, Origin, index_images, list_images
 
     _refuse_overwriting(out, source, replace)
-    names = ("root", "masks", "label_column", "group_column")
+    names = ("root", "masks", "label_column", "group_column", "label", "sound")
     listing = list_images(source, **{name: options[name] for name in names})
     found = index_images(
         listing,

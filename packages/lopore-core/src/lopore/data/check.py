@@ -13,10 +13,11 @@ from lopore.data.near_duplicates.families import find_families
 from lopore.messages import counted, plain
 
 from .check_masks import check_masks
+from .class_names import is_sound
 from .findings import HAS, IS, MOST_PATHS, CheckReport, Finding, about
-from .folders import Entry, Listing
 from .leaks import Between, find_leaks
-from .manifest import SPLITS, Manifest, Row, is_sound
+from .listing import Entry, Listing
+from .manifest import SPLITS, Manifest, Row
 from .scan import Scanned, Stage, Unreadable, scan, silent
 
 LOW_CONTRAST_LEVELS = 8

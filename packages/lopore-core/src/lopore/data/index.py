@@ -14,11 +14,14 @@ from lopore.data.near_duplicates.fingerprints import Fingerprint
 from lopore.errors import DataError
 from lopore.messages import counted, plain
 
-from .folders import Entry, Listing, list_folder
+from .class_names import is_sound
+from .folders import list_folder
 from .grouping import join_groups, name_key
 from .label_csv import list_table
-from .manifest import About, Manifest, Row, is_sound
+from .listing import Entry, Listing
+from .manifest import About, Manifest, Row
 from .scan import Scanned, Stage, Unreadable, scan, silent
+from .sound_class import sound_declared, sound_proposal
 
 Conflicts = Literal["keep", "join", "drop"]
 
@@ -45,7 +48,10 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Conflict:
-    """One picture with several labels: its copies (equal files, or a family) stand in different classes."""
+    """Images that are one file, or look alike, and stand in different classes.
+
+    What looks alike is a copy, or the same part with and without its defect: only a person can tell.
+    """
 
     family: str
     paths: tuple[str, ...]
@@ -53,11 +59,12 @@ class Conflict:
     same_bytes: bool = False
 
     def __str__(self) -> str:
-        what = (
-            "the same file" if self.same_bytes else f"one picture ({plain(self.family, 20)}, {len(self.paths)} copies)"
-        )
         labels = " and ".join(plain(name, 40) for name in self.labels)
-        return f"{what} is labelled {labels}: {plain(self.paths[0], 80)} ..."
+        named = f"{plain(self.paths[0], 80)}, {plain(self.paths[-1], 80)}"
+        if self.same_bytes:
+            return f"the same file is labelled {labels}: {named}"
+        alike = f"{len(self.paths)} images look alike ({plain(self.family, 20)}) and are labelled {labels}"
+        return f"{alike}: copies, or one part with and without its defect; look at {named}"
 
 
 @dataclass(frozen=True)
@@ -77,19 +84,27 @@ def list_images(
     masks: str = "auto",
     label_column: str | None = None,
     group_column: str | None = None,
+    label: str = "",
+    sound: Sequence[str] = (),
 ) -> Listing:
-    """What ``source``, a folder or a CSV, names; see ``list_folder`` and ``list_table``."""
+    """What ``source``, a folder or a CSV, names; see ``list_folder`` and ``list_table``.
+
+    label: class of the images of a folder that lie in no class folder. sound: classes that mean a sound weld.
+    """
     if source.is_dir():
         if label_column or group_column:
             raise DataError(
                 f"{plain(source)} is a folder and has no columns; name the CSV, or leave the column options out"
             )
-        return list_folder(source, root=root, masks=masks)
+        return sound_declared(list_folder(source, root=root, masks=masks, label=label), sound)
     if not source.exists():
         raise DataError(f"{plain(source)} is not there; name an existing folder of class folders, or a CSV")
+    if label:
+        raise DataError(f"{plain(source)} is a CSV, which gives the labels itself; leave --label out")
     if masks != "auto":
         raise DataError(f"{plain(source)} is a CSV, whose masks stand in a column 'mask'; leave --masks out")
-    return list_table(source, root=root, label_column=label_column, group_column=group_column)
+    listing = list_table(source, root=root, label_column=label_column, group_column=group_column)
+    return sound_declared(listing, sound)
 
 
 def index_images(
@@ -130,7 +145,8 @@ def index_images(
         groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
     )  # fmt: skip
     manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
-    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by))
+    proposal = sound_proposal(manifest.classes)
+    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *filter(None, [proposal])))
 
 
 def _read(
