@@ -15,12 +15,13 @@ from lopore.errors import DataError
 from lopore.messages import counted, plain
 
 from .class_names import is_sound
+from .film_names import films_in_a_line, joined_by_film, unused_films
 from .folders import list_folder
 from .grouping import join_groups, name_key
 from .label_csv import list_table
 from .listing import Entry, Listing
 from .manifest import About, Manifest, Row
-from .scan import Scanned, Stage, Unreadable, scan, silent
+from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 from .sound_class import sound_declared, sound_proposal
 
 Conflicts = Literal["keep", "join", "drop"]
@@ -39,11 +40,13 @@ class Origin:
 class Grouping:
     """What joins pictures into a group: the CSV's group column always, and these.
 
-    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels.
+    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels. film_names: whether
+    the films that names state (tile coordinates and the like taken off) are joined, or proposed in a note.
     """
 
     pattern: re.Pattern[str] | None = None
     pictures: bool = True
+    film_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,11 @@ def index_images(
         groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
     )  # fmt: skip
     manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
+    manifest, film_notes = _with_film_names(manifest, grouping)
     proposal = sound_proposal(manifest.classes)
-    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *filter(None, [proposal])))
+    return Indexed(
+        manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *filter(None, [proposal]))
+    )
 
 
 def _read(
@@ -193,12 +199,8 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
     families = _families(good, Grouping(), tell)
     names = _family_names(families, len(good))
     rows = tuple(
-        replace(
-            row, sha256=one.sha256, pixel_hash=one.pixel_hash, family=name,
-            phash=one.fingerprint.phash if one.fingerprint else "", depth=one.depth, width=one.width, height=one.height,
-        )
-        for row, one, name in zip(manifest.rows, good, names, strict=True)
-    )  # fmt: skip
+        replace(row, family=name, **facts_of(one)) for row, one, name in zip(manifest.rows, good, names, strict=True)
+    )
     return replace(manifest, rows=rows)
 
 
@@ -247,12 +249,7 @@ def _row(entry: Entry, one: Scanned, mm_per_pixel: float | None) -> Row:
         fold=entry.fold,
         mask=entry.mask,
         mm_per_pixel=entry.mm_per_pixel or mm_per_pixel or one.mm_per_pixel,
-        depth=one.depth,
-        width=one.width,
-        height=one.height,
-        sha256=one.sha256,
-        pixel_hash=one.pixel_hash,
-        phash=one.fingerprint.phash if one.fingerprint else "",
+        **facts_of(one),
     )
 
 
@@ -285,6 +282,20 @@ def _with_groups(
         told.append(f"groups from pictures ({kin}, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
     return together, told
+
+
+def _with_film_names(manifest: Manifest, grouping: Grouping) -> tuple[Manifest, list[str]]:
+    """The manifest with the films of its file names joined where that was asked for, else a note that proposes it."""
+    films = unused_films(manifest)
+    found = films_in_a_line(films)
+    if not found:
+        return manifest, []
+    before = len(set(manifest.group_ids().tolist()))
+    joined = joined_by_film(manifest, films)
+    after = len(set(joined.group_ids().tolist()))
+    if grouping.film_names:
+        return joined, [f"{found}: {before} groups became {after}"]
+    return manifest, [f"{found}; {before} groups would become {after}: say --film-names join to keep each film whole"]
 
 
 def _family_conflicts(rows: list[Row]) -> list[Conflict]:

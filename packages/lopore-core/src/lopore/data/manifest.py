@@ -40,8 +40,9 @@ class Row:
     path: POSIX, from the set's root. labels: sorted class names; empty means not labelled.
     group: what must stay in one split; empty means its family does, or the image alone. family: images that show the
     same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: paths as ``path``,
-    several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. depth: bits a
-    channel. sha256: of the file. pixel_hash: of the decoded pixels. phash: 16 hex digits, for near duplicates.
+    several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. polarity: "film",
+    "detector", or empty where the file does not say. depth: bits a channel. sha256: of the file. pixel_hash: of the
+    decoded pixels. phash: 16 hex digits, for near duplicates.
     """
 
     path: str
@@ -52,12 +53,19 @@ class Row:
     fold: int | None = None
     mask: tuple[str, ...] = ()
     mm_per_pixel: float | None = None
+    polarity: str = ""
     depth: int | None = None
     width: int | None = None
     height: int | None = None
     sha256: str = ""
     pixel_hash: str = ""
     phash: str = ""
+
+    def __post_init__(self) -> None:
+        """Names are kept in composed letters: two spellings of one weld would hide a leak."""
+        for name, value in (("labels", tuple(map(nfc, self.labels))), ("group", nfc(self.group))):
+            if getattr(self, name) != value:
+                object.__setattr__(self, name, value)
 
 
 COLUMNS = tuple(column.name for column in fields(Row))
@@ -115,6 +123,12 @@ class Manifest:
         """Images of each class; an image of two classes counts in both."""
         counts = Counter(label for row in self.rows for label in row.labels)
         return {name: counts[name] for name in sorted(counts)}
+
+    @property
+    def polarity_counts(self) -> dict[str, int]:
+        """Images by what their files say: "film", "detector" and "unknown", those that occur; for the model record."""
+        counts = Counter(row.polarity or "unknown" for row in self.rows)
+        return {name: counts[name] for name in ("film", "detector", "unknown") if counts[name]}
 
     @property
     def fingerprint(self) -> str:
@@ -286,12 +300,13 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
     return Row(
         path=clean_path(cell["path"], where=where),
         labels=tuple(labels),
-        group=nfc(plain(cell["group"], 400)),
-        family=nfc(plain(cell["family"], 400)),
+        group=plain(cell["group"], 400),
+        family=plain(cell["family"], 400),
         split=cell["split"],
         fold=whole_number(cell["fold"], "fold", where),
         mask=tuple(clean_path(part, where=where) for part in cell["mask"].split("|") if part),
         mm_per_pixel=millimetres(cell["mm_per_pixel"], where=where),
+        polarity=_polarity(cell["polarity"], where),
         depth=whole_number(cell["depth"], "depth", where),
         width=whole_number(cell["width"], "width", where),
         height=whole_number(cell["height"], "height", where),
@@ -299,6 +314,12 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
         pixel_hash=hex_digits(cell["pixel_hash"], "pixel_hash", where),
         phash=hex_digits(cell["phash"], "phash", where),
     )
+
+
+def _polarity(text: str, where: str) -> str:
+    if text not in ("", "film", "detector"):
+        raise DataError(f"{where}: polarity is {plain(text, 40)!r}; allowed are film, detector or nothing")
+    return text
 
 
 def is_manifest(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,15 +45,13 @@ def find_keypoints(grey: NDArray[np.float32]) -> Keypoints:
     import cv2
 
     flat = _flattened(_reduced(grey))
-    detector = cv2.SIFT_create(nfeatures=MOST, contrastThreshold=_FAINTEST)
+    detector: Any = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=_FAINTEST)
     found, descriptors = detector.detectAndCompute(flat, None)
     if descriptors is None:
-        return Keypoints(
-            flat.shape, *(np.zeros(n, np.float32) for n in ((0, 2), 0, 0)), np.zeros((0, LENGTH), np.uint8)
-        )
+        found, descriptors = (), np.zeros((0, LENGTH), np.uint8)
     return Keypoints(
         (flat.shape[0], flat.shape[1]),
-        np.array([one.pt for one in found], np.float32)[:MOST],
+        np.array([one.pt for one in found], np.float32).reshape(-1, 2)[:MOST],
         np.log2(np.array([one.size for one in found], np.float32))[:MOST],
         np.array([one.angle for one in found], np.float32)[:MOST],
         np.asarray(descriptors[:MOST], np.uint8),

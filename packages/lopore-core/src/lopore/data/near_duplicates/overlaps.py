@@ -74,7 +74,7 @@ def find_overlaps(
         if not same(one.first, one.second):
             found = _proved(fingerprints[one.first], fingerprints[one.second], one)
             if found is not None:
-                yield Overlap(*sorted((one.first, one.second)), *found)  # type: ignore[misc]
+                yield Overlap(min(one.first, one.second), max(one.first, one.second), *found)
         progress(0.5 + 0.5 * (number + 1) / len(candidates))
 
 
@@ -166,7 +166,7 @@ def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress:
         for cell in range(len(centres)):
             members = order[bounds[cell] : bounds[cell + 1]]
             askers = asking[edges[cell] : edges[cell + 1]] // probes.shape[1]
-            parts += [(*one, is_flipped) for one in _like(queries, askers, vectors, members, owner)]  # type: ignore[misc]
+            parts += [(*one, is_flipped) for one in _like(queries, askers, vectors, members, owner)]
             progress((turn + (cell + 1) / len(centres)) / 4)
     return _best_of_each(parts)
 
@@ -191,7 +191,8 @@ def _above(cosines: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         few = np.argpartition(-cosines, _BEST_MATCHES, axis=1)[:, :_BEST_MATCHES]
         rows, places = np.nonzero(np.take_along_axis(cosines, few, 1) > _LIKE)
         return rows, few[rows, places]
-    return np.nonzero(cosines > _LIKE)
+    rows, columns = np.nonzero(cosines > _LIKE)
+    return rows, columns
 
 
 def _best_of_each(parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], Floats, bool]]) -> _Matches:
@@ -209,7 +210,7 @@ def _best_of_each(parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], Fl
 def _rooted(descriptors: NDArray[np.uint8]) -> Floats:
     """Unit vectors whose product is the Hellinger kernel (RootSIFT: Arandjelovic and Zisserman, CVPR 2012)."""
     whole = descriptors.astype(np.float32)
-    return np.sqrt(whole / (whole.sum(axis=1, keepdims=True) + np.float32(1e-6)))
+    return np.asarray(np.sqrt(whole / (whole.sum(axis=1, keepdims=True) + np.float32(1e-6))), np.float32)
 
 
 def _projection(keypoints: Sequence[Keypoints]) -> tuple[Floats, Floats]:
