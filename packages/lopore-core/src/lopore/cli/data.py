@@ -78,7 +78,7 @@ def init(folder: Path) -> None:
 @click.option("--masks", metavar="FOLDER", default="auto", show_default=True,
               help="Folder of masks; 'auto' finds masks/, ground_truth/, NAME_mask and NAME_gt, 'beside' also a PNG "
                    "beside an image of its name, 'none' takes none.")  # fmt: skip
-@click.option("--label", metavar="CLASS", default="",
+@click.option("--label", metavar="CLASS",
               help="Class of images that lie in no class folder; with masks, of those that are marked.")  # fmt: skip
 @click.option("--sound", metavar="CLASS", multiple=True,
               help="Class that means a sound weld, where its name does not say so; may be given again.")  # fmt: skip
@@ -109,7 +109,7 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
 
     _refuse_overwriting(out, source, replace)
     names = ("root", "masks", "label_column", "group_column", "label", "sound")
-    listing = list_images(source, **{name: options[name] for name in names})
+    listing = list_images(source, **{name: options[name] for name in names if options[name] is not None})
     found = index_images(
         listing,
         origin=Origin(**_origin(source, options)),
