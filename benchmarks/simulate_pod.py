@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from lopore.metrics.pod.hit_miss import LIKE, fit_candidates
+from lopore.metrics.pod.hit_miss import fit_candidates, models_alike
 from lopore.metrics.pod.size_bounds import upper_size
 
 TRUE = (2.81002, 2.93219)
@@ -26,7 +26,6 @@ SETTINGS = ((60, 0, 0.0), (120, 0, 0.0), (60, 20, 1.5), (120, 20, 1.5), (60, 12,
 def bounds_of(size, hit, film):
     """a90/95 by each way: the default over models that fit alike, and of the true model alone."""
     candidates = fit_candidates(size, hit, film)
-    best = candidates[0][1].aic
 
     def back(scale, x):
         return np.inf if x is None else float(np.exp(min(x, 700))) if scale == "ln" else x
@@ -35,7 +34,7 @@ def bounds_of(size, hit, film):
         scale, fit = one
         return back(scale, upper_size(fit, 0.9, "likelihood ratio" if fit.firth and method != "pointwise" else method))
 
-    like = [one for one in candidates if one[1].aic - best <= LIKE and one[1].beta[1] > 0]
+    like = models_alike(candidates)
     true_model = next(one for one in candidates if one[0] == "ln" and one[1].link.name == "logit")
     return {
         "default (modified root, all alike)": max(bound(one, "modified root") for one in like),

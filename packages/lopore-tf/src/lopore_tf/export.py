@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lopore.contracts import Task
+from lopore.record.score_calibration import ScoreCalibration
 
 from .backbones import cam_support
 from .graphs import MAPS, SCORES, freeze_all
 from .network import is_segmenter
 from .predict import load_network
 from .saved_model import FOLDER, INPUT, SIGNATURE, write_saved_model
+from .score_calibration import calibrate_layers
 from .start import keras, tf
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ def export_h5(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """
     network = load_network(folder)
     with _quiet():
-        probabilities(network, folder.record.task).save(target / H5_FILE)
+        probabilities(network, folder.record.task, folder.record.calibration).save(target / H5_FILE)
     return {"outputs": "probabilities", "classes": list(folder.record.classes), **_versions()}
 
 
-def probabilities(network: Any, task: Task) -> Any:
+def probabilities(network: Any, task: Task, calibration: ScoreCalibration | None = None) -> Any:
     """The network with ``network.to_scores`` behind it as standard layers: a Keras model that gives (N, K).
 
     Of a segmentation model it gives [(N, K), (N, K, H, W)].
@@ -45,6 +47,7 @@ def probabilities(network: Any, task: Task) -> Any:
     logits = network.outputs[0]
     if is_segmenter(network):
         return keras.Model(network.inputs, _scores_and_maps(logits))
+    logits = calibrate_layers(logits, calibration)
     if task == "multilabel":
         return keras.Model(network.inputs, _each_by_itself(logits))
     if task == "binary":
@@ -89,7 +92,7 @@ def export_saved_model(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """
     network, recipe = load_network(folder), folder.record.preprocessing
     exact, reason = cam_support(network, recipe.size, recipe.channels)
-    graph, names = freeze_all(network, folder.record.task, exact=exact)
+    graph, names = freeze_all(network, folder.record.task, exact=exact, calibration=folder.record.calibration)
     write_saved_model(graph, names, target / FOLDER)
     return {
         "signature": SIGNATURE, "input": INPUT, "outputs": names, "exact_cam": exact, "exact_cam_reason": reason,

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from lopore.contracts import Task
+from lopore.record.score_calibration import ScoreCalibration
 
 from . import cam
 from .network import is_segmenter, split, to_maps, to_scores
+from .score_calibration import calibrate
 from .start import tf
 
 SCORES, CAM, CAM_PLUS, MAPS = "scores", "cam", "cam_plus", "maps"
@@ -42,7 +44,7 @@ def pixels_of(network: Any) -> Any:
     return tf.TensorSpec((None, *given.shape[1:]), given.dtype, name="pixels")
 
 
-def freeze_scores(network: Any, task: Task) -> Any:
+def freeze_scores(network: Any, task: Task, calibration: ScoreCalibration | None = None) -> Any:
     """pixels -> [scores (N, K), features (N, h, w, C)]: all that prediction and Grad-CAM need, in one run.
 
     Of a segmentation model: [scores (N, K), maps (N, K, H, W)].
@@ -53,7 +55,7 @@ def freeze_scores(network: Any, task: Task) -> Any:
 
     def run(pixels: Any) -> tuple[Any, Any]:
         features = features_of(pixels, training=False)
-        return to_scores(head(features, training=False), task), features
+        return to_scores(calibrate(head(features, training=False), calibration), task), features
 
     return freeze(run, pixels_of(network))
 
@@ -66,7 +68,9 @@ def _freeze_maps(network: Any) -> Any:
     return freeze(run, pixels_of(network))
 
 
-def freeze_all(network: Any, task: Task, *, exact: bool) -> tuple[Any, list[str]]:
+def freeze_all(
+    network: Any, task: Task, *, exact: bool, calibration: ScoreCalibration | None = None
+) -> tuple[Any, list[str]]:
     """The graph that exports carry and its outputs' names: scores and, where Grad-CAM is ``exact``, both heat maps.
 
     Heat maps are (N, K, h, w), as in lopore-torch's files; no gradient is left to compute when the graph runs. For
@@ -75,13 +79,17 @@ def freeze_all(network: Any, task: Task, *, exact: bool) -> tuple[Any, list[str]
     if is_segmenter(network):
         return _freeze_maps(network), [SCORES, MAPS]
     if not exact:
-        return freeze(lambda pixels: to_scores(network(pixels, training=False), task), pixels_of(network)), [SCORES]
+
+        def scores_of(pixels: Any) -> Any:
+            return to_scores(calibrate(network(pixels, training=False), calibration), task)
+
+        return freeze(scores_of, pixels_of(network)), [SCORES]
     features_of, head = split(network)
     slopes_of = gradient_function(head)
 
     def run(pixels: Any) -> tuple[Any, Any, Any]:
         features = features_of(pixels, training=False)
-        scores = to_scores(head(features, training=False), task)
+        scores = to_scores(calibrate(head(features, training=False), calibration), task)
         slopes = slopes_of(cam.pooled(features))
         return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lopore.contracts import Task
 from lopore.errors import ModelError
+from lopore.record.score_calibration import ScoreCalibration
 
 from . import cam
 from .backbones import cam_support
@@ -18,6 +19,7 @@ from .graphs import CAM, CAM_PLUS, MAPS, SCORES
 from .network import FEATURES, PIXELS, is_segmenter
 from .onnx_layers import Graph, Value, slope, translate
 from .predict import load_network
+from .score_calibration import bends
 
 if TYPE_CHECKING:
     import onnx
@@ -39,7 +41,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
 
     network, recipe = load_network(folder), folder.record.preprocessing
     exact, reason = cam_support(network, recipe.size, recipe.channels)
-    model = to_onnx(network, folder.record.task, exact=exact)
+    model = to_onnx(network, folder.record.task, exact=exact, calibration=folder.record.calibration)
     outputs = [output.name for output in model.graph.output]
     if exact and CAM not in outputs:
         exact, reason = False, "the gradient of its head is not translated"
@@ -49,7 +51,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     return {"opset": OPSET, "outputs": outputs, "exact_cam": exact, "exact_cam_reason": reason}
 
 
-def to_onnx(network: Any, task: Task, *, exact: bool) -> onnx.ModelProto:
+def to_onnx(network: Any, task: Task, *, exact: bool, calibration: ScoreCalibration | None = None) -> onnx.ModelProto:
     """An ONNX model with a free batch size, batch normalisation folded into the convolutions.
 
     exact: whether to add heat maps, left out where the head's gradient has no formula. ModelError where a layer has
@@ -64,7 +66,7 @@ def to_onnx(network: Any, task: Task, *, exact: bool) -> onnx.ModelProto:
         height, width, several = network.outputs[0].shape[1:]
         return _model(graph, network, {SCORES: (several - 1,), MAPS: (several - 1, height, width)})
     features = network.get_layer(FEATURES).output.shape
-    _scores(graph, logits, task)
+    _scores(graph, _calibrated(graph, logits, calibration), task)
     outputs = {SCORES: (max(2, network.outputs[0].shape[-1]),)}
     slopes = _head_slopes(graph, network, steps, values) if exact else None
     if slopes is not None:
@@ -113,6 +115,19 @@ def _layers(graph: Graph, network: Any, steps: Steps) -> dict[str, Value]:
     return values
 
 
+def _calibrated(graph: Graph, logits: str, calibration: ScoreCalibration | None) -> str:
+    """As ``score_calibration.calibrate``."""
+    if calibration is None:
+        return logits
+    curves = calibration.curves
+    scale, shift = ([[getattr(curve, name) for curve in curves]] for name in ("scale", "shift"))
+    found = graph.add("Add", graph.add("Mul", logits, graph.constant(scale)), graph.constant(shift))
+    for knots, gains in bends(curves):
+        above = graph.add("Relu", graph.add("Sub", logits, graph.constant([knots])))
+        found = graph.add("Add", found, graph.add("Mul", above, graph.constant([gains])))
+    return found
+
+
 def _scores(graph: Graph, logits: str, task: Task) -> None:
     """As ``network.to_scores``."""
     if task == "multiclass":
@@ -125,7 +140,8 @@ def _scores(graph: Graph, logits: str, task: Task) -> None:
     last = graph.constant([2], np.int64)
     pairs = graph.add("Concat", graph.add("Unsqueeze", nought, last), graph.add("Unsqueeze", logits, last), axis=2)
     both = graph.add("Softmax", pairs, axis=2)
-    graph.add("Gather", both, graph.constant(1, np.int64), output=SCORES, axis=2)
+    there = graph.add("Gather", both, graph.constant([1], np.int64), axis=2)
+    graph.add("Squeeze", there, last, output=SCORES)
 
 
 def _segmented(graph: Graph, logits: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
 from lopore.preprocessing.pipeline import check_batch
+from lopore.record.score_calibration import ScoreCalibration
 
 from .backbones import cam_support, rebuild
 from .distributed import choose_devices, prepare
@@ -41,13 +42,15 @@ class KerasSession:
     prepares a data set, a loop and callbacks at each call, is left out.
     """
 
-    def __init__(self, network: Any, task: Task, device: str = "/CPU:0") -> None:
+    def __init__(
+        self, network: Any, task: Task, device: str = "/CPU:0", calibration: ScoreCalibration | None = None
+    ) -> None:
         network.trainable = False
         self._network: Any = network
         self.task, self.device = task, device
         self.cam_exact: bool | None = None
         self._kept: dict[str, Any] = {}
-        self._scores: Any = self.kept("scores", lambda: freeze_scores(network, task))
+        self._scores: Any = self.kept("scores", lambda: freeze_scores(network, task, calibration))
 
     @property
     def network(self) -> Any:
@@ -135,7 +138,7 @@ def open_keras(folder: ModelFolder, device: str, threads: int | None, format: st
     with tf.device(place):
         network = load_network(folder, format)
         kind = KerasMapSession if is_segmenter(network) else KerasSession
-        return kind(network, folder.record.task, place)
+        return kind(network, folder.record.task, place, folder.record.calibration)
 
 
 def load_network(folder: ModelFolder, format: str | None = None) -> Any:

@@ -54,7 +54,7 @@ def graph_of(network: Network, record: ModelRecord) -> tuple[nn.Module, list[str
     if exact and isinstance(network, Classifier):
         with torch.no_grad():
             features = network.features(example_pixels(record)).shape[1]
-    graph, names = export_graph(network, record.task, features)
+    graph, names = export_graph(network, record.task, features, record.calibration)
     return graph.eval(), names, {"exact_cam": exact, "exact_cam_reason": reason}
 
 

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from lopore.contracts import Task
+from lopore.record.score_calibration import ScoreCalibration
 
 from . import cam
 from .network import Classifier, Network, Segmenter, class_logits, to_maps, to_scores
+from .score_calibration import Calibrate
 
 
 class ScoresOnly(nn.Module):
     """pixels -> scores (N, K)."""
 
-    def __init__(self, network: Network, task: Task) -> None:
+    def __init__(self, network: Network, task: Task, calibration: ScoreCalibration | None = None) -> None:
         super().__init__()
-        self.network, self.task = network, task
+        self.network, self.task, self.calibrate = network, task, Calibrate(calibration)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return to_scores(self.network(pixels), self.task)
+        return to_scores(self.calibrate(self.network(pixels)), self.task)
 
 
 class ScoresAndMaps(nn.Module):
@@ -39,13 +41,16 @@ class ScoresAndMaps(nn.Module):
 class ScoresAndCams(nn.Module):
     """pixels -> scores (N, K), cam (N, K, h, w), cam_plus (N, K, h, w): exact, without autograd at run time."""
 
-    def __init__(self, network: Classifier, task: Task, gradients: nn.Module) -> None:
+    def __init__(
+        self, network: Classifier, task: Task, gradients: nn.Module, calibration: ScoreCalibration | None = None
+    ) -> None:
         super().__init__()
         self.network, self.task, self.gradients = network, task, gradients
+        self.calibrate = Calibrate(calibration)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.network.features(pixels)
-        scores = to_scores(self.network.head(features), self.task)
+        scores = to_scores(self.calibrate(self.network.head(features)), self.task)
         slopes = self.gradients(features.mean(dim=(2, 3)))
         return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
 
@@ -105,10 +110,13 @@ def _pointwise_backward(
     return back, None, None
 
 
-def export_graph(network: Network, task: Task, features: int | None) -> tuple[nn.Module, list[str]]:
+def export_graph(
+    network: Network, task: Task, features: int | None, calibration: ScoreCalibration | None = None
+) -> tuple[nn.Module, list[str]]:
     """The module to export and its outputs' names; ``features``: their channels where Grad-CAM is exact, else None."""
     if isinstance(network, Segmenter):
         return ScoresAndMaps(network), ["scores", "maps"]
     if features is None:
-        return ScoresOnly(network, task), ["scores"]
-    return ScoresAndCams(network, task, gradient_module(network, features)), ["scores", "cam", "cam_plus"]
+        return ScoresOnly(network, task, calibration), ["scores"]
+    gradients = gradient_module(network, features)
+    return ScoresAndCams(network, task, gradients, calibration), ["scores", "cam", "cam_plus"]

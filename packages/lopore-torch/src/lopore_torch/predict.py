@@ -17,12 +17,14 @@ from .backbones import rebuild
 from .distributed import choose_device
 from .memory import keep_freed_memory
 from .network import Network, Segmenter, to_maps, to_scores, to_tensor
+from .score_calibration import Calibrate
 from .weights import read_tensors
 
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
     from lopore.record.model import ModelRecord
     from lopore.record.preprocessing import Preprocessing
+    from lopore.record.score_calibration import ScoreCalibration
 
 CHUNK = 64
 """Pictures that go through the network at once, so that memory stays bounded."""
@@ -36,12 +38,14 @@ class TorchSession:
     """
 
     def __init__(
-        self, network: Network, task: Task, recipe: Preprocessing, device: torch.device, threads: int | None = None
-    ) -> None:
+        self, network: Network, task: Task, recipe: Preprocessing, device: torch.device, threads: int | None = None,
+        calibration: ScoreCalibration | None = None,
+    ) -> None:  # fmt: skip
         if device.type == "cpu":
             keep_freed_memory()
         self.network: Network | None = network.to(device).to(memory_format=torch.channels_last).eval()
         self.network.requires_grad_(False)
+        self.calibrate = Calibrate(calibration).to(device)
         self.task, self.recipe, self.device, self.threads = task, recipe, device, threads
         self.cam_exact: bool | None = None
 
@@ -63,7 +67,8 @@ class TorchSession:
     def predict(self, batch: PixelBatch) -> Scores:
         """See ``Session.predict``; always fp32. ModelError for other pixels, or scores that are no numbers."""
         network = self.open_network
-        rows = [to_scores(network(self.tensor(part)), self.task).cpu().numpy() for part in _chunks(batch)]
+        logits = (network(self.tensor(part)) for part in _chunks(batch))
+        rows = [to_scores(self.calibrate(one), self.task).cpu().numpy() for one in logits]
         return _finite(np.concatenate(rows))
 
     def close(self) -> None:
@@ -111,4 +116,4 @@ def load_network(folder: ModelFolder) -> Network:
 def session_for(network: Network, record: ModelRecord, device: torch.device, threads: int | None) -> TorchSession:
     """The session that a network of this record needs."""
     kind = TorchMapSession if isinstance(network, Segmenter) else TorchSession
-    return kind(network, record.task, record.preprocessing, device, threads)
+    return kind(network, record.task, record.preprocessing, device, threads, record.calibration)

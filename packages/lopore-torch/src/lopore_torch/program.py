@@ -55,7 +55,9 @@ def export_pt(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     network = load_network(folder).requires_grad_(False)
     segments = isinstance(network, Segmenter)
     graph: nn.Module = (
-        ScoresAndMaps(network) if isinstance(network, Segmenter) else ScoresOnly(network, folder.record.task)
+        ScoresAndMaps(network)
+        if isinstance(network, Segmenter)
+        else ScoresOnly(network, folder.record.task, folder.record.calibration)
     )
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(graph.eval(), (example_pixels(folder.record),), dynamic_shapes=({0: batch},))

@@ -74,6 +74,7 @@ def _summary(folder: ModelFolder) -> str:
         "input": f"{plan.size[0]} x {plan.size[1]} px, {colour}, {plan.depth} bit, {plan.resize}",
         "enhance": ", ".join(str(step["name"]) for step in plan.enhance) or "nothing",
         "decision": _decision(record),
+        "calibration": record.calibration.text if record.calibration else "none",
         "scores": "\n".join([f"on {record.metrics_split}{_tested(folder)}", *scores]) if scores else "none",
         "split": f"{record.leaks.split_kind}, {leaks}",
         "heat maps": heat_maps,

@@ -47,7 +47,6 @@ class DataConfig(Section):
 
     manifest: Path = Field(description="Manifest CSV written by `lopore data index` and `lopore data split`")
     positive: str | None = Field(None, description="Binary task: the class that counts as a detection")
-    sound: tuple[str, ...] = Field((), description="Names of the sound class, where lopore does not know them (ND)")
     exclude: tuple[str, ...] = Field((), description="Label sets left out, such as 'lack_of_penetration+pore'")
     cache_mb: int = Field(2048, ge=0, description="Memory for decoded pictures at training size; 0 decodes every epoch")
     workers: int | None = Field(None, ge=0, le=64, description="Threads that prepare batches; default: the cores")
@@ -148,6 +147,9 @@ class TrainConfig(Section):
     tta_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
     keep_checkpoints: int = Field(2, ge=2, le=1000)
     threshold: ThresholdRule = ThresholdRule()
+    calibration: Literal["auto", "none", "temperature", "platt", "isotonic"] = Field(
+        "auto", description="Fitted on the validation films, where they are enough; scores then mean frequencies"
+    )
 
     @model_validator(mode="after")
     def _views_are_flips_or_turns(self) -> TrainConfig:

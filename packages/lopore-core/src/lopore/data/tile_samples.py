@@ -14,9 +14,8 @@ from lopore.errors import DataError
 from lopore.messages import did_you_mean, plain
 from lopore.record.preprocessing import Preprocessing
 
-from .class_names import is_sound
 from .film_masks import FilmFile, Films
-from .manifest import Manifest, Row
+from .manifest import Manifest, Row, is_sound
 from .targets import Targets
 from .tiles import FilmTiles, Tile, cover
 

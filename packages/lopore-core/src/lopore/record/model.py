@@ -13,6 +13,7 @@ from lopore.messages import plain
 from .contract import RecallContract
 from .interval import Interval, RecordPart
 from .preprocessing import Preprocessing
+from .score_calibration import ScoreCalibration
 from .seal import seal_json, unseal_json
 
 MAX_RECORD_BYTES = 4 << 20
@@ -102,6 +103,8 @@ class ModelRecord(RecordPart):
     architecture: dict[str, Any]
     """What rebuilds the network without config: backbone, outputs, dropout, mean, std, the framework's own facts."""
     threshold: Threshold
+    calibration: ScoreCalibration | None = None
+    """Inside every score that the model gives, in every runtime and exported file."""
     tta_views: int = 1
     metrics: dict[str, Interval] = Field(default_factory=dict)
     metrics_split: str = ""
@@ -156,6 +159,11 @@ class ModelRecord(RecordPart):
         named = {*self.threshold.per_class, *((self.positive,) if self.positive is not None else ())}
         for name in sorted(named - set(self.classes)):
             raise ValueError(f"threshold or positive class {name[:60]!r} is no class of the model")
+        curves, outputs = self.calibration, 1 if self.task == "binary" else len(self.classes)
+        if curves is not None and (self.task == "segmentation" or len(curves.curves) != outputs):
+            raise ValueError(
+                f"calibration has {len(curves.curves)} curves for {outputs} logits; export the model again"
+            )
 
     @property
     def formats(self) -> tuple[str, ...]:

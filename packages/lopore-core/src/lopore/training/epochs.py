@@ -17,8 +17,10 @@ from lopore.data.tiles import FilmTiles
 from lopore.errors import RunError
 from lopore.inference.test_time_augmentation import view_of
 from lopore.messages import counted
+from lopore.metrics.score_calibration import calibrated
 from lopore.metrics.selection import validation_score
 from lopore.progress import Progress
+from lopore.record.score_calibration import ScoreCalibration
 
 from .checkpoints import Checkpoints, State, restore
 from .epoch_tiles import tile_batches
@@ -120,8 +122,10 @@ def _batches(plan: Plan, train: Rows, learner: Learner, epoch: int) -> Iterator[
     )
 
 
-def predict_rows(plan: Plan, rows: Rows, learner: Learner, views: int = 1) -> Scores:
-    """Scores (len(rows), K) float32 averaged over views; RunError where one is not finite."""
+def predict_rows(
+    plan: Plan, rows: Rows, learner: Learner, views: int = 1, calibration: ScoreCalibration | None = None
+) -> Scores:
+    """Scores (len(rows), K) float32, calibrated, averaged over views; RunError where one is not finite."""
     total: NDArray[np.float64] = np.zeros((len(rows), len(plan.targets.classes)))
     for view in range(views if len(rows) else 0):
         batches = evaluation_batches(
@@ -131,7 +135,7 @@ def predict_rows(plan: Plan, rows: Rows, learner: Learner, views: int = 1) -> Sc
             workers=plan.experiment.data.workers,
             change=(lambda pixels, view=view: view_of(pixels, view)) if view else None,  # type: ignore[misc]
         )
-        total += learner.predict(batches)
+        total += calibrated(learner.predict(batches), plan.targets.task, calibration)
     if not np.isfinite(total).all():
         raise RunError("the network answers with scores that are no numbers; lower training.optimizer.learning_rate")
     return np.asarray(total / views, np.float32)

@@ -27,8 +27,9 @@ from lopore.reading.radiograph import Facts
 from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
+from lopore.record.score_calibration import ScoreCalibration
 
-from .epochs import predict_rows
+from .fit_calibration import calibrate
 from .logs import CSV_NAME
 from .map_validation import answer_maps, check_map_learner, map_threshold, pixel_metrics
 from .plan import Plan, Rows, Splits
@@ -49,6 +50,8 @@ class HoldoutScores:
     predictions: str
     tta_views: int
     licence: str
+    calibration: ScoreCalibration | None = None
+    why_uncalibrated: str = ""
 
     def is_published_as(self, record: ModelRecord) -> bool:
         """Whether a model of this run says all this already; thresholds may differ by rounding."""
@@ -57,7 +60,14 @@ class HoldoutScores:
         others = [theirs.value, *theirs.per_class.values()]
         close = len(values) == len(others) and np.allclose(values, others, rtol=1e-3, atol=0)
         same = own.rule == theirs.rule and close and record.tta_views == self.tta_views
-        return same and record.licence == self.licence
+        return same and record.licence == self.licence and self._calibrated_as(record)
+
+    def _calibrated_as(self, record: ModelRecord) -> bool:
+        own, theirs = self.calibration, record.calibration
+        if own is None or theirs is None:
+            return own is theirs
+        ours, others = (np.array([(curve.scale, curve.shift) for curve in one.curves]) for one in (own, theirs))
+        return own.method == theirs.method and bool(np.allclose(ours, others, rtol=1e-3, atol=1e-4))
 
 
 def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
@@ -67,7 +77,7 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
     """
     settings, targets = plan.experiment.training, plan.targets
     rows, split = (sides.test, "test") if len(sides.test) else (sides.val, "val")
-    pixels = None
+    pixels, found = None, None
     if targets.task == "segmentation":
         maps = check_map_learner(learner, plan.trainer.key)
         answers = answer_maps(plan, sides.val, maps, settings.tta_views)
@@ -77,8 +87,8 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
         test = scores if split == "test" else scores[:0]
     else:
-        val = predict_rows(plan, sides.val, learner, settings.tta_views)
-        test = predict_rows(plan, sides.test, learner, settings.tta_views)
+        found = calibrate(plan, sides, learner)
+        val, test = found.val, found.test
         threshold, scores = _threshold(plan, sides.val, val), test if split == "test" else val
     metrics = measure(
         scores,
@@ -94,7 +104,16 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
     ).model_copy(update={"pixels": pixels})
     parts = [answers_of(plan, "val", sides.val, val), answers_of(plan, "test", sides.test, test)]
     licence = licence_of(plan.experiment, plan.manifest)
-    return HoldoutScores(threshold, metrics, split, answers_csv(parts, threshold), settings.tta_views, licence)
+    return HoldoutScores(
+        threshold,
+        metrics,
+        split,
+        answers_csv(parts, threshold),
+        settings.tta_views,
+        licence,
+        found.calibration if found else None,
+        found.why if found else "maps of segmentation models are shown as they are",
+    )
 
 
 def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
@@ -199,6 +218,7 @@ def _record(
         backbone=experiment.model.backbone,
         architecture=kept,
         threshold=judged.threshold,
+        calibration=judged.calibration,
         tta_views=experiment.training.tta_views,
         metrics=judged.metrics.flat(),
         metrics_split=judged.split,

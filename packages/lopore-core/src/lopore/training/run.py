@@ -196,6 +196,8 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     if not first:
         return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
     model = _published(folder, out, judged, lambda target: publish(plan, sides, learner, judged, folder, target))
+    told = judged.calibration.text if judged.calibration else f"none: {judged.why_uncalibrated}"
+    progress.line(f"calibration: {told}")
     progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
     model, failed = write_exports(plan, sides, model, progress)
     finished = datetime.now(UTC).isoformat(timespec="seconds")

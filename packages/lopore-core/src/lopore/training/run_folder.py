@@ -30,6 +30,7 @@ FREE_ON_RESUME = (
     "training.keep_checkpoints",
     "training.tta_views",
     "training.threshold",
+    "training.calibration",
     "exports",
     "licence",
 )

@@ -114,6 +114,13 @@ def fit_candidates(
     return sorted(found, key=lambda one: one[1].aic)
 
 
+def models_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The rising candidates that the data cannot tell from the best; films as clusters tell less than their marks."""
+    best = candidates[0][1]
+    least = LIKE * (film_effect(best, 0.9) if best.beta[1] > 0 else 1.0)
+    return [one for one in candidates if one[1].aic - best.aic <= least and one[1].beta[1] > 0]
+
+
 def _stated(study: PodStudy, candidates: Sequence[Candidate], size: Floats) -> PodStudy:
     if not candidates:
         refusal = Refusal(what="The curve", missing=("No model converges on these marks.",))
@@ -123,7 +130,7 @@ def _stated(study: PodStudy, candidates: Sequence[Candidate], size: Floats) -> P
     faults = shape_faults(best, max(fit.log_likelihood for _, fit in candidates))
     if faults:
         return study.model_copy(update={"refusals": (Refusal(what="a90", missing=faults),)})
-    like = [one for one in candidates if one[1].aic - best.aic <= LIKE and one[1].beta[1] > 0]
+    like = models_alike(candidates)
     method: BoundMethod = "likelihood ratio" if best.firth else "modified root"
     levels = tuple(
         SizeLevel(probability=p, size=to_size(scale, best.size_at(p)), upper=_upper(like, p, method)) for p in LEVELS
@@ -151,7 +158,7 @@ def _notes(study: PodStudy, best: HitMissFit, like: Sequence[Candidate]) -> tupl
     if study.marks < CUSTOMARY_MARKS:
         notes.append(f"{study.marks} marks; {CUSTOMARY_MARKS} are usual for hit/miss data.")
     if len(like) > 1:
-        notes.append(f"{len(like)} models fit alike (AIC within {LIKE:g}); the bounds are the largest of theirs.")
+        notes.append(f"{len(like)} models fit alike (by AIC); the bounds are the largest of theirs.")
     if not study.films:
         notes.append("Marks count as independent; name the film of each mark where several lie on one film.")
     return tuple(notes)
