@@ -35,8 +35,22 @@ def test_a_missing_package_says_what_it_is_for_and_how_to_install_it(
 
     real = doctor._installed
     monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "lopore-torch" else real(name))
+    monkeypatch.setattr(doctor, "_checkout", lambda: None)
     text = invoke("doctor", "--no-devices").stdout
     assert "lopore-torch    missing  train and explain with PyTorch: pip install lopore-torch" in text
+
+
+def test_in_a_checkout_the_advice_names_its_folders_and_no_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lopore.cli import doctor
+
+    (tmp_path / "packages" / "lopore-core").mkdir(parents=True)
+    (tmp_path / "packages" / "lopore-core" / "pyproject.toml").touch()
+    monkeypatch.setattr(doctor, "_checkout", lambda: tmp_path)
+    folder = tmp_path / "packages" / "lopore-core"
+    assert doctor.install_command("lopore-core[train]") == f'pip install -e "{folder}[train]"'
+    assert doctor.install_command("lopore-elsewhere") == "pip install lopore-elsewhere"
 
 
 def test_a_broken_model_is_a_problem_with_its_reason(model_folder: ModelFolder, invoke: Invoke) -> None:

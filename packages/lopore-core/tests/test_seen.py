@@ -52,7 +52,7 @@ def notes(folder: ModelFolder, split: str, manifest: Path | None = None) -> tupl
 def test_the_held_out_side_carries_no_note_and_the_others_say_what_they_were_used_for(trained: ModelFolder) -> None:
     assert notes(trained, "test") == ()
     assert notes(trained, "train") == ("6 of 6 images were learned from: these scores are too good and prove nothing",)
-    assert notes(trained, "val") == ("4 of 4 images chose epoch and threshold, so these scores are too good",)
+    assert notes(trained, "val") == ("4 of 4 images chose the epoch, so these scores are too good",)
     learned, chose = notes(trained, "all")
     assert learned.startswith("6 of 12")
     assert chose.startswith("4 of 12")

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,3 +148,32 @@ def test_the_films_are_not_touched(softmax: None, welds: Path) -> None:
     run(config(welds, augmentation={"noise": True, "rotate": True}))
     assert before == {path: path.read_bytes() for path in sorted((welds / "films").iterdir())}
     shutil.rmtree(welds / "models")
+
+
+def test_a_run_trains_on_everything_where_nothing_is_chosen_on_validation_images(softmax: None, welds: Path) -> None:
+    edit_manifest(welds, lambda rows: [row.update(split="train") for row in rows])
+    fixed = {"rule": "fixed", "value": 0.5}
+    done = run(config(welds, training__select_by="last", training__threshold=fixed, training__epochs=1))
+    assert done.model_folder is not None
+    assert done.metrics is not None
+    assert done.metrics.images == 0
+    assert any("nothing was scored" in note for note in done.metrics.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "chose the epoch and the threshold"),
+        ({"training__select_by": "last"}, "chose the threshold"),
+        ({"training__threshold": {"rule": "fixed"}}, "chose the epoch"),
+        ({"training__select_by": "last", "training__threshold": {"rule": "fixed"}}, "these are the scores of"),
+    ],
+)
+def test_a_note_on_validation_scores_names_what_those_images_chose(
+    softmax: None, welds: Path, changes: dict[str, Any], said: str
+) -> None:
+    edit_manifest(welds, lambda rows: [row.update(split="val") for row in rows if row["split"] == "test"])
+    done = run(config(welds, training__epochs=1, **changes))
+    assert done.metrics is not None
+    (note,) = [note for note in done.metrics.notes if "no test images" in note]
+    assert said in note

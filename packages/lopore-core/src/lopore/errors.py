@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -12,6 +14,7 @@ __all__ = [
     "ParityError",
     "PluginError",
     "RunError",
+    "memory_is_short",
 ]
 
 
@@ -49,3 +52,22 @@ class RunError(LoporeError):
 
 class PluginError(LoporeError):
     """A plugin entry that is absent, disputed, or failed while it was used."""
+
+
+_NO_MEMORY = ("cannot allocate memory", "failed to map segment", "std::bad_alloc", "out of memory")
+
+
+def memory_is_short(error: BaseException) -> bool:
+    """Whether this error, or the one that it came from, says that there is too little memory.
+
+    A limit on memory shows in many ways: a library that cannot be mapped is an ImportError, a file that cannot an
+    OSError.
+    """
+    for one in (error, error.__cause__):
+        if isinstance(one, MemoryError) or (isinstance(one, OSError) and one.errno == errno.ENOMEM):
+            return True
+        if isinstance(one, ImportError | OSError | RuntimeError) and any(
+            text in str(one).lower() for text in _NO_MEMORY
+        ):
+            return True
+    return False

@@ -108,11 +108,11 @@ def _misused(error: click.UsageError) -> click.ClickException:
 
 def _told(error: Exception) -> str:
     """What went wrong and what to do next; of an error that nobody foresaw, how to find its place."""
-    from lopore.errors import LoporeError
+    from lopore.errors import LoporeError, memory_is_short
 
     if isinstance(error, LoporeError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if memory_is_short(error):
         return "out of memory; lower the batch size, the picture size or data.cache_mb"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
@@ -52,6 +55,28 @@ def package_of(module: str) -> str | None:
     return next((package for package, modules in EXTRAS.values() if root in modules), None)
 
 
+def install_command(package: str) -> str:
+    """The pip command that brings a package of lopore, from the checkout where lopore-core is installed from one."""
+    name, bracket, extras = package.partition("[")
+    folder = _checkout()
+    if folder is None or not (folder / "packages" / name / "pyproject.toml").is_file():
+        return f'pip install "{package}"' if bracket else f"pip install {package}"
+    return f'pip install -e "{folder / "packages" / name}{bracket}{extras}"'
+
+
+def _checkout() -> Path | None:
+    """The folder of the repository that lopore-core is installed from; None where it came from a wheel."""
+    try:
+        text = distribution("lopore-core").read_text("direct_url.json")
+        data = json.loads(text or "{}")
+    except (PackageNotFoundError, ValueError, OSError):
+        return None
+    if not data.get("dir_info", {}).get("editable"):
+        return None
+    place = Path(url2pathname(urlsplit(str(data.get("url", ""))).path))
+    return place.parent.parent if (place / "pyproject.toml").is_file() else None
+
+
 def require(module: str) -> None:
     """PluginError, before any work, where a module of an extra is not installed."""
     from lopore.errors import PluginError
@@ -63,7 +88,7 @@ def require(module: str) -> None:
 def missing(module: str) -> str:
     """What to install for a module; empty where no extra brings it."""
     package = package_of(module)
-    return f'this needs {module.partition(".")[0]}: pip install "{package}"' if package else ""
+    return f"this needs {module.partition('.')[0]}: {install_command(package)}" if package else ""
 
 
 def gather(*, ask_devices: bool) -> dict[str, Any]:
@@ -122,15 +147,13 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines = [facts["system"], "", "packages"]
     for name, found in facts["packages"].items():
         purpose = PURPOSES.get(name, "data, training run, evaluation, command line")
-        mend = "" if found else f": pip install {name}"
+        mend = "" if found else f": {install_command(name)}"
         if found and facts["offers"].get(name) == 0:
             mend = "; this version offers nothing yet"
         lines.append(f"  {name:<15} {found or 'missing':<8} {purpose}{mend}")
     lines.append("extras")
     for name, present in facts["extras"].items():
-        lines.append(
-            f"  {name:<15} {'present' if present else f'missing: pip install {chr(34)}{EXTRAS[name][0]}{chr(34)}'}"
-        )
+        lines.append(f"  {name:<15} {'present' if present else f'missing: {install_command(EXTRAS[name][0])}'}")
     lines.append("libraries")
     lines += [f"  {name:<24} {found}" for name, found in facts["libraries"].items()]
     if facts["devices"]:

@@ -182,8 +182,12 @@ def _as_text(result: TrainResult) -> str:
     if result.metrics:
         metrics = result.metrics
         stood = f"{counted(metrics.images, 'image')} of {counted(metrics.groups, 'group')}"
-        lines.append(f"scores on {metrics.split}: {stood}, 95 % intervals")
-        lines += [f"  {line}" for line in score_lines(metrics.overall)]
+        if metrics.images:
+            lines.append(f"scores on {metrics.split}: {stood}, 95 % intervals")
+            lines += [f"  {line}" for line in score_lines(metrics.overall)]
+        if metrics.pixels is not None and metrics.pixels.mean_dice is not None:
+            pixels = metrics.pixels
+            lines.append(f"  by pixels          mean dice {pixels.mean_dice:.3f}, mean iou {pixels.mean_iou:.3f}")
         lines += [f"  note: {note}" for note in metrics.notes]
         lines += _thresholds(metrics.threshold)
     lines.append(f"run   {result.run_folder}")

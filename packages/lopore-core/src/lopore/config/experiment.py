@@ -157,6 +157,12 @@ class TrainConfig(Section):
             raise ValueError(f"tta_views is {self.tta_views}; allowed are 1, 2, 4, 8")
         return self
 
+    def chosen_on_validation(self, task: Task) -> tuple[str, ...]:
+        """What validation images choose, such as ``the epoch`` and ``the threshold``; none where nothing is chosen."""
+        epoch = self.select_by != "last" or self.early_stopping is not None
+        threshold = self.threshold.rule != "fixed" and task != "multiclass"
+        return (*(["the epoch"] if epoch else []), *(["the threshold"] if threshold else []))
+
     def watched(self, task: Task) -> str:
         """The validation score by which epochs are compared: auc, f1, dice or hits; also where the last one is kept."""
         if self.select_by in ("auto", "last"):

@@ -109,7 +109,7 @@ class SpuriousReport(_Part):
             return "The defect drives its calls; nothing beside it was found to move them."
         return (
             "Unclear: nothing beside the defect was found to move the calls, and the defect alone does not surely "
-            "carry them either; give masks, or more films."
+            f"carry them either; give {'more films' if self.marked_by == 'mask' else 'masks, or more films'}."
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.config.experiment import load_experiment
 from lopore.data.manifest import Manifest, Row
 from lopore.errors import LoporeError
 from lopore.messages import plain
@@ -43,8 +44,9 @@ def training_overlap(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
     notes = list(_namesakes(films, own))
     if learned:
         notes.append(f"{learned} of {len(films)} images were learned from: these scores are too good and prove nothing")
-    if chose:
-        notes.append(f"{chose} of {len(films)} images chose epoch and threshold, so these scores are too good")
+    what = load_experiment(folder.path / "config.yaml").training.chosen_on_validation(folder.record.task)
+    if chose and what:
+        notes.append(f"{chose} of {len(films)} images chose {' and '.join(what)}, so these scores are too good")
     return tuple(notes)
 
 

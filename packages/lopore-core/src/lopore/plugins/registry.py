@@ -22,7 +22,7 @@ import pluggy
 from lopore import hookspecs
 from lopore.contracts import LOPORE_API, Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
 from lopore.errors import LoporeError, PluginError
-from lopore.messages import did_you_mean
+from lopore.messages import did_you_mean, plain
 from lopore.plugins import process_guard as surroundings
 
 from .descriptor_checks import check_descriptor
@@ -135,7 +135,7 @@ class Registry:
                 if isinstance(found, Backbone):
                     return found
         if failed:
-            raise PluginError("; ".join([self.backbones.unknown(key), *failed]))
+            raise PluginError(f"backbone '{plain(key, 80)}' could not be looked up: {'; '.join(failed)}")
         return self.backbones[key]
 
     def outside_backbone(self, framework: str, name: str) -> Backbone | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
-from lopore.errors import ImageError
+from lopore.errors import ImageError, memory_is_short
 
 from .bmp import BmpHeader, bmp_header, decode_bmp
 from .headers import (
@@ -286,6 +286,8 @@ def describe(
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
             return _facts(content, source, shown, limits, page)
     except (OSError, ValueError) as error:
+        if memory_is_short(error):
+            raise MemoryError from error
         raise ImageError(f"{shown} cannot be read ({error}); check the disk"[:300]) from error
     finally:
         os.close(handle)

@@ -120,10 +120,9 @@ def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
     """A line where the scores stand on images that chose something, and what they chose."""
     if split != "val":
         return ()
-    settings = plan.experiment.training
-    chose = [] if settings.select_by == "last" and settings.early_stopping is None else ["the epoch"]
-    if settings.threshold.rule != "fixed" and plan.targets.task != "multiclass":
-        chose.append("the threshold")
+    if not len(plan.sides().val):
+        return ("there are no validation and no test images: nothing was scored, and nothing is known of this model",)
+    chose = plan.experiment.training.chosen_on_validation(plan.targets.task)
     if not chose:
         return ("there are no test images: these are the scores of the validation images",)
     return (f"there are no test images: these validation images chose {' and '.join(chose)}, so it is too good",)
