@@ -212,3 +212,20 @@ def test_a_preview_without_augmentation_shows_each_picture_once_at_any_depth(tmp
     sheet = cv2.imread(str(path))
     assert sheet is not None
     assert sheet.shape[0] < 300
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_signal_spreads_about_mid_grey_and_leaves_it_where_it_is(dtype: Any) -> None:
+    top = np.iinfo(dtype).max
+    image = np.full((16, 16, 1), (top + 1) // 2, dtype)
+    image[4:8, 4:8] = top // 4
+    changed = Augmenter(recipe(signal={"factor": [0.5, 0.5], "probability": 1}), (16, 16))(image, epoch=0, index=0)[0]
+    assert changed.dtype == dtype
+    assert abs(int(changed[0, 0, 0]) - (top + 1) // 2) <= 1
+    assert int(changed[5, 5, 0]) / top == pytest.approx(0.375, abs=0.003)
+    both = [
+        Augmenter(recipe(signal={"factor": [0.5, 2.0], "probability": 1}), (16, 16), seed=7)(image, epoch=e, index=i)[0]
+        for e, i in ((0, 1), (0, 1), (0, 2), (1, 1))
+    ]
+    assert (both[0] == both[1]).all()
+    assert len({int(one[5, 5, 0]) for one in both}) == 3

@@ -17,9 +17,12 @@ from lopore.config.augmentation import (
     Recipe,
     Rotate,
     Scale,
+    Signal,
     Step,
     VerticalFlip,
 )
+
+from .signal import signal_transform
 
 if TYPE_CHECKING:
     import threading
@@ -78,6 +81,8 @@ def _transform(step: Step, size: tuple[int, int]) -> Any:
             made = a.RandomBrightnessContrast(brightness_limit=step.brightness, contrast_limit=step.contrast, p=p)
         case Gamma():
             made = a.RandomGamma(gamma_limit=(step.exponent[0] * 100, step.exponent[1] * 100), p=p)
+        case Signal():
+            made = signal_transform(a, step.factor, p)
         case Noise():
             made = a.GaussNoise(std_range=step.sigma, p=p)
     return made

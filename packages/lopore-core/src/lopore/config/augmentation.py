@@ -75,6 +75,12 @@ class Gamma(Step):
     exponent: tuple[float, float] = Field((0.8, 1.25), description="Smallest and largest exponent")
 
 
+class Signal(Step):
+    """Stronger and weaker marks: the distance from mid-grey multiplied, for images made by ``local-contrast``."""
+
+    factor: tuple[float, float] = Field((0.5, 1.5), description="Smallest and largest factor, drawn log-uniformly")
+
+
 class Elastic(Step):
     """Small smooth warps."""
 
@@ -106,6 +112,7 @@ class Augmentation(BaseModel):
     motion_blur: MotionBlur | None = None
     brightness_contrast: BrightnessContrast | None = None
     gamma: Gamma | None = None
+    signal: Signal | None = None
     noise: Noise | None = None
 
     @model_validator(mode="before")
@@ -120,6 +127,7 @@ class Augmentation(BaseModel):
         for name, (low, high), least in (
             ("gaussian_blur.sigma", self.gaussian_blur.sigma if self.gaussian_blur else (1, 1), 0.0),
             ("gamma.exponent", self.gamma.exponent if self.gamma else (1, 1), 0.01),
+            ("signal.factor", self.signal.factor if self.signal else (1, 1), 0.01),
             ("noise.sigma", self.noise.sigma if self.noise else (1, 1), 0.0),
         ):
             if not least <= low <= high:
