@@ -12,6 +12,8 @@ import click
 
 from lopore.messages import counted
 
+from .annotations import command as marks
+
 if TYPE_CHECKING:
     from lopore.data.index import Indexed
     from lopore.data.manifest import Manifest
@@ -39,6 +41,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.group(name="data")
 def command() -> None:
     """Describe, check and split sets of films, or make some."""
+
+
+command.add_command(marks)
 
 
 @command.command()
