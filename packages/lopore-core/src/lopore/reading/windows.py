@@ -208,13 +208,19 @@ class ArrayFilm(FilmSource):
 
 
 def open_film(
-    path: Path, *, page: int | None = None, mm_per_pixel: float | None = None, limits: Limits | None = None
+    path: Path,
+    *,
+    page: int | None = None,
+    mm_per_pixel: float | None = None,
+    polarity: Polarity | None = None,
+    limits: Limits | None = None,
 ) -> FilmSource:
     """Open PNG, JPEG, TIFF, BMP or DICOM for reading in windows; colour becomes grey as in ``read_radiograph``.
 
     page: which page or frame, from 1; must be given where there are several. mm_per_pixel: a pitch that stands over the
-    one of a calibration (``film_sidecar.calibrate``), which stands over the file's own. limits: of what is decoded at
-    once. Raises ImageError, in one line, for what is no image, damaged, over the limits, or cannot be read right.
+    one of a calibration (``film_sidecar.calibrate``), which stands over the file's own. polarity: as the user knows it.
+    limits: of what is decoded at once. Raises ImageError, in one line, for what is no image, damaged, over the limits,
+    or cannot be read right.
     """
     path, limits = Path(path), limits or Limits.from_environment()
     name = display_name(path.name) or "image"
@@ -222,6 +228,8 @@ def open_film(
     try:
         film = _film_of_blocks(file, path, page, limits) or _film_decoded_once(file, path, page, limits)
         film.facts = _with_pitch(film.facts, file, path, mm_per_pixel)
+        if polarity is not None:
+            film.facts = replace(film.facts, polarity=polarity)
     except BaseException:
         file.close()
         raise
