@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lopore.data.near_duplicates.families import Pair, _joined, find_families
+from lopore.data.near_duplicates.families import Pair, _join, find_families, join_overlaps
 from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
+from lopore.data.near_duplicates.forest import Forest
+from lopore.data.near_duplicates.overlaps import Overlap, find_overlaps
 from lopore.errors import ImageError
 
 if TYPE_CHECKING:
@@ -125,6 +127,12 @@ def test_a_set_made_of_a_few_pictures_many_times_over_keeps_them_apart() -> None
     assert find_families(prints).labels.tolist() == [number for number in range(4) for _ in range(15)]
 
 
+def families_of(pairs: list[Pair]) -> int:
+    forest = Forest(8)
+    _join(forest, pairs, 0.68)
+    return len(set(forest.labels.tolist()))
+
+
 def test_two_pictures_alone_are_told_apart_or_joined() -> None:
     assert find_families([fingerprint(weld(0)), fingerprint(weld(1))]).labels.tolist() == [0, 1]
     assert find_families([fingerprint(weld(0)), fingerprint(weld(0)[:, ::-1])]).labels.tolist() == [0, 0]
@@ -190,8 +198,8 @@ def test_progress_rises_and_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
     find_families(STRANGERS, progress=lambda done, total: steps.append((done, total)))
     assert all(before[0] <= after[0] for before, after in pairwise(steps))
-    assert steps[-1] == (20, 20)
-    assert {total for _, total in steps} == {20}
+    assert steps[-1] == (30, 30)
+    assert {total for _, total in steps} == {30}
 
 
 @pytest.mark.parametrize(
@@ -219,10 +227,10 @@ def clique(places: range) -> list[Pair]:
 
 def test_one_chance_likeness_does_not_chain_two_grown_families() -> None:
     families = [*clique(range(4)), *clique(range(4, 8))]
-    assert len(set(_joined(8, [*families, Pair(0, 4, 0.7, "")], 0.68).tolist())) == 2
-    assert len(set(_joined(8, [*families, Pair(0, 4, 0.7, ""), Pair(0, 5, 0.7, "")], 0.68).tolist())) == 2
-    assert len(set(_joined(8, [*families, Pair(0, 4, 0.7, ""), Pair(1, 5, 0.7, "")], 0.68).tolist())) == 1
-    assert len(set(_joined(8, [*families, Pair(0, 4, 0.9, "")], 0.68).tolist())) == 1
+    assert families_of([*families, Pair(0, 4, 0.7, "")]) == 2
+    assert families_of([*families, Pair(0, 4, 0.7, ""), Pair(0, 5, 0.7, "")]) == 2
+    assert families_of([*families, Pair(0, 4, 0.7, ""), Pair(1, 5, 0.7, "")]) == 1
+    assert families_of([*families, Pair(0, 4, 0.9, "")]) == 1
 
 
 def listed(table: Path) -> list[dict[str, str]]:
@@ -266,3 +274,60 @@ def test_the_same_weld_place_in_another_contrast_is_found_on_riawelc(shared_data
     across = {films[one] != films[two] for one, two in zip(first[joined], second[joined], strict=True)}
     assert joined.sum() >= 5
     assert across == {False}
+
+
+def film(seed: int, height: int = 400, width: int = 1200) -> Grey:
+    """A weld with grain, a seam, spots and strokes of its own."""
+    rng = np.random.default_rng(seed)
+    rows = np.linspace(-3, 3, height)[:, None]
+    field = 90 + 60 * np.exp(-(rows**2)) + rng.normal(0, 6, (height, width))
+    for _ in range(90):
+        x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
+        cv2.circle(field, (x, y), int(rng.integers(2, 9)), float(rng.uniform(40, 220)), -1)
+    return grey_levels(np.asarray(cv2.GaussianBlur(field, (0, 0), 1.2)))
+
+
+def overlaps(images: list[Grey]) -> list[Overlap]:
+    return list(find_overlaps([fingerprint(image) for image in images], lambda first, second: False))
+
+
+def test_windows_that_share_half_of_a_film_are_one_family_and_other_films_are_not() -> None:
+    one, other = film(1), film(2)
+    windows = [one[:, 0:400], one[:, 200:600], one[:, 400:800], other[:, 0:400], other[:, 200:600]]
+    labels = find_families([fingerprint(window) for window in windows]).labels
+    assert labels.tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("change", ["none", "mirrored", "upside down", "quarter", "brighter", "enlarged"])
+def test_a_crop_of_half_the_area_is_joined_to_its_image(change: str) -> None:
+    whole = film(3, 400, 400)
+    crop = whole[60:340, 20:300]
+    changed = {
+        "none": crop, "mirrored": crop[:, ::-1], "upside down": crop[::-1], "quarter": np.rot90(crop),
+        "brighter": cv2.convertScaleAbs(crop, alpha=1.2, beta=-20), "enlarged": cv2.resize(crop, (400, 400)),
+    }[change]  # fmt: skip
+    found = overlaps([whole, np.ascontiguousarray(changed), film(4, 400, 400)])
+    assert {(one.first, one.second) for one in found} == {(0, 1)}
+    assert found[0].score > 0.5
+
+
+def test_films_that_share_their_letters_alone_are_not_joined() -> None:
+    films = [film(seed, 400, 400) for seed in range(5, 9)]
+    for image in films:
+        cv2.putText(image, "10 FE DIN", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 230, 6)
+    assert overlaps(films) == []
+
+
+def test_two_grown_families_need_one_sure_overlap_or_two_weak_ones_that_share_no_image() -> None:
+    def joined(*weak: Overlap) -> int:
+        forest = Forest(8)
+        for number in range(3):
+            forest.join(0, number)
+            forest.join(4, 4 + number)
+        join_overlaps(forest, weak)
+        return len(set(forest.labels.tolist()[:3] + forest.labels.tolist()[4:7]))
+
+    assert joined(Overlap(0, 4, 0.5, 0.3, False)) == 2
+    assert joined(Overlap(0, 4, 0.5, 0.3, False), Overlap(0, 5, 0.5, 0.3, False)) == 2
+    assert joined(Overlap(0, 4, 0.5, 0.3, False), Overlap(1, 5, 0.5, 0.3, False)) == 1
+    assert joined(Overlap(0, 4, 0.5, 0.7, True)) == 1

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lopore.data.class_names import is_sound
 from lopore.data.grouping import join_groups, name_key
-from lopore.data.manifest import About, Manifest, Row, is_manifest, is_sound, sidecar
+from lopore.data.manifest import About, Manifest, Row, is_manifest, sidecar
 from lopore.errors import DataError, LoporeError
 from lopore.messages import plain
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from lopore.data.manifest import safe_cell
+from lopore.data.cells import safe_cell
 from lopore_app.film.film_review import FilmReview, ReviewedMark
 from lopore_app.wording import score_text
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any
 
-from lopore.data.manifest import safe_cell
+from lopore.data.cells import safe_cell
 from lopore_app.review.records import Entry, Unanswered
 from lopore_app.wording import DEMONSTRATION
 

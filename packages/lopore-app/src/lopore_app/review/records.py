@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from lopore.data.manifest import MAX_LABEL
+from lopore.data.class_names import MAX_LABEL
 from lopore.errors import ConfigError
 from lopore.inference.predict import Prediction
 from lopore.inference.segment import SegmentationPrediction

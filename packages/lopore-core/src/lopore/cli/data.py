@@ -77,9 +77,16 @@ def init(folder: Path) -> None:
 @click.option("--group-column", metavar="NAME", help="CSV column that names the film, weld or part.")
 @click.option("--group-pattern", metavar="REGEX",
               help="Regular expression on file names; its first bracket names the film or weld.")  # fmt: skip
+@click.option("--film-names", type=click.Choice(["propose", "join"]), default="propose", show_default=True,
+              help="Films that file names state (R13_[1][2].png): propose them as groups, or join them.")  # fmt: skip
 @click.option("--label-column", metavar="NAME", help="CSV column of labels, where its name is unusual.")
 @click.option("--masks", metavar="FOLDER", default="auto", show_default=True,
-              help="Folder of masks; 'auto' looks for masks/ and NAME_mask.png, 'none' takes none.")  # fmt: skip
+              help="Folder of masks; 'auto' finds masks/, ground_truth/, NAME_mask and NAME_gt, 'beside' also a PNG "
+                   "beside an image of its name, 'none' takes none.")  # fmt: skip
+@click.option("--label", metavar="CLASS",
+              help="Class of images that lie in no class folder; with masks, of those that are marked.")  # fmt: skip
+@click.option("--sound", metavar="CLASS", multiple=True,
+              help="Class that means a sound weld, where its name does not say so; may be given again.")  # fmt: skip
 @click.option("--mm-per-pixel", type=click.FloatRange(0, 1000, min_open=True), metavar="MM",
               help="Size of a pixel, where neither the CSV nor the file states it.")  # fmt: skip
 @click.option("--conflicts", type=click.Choice(["keep", "join", "drop"]), default="keep", show_default=True,
@@ -106,12 +113,14 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
     from lopore.data.index import Grouping, Origin, index_images, list_images
 
     _refuse_overwriting(out, source, replace)
-    names = ("root", "masks", "label_column", "group_column")
-    listing = list_images(source, **{name: options[name] for name in names})
+    names = ("root", "masks", "label_column", "group_column", "label", "sound")
+    listing = list_images(source, **{name: options[name] for name in names if options[name] is not None})
     found = index_images(
         listing,
         origin=Origin(**_origin(source, options)),
-        grouping=Grouping(_pattern(options["group_pattern"]), options["groups"] == "from-pictures"),
+        grouping=Grouping(
+            _pattern(options["group_pattern"]), options["groups"] == "from-pictures", options["film_names"] == "join"
+        ),
         mm_per_pixel=options["mm_per_pixel"],
         conflicts=options["conflicts"],
         skip_bad=skip_bad,
@@ -179,13 +188,15 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
 @_seed
 @click.option("--by", type=click.Choice(["group", "image"]), default="group", show_default=True,
               help="What stays together; 'image' parts films: training refuses such a split if it leaks.")  # fmt: skip
+@click.option("--film-names", type=click.Choice(["join", "ignore"]), show_default="join, and say so",
+              help="Films that file names state: keep each in one split, or ignore the names.")  # fmt: skip
 @click.option("--leave-out", multiple=True, metavar="CLASS", help="Class whose films get no side; may be given again.")
 @click.option("--out", type=_PATH, metavar="FILE", show_default="MANIFEST itself", help="Manifest to write.")
 @click.option("--replace", is_flag=True, help="Replace a split that is there already.")
 @_as_json
 def split(
-    manifest: Path, folds: int | None, seed: int, by: Any, leave_out: tuple[str, ...], out: Path | None,
-    replace: bool, as_json: bool, **shares: float | None,
+    manifest: Path, folds: int | None, seed: int, by: Any, film_names: str | None, leave_out: tuple[str, ...],
+    out: Path | None, replace: bool, as_json: bool, **shares: float | None,
 ) -> None:  # fmt: skip
     """Put films on the sides train, val and test, whole groups together.
 
@@ -196,12 +207,18 @@ def split(
       lopore data split data/processed/films.csv --out data/splits/films.csv
       lopore data split films.csv --train 0.6 --val 0.2 --test 0.2 --folds 5
     """
+    from lopore.data.film_names import keep_films_whole
     from lopore.data.manifest import Manifest
     from lopore.data.split import complete_shares, fold_manifest, split_manifest
+    from lopore.errors import DataError
 
     before = Manifest.read(manifest)
-    done = split_manifest(before, complete_shares(shares), seed=seed, by=by, leave_out=leave_out)
-    result, notes = done.manifest, [*done.notes, *_missed_shares(done.manifest)]
+    before, assumed = keep_films_whole(before, film_names if by == "group" else "ignore")
+    try:
+        done = split_manifest(before, complete_shares(shares), seed=seed, by=by, leave_out=leave_out)
+    except DataError as error:
+        raise DataError("; ".join([str(error), *assumed])) from None
+    result, notes = done.manifest, [*assumed, *done.notes, *_missed_shares(done.manifest)]
     if folds:
         folded = fold_manifest(result, folds, seed=seed, by=by, leave_out=leave_out)
         result = folded.manifest

@@ -47,21 +47,37 @@ SIZE = FiniteRange(0, 1e6)
     help="Overlapping tiles, or strips through one convolutional pass.",
 )  # fmt: skip
 @click.option(
-    "--overlap", type=FiniteRange(0, 0.9), default=0.5, show_default=True, help="Share of neighbouring tiles."
+    "--overlap",
+    metavar="SHARE",
+    type=FiniteRange(0, 0.9),
+    default=0.5,
+    show_default=True,
+    help="Share of neighbouring tiles.",
 )
-@click.option("--halo", type=click.IntRange(0, 4096), default=0, show_default=True, help="Unused rim of tiles, in px.")
+@click.option(
+    "--halo",
+    metavar="PX",
+    type=click.IntRange(0, 4096),
+    default=0,
+    show_default=True,
+    help="Unused rim of tiles, in px.",
+)
 @click.option(
     "--threshold", type=FiniteRange(0, 1), metavar="P", show_default="the model's own",
     help="Probability that an indication reaches.",
 )  # fmt: skip
 @click.option(
-    "--extent", type=FiniteRange(0, 1, min_open=True), default=0.5, show_default=True,
+    "--extent", metavar="P", type=FiniteRange(0, 1, min_open=True), default=0.5, show_default=True,
     help="Pixels from this probability on belong to an indication.",
 )  # fmt: skip
 @click.option("--min-length-mm", "minimum_length_mm", type=SIZE, metavar="MM", help="Set aside what is shorter.")
-@click.option("--min-length-px", "minimum_length_px", type=SIZE, metavar="PX", default=0.0, help="The same in pixels.")
+@click.option(
+    "--min-length-px", "minimum_length_px", type=SIZE, metavar="PX", default=0.0, show_default=True, help="In px."
+)
 @click.option("--min-area-mm2", "minimum_area_mm2", type=SIZE, metavar="MM2", help="Set aside what is smaller.")
-@click.option("--min-area-px", "minimum_area_px", type=SIZE, metavar="PX", default=0.0, help="The same in pixels.")
+@click.option(
+    "--min-area-px", "minimum_area_px", type=SIZE, metavar="PX", default=0.0, show_default=True, help="In px."
+)
 @click.option(
     "--exclude", multiple=True, metavar="X0,Y0,X1,Y1[:WHY]", help="Set aside what lies in a rectangle, in film pixels."
 )

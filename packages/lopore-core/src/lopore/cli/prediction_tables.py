@@ -28,7 +28,7 @@ def write_answers(out: Path, predictions: Iterable[Prediction]) -> None:
 
 def detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None]:
     """Writes the heading at once, and with each call a row for each detection of one image."""
-    from lopore.data.manifest import safe_cell
+    from lopore.data.cells import safe_cell
 
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(DETECTION_COLUMNS)
@@ -58,7 +58,7 @@ def _write_list(stream: IO[str], predictions: Iterable[Prediction]) -> None:
 
 def _write_csv(stream: IO[str], predictions: Iterable[Prediction]) -> None:
     """``threshold`` is empty where the largest score decides; ``judged`` is 0 where a doubt rules the answer out."""
-    from lopore.data.manifest import safe_cell
+    from lopore.data.cells import safe_cell
 
     writer = csv.writer(stream, lineterminator="\n")
     for number, prediction in enumerate(predictions):

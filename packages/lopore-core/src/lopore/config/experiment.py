@@ -47,6 +47,7 @@ class DataConfig(Section):
 
     manifest: Path = Field(description="Manifest CSV written by `lopore data index` and `lopore data split`")
     positive: str | None = Field(None, description="Binary task: the class that counts as a detection")
+    sound: tuple[str, ...] = Field((), description="Names of the sound class, where lopore does not know them (ND)")
     exclude: tuple[str, ...] = Field((), description="Label sets left out, such as 'lack_of_penetration+pore'")
     cache_mb: int = Field(2048, ge=0, description="Memory for decoded pictures at training size; 0 decodes every epoch")
     workers: int | None = Field(None, ge=0, le=64, description="Threads that prepare batches; default: the cores")

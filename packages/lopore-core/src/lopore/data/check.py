@@ -12,16 +12,19 @@ import numpy as np
 from lopore.data.near_duplicates.families import find_families
 from lopore.messages import counted, plain
 
+from .check_classes import check_classes, check_splits
 from .check_masks import check_masks
+from .check_sources import check_sources
+from .class_names import is_sound
+from .film_names import films_in_a_line, unused_films
 from .findings import HAS, IS, MOST_PATHS, CheckReport, Finding, about
-from .folders import Entry, Listing
 from .leaks import Between, find_leaks
-from .manifest import SPLITS, Manifest, Row, is_sound
-from .scan import Scanned, Stage, Unreadable, scan, silent
+from .listing import Entry, Listing
+from .manifest import SPLITS, Manifest, Row
+from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 
 LOW_CONTRAST_LEVELS = 8
 """Grey values between 1 and 99 % of a picture below which hardly anything can be seen on it."""
-THIN_GROUPS = 3
 
 
 def check_listing(listing: Listing, *, threads: int | None = None, stage: Stage | None = None) -> CheckReport:
@@ -52,9 +55,10 @@ def check_manifest(
     pictures = [one for one in seen if isinstance(one, Scanned)]
     filled = _filled(manifest.select(readable), pictures, wants_families, tell)
     findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), pictures)]
-    for look in (_labels, _classes, _sides, _leaks, _grouping, _rights):
+    for look in (_labels, check_classes, check_splits, _leaks, _grouping, _rights):
         findings += look(filled)
     findings += _appearance(filled, pictures)
+    findings += check_sources(filled, pictures)
     mask_findings, mask_facts = check_masks(filled, threads=threads, progress=tell("opening masks"))
     findings += mask_findings
     findings.sort(key=lambda finding: finding.level != "error")
@@ -78,16 +82,7 @@ def _filled(part: Manifest, pictures: list[Scanned], wants_families: bool, tell:
         prints = [one.fingerprint for one in pictures if one.fingerprint is not None]
         names = [f"F{int(number):05d}" for number in find_families(prints, progress=tell("comparing")).labels]
     rows = tuple(
-        replace(
-            row,
-            family=name,
-            sha256=one.sha256,
-            pixel_hash=one.pixel_hash,
-            depth=one.depth,
-            width=one.width,
-            height=one.height,
-        )
-        for row, one, name in zip(part.rows, pictures, names, strict=True)
+        replace(row, family=name, **facts_of(one)) for row, one, name in zip(part.rows, pictures, names, strict=True)
     )
     return replace(part, rows=rows)
 
@@ -141,34 +136,6 @@ def _disagreeing(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Row]:
     return [row for found in clusters.values() if len({one.labels for one in found}) > 1 for row in found]
 
 
-def _classes(part: Manifest) -> Iterator[Finding]:
-    targets, groups = part.targets(), part.group_ids()
-    for column, name in enumerate(part.classes):
-        here = np.flatnonzero(targets[:, column])
-        count = len(np.unique(groups[here]))
-        paths = tuple(part.rows[int(index)].path for index in here[:3])
-        if len(here) == 1:
-            message = f"class {plain(name, 60)!r} has one image; it can't be both trained and tested"
-            yield Finding("error", "one-image", message, paths)
-        elif count < THIN_GROUPS:
-            shown = f"{counted(len(here), 'image')} in {counted(count, 'group')}"
-            message = f"class {plain(name, 60)!r} has {shown}; a split needs a group a side"
-            yield Finding("warning", "thin-class", message, paths)
-    if len(part.classes) == 1:
-        only = plain(part.classes[0], 60)
-        yield Finding("warning", "one-class", f"all labels are {only!r}; a classifier needs two classes")
-
-
-def _sides(part: Manifest) -> Iterator[Finding]:
-    for side in SPLITS:
-        here = part.side(side)
-        for name in sorted(set(part.classes) - set(here.classes)) if here.rows else ():
-            yield Finding("warning", "side-without-class", f"{side} has no image of {plain(name, 60)}")
-    placed = [row for row in part.rows if row.split]
-    if placed and not any(row.split == "train" for row in placed):
-        yield Finding("error", "no-training-side", "images have a side but none is train; split again")
-
-
 def _leaks(part: Manifest) -> Iterator[Finding]:
     kinds: tuple[tuple[Between, str], ...] = ((SPLITS, "leak"), ("folds", "fold-leak"))
     for between, code in kinds:
@@ -186,6 +153,13 @@ def _grouping(part: Manifest) -> Iterator[Finding]:
     counts = Counter(row.pixel_hash for row in part.rows)
     copies = [row for row in part.rows if counts[row.pixel_hash] > 1]
     yield from about("warning", "duplicates", copies, *IS, "there more than once, pixel for pixel")
+    films = unused_films(part)
+    if said := films_in_a_line(films):
+        groups = part.group_ids()
+        apart = len({int(group) for group, key in zip(groups, films.keys, strict=True) if key})
+        way_out = "index with --film-names join, or name the film with --group-pattern or a group column"
+        paths = tuple(row.path for row, key in zip(part.rows, films.keys, strict=True) if key)[:MOST_PATHS]
+        yield Finding("warning", "films-in-names", f"{said}, which stand in {apart} groups; {way_out}", paths)
     if part.location and not any(row.group for row in part.rows):
         yield Finding("warning", "no-groups", "no image has a group; index with a group column or from pictures")
 

@@ -14,8 +14,9 @@ from lopore.arrays import IGNORE
 from lopore.errors import DataError, LoporeError
 from lopore.messages import counted, plain
 
+from .class_names import is_sound
 from .findings import MOST_PATHS, Finding, about
-from .manifest import Manifest, Row, is_sound
+from .manifest import Manifest, Row
 from .mask_files import MaskFile, read_mask_file
 from .masks import numbers_of
 from .scan import Progress, in_order

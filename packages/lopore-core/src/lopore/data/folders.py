@@ -11,8 +11,12 @@ from lopore.errors import DataError
 from lopore.messages import counted, plain
 from lopore.reading.regular_files import left_by_machines
 
+from .cells import MAX_PATH
+from .class_names import clean_label
+from .csv_columns import names_images
 from .film_copies import leave_copies_out, remarks_on_copies
-from .manifest import MAX_PATH, clean_label
+from .listing import Entry, Listing
+from .mask_labels import label_entries
 from .mask_pairs import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -26,34 +30,6 @@ from .mask_pairs import (
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 """Files that claim to be images: these are reported when they are none; any other name counts by its content."""
 _NOT_CLASSES = MASK_FOLDERS | {"labels", "annotations"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One image as a folder or CSV names it; fields as in a manifest's Row."""
-
-    path: str
-    labels: tuple[str, ...] = ()
-    group: str = ""
-    split: str = ""
-    fold: int | None = None
-    mask: tuple[str, ...] = ()
-    mm_per_pixel: float | None = None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Entries with paths from ``root``.
-
-    notes: for a person. problems: (path, what is wrong) of files that are passed over. faults: (path, what is wrong)
-    where names and disk disagree (missing files, empty class folders), which forbid indexing until they are mended.
-    """
-
-    root: Path
-    entries: tuple[Entry, ...]
-    notes: tuple[str, ...] = ()
-    problems: tuple[tuple[str, str], ...] = ()
-    faults: tuple[tuple[str, str], ...] = ()
 
 
 def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto", label: str = "") -> Listing:
@@ -85,9 +61,12 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto", 
     empty_notes, empty_faults = _empty_classes(list(copies.kept), found, tree)
     pairs = pair_masks(copies.kept, mask_names, folder_of_masks)
     prefix = Path(os.path.relpath(folder.absolute(), root)).as_posix()
-    entries = [_placed(_entry(name, tree, pairs, label), prefix) for name in copies.kept]
+    entries = [_placed(_entry(name, tree, pairs), prefix) for name in copies.kept]
+    if label:
+        entries, label_notes = label_entries(root, entries, label)
+        notes += label_notes
     faults = [(_join(prefix, name), why) for name, why in (*faults, *pairs.faults, *empty_faults)]
-    notes += [*tree.notes, *empty_notes, *_remarks(entries, found, label)]
+    notes += [*tree.notes, *empty_notes, *_remarks(folder, entries, found)]
     notes += remarks_on_masks(pairs) if mask_names else []
     return Listing(root, tuple(entries), tuple(notes), tuple(problems), tuple(faults))
 
@@ -212,10 +191,9 @@ def _is_split(folder: Path, images: list[str], tree: _Tree) -> bool:
     return True
 
 
-def _entry(name: str, tree: _Tree, pairs: MaskPairs, label: str) -> Entry:
+def _entry(name: str, tree: _Tree, pairs: MaskPairs) -> Entry:
     split, folders = tree.meaning(name)
-    named = folders[0] if folders else label
-    labels = (clean_label(named, where=name),) if named else ()
+    labels = (clean_label(folders[0], where=name),) if folders else ()
     return Entry(path=name, labels=labels, split=split, mask=pairs.partner.get(name, ()))
 
 
@@ -262,7 +240,7 @@ def _suffixes(names: list[str]) -> str:
     return ", ".join(f"{number} x {plain(suffix, 12)}" for suffix, number in counts.most_common(4))
 
 
-def _remarks(entries: list[Entry], found: _Found, label: str) -> list[str]:
+def _remarks(folder: Path, entries: list[Entry], found: _Found) -> list[str]:
     remarks = []
     unlabelled = sum(not entry.labels for entry in entries)
     if unlabelled == len(entries) > 1:
@@ -281,10 +259,10 @@ def _remarks(entries: list[Entry], found: _Found, label: str) -> list[str]:
     if found.others:
         count = counted(len(found.others), "other file was", "other files were")
         remarks.append(f"{count} passed over ({_suffixes(found.others)})")
-    return remarks + _remarks_on_tables(found.others)
+    return remarks + _remarks_on_tables(folder, found.others)
 
 
-def _remarks_on_tables(others: list[str]) -> list[str]:
+def _remarks_on_tables(folder: Path, others: list[str]) -> list[str]:
     tables = [name for name in others if name.lower().endswith((".csv", ".tsv")) and f"{name}.json" not in others]
-    tables = [name for name in tables if PurePosixPath(name).name != "_classes.csv"]
-    return [f"{plain(tables[0], 80)} lies there too; index that file instead to use its columns"] if tables else []
+    usable = [name for name in tables if names_images(folder / name)]
+    return [f"{plain(usable[0], 80)} lies there too; index that file instead to use its columns"] if usable else []

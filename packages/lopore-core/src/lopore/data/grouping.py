@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from lopore.errors import ConfigError
 
+from .name_forms import nfc
+
 AUGMENTED = re.compile(r"^(.+?)\.rf\.[0-9A-Za-z]{6,64}(?=\.|$)")
 """Exports of one picture with random changes: ``NAME.rf.<hash>.jpg``."""
 MAX_PATTERN = 300
@@ -18,7 +20,7 @@ def name_key(path: str, pattern: re.Pattern[str] | None) -> str:
 
     pattern: its first group, or the whole match without a group; None looks for ``NAME.rf.<hash>``.
     """
-    found = (pattern or AUGMENTED).search(PurePosixPath(path).name)
+    found = (pattern or AUGMENTED).search(nfc(PurePosixPath(path).name))
     if not found:
         return ""
     return (found.group(1) if found.re.groups else found.group(0)) or ""
@@ -63,7 +65,7 @@ def _joined(count: int, keys: Mapping[str, Sequence[str]]) -> list[int]:
 
     for values in keys.values():
         first: dict[str, int] = {}
-        for index, value in enumerate(values):
+        for index, value in enumerate(map(nfc, values)):
             if value:
                 one, other = sorted((root(first.setdefault(value, index)), root(index)))
                 parent[other] = one

@@ -14,11 +14,15 @@ from lopore.data.near_duplicates.fingerprints import Fingerprint
 from lopore.errors import DataError
 from lopore.messages import counted, plain
 
-from .folders import Entry, Listing, list_folder
+from .class_names import is_sound
+from .film_names import films_in_a_line, joined_by_film, unused_films
+from .folders import list_folder
 from .grouping import join_groups, name_key
 from .label_csv import list_table
-from .manifest import About, Manifest, Row, is_sound
-from .scan import Scanned, Stage, Unreadable, scan, silent
+from .listing import Entry, Listing
+from .manifest import About, Manifest, Row
+from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
+from .sound_class import sound_declared, sound_proposal
 
 Conflicts = Literal["keep", "join", "drop"]
 
@@ -36,16 +40,21 @@ class Origin:
 class Grouping:
     """What joins pictures into a group: the CSV's group column always, and these.
 
-    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels.
+    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels. film_names: whether
+    the films that names state (tile coordinates and the like taken off) are joined, or proposed in a note.
     """
 
     pattern: re.Pattern[str] | None = None
     pictures: bool = True
+    film_names: bool = False
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One picture with several labels: its copies (equal files, or a family) stand in different classes."""
+    """Images that are one file, or look alike, and stand in different classes.
+
+    What looks alike is a copy, or the same part with and without its defect: only a person can tell.
+    """
 
     family: str
     paths: tuple[str, ...]
@@ -53,11 +62,12 @@ class Conflict:
     same_bytes: bool = False
 
     def __str__(self) -> str:
-        what = (
-            "the same file" if self.same_bytes else f"one picture ({plain(self.family, 20)}, {len(self.paths)} copies)"
-        )
         labels = " and ".join(plain(name, 40) for name in self.labels)
-        return f"{what} is labelled {labels}: {plain(self.paths[0], 80)} ..."
+        named = f"{plain(self.paths[0], 80)}, {plain(self.paths[-1], 80)}"
+        if self.same_bytes:
+            return f"the same file is labelled {labels}: {named}"
+        alike = f"{len(self.paths)} images look alike ({plain(self.family, 20)}) and are labelled {labels}"
+        return f"{alike}: copies, or one part with and without its defect; look at {named}"
 
 
 @dataclass(frozen=True)
@@ -77,19 +87,27 @@ def list_images(
     masks: str = "auto",
     label_column: str | None = None,
     group_column: str | None = None,
+    label: str = "",
+    sound: Sequence[str] = (),
 ) -> Listing:
-    """What ``source``, a folder or a CSV, names; see ``list_folder`` and ``list_table``."""
+    """What ``source``, a folder or a CSV, names; see ``list_folder`` and ``list_table``.
+
+    label: class of the images of a folder that lie in no class folder. sound: classes that mean a sound weld.
+    """
     if source.is_dir():
         if label_column or group_column:
             raise DataError(
                 f"{plain(source)} is a folder and has no columns; name the CSV, or leave the column options out"
             )
-        return list_folder(source, root=root, masks=masks)
+        return sound_declared(list_folder(source, root=root, masks=masks, label=label), sound)
     if not source.exists():
         raise DataError(f"{plain(source)} is not there; name an existing folder of class folders, or a CSV")
+    if label:
+        raise DataError(f"{plain(source)} is a CSV, which gives the labels itself; leave --label out")
     if masks != "auto":
         raise DataError(f"{plain(source)} is a CSV, whose masks stand in a column 'mask'; leave --masks out")
-    return list_table(source, root=root, label_column=label_column, group_column=group_column)
+    listing = list_table(source, root=root, label_column=label_column, group_column=group_column)
+    return sound_declared(listing, sound)
 
 
 def index_images(
@@ -130,7 +148,11 @@ def index_images(
         groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
     )  # fmt: skip
     manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
-    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by))
+    manifest, film_notes = _with_film_names(manifest, grouping)
+    proposal = sound_proposal(manifest.classes)
+    return Indexed(
+        manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *filter(None, [proposal]))
+    )
 
 
 def _read(
@@ -177,12 +199,8 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
     families = _families(good, Grouping(), tell)
     names = _family_names(families, len(good))
     rows = tuple(
-        replace(
-            row, sha256=one.sha256, pixel_hash=one.pixel_hash, family=name,
-            phash=one.fingerprint.phash if one.fingerprint else "", depth=one.depth, width=one.width, height=one.height,
-        )
-        for row, one, name in zip(manifest.rows, good, names, strict=True)
-    )  # fmt: skip
+        replace(row, family=name, **facts_of(one)) for row, one, name in zip(manifest.rows, good, names, strict=True)
+    )
     return replace(manifest, rows=rows)
 
 
@@ -231,12 +249,7 @@ def _row(entry: Entry, one: Scanned, mm_per_pixel: float | None) -> Row:
         fold=entry.fold,
         mask=entry.mask,
         mm_per_pixel=entry.mm_per_pixel or mm_per_pixel or one.mm_per_pixel,
-        depth=one.depth,
-        width=one.width,
-        height=one.height,
-        sha256=one.sha256,
-        pixel_hash=one.pixel_hash,
-        phash=one.fingerprint.phash if one.fingerprint else "",
+        **facts_of(one),
     )
 
 
@@ -269,6 +282,20 @@ def _with_groups(
         told.append(f"groups from pictures ({kin}, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
     return together, told
+
+
+def _with_film_names(manifest: Manifest, grouping: Grouping) -> tuple[Manifest, list[str]]:
+    """The manifest with the films of its file names joined where that was asked for, else a note that proposes it."""
+    films = unused_films(manifest)
+    found = films_in_a_line(films)
+    if not found:
+        return manifest, []
+    before = len(set(manifest.group_ids().tolist()))
+    joined = joined_by_film(manifest, films)
+    after = len(set(joined.group_ids().tolist()))
+    if grouping.film_names:
+        return joined, [f"{found}: {before} groups became {after}"]
+    return manifest, [f"{found}; {before} groups would become {after}: say --film-names join to keep each film whole"]
 
 
 def _family_conflicts(rows: list[Row]) -> list[Conflict]:

@@ -15,7 +15,8 @@ from lopore.atomic_files import atomic_write_text
 from lopore.errors import LeakError
 from lopore.messages import counted, plain
 
-from .manifest import SPLITS, Manifest, Row, safe_cell
+from .cells import safe_cell
+from .manifest import SPLITS, Manifest, Row
 
 Between: TypeAlias = Sequence[str] | Literal["folds"]
 """Sides to compare, such as ("train", "test"), or "folds"."""

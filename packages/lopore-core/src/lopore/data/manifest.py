@@ -9,14 +9,12 @@ import csv
 import hashlib
 import io
 import json
-import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,23 +23,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lopore.atomic_files import atomic_write_bytes, atomic_write_text
 from lopore.errors import DataError, LoporeError
-from lopore.messages import CONTROL_SIGNS as CONTROL_SIGNS
 from lopore.messages import plain
+
+from .cells import cell_text, clean_path, hex_digits, millimetres, safe_cell, whole_number
+from .class_names import clean_label, is_sound
+from .name_forms import nfc, on_disk
 
 SPLITS = ("train", "val", "test")
 MAX_MANIFEST_BYTES = 512 << 20
-MAX_PATH, MAX_LABEL = 1024, 100
-SOUND_NAMES = frozenset(
-    {"ok", "good", "normal", "sound", "no_defect", "no_defects", "nodefect", "defect_free", "defectfree", "free"}
-    | {"non_defective", "nodifetto", "no_difetto", "negative", "none"}
-)
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-def is_sound(label: str) -> bool:
-    """Whether a label names the defect-free class (``ok``, ``no_defect``, ``Good``, ``sound weld`` and the like)."""
-    words = re.sub(r"[^a-z0-9]+", "_", label.casefold()).strip("_")
-    return words in SOUND_NAMES or words.removesuffix("_weld") in SOUND_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +40,9 @@ class Row:
     path: POSIX, from the set's root. labels: sorted class names; empty means not labelled.
     group: what must stay in one split; empty means its family does, or the image alone. family: images that show the
     same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: paths as ``path``,
-    several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. depth: bits a
-    channel. sha256: of the file. pixel_hash: of the decoded pixels. phash: 16 hex digits, for near duplicates.
+    several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. polarity: "film",
+    "detector", or empty where the file does not say. depth: bits a channel. sha256: of the file. pixel_hash: of the
+    decoded pixels. phash: 16 hex digits, for near duplicates.
     """
 
     path: str
@@ -63,12 +53,19 @@ class Row:
     fold: int | None = None
     mask: tuple[str, ...] = ()
     mm_per_pixel: float | None = None
+    polarity: str = ""
     depth: int | None = None
     width: int | None = None
     height: int | None = None
     sha256: str = ""
     pixel_hash: str = ""
     phash: str = ""
+
+    def __post_init__(self) -> None:
+        """Names are kept in composed letters: two spellings of one weld would hide a leak."""
+        for name, value in (("labels", tuple(map(nfc, self.labels))), ("group", nfc(self.group))):
+            if getattr(self, name) != value:
+                object.__setattr__(self, name, value)
 
 
 COLUMNS = tuple(column.name for column in fields(Row))
@@ -91,6 +88,7 @@ class About(BaseModel):
     folds: int | None = None
     class_counts: dict[str, int] = Field(default_factory=dict)
     merged: tuple[tuple[str, str], ...] = ()
+    sound: tuple[str, ...] = ()
     fingerprint: str = ""
     split_fingerprint: str = ""
 
@@ -127,6 +125,12 @@ class Manifest:
         return {name: counts[name] for name in sorted(counts)}
 
     @property
+    def polarity_counts(self) -> dict[str, int]:
+        """Images by what their files say: "film", "detector" and "unknown", those that occur; for the model record."""
+        counts = Counter(row.polarity or "unknown" for row in self.rows)
+        return {name: counts[name] for name in ("film", "detector", "unknown") if counts[name]}
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits of what is learned from: file contents, labels, masks, scale. Place and order do not count."""
         parts = sorted((r.sha256 or r.path, r.path, r.labels, r.mask, r.mm_per_pixel) for r in self.rows)
@@ -138,12 +142,12 @@ class Manifest:
         return _digest(sorted((r.path, r.split, -1 if r.fold is None else r.fold, r.group) for r in self.rows))
 
     def file(self, row: Row) -> Path:
-        """Where the image lies."""
-        return self.root / row.path
+        """Where the image lies, as the disk spells it (composed or decomposed letters)."""
+        return self.root / (on_disk(self.root, row.path) or row.path)
 
     def mask_files(self, row: Row) -> tuple[Path, ...]:
         """Where its masks lie, none or more."""
-        return tuple(self.root / name for name in row.mask)
+        return tuple(self.root / (on_disk(self.root, name) or name) for name in row.mask)
 
     def side(self, split: str) -> Manifest:
         """The rows of one side (train, val or test)."""
@@ -226,35 +230,6 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def clean_label(text: str, *, where: str) -> str:
-    """A class name as it is kept: blanks at the ends off; DataError where it holds '|', controls, or is too long."""
-    label = text.strip()
-    if not label or len(label) > MAX_LABEL or "|" in label or CONTROL_SIGNS.search(label) or not _is_utf8(label):
-        raise DataError(
-            f"{where}: class name {plain(text, 60)!r} is not usable; "
-            f"1 to {MAX_LABEL} visible characters without '|' are, rename it"
-        )
-    return label
-
-
-def clean_path(text: str, *, where: str) -> str:
-    """A row's path, POSIX, normalised; DataError where it is absolute or leaves the root."""
-    path = PurePosixPath(text)
-    if not text or len(text) > MAX_PATH or "\0" in text or not _is_utf8(text):
-        raise DataError(f"{where}: path {plain(text, 60)!r} is not usable; 1 to {MAX_PATH} UTF-8 characters are")
-    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:[\\/]", text):
-        raise DataError(f"{where}: path {plain(text, 80)!r} leaves the set's folder; index with `--root FOLDER`")
-    return str(path)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()[:16]
 
@@ -264,20 +239,6 @@ def _relative_root(root: Path, folder: Path) -> str:
         return Path(os.path.relpath(root.absolute(), folder)).as_posix()
     except ValueError:  # another drive on Windows
         return root.absolute().as_posix()
-
-
-def safe_cell(value: Any) -> str:
-    """A cell as it is written: what a spreadsheet would take for a formula gets a leading apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return repr(value)
-    text = "|".join(value) if isinstance(value, tuple) else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _uncell(text: str) -> str:
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _read_about(path: Path) -> About:
@@ -332,7 +293,7 @@ def _manifest_text(path: Path) -> str:
 
 
 def _row(record: dict[str, Any], *, where: str) -> Row:
-    cell = {name: _uncell(str(record.get(name) or "")) for name in COLUMNS}
+    cell = {name: cell_text(str(record.get(name) or "")) for name in COLUMNS}
     if cell["split"] not in ("", *SPLITS):
         raise DataError(f"{where}: split is {plain(cell['split'], 40)!r}; allowed are train, val, test or nothing")
     labels = sorted({clean_label(part, where=where) for part in cell["labels"].split("|") if part.strip()})
@@ -342,42 +303,22 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
         group=plain(cell["group"], 400),
         family=plain(cell["family"], 400),
         split=cell["split"],
-        fold=_whole(cell["fold"], "fold", where),
+        fold=whole_number(cell["fold"], "fold", where),
         mask=tuple(clean_path(part, where=where) for part in cell["mask"].split("|") if part),
         mm_per_pixel=millimetres(cell["mm_per_pixel"], where=where),
-        depth=_whole(cell["depth"], "depth", where),
-        width=_whole(cell["width"], "width", where),
-        height=_whole(cell["height"], "height", where),
-        sha256=_hex(cell["sha256"], "sha256", where),
-        pixel_hash=_hex(cell["pixel_hash"], "pixel_hash", where),
-        phash=_hex(cell["phash"], "phash", where),
+        polarity=_polarity(cell["polarity"], where),
+        depth=whole_number(cell["depth"], "depth", where),
+        width=whole_number(cell["width"], "width", where),
+        height=whole_number(cell["height"], "height", where),
+        sha256=hex_digits(cell["sha256"], "sha256", where),
+        pixel_hash=hex_digits(cell["pixel_hash"], "pixel_hash", where),
+        phash=hex_digits(cell["phash"], "phash", where),
     )
 
 
-def millimetres(text: str, *, where: str) -> float | None:
-    """mm per pixel from a cell, decimal comma allowed; None where empty; DataError where it is not above 0."""
-    if not text.strip():
-        return None
-    try:
-        value = float(text.strip().replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and 0 < value <= 1000):
-        raise DataError(f"{where}: mm_per_pixel is {plain(text, 40)!r}; a number from 0 to 1000 is needed, or nothing")
-    return value
-
-
-def _whole(text: str, name: str, where: str) -> int | None:
-    if not text:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise DataError(f"{where}: {name} is {plain(text, 40)!r}; a whole number is needed, or nothing")
-    return int(text)
-
-
-def _hex(text: str, name: str, where: str) -> str:
-    if text and not re.fullmatch(r"[0-9a-f]{8,128}", text):
-        raise DataError(f"{where}: {name} is {plain(text, 40)!r}; lower-case hex digits are needed, or nothing")
+def _polarity(text: str, where: str) -> str:
+    if text not in ("", "film", "detector"):
+        raise DataError(f"{where}: polarity is {plain(text, 40)!r}; allowed are film, detector or nothing")
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Scanned:
 
     sha256: of the file. pixel_hash: 32 hex digits of the decoded grey pixels, equal for the same picture in another
     coding. depth: bits a value in the file. low, high: grey values at 1 and 99 % of a sample. mm_per_pixel: as the file
-    states it. notes: the reader's own. fingerprint: None unless it was asked for.
+    states it. mean: grey level of the sample, 0 to 1 of its depth. format: "png", "dicom" and so on. polarity: "film",
+    "detector", or "unknown" where the file does not say. notes: the reader's own. fingerprint: None unless asked for.
     """
 
     sha256: str
@@ -44,6 +45,9 @@ class Scanned:
     depth: int
     low: float
     high: float
+    mean: float
+    format: str
+    polarity: str
     mm_per_pixel: float | None
     notes: tuple[str, ...]
     fingerprint: Fingerprint | None
@@ -79,6 +83,19 @@ def scan(
         if progress:
             progress(len(done), len(files))
     return done
+
+
+def facts_of(one: Scanned) -> dict[str, Any]:
+    """What a reading fills into a manifest's row."""
+    return {
+        "sha256": one.sha256,
+        "pixel_hash": one.pixel_hash,
+        "phash": one.fingerprint.phash if one.fingerprint else "",
+        "polarity": one.polarity if one.polarity != "unknown" else "",
+        "depth": one.depth,
+        "width": one.width,
+        "height": one.height,
+    }
 
 
 def pixel_hash(pixels: Pixels) -> str:
@@ -124,7 +141,8 @@ def _scan_one(file: Path, with_fingerprint: bool) -> Scanned | Unreadable:
         size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
         return Unreadable(f"is {size}; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     step = max(1, int((pixels.size / 65_536) ** 0.5))
-    low, high = np.percentile(pixels[::step, ::step], (1, 99))
+    sample = pixels[::step, ::step]
+    low, high = np.percentile(sample, (1, 99))
     return Scanned(
         sha256=radiograph.source.sha256,
         pixel_hash=pixel_hash(pixels),
@@ -133,6 +151,9 @@ def _scan_one(file: Path, with_fingerprint: bool) -> Scanned | Unreadable:
         depth=radiograph.source.file_depth,
         low=float(low),
         high=float(high),
+        mean=float(sample.mean()) / float(np.iinfo(pixels.dtype).max),
+        format=radiograph.source.format,
+        polarity=radiograph.polarity,
         mm_per_pixel=radiograph.pixel_pitch_mm,
         notes=radiograph.notes,
         fingerprint=fingerprint(pixels) if with_fingerprint else None,

@@ -14,8 +14,9 @@ from lopore.errors import DataError
 from lopore.messages import did_you_mean, plain
 from lopore.record.preprocessing import Preprocessing
 
+from .class_names import is_sound
 from .film_masks import FilmFile, Films
-from .manifest import Manifest, Row, is_sound
+from .manifest import Manifest, Row
 from .targets import Targets
 from .tiles import FilmTiles, Tile, cover
 

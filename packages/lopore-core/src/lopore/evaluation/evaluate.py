@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lopore.atomic_files import atomic_write_text
 from lopore.contracts import MapSession
-from lopore.data.manifest import Manifest, Row, is_sound
+from lopore.data.class_names import is_sound
+from lopore.data.manifest import Manifest, Row
 from lopore.data.masks import read_mask
 from lopore.data.targets import Targets
 from lopore.errors import DataError, ImageError

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.arrays import Pixels
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.inference.decisions import decide
 from lopore.inference.explain import raw_maps
 from lopore.inference.predict import Prepared, score_pictures

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lopore.data.label_csv import read_cells
+from lopore.data.csv_text import read_cells
 from lopore.errors import DataError
 from lopore.messages import did_you_mean, plain
 from lopore.metrics.bootstrap import Floats

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lopore.arrays import Scores
-from lopore.data.manifest import Row, safe_cell
+from lopore.data.cells import safe_cell
+from lopore.data.manifest import Row
 from lopore.data.targets import Targets
 from lopore.metrics.operating_point import answers_at, truth_table
 from lopore.record.model import Threshold

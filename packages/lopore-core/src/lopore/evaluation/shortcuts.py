@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.data.masks import mark_of
 from lopore.errors import DataError, LoporeError, ModelError
 from lopore.inference.explain import choose_explainer

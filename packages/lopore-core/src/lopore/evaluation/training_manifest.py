@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lopore.data.manifest import Manifest
+from lopore.data.sound_class import declare_sound
 from lopore.data.targets import leave_out
 from lopore.errors import DataError
 
@@ -31,6 +32,7 @@ def training_manifest(
         found = Manifest.read(manifest or Path(config.manifest if config else ""))
     except DataError as error:
         raise DataError(f"{error}; {advice}") from None
+    found = declare_sound(found, tuple(name for name in (config.sound if config else ()) if name in found.classes))
     there = {frozenset(row.labels) for row in found.rows}
     left_out = config.exclude if config else ()
     return leave_out(found, tuple(text for text in left_out if frozenset(text.split("+")) in there))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lopore.affine import Affine
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.errors import ConfigError, LoporeError
 
 from .film_map import FilmMap, MapFacts, probability_levels

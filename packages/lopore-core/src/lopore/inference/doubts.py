@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from lopore.data.appearance import Appearance
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.messages import plain
 
 from .decisions import Decision

@@ -12,9 +12,11 @@ from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.experiment import Experiment
 from lopore.data.batches import Pictures
 from lopore.data.check import lost
+from lopore.data.class_names import is_sound
 from lopore.data.index import complete
 from lopore.data.leaks import LeakFindings, find_leaks
-from lopore.data.manifest import Manifest, is_sound
+from lopore.data.manifest import Manifest
+from lopore.data.sound_class import declare_sound
 from lopore.data.targets import Targets, leave_out, targets_of
 from lopore.data.tile_samples import films_of, tile_samples
 from lopore.data.tiles import FilmTiles
@@ -102,7 +104,8 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     if experiment.training.batch_size < 2 * world and world > 1:
         batch = experiment.training.batch_size
         raise ConfigError(f"batch_size {batch} leaves {world} processes under 2 images each; raise it")
-    manifest = leave_out(Manifest.read(experiment.data.manifest), experiment.data.exclude)
+    manifest = declare_sound(Manifest.read(experiment.data.manifest), experiment.data.sound)
+    manifest = leave_out(manifest, experiment.data.exclude)
     if crossed:
         manifest = _with_folds(manifest, experiment, folds)
     samples = _samples(manifest, experiment)

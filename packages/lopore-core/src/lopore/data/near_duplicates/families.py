@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .forest import Forest
+from .overlaps import Overlap, find_overlaps
 from .similarity import Agreement, CandidateSearch, comparer, learn_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,10 +23,16 @@ if TYPE_CHECKING:
 
     Progress: TypeAlias = Callable[[int, int], None]
 
-_DEPTHS = ((0, 6), (6, 11), (11, 16))  # candidates tried at once; the deeper ones only where half of the nearer agreed
+_DEPTHS = (
+    (0, 2),
+    (2, 6),
+    (6, 11),
+    (11, 16),
+)  # candidates tried at once; the deeper ones only where half of the nearer agreed
 _BLOCK = 128
 _USUAL, _LEEWAY, _WINDOW = 0.68, 0.03, 0.02
 _SEARCHED_BETWEEN = (0.60, 0.85)
+_GROWN = 3  # images from which a family is not joined to another by one weak link
 
 
 class Pair(NamedTuple):
@@ -69,6 +77,7 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
     solid = [place for place, one in enumerate(fingerprints) if not one.blank]
     blank = tuple(place for place, one in enumerate(fingerprints) if one.blank)
     tell = progress or (lambda done, total: None)
+    total = len(solid)
     compared = _compared([fingerprints[place] for place in solid], tell) if len(solid) > 1 else {}
     threshold = _threshold(np.array([agreement.score for agreement in compared.values()]))
     agreed = sorted(
@@ -79,9 +88,32 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
         ),
         key=lambda pair: (-pair.score, pair.first, pair.second),
     )
-    labels = _joined(len(fingerprints), agreed, threshold)
-    tell(2 * len(solid), 2 * len(solid))
-    return Families(labels, [pair for pair in agreed if labels[pair.first] == labels[pair.second]], threshold, blank)
+    forest = Forest(len(fingerprints))
+    _join(forest, agreed, threshold)
+    search = find_overlaps(fingerprints, forest.same, lambda share: tell(2 * total + int(share * total), 3 * total))
+    agreed += join_overlaps(forest, search)
+    tell(3 * total, 3 * total)
+    return Families(forest.labels, [pair for pair in agreed if forest.same(pair.first, pair.second)], threshold, blank)
+
+
+def join_overlaps(forest: Forest, overlaps: Iterable[Overlap]) -> list[Pair]:
+    """Join what shares a part; two grown families by one sure overlap, or by two that share no image."""
+    waiting: dict[tuple[int, int], list[Overlap]] = defaultdict(list)
+    pairs: list[Pair] = []
+    for one in overlaps:
+        ends = tuple(sorted((forest.root(one.first), forest.root(one.second))))
+        before = waiting[ends[0], ends[1]]
+        apart = any({one.first, one.second}.isdisjoint((other.first, other.second)) for other in before)
+        if one.sure or apart or min(forest.size(one.first), forest.size(one.second)) < _GROWN:
+            forest.join(one.first, one.second)
+            pairs += [Pair(each.first, each.second, each.score, _part(each)) for each in (*before, one)]
+        else:
+            before.append(one)
+    return pairs
+
+
+def _part(one: Overlap) -> str:
+    return f"both show one part ({min(one.shared, 1):.0%} of an image), agreement {one.score:.2f}"
 
 
 def _compared(fingerprints: Sequence[Fingerprint], tell: Progress) -> dict[tuple[int, int], Agreement]:
@@ -96,7 +128,7 @@ def _compared(fingerprints: Sequence[Fingerprint], tell: Progress) -> dict[tuple
         queue = _queue(near[:, start:stop], scores[:, start:stop], trials[:, start:stop], hopeful, found)
         done = total + total * start // _DEPTHS[-1][1]
         share = total * (stop - start) // _DEPTHS[-1][1]
-        _lay_together(queue, compare, found, lambda part, d=done, s=share: tell(d + int(s * part), 2 * total))  # type: ignore[misc]
+        _lay_together(queue, compare, found, lambda part, d=done, s=share: tell(d + int(s * part), 3 * total))  # type: ignore[misc]
         hopeful &= _mostly_agreed(near[:, start:stop], found)
     return found
 
@@ -108,7 +140,7 @@ def _candidates(
     for start in range(0, total, _BLOCK):
         stop = min(start + _BLOCK, total)
         parts.append(search.nearest(start, stop, _DEPTHS[-1][1]))
-        tell(stop, 2 * total)
+        tell(stop, 3 * total)
     near, scores, trials = (np.concatenate(part) for part in zip(*parts, strict=True))
     return near, scores, trials
 
@@ -177,31 +209,24 @@ def _threshold(scores: NDArray[np.float64]) -> float:
     return float(places[np.argmin(crowd + 0.5 * ((places - _USUAL) / _LEEWAY) ** 2)])
 
 
-def _joined(count: int, agreed: Sequence[Pair], threshold: float) -> NDArray[np.int64]:
-    """Labels of the closure over the pairs, the surest first; two grown families need two weak links that share no
-    picture, or one sure one, so that a single chance likeness does not chain them."""
-    home = list(range(count))
-    members = {place: [place] for place in home}
+def _join(forest: Forest, agreed: Sequence[Pair], threshold: float) -> None:
+    """Closure over the pairs, the surest first; two grown families need two weak links that share no image, or one
+    sure one, so that a single chance likeness does not chain them."""
     links: dict[int, set[int]] = defaultdict(set)
     for pair in agreed:
         links[pair.first].add(pair.second)
         links[pair.second].add(pair.first)
     sure = threshold + (1.0 - threshold) / 3.0
     for pair in [*agreed, *agreed]:
-        one, two = home[pair.first], home[pair.second]
-        if one == two or (pair.score < sure and not _well_linked(members[one], members[two], links)):
+        if forest.same(pair.first, pair.second):
             continue
-        small, large = sorted((one, two), key=lambda label: len(members[label]))
-        for place in members[small]:
-            home[place] = large
-        members[large] += members.pop(small)
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in home], dtype=np.int64)
+        if pair.score >= sure or _well_linked(forest.members(pair.first), forest.members(pair.second), links):
+            forest.join(pair.first, pair.second)
 
 
 def _well_linked(one: Sequence[int], two: Sequence[int], links: dict[int, set[int]]) -> bool:
     small, large = sorted((one, two), key=len)
-    if len(small) < 3:
+    if len(small) < _GROWN:
         return True
     inside = set(large)
     ends = [(place, links[place] & inside) for place in small if links[place] & inside]

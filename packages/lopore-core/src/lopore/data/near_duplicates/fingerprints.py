@@ -9,6 +9,8 @@ import numpy as np
 
 from lopore.errors import ImageError
 
+from .keypoints import Keypoints, find_keypoints
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ STEPS_PER_UNIT = 42.0
 _FLATTENING_PX = 12.0
 _ROUNDING_NOISE = 0.5  # of one code value: what rounding and JPEG leave in a field that was one grey
 _DEEP_LEVELS = 255.0
+_WORKING_SIDE = 512  # px; the view and the keypoints are both taken from it
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +34,14 @@ class Fingerprint:
         manifests for people and other tools; two upright copies differ in few bits. Families do not rest on it.
     view: (128, 128) int8, the grey picture with its background taken off and its local contrast made even,
         42 steps a local standard deviation. Brightness, contrast and slow shading are gone from it.
-    blank: nothing but rounding noise is in the picture. A blank picture is joined to no other.
+    blank: nothing but rounding noise is in the image. A blank image is joined to no other.
+    keypoints: places that are found again on windows and crops; none of a blank image.
     """
 
     phash: str
     view: NDArray[np.int8]
     blank: bool
+    keypoints: Keypoints
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
@@ -44,15 +49,17 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
 
     pixels: (H, W) or (H, W, 3) uint8 or uint16, three channels in the order red, green, blue; not modified.
         Deep pictures are windowed to their 0.5 and 99.5 percentiles, so burned-in text and dead pixels do not rule.
-    Returns a Fingerprint of 16 KiB.
+    Returns a Fingerprint of at most 42 KiB.
     Raises ImageError for another shape or type and for a picture without pixels.
     Source: perceptual hash by cosine signs after Zauner, Implementation and Benchmarking of Perceptual Image Hash
     Functions (2010); the flattened view is local mean and variance normalisation.
     """
-    small = _small_grey(_checked(pixels))
+    grey = _grey_levels(_checked(pixels))
+    small = _small(grey)
     view, blank = _flattened(small)
     quantised = np.round(np.clip(view, -3.0, 3.0) * STEPS_PER_UNIT).astype(np.int8)
-    return Fingerprint(phash=_phash(view), view=quantised, blank=blank)
+    keypoints = find_keypoints(np.zeros((1, 1), np.float32) if blank else grey)
+    return Fingerprint(phash=_phash(view), view=quantised, blank=blank, keypoints=keypoints)
 
 
 def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -65,21 +72,28 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-def _small_grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """(SIDE, SIDE) float32 in 8-bit grey levels, windowed when deep."""
+def _grey_levels(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """(h, w) float32 in 8-bit grey levels, windowed when deep, 512 px on the longer side at most."""
     import cv2
 
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    height, width = grey.shape
-    shape = (min(width, SIDE), min(height, SIDE))
+    factor = min(1.0, _WORKING_SIDE / max(grey.shape))
+    shape = (max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor)))
     if grey.dtype == np.uint16:
         low, high = _window(np.asarray(grey))
         windowed = np.clip(grey, np.uint16(low), np.uint16(high))
         less = cv2.resize(windowed, shape, interpolation=cv2.INTER_AREA).astype(np.float32)
-        small = (less - np.float32(low)) * np.float32(_DEEP_LEVELS / max(high - low, 1))
-    else:
-        small = cv2.resize(grey, shape, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+        return np.asarray((less - np.float32(low)) * np.float32(_DEEP_LEVELS / max(high - low, 1)), np.float32)
+    return np.asarray(cv2.resize(grey, shape, interpolation=cv2.INTER_AREA).astype(np.float32))
+
+
+def _small(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(SIDE, SIDE) of a grey image of any shape."""
+    import cv2
+
+    shape = (min(grey.shape[1], SIDE), min(grey.shape[0], SIDE))
+    less = cv2.resize(grey, shape, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(less, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def _window(deep: NDArray[Any]) -> tuple[int, int]:

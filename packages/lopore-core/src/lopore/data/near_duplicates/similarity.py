@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .fingerprints import SIDE, STEPS_PER_UNIT
+from .laying import inside, laid, refined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,8 +117,7 @@ class CandidateSearch:
         """(80, B, _SEARCHED): every turn and crop in every pose. One product, for a loaded machine stalls at each."""
         views = _coarse_views(self._fingerprints[start:stop])
         poses = [
-            _poses(_cosines(np.array([_laid(view, matrix, COARSE) for view in views])))
-            for matrix, _ in _HYPOTHESES[::8]
+            _poses(_cosines(np.array([laid(view, matrix, COARSE) for view in views]))) for matrix, _ in _HYPOTHESES[::8]
         ]
         return self._metric.embed(np.concatenate(poses), _SEARCHED)
 
@@ -172,7 +172,7 @@ def _energy(view: Floats, reach_px: float) -> Floats:
 
 def _agreement(first: _Prepared, second: _Prepared, matrix: Floats, metric: Metric) -> float:
     """Mean of the three correlations; what is plainly strange or plainly the same is not laid a second time."""
-    matrix = _refined(first.coarse, second.coarse, matrix, steps=30)
+    matrix = refined(first.coarse, second.coarse, matrix, steps=30)
     shape = _shape_correlation(first, second, matrix, metric)
     if shape < _STRANGE_SHAPE:
         return shape / 3
@@ -180,26 +180,26 @@ def _agreement(first: _Prepared, second: _Prepared, matrix: Floats, metric: Metr
     score = (shape + sum(_fine_correlations(first, second, wide))) / 3
     if not _DOUBTFUL[0] < score < _DOUBTFUL[1]:
         return score
-    wide = _refined(first.view, second.view, wide, steps=10)
+    wide = refined(first.view, second.view, wide, steps=10)
     shape = _shape_correlation(first, second, _rescaled(wide, 0.5), metric)
     return max(score, (shape + sum(_fine_correlations(first, second, wide))) / 3)
 
 
 def _shape_correlation(first: _Prepared, second: _Prepared, matrix: Floats, metric: Metric) -> float:
     """Whitened correlation of the coarse views where both show something; 0 when they share too little."""
-    inside = _inside(matrix, COARSE)
-    if inside.mean() < _LEAST_SHARED:
+    covered = inside(matrix, COARSE)
+    if covered.mean() < _LEAST_SHARED:
         return 0.0
-    weight = _laid(first.coarse_energy, matrix, COARSE) * second.coarse_energy * inside
-    pair = np.array([_laid(first.coarse, matrix, COARSE) * weight, second.coarse * weight])
+    weight = laid(first.coarse_energy, matrix, COARSE) * second.coarse_energy * covered
+    pair = np.array([laid(first.coarse, matrix, COARSE) * weight, second.coarse * weight])
     one, two = metric.embed(_unit_cosines(pair))
     return float(one @ two)
 
 
 def _fine_correlations(first: _Prepared, second: _Prepared, matrix: Floats) -> tuple[float, float]:
     """Weighted correlation of all fine detail, and the median over 16 px blocks at least a quarter informative."""
-    moved = _laid(first.fine, matrix, SIDE)
-    weight = _laid(first.fine_energy, matrix, SIDE) * second.fine_energy * _inside(matrix, SIDE)
+    moved = laid(first.fine, matrix, SIDE)
+    weight = laid(first.fine_energy, matrix, SIDE) * second.fine_energy * inside(matrix, SIDE)
     weighted = moved * weight
     product, one, two, mass = (
         _block_means(part) for part in (weighted * second.fine, weighted * moved, weight * second.fine**2, weight)
@@ -218,42 +218,11 @@ def _block_means(view: Floats) -> NDArray[np.float64]:
     return cv2.resize(view, (blocks, blocks), interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
-def _refined(moving: Floats, fixed: Floats, matrix: Floats, *, steps: int) -> Floats:
-    """Affine alignment by enhanced correlation (Evangelidis and Psarakis 2008); the start where it runs away."""
-    import cv2
-
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-3)
-    whole = np.full(moving.shape, 255, dtype=np.uint8)
-    try:
-        _, warp = cv2.findTransformECC(fixed, moving, matrix.copy(), cv2.MOTION_AFFINE, criteria, whole, 5)
-    except cv2.error:
-        return matrix
-    found = np.asarray(warp, dtype=np.float32)
-    (xx, xy), (yx, yy) = found[:, :2].tolist()
-    area, spread = abs(xx * yy - xy * yx), xx * xx + xy * xy + yx * yx + yy * yy
-    sane = 0.5 < area < 2.0 and spread < 2.4 * area
-    return found if sane else matrix
-
-
 def _rescaled(matrix: Floats, factor: float) -> Floats:
     """The same map between pictures ``factor`` times as large, pixel centres at whole numbers."""
     linear = matrix[:, :2]
     shift = factor * matrix[:, 2:] + (factor - 1) / 2 * (1 - linear.sum(axis=1, keepdims=True))
     return np.hstack([linear, shift]).astype(np.float32)
-
-
-def _inside(matrix: Floats, side: int) -> Floats:
-    """1 where the laid picture covers the other, 0 elsewhere."""
-    covered = _laid(np.ones((side, side), np.float32), matrix, side) > 0.99
-    return covered.astype(np.float32)
-
-
-def _laid(view: Floats, matrix: Floats, side: int) -> Floats:
-    import cv2
-
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(view, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(laid, dtype=np.float32)
 
 
 def _coarse_views(fingerprints: Sequence[Fingerprint]) -> Floats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.errors import LoporeError
 from lopore.html_page import image_address
 from lopore.inference.explain import choose_explainer, explain
