@@ -46,11 +46,15 @@ def of(found: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     return [item for item in found["problems"] if item["source"] == f"{name} 1.0"]
 
 
-# --- eight broken and two good ---------------------------------------------------------------------------------------
+# --- broken and good ---------------------------------------------------------------------------------------
 
-EIGHT = {
+BROKEN = {
     "bad-import": (HEAD + "import a_module_nobody_has", "import", "ModuleNotFoundError", "pip install"),
     "bad-exit": (HEAD + "raise SystemExit(0)", "import", "SystemExit: 0", "LOPORE_BLOCK=bad-exit"),
+    "bad-interrupt": (
+        HEAD + "raise KeyboardInterrupt('as if by hand')", "import", "KeyboardInterrupt: as if by hand",
+        "LOPORE_BLOCK=bad-interrupt",
+    ),
     "bad-signature": (
         SOUND.format(name="x").replace("_enhancers()", "_enhancers(image)"), "register", "image", "check-plugin"
     ),
@@ -71,7 +75,7 @@ EIGHT = {
 }  # fmt: skip
 
 
-def test_of_eight_broken_and_two_good_plugins_the_good_work_and_each_broken_one_has_reason_and_mend(
+def test_of_broken_and_two_good_plugins_the_good_work_and_each_broken_one_has_reason_and_mend(
     site: Path, films: Path, lopore: Run
 ) -> None:
     def work(out: str) -> dict[str, bytes]:
@@ -84,20 +88,20 @@ def test_of_eight_broken_and_two_good_plugins_the_good_work_and_each_broken_one_
         return bytes_of(films.parent / out / "enhance") | bytes_of(films.parent / out / "explain")
 
     alone = work("alone")
-    for name, (code, *_) in EIGHT.items():
+    for name, (code, *_) in BROKEN.items():
         install(site, name, code)
     found = listing(lopore, site)
-    for name, (_, stage, reason, mend) in EIGHT.items():
+    for name, (_, stage, reason, mend) in BROKEN.items():
         (problem,) = of(found, name)
         assert problem["stage"] == stage
         assert reason in problem["reason"]
         assert mend in problem["mend"]
-    assert len(found["problems"]) == 8
+    assert len(found["problems"]) == len(BROKEN)
     strict = lopore("plugins", "--strict", PYTHONPATH=str(site))
     assert strict.returncode == 1
-    shown = strict.stdout[strict.stdout.index("problems (8)") :].splitlines()[1:]
-    assert {re.split(r" 1\.0: ", line.strip())[0] for line in shown} == set(EIGHT)
-    assert len(shown) == 8
+    shown = strict.stdout[strict.stdout.index(f"problems ({len(BROKEN)})") :].splitlines()[1:]
+    assert {re.split(r" 1\.0: ", line.strip())[0] for line in shown} == set(BROKEN)
+    assert len(shown) == len(BROKEN)
     assert {"good-enhancer 1.0", "good-explainer 1.0"} <= {plugin["source"] for plugin in found["plugins"]}
     assert all(plugin["import_seconds"] >= 0 for plugin in found["plugins"])
     assert work("beside") == alone
@@ -116,11 +120,11 @@ print(json.dumps({"said": [part.value for part in parts], "tables": [str(table.v
 """
 
 
-def test_the_page_extensions_tells_reason_and_mend_of_each_of_eight_broken_plugins_and_lists_the_good(
+def test_the_page_extensions_tells_reason_and_mend_of_each_of_broken_plugins_and_lists_the_good(
     site: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("lopore_app", reason="the app is not installed")
-    for name, (code, *_) in EIGHT.items():
+    for name, (code, *_) in BROKEN.items():
         install(site, name, code)
     done = subprocess.run(
         [sys.executable, "-c", EXTENSIONS], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
@@ -129,8 +133,8 @@ def test_the_page_extensions_tells_reason_and_mend_of_each_of_eight_broken_plugi
     assert done.returncode == 0, done.stderr[-2000:]
     shown = json.loads(done.stdout.splitlines()[-1])
     said = " ".join(shown["said"]).replace("\\", "")
-    assert "8 problems" in said
-    for name, (_, stage, reason, mend) in EIGHT.items():
+    assert f"{len(BROKEN)} problems" in said
+    for name, (_, stage, reason, mend) in BROKEN.items():
         assert f"{name} 1.0" in said
         assert f"at {stage}" in said
         assert reason in said

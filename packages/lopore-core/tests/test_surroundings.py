@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -109,12 +110,15 @@ def test_whatever_an_entry_raises_is_one_line_with_its_owner(error: BaseExceptio
     assert text.isprintable()
 
 
-def test_ctrl_c_passes_through_an_entry() -> None:
-    def work() -> None:
+def test_ctrl_c_passes_through_an_entry_and_the_same_error_of_a_plugin_does_not() -> None:
+    def raising() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        registry.call_entry("enhancer", "x", "weld-plus 1.0", work)
+        registry.call_entry("enhancer", "x", "weld-plus 1.0", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(PluginError, match=r"enhancer 'x' of weld-plus 1\.0 failed: KeyboardInterrupt; use another"):
+        registry.call_entry("enhancer", "x", "weld-plus 1.0", raising)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_every_field_of_every_descriptor_has_a_rule() -> None:

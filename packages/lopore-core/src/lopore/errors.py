@@ -51,7 +51,11 @@ class RunError(LoporeError):
 
 
 class PluginError(LoporeError):
-    """A plugin entry that is absent, disputed, or failed while it was used."""
+    """A plugin entry that is absent, disputed, or failed while it was used. mend: what to do, where more is known."""
+
+    def __init__(self, message: str = "", *, mend: str = "") -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 _NO_MEMORY = ("cannot allocate memory", "failed to map segment", "std::bad_alloc", "out of memory")

@@ -27,6 +27,9 @@ def explain_batch(explainer: Explainer, model: OpenModel, batch: PixelBatch, cla
     if isinstance(model.session, ChildSession):
         return model.session.explain(explainer.key, batch, class_index)
     source = discover().explainers.sources.get(explainer.key, "lopore")
-    given = batch.copy()  # an outsider may write into what it is given
-    work = partial(explainer.explain, model.session, given, class_index)
-    return np.array(call_entry("explainer", explainer.key, source, work), np.float32)
+    given = batch.copy()  # an explainer may write into what it is given
+
+    def work() -> HeatMaps:
+        return np.array(explainer.explain(model.session, given, class_index), np.float32)
+
+    return call_entry("explainer", explainer.key, source, work)

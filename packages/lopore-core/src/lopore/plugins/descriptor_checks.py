@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
-from lopore.contracts import Descriptor, Enhancer, Explainer, Params
+from lopore.contracts import Backbone, Descriptor, Enhancer, Explainer, Exporter, Params, Predictor, Trainer
 from lopore.errors import PluginError
 
 _NAME = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*[+]*$")
 _STEP = re.compile(r"^[a-z0-9.+_-]+\s*[(|]")
-TITLE_LENGTH, TEXT_LENGTH = 80, 2000
+TITLE_LENGTH, TEXT_LENGTH, MOST_ENTRIES = 80, 2000, 10_000
+KINDS: Mapping[str, type[Any]] = MappingProxyType({
+    "enhancers": Enhancer, "backbones": Backbone, "trainers": Trainer, "exporters": Exporter, "predictors": Predictor,
+    "explainers": Explainer,
+})  # fmt: skip
+"""The hooks without ``lopore_``, and what each lists."""
 Rule = tuple[Callable[[Any], bool], str]
 
 
@@ -34,14 +42,6 @@ def _are_modules(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= TEXT_LENGTH
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_file_name(value: Any) -> bool:
@@ -86,54 +86,67 @@ def _takes(count: int, optional: bool = False) -> Rule:
     return fits, f"{'None or ' * optional}a function of {count} argument{'s' * (count != 1)}"
 
 
-RULES: Mapping[str, Rule] = {
-    "name": (_is_name, "small letters and digits joined by - _ or ."),
-    "framework": (_is_name, "small letters and digits joined by - _ or ."),
-    "format": (_is_name, "small letters and digits joined by - _ or ."),
-    "native_format": (_is_name, "small letters and digits joined by - _ or ."),
-    "formats": (lambda value: bool(value) and _are_names(value), "a tuple of names of formats, at least one"),
-    "tasks": (lambda value: bool(value) and _are_names(value), "a tuple of names of tasks, at least one"),
+_LETTERS = "small letters and digits joined by - _ or ."
+_GROUPS: Mapping[str, Rule] = {
+    "name framework format native_format": (_is_name, _LETTERS),
+    "formats tasks": (lambda value: bool(value) and _are_names(value), "a tuple of names, at least one"),
     "pretrained": (_are_names, "a tuple of names"),
-    "summary": (_is_text, "one line of text"),
-    "scale": (_is_text, "text"),
-    "source": (_is_text, "text"),
-    "explanation_layer": (_is_text, "text"),
+    "runtime": (_are_modules, "a tuple of names of modules"),
+    "summary scale source explanation_layer": (_is_text, "text of at most 2000 letters"),
     "file_name": (_is_file_name, "a plain file name without folders"),
     "params": (lambda value: isinstance(value, type) and issubclass(value, Params), "a subclass of Params"),
     "presets": (_are_presets, "title -> steps {'name': ...}, the title a few words that do not read like a step"),
-    "preview_only": (_is_flag, "True or False"),
-    "exact_cam": (_is_flag, "True or False"),
-    "segmentation": (_is_flag, "True or False"),
-    "quantised": (_is_flag, "True or False"),
-    "default_size": (lambda value: _is_whole(value) and 1 <= value <= 16384, "a side in pixels"),
-    "preference": (_is_whole, "a whole number"),
+    "preview_only exact_cam segmentation quantised": (lambda value: isinstance(value, bool), "True or False"),
+    "default_size": (lambda value: type(value) is int and 1 <= value <= 16384, "a side in pixels"),
+    "preference": (lambda value: type(value) is int, "a whole number"),
     "tolerance": (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"),
     "needs": (lambda value: value in ("gradients", "features", "nothing"), "gradients, features or nothing"),
-    "apply": _takes(2),
-    "lookup": _takes(2, optional=True),
-    "motion": _takes(2, optional=True),
-    "reach": _takes(1, optional=True),
-    "survey": _takes(4, optional=True),
-    "build": _takes(1),
-    "family": _takes(1, optional=True),
-    "devices": _takes(0),
-    "learner": _takes(1),
-    "process_rank": _takes(0),
-    "export_weights": _takes(1, optional=True),
+    "devices process_rank": _takes(0),
+    "build learner fits": _takes(1),
+    "reach family export_weights": _takes(1, optional=True),
+    "apply export": _takes(2),
+    "lookup motion": _takes(2, optional=True),
+    "opens explain": _takes(3),
     "import_weights": _takes(3, optional=True),
-    "runtime": (_are_modules, "a tuple of names of modules"),
-    "opens": _takes(3),
-    "export": _takes(2),
-    "explain": _takes(3),
-    "fits": _takes(1),
+    "survey": _takes(4, optional=True),
 }
+RULES: Mapping[str, Rule] = {name: rule for names, rule in _GROUPS.items() for name in names.split()}
+"""What each field has to be, and how that is said."""
 
 
-def check_descriptor(descriptor: Descriptor, *, parameters: bool = True) -> None:
-    """PluginError in one line for the first field that is not what the contract says.
+def check_hooks(plugin: Any) -> None:
+    """PluginError for a function called ``lopore_...`` that is no hook, is not marked as one, or takes arguments."""
+    hooks = [f"lopore_{kind}" for kind in KINDS]
+    for name in dir(plugin):
+        function = getattr(plugin, name)
+        if not name.startswith("lopore_") or not callable(function):
+            continue
+        if name not in hooks:
+            near = difflib.get_close_matches(name, hooks, n=1)
+            raise PluginError(f"there is no hook {name}; {f'did you mean {near[0]}?' if near else ', '.join(hooks)}")
+        if not hasattr(function, "lopore_impl"):
+            raise PluginError(f"{name} lacks @hookimpl; mark it or rename it")
+        asked = [item for item in inspect.signature(function).parameters.values() if item.default is item.empty]
+        if asked:
+            given = ", ".join(map(str, asked))
+            raise PluginError(f"{name}({given}) takes arguments; a hook takes none, it lists what there is")
 
-    parameters: also try an enhancer's parameters, about a millisecond each.
-    """
+
+def listed(function: Callable[[], Iterable[Any]], kind: str) -> list[Any]:
+    """The descriptors that a hook lists, each checked; PluginError for the first that is wrong."""
+    wanted = KINDS[kind]
+    found = list(itertools.islice(function(), MOST_ENTRIES + 1))
+    if len(found) > MOST_ENTRIES:
+        raise PluginError(f"lopore_{kind} lists more than {MOST_ENTRIES} entries; a family stands for many")
+    for descriptor in found:
+        if not isinstance(descriptor, wanted):
+            raise PluginError(f"lopore_{kind} gave {type(descriptor).__name__}; it lists {wanted.__name__} descriptors")
+        check_descriptor(descriptor)
+    return found
+
+
+def check_descriptor(descriptor: Descriptor) -> None:
+    """PluginError in one line for the first field that is not what the contract says."""
     kind = type(descriptor).__name__
     name = str(getattr(descriptor, "name", getattr(descriptor, "framework", "")))[:60]
     for item in fields(descriptor):
@@ -145,15 +158,14 @@ def check_descriptor(descriptor: Descriptor, *, parameters: bool = True) -> None
             fits, wanted = _are_formats, "a tuple of names of formats, or ('*',)"
         if not fits(value):
             raise PluginError(f"{item.name} of {kind} '{name}' is {_shown(value)}; it is {wanted}")
-    if parameters and isinstance(descriptor, Enhancer):
+    if isinstance(descriptor, Enhancer):
         _check_parameters(descriptor)
 
 
 def _check_parameters(enhancer: Enhancer) -> None:
-    """The parameters draw controls, ``--list`` and the record of a chain: they need defaults, a schema and JSON."""
+    """The parameters draw controls, ``--list`` and the record of a chain: they need defaults and JSON."""
     try:
-        enhancer.params().model_dump(mode="json")
-        enhancer.params.model_json_schema()
+        enhancer.params().model_dump_json()
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise PluginError(

@@ -1,4 +1,4 @@
-"""A learner from outside, watched: its errors carry its owner, and what it gives is what the contract says."""
+"""A learner, watched: its errors carry its owner, and what it gives is what the contract says."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from lopore.arrays import Scores
 from lopore.contracts import Batch, EpochReport, Learner, MapLearner, Trainer
 from lopore.errors import PluginError
 
-from .problems import is_own
 from .registry import call_entry, discover
 
 T = TypeVar("T")
 
 
 def guarded(learner: Learner, trainer: Trainer, classes: int) -> Learner:
-    """``learner`` itself where one of lopore's packages made it, else watched."""
+    """The learner behind ``GuardedLearner``, whoever made it."""
     source = discover().trainers.sources[trainer.key]
-    if is_own(source):
-        return learner
     kind = GuardedMapLearner if isinstance(learner, MapLearner) else GuardedLearner
     return kind(learner, trainer.key, source, classes)
 

@@ -40,13 +40,6 @@ def leave_out(source: str) -> str:
     return f"LOPORE_BLOCK={bare(source)} leaves it out"
 
 
-def dispute_mend(source: str, author: bool) -> str:
-    """What to do about a name that is offered twice; ``author``: only who wrote it can."""
-    if author:
-        return f"its author has to rename it; {leave_out(source)}"
-    return f"uninstall one or block one, as with LOPORE_BLOCK={bare(source)}"
-
-
 def mend_for(source: str, stage: str, error: BaseException) -> str:
     """What to do about an error of a plugin at one stage."""
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -2,9 +2,9 @@
 
 A plugin that seeds NumPy, changes the directory or sets OpenCV to one thread would change the results of all others.
 
-Out of reach of one process: ``os._exit`` and crashes of C code, an import that never ends, a KeyboardInterrupt that the
-plugin raises, threads that go on, modules that replace parts of others, and at a call also the environment, the warning
-filters and what C code prints. ``LOPORE_BLOCK`` leaves such a plugin out before it is imported.
+Out of reach of one process: ``os._exit`` and crashes of C code, an import that never ends, threads that go on, modules
+that replace parts of others, and at a call also the environment, the warning filters and what C code prints.
+``LOPORE_BLOCK`` leaves such a plugin out before it is imported.
 """
 
 from __future__ import annotations
@@ -87,13 +87,14 @@ def _numpy_state() -> tuple[Any, ...]:
     from numpy import random as numpy_random
 
     name, keys, *rest = numpy_random.get_state(legacy=True)
-    return (name, tuple(map(int, keys)), *rest)
+    return (name, keys.tobytes(), *rest)  # bytes compare at once, 624 numbers one by one
 
 
 def _set_numpy_state(state: tuple[Any, ...]) -> None:
-    from numpy import random as numpy_random
+    import numpy as np
 
-    numpy_random.set_state(state)
+    name, keys, *rest = state
+    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # that very state is put back
 
 
 def _set_locale(name: str) -> None:

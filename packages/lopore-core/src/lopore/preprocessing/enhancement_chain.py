@@ -16,7 +16,6 @@ from lopore.affine import Affine
 from lopore.arrays import Pixels
 from lopore.contracts import Enhancer, Params
 from lopore.errors import ConfigError, PluginError
-from lopore.plugins.problems import is_own
 from lopore.plugins.registry import call_entry, discover
 
 from .lookup_tables import apply_table
@@ -92,8 +91,7 @@ def apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
     """One step on an image or a window of it; ConfigError for parameters that do not fit, PluginError for its
     faults."""
     enhancer = step.enhancer
-    own = is_own(step.source)
-    given = pixels if own else pixels.copy()  # an outsider may write into what it is given, now or later
+    given = pixels.copy()  # a plugin may write into what it is given, now or later
 
     def run() -> Pixels:
         try:
@@ -107,7 +105,7 @@ def apply_step(step: ChainStep, pixels: Pixels) -> Pixels:
         raise ConfigError(
             f"{enhancer.name} of {step.source} gave {got} for {pixels.dtype} {pixels.shape}; leave it out"
         )
-    return result if own else result.copy()
+    return result.copy()
 
 
 def _is_same_kind(result: Any, pixels: Pixels, *, moved: bool) -> bool:
