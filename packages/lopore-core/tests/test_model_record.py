@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lopore.inference.decisions import decide
 from lopore.models.catalogue import find_models, locate_model
 from lopore.record.folder import BrokenModel, ModelFolder
 from lopore.record.model import ModelFile, Threshold
+from lopore.record.seal import seal_json
 
 record = partial(record_for, name="weld")
 
@@ -151,3 +153,23 @@ def test_a_missing_format_says_how_to_get_it(tmp_path: Path) -> None:
 def test_a_decision_follows_the_threshold(task: str, threshold: float, row: tuple[float, float], text: str) -> None:
     point = Threshold(value=threshold, rule="fixed", chosen_on="val")
     assert decide(record(task=task, threshold=point, positive="pore"), row).text == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"architecture": {"outputs": 3_000_000}}, "its network has 3000000 outputs, 2 belong to 2 classes"),
+        ({"architecture": {"outputs": "two"}}, "its network has two outputs"),
+        ({"metrics": {"auc": {"value": 0.5, "low": 0.1}}}, "an interval from 0.1 to None lacks one end"),
+        ({"positive": "crack"}, "threshold or positive class 'crack' is no class of the model"),
+        ({"threshold": {"value": 0.5, "rule": "f1", "chosen_on": "val", "per_class": {"crack": 0.1}}}, "'crack' is no"),
+    ],
+)  # fmt: skip
+def test_a_record_that_does_not_agree_with_itself_is_refused_in_one_line(
+    changes: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    data = json.loads(record().model_dump_json()) | changes
+    folder = write(tmp_path / "weld" / "1", seal_json(json.dumps(data, indent=2)))
+    with pytest.raises(ModelError, match=re.escape(reason)) as caught:
+        ModelFolder.read(folder)
+    assert "\n" not in str(caught.value)

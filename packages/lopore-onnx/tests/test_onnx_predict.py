@@ -30,6 +30,7 @@ from lopore.inference.predict import (
     predict_files,
     prepare,
     prepared_in_batches,
+    score_pictures,
 )
 from lopore.models.catalogue import find_models
 from lopore.models.opening import open_model
@@ -360,3 +361,23 @@ def test_an_explainer_of_one_name_has_one_scale_and_source_in_every_package() ->
             told.setdefault(explainer.name, set()).add((explainer.scale, explainer.source))
     assert {"grad-cam", "grad-cam++", "occlusion"} <= told.keys()
     assert {name: facts for name, facts in told.items() if len(facts) > 1} == {}
+
+
+@pytest.mark.parametrize("factor", [-1.0, 997.05])
+def test_scores_that_are_no_probabilities_are_refused(factor: float, tmp_path: Path) -> None:
+    model = bright_or_dark()
+    softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+    softmax.output[0] = "probabilities"
+    model.graph.node.append(onnx.helper.make_node("Mul", ["probabilities", "factor"], ["scores"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(factor), "factor"))
+    opened = open_model(publish(tmp_path / "odd", model))
+    with pytest.raises(ModelError, match=r"bright/1 gave a score of .*; scores are probabilities from 0 to 1"):
+        score_pictures(opened, [picture(200)])
+
+
+def test_names_of_tensors_that_are_no_utf_8_are_one_clear_line(tmp_path: Path) -> None:
+    folder = publish(tmp_path / "odd")
+    path = folder.path / "model.onnx"
+    path.write_bytes(path.read_bytes().replace(b"\x0a\x03cam", b"\x0a\x03c\xffm"))
+    with pytest.raises(ModelError, match=r"is no whole ONNX file .*utf-8"):
+        read_plain_onnx(path)

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from lopore.contracts import PixelBatch, Scores
 from lopore.cores import RUN_SECONDS, available_cores, run_seconds
 from lopore.errors import ModelError
+from lopore.messages import plain
 from lopore.record.onnx_file import read_plain_onnx
+
+ort.set_default_logger_severity(4)
 
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
@@ -57,7 +60,7 @@ class OnnxSession:
                     f"the ONNX file ran longer than LOPORE_RUN_SECONDS={self._run_seconds:g} allows; set it higher or "
                     "use another model"
                 ) from None
-            text = " ".join(str(error).split())[:300]
+            text = plain(" ".join(str(error).split()), 300)
             raise ModelError(
                 f"the ONNX file cannot run on pixels {batch.dtype} {batch.shape}: {text}; export it again, or use "
                 "another runtime"
@@ -81,14 +84,14 @@ def open_onnx(folder: ModelFolder, device: str, threads: int | None) -> OnnxSess
     content = read_plain_onnx(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_cores()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its log names what the file names, control characters and all, on standard error
     # Spinning workers would take the cores that decode the next batch.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(device)
     try:
         runtime = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime raises its own, undocumented classes
-        text = " ".join(str(error).split())[:300]
+        text = plain(" ".join(str(error).split()), 300)
         raise ModelError(f"{path} cannot be opened by ONNX Runtime: {text}; export it again") from None
     _check_ends(runtime, folder, str(path))
     return OnnxSession(runtime, limit)

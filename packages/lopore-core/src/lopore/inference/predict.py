@@ -17,6 +17,7 @@ from lopore.cores import available_cores
 from lopore.data.appearance import Appearance
 from lopore.data.scan import MIN_SIDE
 from lopore.errors import ImageError, LoporeError, ModelError
+from lopore.models.opening import check_probabilities
 from lopore.plugins.registry import call_entry, discover
 from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import preprocess, read_for
@@ -81,7 +82,7 @@ class Prepared:
 def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
     """Scores (N, K) of preprocessed pictures, averaged over the record's test views.
 
-    Raises ModelError where the model answers with NaN, infinity or another number of classes.
+    Raises ModelError where the model answers with anything but probabilities, or with another number of classes.
     """
     predictor, batch = model.predictor, np.stack(pictures)
     owner = discover().predictors.sources.get(predictor.key, "lopore")
@@ -95,11 +96,7 @@ def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
             f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes; its weights are "
             "not those of its record, copy the model folder anew"
         )
-    if not np.isfinite(scores).all():
-        raise ModelError(
-            f"{model.folder.title} gave a score that is no number; the weights are broken, retrain or copy anew"
-        )
-    return scores
+    return check_probabilities(scores, model.folder.title)
 
 
 def prepare(

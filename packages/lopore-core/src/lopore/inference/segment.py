@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lopore.arrays import Pixels
 from lopore.contracts import MapSession
 from lopore.errors import ConfigError, ModelError
+from lopore.models.opening import check_probabilities
 from lopore.plugins.registry import call_entry, discover
 
 from .predict import Failure, Prediction, Prepared, as_text, describe_prepared, prepared_in_batches
@@ -69,12 +70,7 @@ def segment_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> NDArray[np
             f"{model.folder.title} gave maps {maps.shape} for {len(record.classes)} classes; its weights are not those "
             "of its record, copy the model folder anew"
         )
-    if not np.isfinite(maps).all():
-        raise ModelError(
-            f"{model.folder.title} gave a map with values that are no numbers; its weights are broken, "
-            "retrain or copy anew"
-        )
-    return maps
+    return check_probabilities(maps, model.folder.title)
 
 
 @dataclass(frozen=True)

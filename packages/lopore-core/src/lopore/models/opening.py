@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lopore.errors import ModelError
 from lopore.messages import did_you_mean
 from lopore.record.folder import ModelFolder
@@ -13,6 +16,10 @@ from lopore.record.model import ModelRecord
 
 if TYPE_CHECKING:
     from lopore.contracts import Predictor, Session
+
+
+ROUNDING = 1e-5
+"""How far a float32 softmax or an average of maps may leave 0..1."""
 
 
 def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[str, Predictor]:
@@ -67,6 +74,19 @@ def open_model(
     format, predictor = choose_predictor(folder, runtime)
     folder.verify(format)
     return OpenModel(folder, format, predictor, open_session(folder, predictor, device, threads, format=format))
+
+
+def check_probabilities(values: NDArray[np.float32], title: str) -> NDArray[np.float32]:
+    """``values`` of any shape; ModelError where one is NaN or lies outside of 0..1 by more than rounding."""
+    if not np.isfinite(values).all():
+        raise ModelError(f"{title} gave a score that is no number; the weights are broken, retrain or copy anew")
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ModelError(
+            f"{title} gave a score of {low if low < -ROUNDING else high:.6g}; scores are probabilities from 0 to 1, "
+            "export the model again"
+        )
+    return values
 
 
 def open_session(

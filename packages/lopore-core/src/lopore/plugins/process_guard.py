@@ -84,10 +84,11 @@ def _set_handlers(before: list[Any]) -> None:
 
 
 def _numpy_state() -> tuple[Any, ...]:
+    import numpy as np
     from numpy import random as numpy_random
 
     name, keys, *rest = numpy_random.get_state(legacy=True)
-    return (name, keys.tobytes(), *rest)  # bytes compare at once, 624 numbers one by one
+    return (name, np.asarray(keys, np.uint32).tobytes(), *rest)  # bytes compare at once, 624 numbers one by one
 
 
 def _set_numpy_state(state: tuple[Any, ...]) -> None:
