@@ -1,0 +1,119 @@
+"""Grades of systems that recognise defects on radiographs: rates with bounds, and the level that they support.
+
+The limits are the user's (a profile with its source and edition); none ships. Rates as in the published standards of
+this kind: TDR found in place with the right class, WDR found in place, KDR found in place of key defects, each over
+all such marks; FRR sound films with any call over sound films.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from lopore.record.interval import Interval
+
+from .binomial import exact_share
+from .bootstrap import perfect_score_lower_bound, ratio_with_bounds
+from .statement import Facts
+
+Rate = Literal["tdr", "wdr", "kdr", "frr"]
+
+
+class RecognitionLevel(Facts):
+    """One level of a profile: least tdr, wdr, kdr and most frr; a rate that is None is not asked for."""
+
+    name: str
+    tdr: float | None = Field(None, ge=0, le=1)
+    wdr: float | None = Field(None, ge=0, le=1)
+    kdr: float | None = Field(None, ge=0, le=1)
+    frr: float | None = Field(None, ge=0, le=1)
+
+
+class RecognitionProfile(Facts):
+    """A user's profile. iou: overlap from which a mark counts as found in place. key_classes: of ``kdr``. levels: the
+    easiest first."""
+
+    title: str
+    source: str
+    edition: str
+    iou: float = Field(ge=0, le=1)
+    key_classes: tuple[str, ...]
+    levels: tuple[RecognitionLevel, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class GradedMark:
+    """One true mark: its film, its class, whether it was found in place, and whether with the right class."""
+
+    film: str
+    class_name: str
+    in_place: bool
+    right_class: bool
+
+
+class RecognitionGrade(Facts):
+    """rates: by name, with 95 % intervals over films (frr: exact). observed: the highest level whose limits the rates
+    meet. supported: the highest level whose limits their bounds meet; empty where none is."""
+
+    profile: str
+    marks: int
+    key_marks: int
+    sound_films: int
+    rates: dict[Rate, Interval]
+    observed: str
+    supported: str
+
+
+def recognition_grade(
+    marks: Sequence[GradedMark], sound_films: int, sound_films_called: int, profile: RecognitionProfile
+) -> RecognitionGrade:
+    """The rates of a system over marks and sound films, and the levels that they meet."""
+    key = [mark for mark in marks if mark.class_name in profile.key_classes]
+    rates: dict[Rate, Interval] = {
+        "tdr": _share(marks, [mark.in_place and mark.right_class for mark in marks]),
+        "wdr": _share(marks, [mark.in_place for mark in marks]),
+        "kdr": _share(key, [mark.in_place for mark in key]),
+        "frr": exact_share(sound_films_called, sound_films),
+    }
+    return RecognitionGrade(
+        profile=f"{profile.title}, {profile.edition}",
+        marks=len(marks),
+        key_marks=len(key),
+        sound_films=sound_films,
+        rates=rates,
+        observed=_level(profile, rates, bounded=False),
+        supported=_level(profile, rates, bounded=True),
+    )
+
+
+def _share(marks: Sequence[GradedMark], right: Sequence[bool]) -> Interval:
+    """Marks that are right over all, films resampled; no surer than as many films without a mistake."""
+    if not marks:
+        return Interval(value=None)
+    ids = np.unique([mark.film for mark in marks], return_inverse=True)[1].reshape(-1)
+    found = ratio_with_bounds(np.array(right, float), np.ones(len(marks)), ids)
+    if found.low is None:
+        return found
+    return found.model_copy(update={"low": min(found.low, perfect_score_lower_bound(int(ids.max()) + 1))})
+
+
+def _level(profile: RecognitionProfile, rates: dict[Rate, Interval], *, bounded: bool) -> str:
+    reached = ""
+    for level in profile.levels:
+        if not all(_meets(name, getattr(level, name), rates[name], bounded) for name in rates):
+            break
+        reached = level.name
+    return reached
+
+
+def _meets(name: Rate, limit: float | None, rate: Interval, bounded: bool) -> bool:
+    if limit is None:
+        return True
+    value = (rate.high if name == "frr" else rate.low) if bounded else rate.value
+    if value is None:
+        return False
+    return value <= limit if name == "frr" else value >= limit
