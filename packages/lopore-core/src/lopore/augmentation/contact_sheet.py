@@ -38,14 +38,14 @@ def _font(points: int) -> Any:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), points)
 
 
-def draw_sheet(rows: list[list[Pixels]], titles: list[str], heading: str) -> Image:
-    """Rows of pictures of one size under a heading; the title of each row stands above it."""
+def draw_sheet(rows: list[list[Pixels]], titles: list[str], heading: str, least_width: int = 420) -> Image:
+    """Rows of images of one size under a heading; the title of each row stands above it, cut to the sheet's width."""
     from PIL import Image, ImageDraw
 
     tiles = [[to_screen(picture) for picture in row] for row in rows]
     high, wide = tiles[0][0].shape[:2]
     label, top = 20, 30 if heading else GAP
-    width = max(GAP + len(tiles[0]) * (wide + GAP), 420)
+    width = max(GAP + len(tiles[0]) * (wide + GAP), least_width)
     sheet = Image.new("RGB", (width, top + len(tiles) * (high + label + GAP)), (24, 26, 30))
     draw = ImageDraw.Draw(sheet)
     if heading:
