@@ -11,14 +11,16 @@ import click
 
 from lopore.messages import counted
 
-from .annotations import command as marks
 from .data_options import PATH, json_option, plain_text, stage, threads_option
 
 if TYPE_CHECKING:
     from lopore.data.index import Indexed
     from lopore.data.manifest import Manifest
 
-_ELSEWHERE = {"split": "data_split", "synth": "data_synth", "leaks": "data_leaks", "next": "data_next"}
+_ELSEWHERE = {
+    "annotations": "annotations:command", "leaks": "data_leaks:leaks", "next": "data_next:next",
+    "split": "data_split:split", "synth": "data_synth:synth",
+}  # fmt: skip
 """Commands with a file of their own, imported when they are asked for."""
 
 
@@ -29,16 +31,14 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _ELSEWHERE:
             return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(import_module(f".{_ELSEWHERE[cmd_name]}", __package__), cmd_name)
+        module, name = _ELSEWHERE[cmd_name].split(":")
+        found: click.Command = getattr(import_module(f".{module}", __package__), name)
         return found
 
 
 @click.group(name="data", cls=_Group)
 def command() -> None:
     """Describe, check and split sets of films, or make some."""
-
-
-command.add_command(marks)
 
 
 @command.command()
