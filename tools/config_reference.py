@@ -41,7 +41,6 @@ MEANING = {
     "model.dropout": "Share of the features that is left out before the head, in training only.",
     "training.epochs": "Times through the training side.",
     "training.batch_size": "Pictures a batch.",
-    "training.loss.name": "`cross-entropy` (binary and multi-label: binary cross-entropy) or `focal`.",
     "training.loss.focal_gamma": "How strongly `focal` turns to hard pictures.",
     "training.loss.label_smoothing": "Share of the truth that is spread over all classes.",
     "training.optimizer.name": "AdamW, or SGD with momentum.",
