@@ -184,6 +184,9 @@ class Batch:
     targets: NDArray[Any] | None = None
     global_batch_size: int | None = None
     """Images in the whole batch where this is one process's share of it (several devices), else None."""
+    numbers: NDArray[np.int64] | None = None
+    """(N,) which images these are, where each has the same pixels whenever it comes; None where augmentation or tiles
+    change them. A learner may keep what a frozen backbone makes of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

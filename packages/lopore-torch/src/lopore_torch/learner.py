@@ -24,10 +24,11 @@ from lopore.training.precision_trial import Trial, rank
 
 from . import distributed, precision
 from .backbones import build, cam_support, statistics_in_force
+from .feature_store import FeatureStore
 from .freezing import build_optimizer, freeze, frozen_modules
 from .losses import image_loss
 from .memory import keep_freed_memory
-from .network import Network, to_maps, to_scores, to_tensor
+from .network import Classifier, Network, Segmenter, to_maps, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
 from .trouble import told_in_one_line
@@ -69,6 +70,8 @@ class TorchLearner:
             network = cast(Network, distributed.share_statistics(network, self.device))
         self.network = network
         self.runner: nn.Module | None = None
+        alone = self.world == 1 and not request.compile
+        self.store = FeatureStore() if alone and request.freeze == "backbone" and _keeps_features(network) else None
         self.optimizer = build_optimizer(network, request.optimizer, self.device.type)
         self.rate = LearningRateSchedule(request.schedule, request.epochs, request.steps_per_epoch)
         self.plan: Plan | None = None
@@ -158,8 +161,14 @@ class TorchLearner:
     def _loss_sum(self, runner: nn.Module, batch: Batch, plan: Plan) -> Tensor:
         if batch.targets is None:
             raise RunError("a training batch has no targets; give every picture of the training split a label")
-        pixels = to_tensor(batch.pixels, self.device)
         targets = torch.from_numpy(np.array(batch.targets)).to(self.device, non_blocking=True)
+        if self.store is not None and batch.numbers is not None:
+            features = self.store.features(self.network, batch.numbers, batch.pixels, self.device)
+            self._train_mode()
+            with plan.autocast(self.device):
+                logits = self.network.decode(features)
+            return self.image_loss(logits.float(), targets).sum()
+        pixels = to_tensor(batch.pixels, self.device)
         with plan.autocast(self.device):
             logits = runner(pixels)
         return self.image_loss(logits.float(), targets).sum()
@@ -232,17 +241,23 @@ class TorchLearner:
         parts: dict[int, Scores] = {}
         for number, batch in enumerate(batches):
             if number % self.world == self.rank:
-                scores = to_scores(network(to_tensor(batch.pixels, self.device)), self.request.task)
+                scores = to_scores(self._logits(network, batch), self.request.task)
                 parts[number] = scores.float().cpu().numpy()
         gathered = distributed.gather_scores(parts)
         return np.concatenate(gathered) if gathered else np.zeros((0, len(self.request.classes)), np.float32)
+
+    def _logits(self, network: Network, batch: Batch) -> Tensor:
+        """Logits to predict by; the features of a frozen backbone are computed once for each image."""
+        if self.store is None or batch.numbers is None:
+            return cast(Tensor, network(to_tensor(batch.pixels, self.device)))
+        return network.decode(self.store.features(network, batch.numbers, batch.pixels, self.device))
 
     def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
         """See ``MapLearner.segment``; always in fp32, and every process draws all maps."""
         network = self.predicting.eval()
         for batch in batches:
             with torch.inference_mode():
-                drawn = to_maps(network(to_tensor(batch.pixels, self.device)))
+                drawn = to_maps(self._logits(network, batch))
             yield drawn.float().cpu().numpy()
 
     def observe(self, score: float) -> None:
@@ -271,6 +286,8 @@ class TorchLearner:
             raise ModelError(
                 f"{folder} was saved with another training.ema_decay; resume with the config it was started with"
             )
+        if self.store is not None:
+            self.store.clear()
         try:
             if state["plan"] is not None:
                 trials = [Trial(Plan(t["precision"], t["layout"]), t["seconds"]) for t in state["trials"]]
@@ -309,6 +326,16 @@ class TorchLearner:
         """Write ``model_best.pth``, a state dict on the CPU that ``torch.load(..., weights_only=True)`` opens."""
         write_tensors(_portable(self.predicting), folder / PUBLISHED_FILE)
         return [PUBLISHED_FILE]
+
+
+def _keeps_features(network: nn.Module) -> bool:
+    """Whether the halves of a network can be run apart, the first one without anything that training moves."""
+    whole = isinstance(network, Classifier | Segmenter) and type(network).forward in (
+        Classifier.forward, Segmenter.forward,
+    )  # fmt: skip
+    trained = {id(p) for p in network.parameters() if p.requires_grad}
+    first = network.body.encoder if isinstance(network, Segmenter) else None  # type: ignore[union-attr]
+    return whole and (first is None or not any(id(p) in trained for p in first.parameters()))  # type: ignore[operator]
 
 
 def _portable(network: nn.Module) -> dict[str, Tensor]:

@@ -62,6 +62,14 @@ class Classifier(nn.Module):
         """Logits (N, outputs) of ``features``."""
         return cast(Tensor, self.body.forward_head(features))  # type: ignore[operator]
 
+    def encode(self, pixels: Tensor) -> list[Tensor]:
+        """What the backbone makes of raw pixels; ``decode`` makes logits of it."""
+        return [self.features(pixels)]
+
+    def decode(self, features: Sequence[Tensor]) -> Tensor:
+        """Logits (N, outputs)."""
+        return self.head(features[0])
+
 
 class Segmenter(nn.Module):
     """A U-Net behind ``Normalise``."""
@@ -74,6 +82,14 @@ class Segmenter(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (N, outputs, H, W) of raw pixels (N, H, W, C); class 0 is the background."""
         return cast(Tensor, self.body(self.normalise(pixels)))
+
+    def encode(self, pixels: Tensor) -> list[Tensor]:
+        """The encoder's features at each scale; ``decode`` makes logits of them."""
+        return list(self.body.encoder(self.normalise(pixels)))  # type: ignore[operator]
+
+    def decode(self, features: Sequence[Tensor]) -> Tensor:
+        """Logits (N, outputs, H, W)."""
+        return cast(Tensor, self.body.segmentation_head(self.body.decoder(list(features))))  # type: ignore[operator]
 
 
 Network = Classifier | Segmenter

@@ -206,7 +206,9 @@ def training_batches(
         _Job(part[rank::world], np.arange(start, start + len(part))[rank::world], len(part) if world > 1 else None)
         for part, start in zip(parts, starts, strict=False)
     ]
-    return _made_ahead(pictures, jobs, labels, make, workers)
+    same = isinstance(pictures, Pictures) and not augmenter.changes
+    for job, batch in zip(jobs, _made_ahead(pictures, jobs, labels, make, workers), strict=True):
+        yield replace(batch, numbers=job.numbers) if same else batch
 
 
 def evaluation_batches(
@@ -220,8 +222,12 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Batches in the given order, nothing dropped. change: applied to each whole batch (a view of it)."""
     jobs = [_Job(numbers[at : at + batch_size]) for at in range(0, len(numbers), batch_size)]
-    for batch in _made_ahead(pictures, jobs, labels, lambda number, _: pictures[number], workers):
-        yield batch if change is None else replace(batch, pixels=change(batch.pixels))
+    made = _made_ahead(pictures, jobs, labels, lambda number, _: pictures[number], workers)
+    for job, batch in zip(jobs, made, strict=True):
+        if change is not None:
+            yield replace(batch, pixels=change(batch.pixels))
+        else:
+            yield replace(batch, numbers=job.numbers) if isinstance(pictures, Pictures) else batch
 
 
 def _occurrences(order: NDArray[np.int64]) -> NDArray[np.int64]:
