@@ -118,7 +118,7 @@ def measure(
     classes = tuple(classes)
     point = threshold or Threshold(value=0.0 if task == "multiclass" else 0.5, rule="default", chosen_on="")
     ids = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else np.arange(len(scores))
-    every = _ScoredSet(
+    every = ScoredSet(
         np.asarray(scores, np.float64),
         truth_table(targets, len(classes)),
         answers_at(scores, task, classes, positive, point),
@@ -132,7 +132,7 @@ def measure(
     return found.model_copy(update={"positive": positive, "split": split, "undecided": undecided, "notes": notes})
 
 
-class _ScoredSet:
+class ScoredSet:
     """Truth and answers of one set, and its scores under any weights of the images."""
 
     def __init__(
@@ -179,7 +179,7 @@ class _ScoredSet:
             for weights in group_weights(self.ids, resamples, seed):
                 drawn.append(self.scores_of(weights))
                 sums.append([curve.sums(weights) for curve in curves.values()])
-        behind = self._behind()
+        behind = self.support()
         found = {
             name: with_bounds(
                 value[0],
@@ -215,7 +215,7 @@ class _ScoredSet:
             found[""] = Reliability(self.best, np.asarray((self.truth & self.answers).any(axis=1)), self.ids)
         return found
 
-    def _behind(self) -> dict[str, tuple[int, float]]:
+    def support(self) -> dict[str, tuple[int, float]]:
         """Groups that each score rests on, and the lower bound they would prove without any mistake."""
         found: dict[str, tuple[int, float]] = {}
         for column, name in enumerate(self.classes):
