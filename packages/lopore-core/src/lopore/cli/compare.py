@@ -12,7 +12,7 @@ from lopore.messages import counted
 from .options import device_option, runtime_option
 
 if TYPE_CHECKING:
-    from lopore.evaluation.compare import ModelComparison
+    from lopore.evaluation.model_comparison import ModelComparison
     from lopore.metrics.paired import PairedFigure
 
 

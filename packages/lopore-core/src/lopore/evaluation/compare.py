@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,25 +11,13 @@ import numpy as np
 from lopore.atomic_files import atomic_write_text
 from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError, DataError
-from lopore.metrics.paired import PairedComparison, compare_scores
+from lopore.metrics.paired import compare_scores
 
 from .evaluate import Progress, evaluate
-from .results import Evaluation
+from .model_comparison import ModelComparison
 
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
-
-
-@dataclass(frozen=True)
-class ModelComparison:
-    """Both models' answers on the images that both answered, in one order. titles: of the models."""
-
-    titles: tuple[str, str]
-    evaluations: tuple[Evaluation, Evaluation]
-    manifest: Manifest
-    rows: tuple[tuple[int, ...], tuple[int, ...]]
-    comparison: PairedComparison
-    notes: tuple[str, ...]
 
 
 def compare_models(

@@ -15,7 +15,7 @@ from lopore.inference.predict import prepare
 from lopore.messages import counted, plain
 
 if TYPE_CHECKING:
-    from lopore.evaluation.compare import ModelComparison
+    from lopore.evaluation.model_comparison import ModelComparison
     from lopore.metrics.paired import McNemar, PairedFigure
     from lopore.models.opening import OpenModel
 
