@@ -20,6 +20,7 @@ TEST_TOOLS = (
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
     "lopore-enhance": "[segmentation]",
+    "lopore-onnx": "[export]",
     "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }

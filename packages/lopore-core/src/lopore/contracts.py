@@ -372,12 +372,19 @@ class Predictor:
         return self.name
 
 
+FilmRun: TypeAlias = Callable[[Pixels, tuple[float, float] | None], Mapping[str, NDArray[Any]]]
+"""Runs a file that takes whole films; see ``Exporter.opens_film``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exporter:
     """Writes a model in another format. ``export(model, folder)`` writes ``folder / file_name`` and returns its notes.
 
     source: the framework whose native file it reads. tolerance: the largest |dp| its gate allows.
     quantised: answers may move; the gate then asks for equal decisions at the stated rate instead.
+    opens_film: for a format that takes whole films as they are read, with window and resize inside:
+        ``opens_film(path)`` gives ``run(pixels, window) -> {"scores": (K,), "decision": (K,), "maps": (K, h, w)}``,
+        maps only where the file has them; window is that of the file's tags or None. The gate compares real films.
     """
 
     framework: Framework
@@ -387,6 +394,7 @@ class Exporter:
     export: Callable[[ModelFolder, Path], Mapping[str, Any]]
     tolerance: float = 1e-4
     quantised: bool = False
+    opens_film: Callable[[Path], FilmRun] | None = None
 
     @property
     def key(self) -> str:

@@ -40,6 +40,7 @@ def export_film(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     Raises ModelError for enhancements that are more than a table of grey values.
     """
     record = folder.record
+    _check(record)
     model = onnx.load_from_string(folder.file_for("onnx").read_bytes())
     graph = GraphBuilder("film_")
     table = _chain_table(record)
@@ -61,6 +62,18 @@ def export_film(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     graph.nodes.clear()
     outputs = _answers(graph, model, placement, record)
     return _write(target / FILM_FILE, folder, model, graph, front, batch, outputs)
+
+
+def _check(record: ModelRecord) -> None:
+    """ModelError for preprocessing that is not written into the file."""
+    recipe, title = record.preprocessing, f"{record.name}/{record.version}"
+    if recipe.resize == "tile":
+        raise ModelError(f"{title} looks at tiles of a film; `lopore inspect` covers films with it")
+    if recipe.decoder_scaling:
+        raise ModelError(
+            f"{title} lets the JPEG decoder shrink films, which a file for raw grey values cannot; train without "
+            "preprocessing.decoder_scaling"
+        )
 
 
 def _chain_table(record: ModelRecord) -> np.ndarray[Any, Any] | None:

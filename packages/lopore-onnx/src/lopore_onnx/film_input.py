@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lopore.record.preprocessing import Preprocessing, Window
 
 LEVELS = 1 << 16
+PIXEL_CENTRE = 0.5
 
 
 def to_depth(graph: GraphBuilder, image: str, bits: str, tags: str, record: Preprocessing) -> str:
@@ -82,7 +83,7 @@ def axis_weights(graph: GraphBuilder, length: str, start: str, extent: str, out:
     of half-width max(1, extent / out). ONNX's Resize with ``antialias`` has the same filter; written as a product it
     takes any crop, and gives the same numbers in runtimes whose Resize ignores ``antialias``.
     """
-    half = graph.constant(0.5)
+    half = graph.constant(PIXEL_CENTRE)
     scale = graph.add("Div", extent, graph.number(out))
     support = graph.add("Max", scale, graph.constant(1.0))
     steps = graph.add("Mul", graph.add("Add", graph.count_to(out), half), scale)

@@ -1,11 +1,12 @@
-"""What lopore-onnx offers: a predictor for ONNX files and explainers that need no framework."""
+"""What lopore-onnx offers: a predictor for ONNX files, a file for raw films, and explainers without a framework."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lopore.contracts import Explainer, HeatMaps, PixelBatch, Predictor, Session
+from lopore.contracts import Explainer, Exporter, FilmRun, HeatMaps, PixelBatch, Predictor, Session
 from lopore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -18,6 +19,18 @@ def _open(folder: ModelFolder, device: str, threads: int | None) -> Session:
     from .predict import open_onnx
 
     return open_onnx(folder, device, threads)
+
+
+def _export_film(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
+    from .film_export import export_film
+
+    return export_film(folder, target)
+
+
+def _open_film(path: Path) -> FilmRun:
+    from .film_run import open_film
+
+    return open_film(path)
 
 
 def _class_map(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
@@ -51,6 +64,18 @@ def lopore_predictors() -> Iterable[Predictor]:
         opens=_open,
         runtime=("onnxruntime",),
         preference=10,  # the published form: no framework to import, and faster than either on CPUs
+    )
+
+
+@hookimpl
+def lopore_exporters() -> Iterable[Exporter]:
+    yield Exporter(
+        framework="any",
+        format="film-onnx",
+        summary="One ONNX file from raw grey values of any size to decision and heat map, around the model's onnx file",
+        file_name="film.onnx",
+        export=_export_film,
+        opens_film=_open_film,
     )
 
 

@@ -46,19 +46,25 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     Examples:
       lopore export weld --to onnx
       lopore export weld --to onnx --to pt --images films/
+      lopore export weld --to film-onnx --images films/
     """
     from dataclasses import asdict
 
+    from lopore.export.film_gate import export_film
     from lopore.export.parity_gate import export_model, find_exporter, gate_pictures
     from lopore.models.catalogue import locate_model
 
     folder = locate_model(model_name)
-    for format in formats:
-        find_exporter(folder, format)  # a name that is wrong is told before any picture is read
-    pictures = gate_pictures(folder, gate_images(folder, images))
+    # A name that is wrong is told before any image is read.
+    takes_films = {format: find_exporter(folder, format).opens_film is not None for format in formats}
+    files = gate_images(folder, images)
+    pictures = None if all(takes_films.values()) else gate_pictures(folder, files)
     reports = []
-    for format in formats:
-        folder, report = export_model(folder, format, pictures)
+    for format, whole in takes_films.items():
+        if whole or pictures is None:
+            folder, report = export_film(folder, format, files)
+        else:
+            folder, report = export_model(folder, format, pictures)
         reports.append(asdict(report))
         click.echo(agreement(folder, report), err=as_json)
     if as_json:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -105,6 +105,21 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
     """
     if len(pictures) == 0:
         raise ModelError(NO_PICTURES)
+    if find_exporter(folder, format).opens_film is not None:
+        raise ModelError(f"{format} takes whole films; prove it on files, `lopore export {folder.title} --to {format}`")
+
+    def measure(exporter: Exporter, source: str, candidate: ModelFolder, notes: dict[str, Any]) -> ParityReport:
+        return compare(folder, source, candidate, exporter.format, pictures, tolerance=exporter.tolerance, notes=notes)
+
+    return publish_export(folder, format, measure)
+
+
+Measure: TypeAlias = "Callable[[Exporter, str, ModelFolder, dict[str, Any]], ParityReport]"
+"""From exporter, format of the source, folder of the unpublished export and the exporter's notes to the report."""
+
+
+def publish_export(folder: ModelFolder, format: str, measure: Measure) -> tuple[ModelFolder, ParityReport]:
+    """Write an export in a workshop, measure it and move it into the model folder if the report allows; else raise."""
     exporter = find_exporter(folder, format)
     source_format = _source_format(folder, exporter)
     folder.verify(source_format)
@@ -115,9 +130,7 @@ def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tupl
         notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop)))
         written = written_files(folder.record, exporter, workshop)
         candidate = ModelFolder(workshop, folder.record.model_copy(update={"files": tuple(written)}))
-        report = compare(
-            folder, source_format, candidate, exporter.format, pictures, tolerance=exporter.tolerance, notes=notes
-        )
+        report = measure(exporter, source_format, candidate, notes)
         verdict = report.verdict(exporter.quantised)
         if verdict:
             raise ParityError(f"{folder.title} as {format}: {verdict}; nothing was published")

@@ -103,7 +103,7 @@ _GROUPS: Mapping[str, Rule] = {
     "needs": (lambda value: value in ("gradients", "features", "nothing"), "gradients, features or nothing"),
     "devices process_rank": _takes(0),
     "build learner fits": _takes(1),
-    "reach family export_weights": _takes(1, optional=True),
+    "reach family export_weights opens_film": _takes(1, optional=True),
     "apply export": _takes(2),
     "lookup motion": _takes(2, optional=True),
     "opens explain": _takes(3),
