@@ -92,7 +92,7 @@ def test_with_too_few_films_it_says_so_and_draws_nothing(
 
 
 def calibrated(score: float, share: Interval, ece: Interval, groups: int = 40) -> ClassCalibration:
-    """Forty groups, with one bin of 30 pictures."""
+    """Forty groups, with one bin of 30 images."""
     top = ReliabilityBin(low=score, high=score, images=30, groups=20, score=score, share=share)
     return ClassCalibration(
         groups=groups, groups_with=10, groups_without=groups - 10, brier=Interval(value=0.1), brier_of_share=0.2,
@@ -106,11 +106,11 @@ CHANCE, SURE = Interval(value=0.05, low=0.0, high=0.1), Interval(value=0.2, low=
 @pytest.mark.parametrize(
     ("score", "share", "ece", "finding", "said"),
     [
-        (0.9, Interval(value=0.9, low=0.7, high=1.0), CHANCE, "fits", "27 of 30 pictures carried no defect"),
+        (0.9, Interval(value=0.9, low=0.7, high=1.0), CHANCE, "fits", "27 of 30 images carried no defect"),
         (0.9, Interval(value=0.5, low=0.3, high=0.7), SURE, "high", "too high: where the model said 0.90"),
-        (0.4, Interval(value=0.8, low=0.6, high=0.9), SURE, "low", "24 of 30 pictures carried no defect (60 to 90 %)"),
+        (0.4, Interval(value=0.8, low=0.6, high=0.9), SURE, "low", "24 of 30 images carried no defect (60 to 90 %)"),
         (0.9, Interval(value=0.8, low=0.6, high=1.0), SURE, "apart", "0.20 off on average (0.100 to 0.300)"),
-        (0.9, Interval(value=0.8), CHANCE, "fits", "24 of 30 pictures carried no defect."),
+        (0.9, Interval(value=0.8), CHANCE, "fits", "24 of 30 images carried no defect."),
     ],
 )
 def test_what_the_figures_mean_is_one_plain_sentence(

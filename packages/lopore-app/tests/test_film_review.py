@@ -27,6 +27,7 @@ from lopore_app.film.film_work import FilmWork, decided_anew, verdict_of
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.review_store import ReviewStore
+from lopore_app.film.reviewed_film import reviewed, reviewed_report
 from lopore_app.film.uploaded_film import film_source, laid_flat, read_film, to_shown
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
@@ -228,3 +229,21 @@ def test_the_profile_s_answer_follows_what_the_reviewer_leaves(found: FilmInspec
     assert verdict_of(review, found, profile).answer == "accept"
     with pytest.raises(ConfigError, match=r"rules.yaml"):
         profile_of(b"title: [", "rules.yaml")
+
+
+def test_the_report_shows_what_the_reviewer_left_and_why_the_rest_is_set_aside(found: FilmInspection) -> None:
+    upload = made_upload()
+    source = film_source(upload, read_film(upload), 0.05)
+    review = review_of(found).decided(2, "rejected", EVA, note="a <b>scratch</b>")
+    review = review.decided(3, "accepted", EVA).drawn("box", [10, 80, 20, 100], "slag", EVA)
+    review = review.ignoring([0, 0, 30, 20], "lead letters")
+    after = reviewed(review, found, profile_of(PROFILE, "rules.yaml"))
+    assert [mark.id for mark in after.indications] == [1, 3, 4, 5, 6]
+    assert after.set_aside[-1].indication.id == 2
+    assert after.verdict is not None
+    page = reviewed_report(review, found, profile_of(PROFILE, "rules.yaml"), source)
+    for text in ("rejected by Eva Rößler (RT 2)", "3 of 6 marks are open", "lead letters", "slag"):
+        assert text in page, text
+    assert "<b>scratch" not in page
+    for mark in after.indications:
+        assert f"{mark.length_mm:.2f}" in page

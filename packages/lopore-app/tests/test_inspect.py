@@ -83,6 +83,9 @@ def test_a_preset_fills_the_chain_and_no_preset_empties_it(opened: AppTest, mode
     page = with_film(opened, ("film.png", coded(".png", ramp())))
     page.selectbox(key="preset").select("CLAHE + Median (fast)").run()
     assert [step.name for step in page.session_state["chain"].steps] == ["stretch", "clahe", "median"]
+    assert page.selectbox(key="preset").placeholder == "CLAHE + Median (fast)"
+    page.session_state["chain"] = page.session_state["chain"].and_then("gamma")
+    assert page.run().selectbox(key="preset").placeholder == "Own chain"  # it is no longer the preset
     page.selectbox(key="preset").select("No preset").run()
     assert not page.session_state["chain"].steps
     assert not page.exception
@@ -117,12 +120,12 @@ def test_a_setting_is_kept_although_the_run_that_it_began_is_overtaken() -> None
         from lopore_app.inspection.enhance_panel import presets, take_preset
 
         st.session_state.setdefault("chain", EditedChain())
-        st.selectbox("Preset", ["No preset", *presets()], key="preset", on_change=take_preset)
+        st.selectbox("Preset", ["No preset", *presets()], index=None, key="preset", on_change=take_preset)
 
     app = AppTest.from_function(page, default_timeout=60).run()
     app.selectbox[0].select("Sharpen + Gamma").run()
     assert not app.exception
-    assert app.session_state["remembered/preset"] == "Sharpen + Gamma"
+    assert [step.name for step in app.session_state["chain"].steps] == ["stretch", "unsharp-mask", "gamma"]
 
 
 def test_a_copy_of_a_film_is_shown_once_under_its_first_name_and_that_is_told(

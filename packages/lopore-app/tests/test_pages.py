@@ -21,7 +21,7 @@ from lopore.record.folder import ModelFolder
 from lopore_app.review.records import Entry, entries, keep
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
-PAGES = ("inspect", "models", "records", "evaluation", "extensions")
+PAGES = ("inspect", "film", "models", "records", "evaluation", "extensions")
 OWN = "lopore-enhance,lopore-onnx,lopore-tf,lopore-torch"
 BROKEN = {
     "broken_import": "import a_module_nobody_has",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from made.app import serving
 from made.browser import chromium, needs_chromium
+from made.proxy import proxied
 
 from lopore_app.__main__ import main
 from lopore_app.request_guard import RequestGuard, origin_of
@@ -75,36 +72,6 @@ def _connects(port: int, origin: str | None) -> bool:
     return True
 
 
-@contextmanager
-def _proxy(target: int) -> Iterator[int]:
-    """A proxy that passes everything on and puts the server's address in place of the one that was typed."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = int(server.getsockname()[1])
-
-        def pump(source: socket.socket, sink: socket.socket) -> None:
-            try:
-                while data := source.recv(65536):
-                    sink.sendall(data.replace(b"127.0.0.1:%d\r\n" % port, b"127.0.0.1:%d\r\n" % target, 1)
-                                 if data.startswith((b"GET ", b"PUT ")) else data)  # fmt: skip
-            except OSError:
-                pass
-            finally:
-                sink.close()
-
-        def answer() -> None:
-            while True:
-                try:
-                    client, _ = server.accept()
-                except OSError:
-                    return
-                behind = socket.create_connection(("127.0.0.1", target))
-                threading.Thread(target=pump, args=(client, behind), daemon=True).start()
-                threading.Thread(target=pump, args=(behind, client), daemon=True).start()
-
-        threading.Thread(target=answer, daemon=True).start()
-        yield port
-
-
 def _checked(port: int) -> str:
     return CliRunner().invoke(main, ["--check", f"http://127.0.0.1:{port}"]).output
 
@@ -129,7 +96,8 @@ def test_the_running_server_refuses_foreign_pages_and_sends_its_policy_with_ever
         assert rebound.status == 421
         assert b"--origin" in rebound.read()
         assert "page and websocket are passed on" in _checked(port)
-        with _proxy(port) as outside:
+        with proxied(port, hides=True) as link:
+            outside = link.port
             assert not _connects(outside, f"http://127.0.0.1:{outside}")
             assert "proxy_set_header Host" in _checked(outside)
     assert "is not reached" in _checked(port)
@@ -142,7 +110,8 @@ def test_behind_a_proxy_that_hides_its_address_the_page_says_so_and_an_origin_op
     def shows(browser: object, text: str) -> None:
         WebDriverWait(browser, 60).until(lambda one: text in one.find_element("tag name", "body").text)  # type: ignore[arg-type]
 
-    with chromium() as browser, serving(tmp_path, LOPORE_MODELS="") as port, _proxy(port) as outside:
+    with chromium() as browser, serving(tmp_path, LOPORE_MODELS="") as port, proxied(port, hides=True) as link:
+        outside = link.port
         browser.get(f"http://127.0.0.1:{outside}")
         shows(browser, f"lopore does not answer http://127.0.0.1:{outside}")
         with serving(tmp_path, "--origin=https://films.example.com", LOPORE_MODELS="") as other:

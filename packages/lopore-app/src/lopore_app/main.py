@@ -10,7 +10,7 @@ from lopore_app.notices import footer, lost_session
 from lopore_app.theme import STYLE
 
 PAGES = Path(__file__).with_name("app_pages")
-# A picture of our own: Streamlit fetches named icons for the browser's tab from another host.
+# An image of our own: Streamlit fetches named icons for the browser's tab from another host.
 ICON = Path(__file__).with_name("icon.png")
 
 st.set_page_config(page_title="lopore", page_icon=str(ICON), layout="wide")

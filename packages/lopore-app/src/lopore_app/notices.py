@@ -18,7 +18,7 @@ LOST = (
 
 
 def lost_session() -> None:
-    """ModelOutput over the page in a browser that still shows what an earlier session held."""
+    """Said over the page in a browser that still shows what an earlier session held."""
     with st.container(key="lost_session", gap=None):
         lost_session_notice(LOST)
 

@@ -23,7 +23,7 @@ def confusion(names: Sequence[str], table: Sequence[Sequence[int]], *, dark: boo
             "count": count,
             "share": count / max(1, sum(row)),
             "text": f"{count}",
-            "dark": count / max(1, sum(row)) > 0.5,
+            "dark": count / max(1, sum(row)) > 0.7,
         }
         for name, row in zip(names, table, strict=True)
         for column, count in enumerate(row)
@@ -40,6 +40,6 @@ def confusion(names: Sequence[str], table: Sequence[Sequence[int]], *, dark: boo
     )
     text = base.mark_text(fontSize=15).encode(
         text="text:N",
-        color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#b6c0ca" if dark else "#4c5965")),
+        color=alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#eef2f6" if dark else "#0f1720")),
     )
     return alt.layer(cells, text).properties(height=max(CHART_SIDE, 60 * len(names) + 90))

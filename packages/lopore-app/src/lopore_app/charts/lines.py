@@ -61,7 +61,7 @@ def reliability(one: ClassCalibration) -> Any:
             "high": each.share.value if each.share.high is None else each.share.high,
             "least": each.low,
             "most": each.high,
-            "pictures": each.images,
+            "images": each.images,
             "groups": each.groups,
         }
         for each in one.bins
@@ -71,7 +71,7 @@ def reliability(one: ClassCalibration) -> Any:
         x=alt.X("score:Q", title="score", scale=unit, axis=fifths),
         y=alt.Y("share:Q", title="share that is so", scale=unit, axis=fifths),
         tooltip=[alt.Tooltip("score:Q", title="mean score", format=".3f"), alt.Tooltip("share:Q", format=".3f"),
-                 alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f"), "pictures:Q", "groups:Q"],
+                 alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f"), "images:Q", "groups:Q"],
     )  # fmt: skip
     ink: dict[str, Any] = {"color": "#8a94a0", "strokeWidth": 2}
     up = base.mark_rule(**ink).encode(y=alt.Y("low:Q", title="share that is so"), y2="high:Q")

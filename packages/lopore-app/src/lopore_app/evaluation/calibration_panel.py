@@ -27,7 +27,7 @@ _SHOWN = {"short": st.info, "high": st.warning, "low": st.warning, "apart": st.w
 def calibration_panel(found: Calibration) -> None:
     """One class at a time, then all of them in a table."""
     st.caption(
-        "May a score be read as a frequency? Of the pictures that are scored 0.8, 80 of 100 should carry the class. "
+        "May a score be read as a frequency? Of the images that are scored 0.8, 80 of 100 should carry the class. "
         "Intervals are 95 % over resampled groups; nothing here changes a score."
     )
     names = [name for name, _, _ in found.told]
@@ -81,7 +81,7 @@ def meaning(name: str, one: ClassCalibration) -> tuple[Finding, str]:
         )
     top = one.bins[-1]
     share, score = top.share, f"{top.score:.2f}"
-    what = "answers were right" if name == TOP_LABEL else f"pictures carried {words(name)}"
+    what = "answers were right" if name == TOP_LABEL else f"images carried {words(name)}"
     those = f"where the model said {score}{whose} on average, {_counted(top)} {what}{_percent(share)}"
     groups = f"On {counted(one.groups, 'group')}"
     if share.high is not None and share.high < top.score:

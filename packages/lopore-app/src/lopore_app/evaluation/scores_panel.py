@@ -25,9 +25,9 @@ def head(metrics: Metrics) -> None:
     value = "" if point.rule == "largest score" else f" {each or f'{point.value:.3f}'}"
     st.caption(
         plain(
-            f"{metrics.split}: {counted(metrics.images, 'picture')} of {counted(metrics.groups, 'group')}, "
+            f"{metrics.split}: {counted(metrics.images, 'image')} of {counted(metrics.groups, 'group')}, "
             f"{metrics.task}. Decision: {rule_text(point.rule)}{value}{chosen}. Intervals are 95 % "
-            f"from {metrics.resamples} resamples of whole groups, because pictures of one film are not independent.",
+            f"from {metrics.resamples} resamples of whole groups, because images of one film are not independent.",
             500,
         )
     )

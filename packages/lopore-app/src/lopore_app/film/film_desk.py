@@ -98,7 +98,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         if classes:
             st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
         mark_panel(work, tuple(classes), reviewer)
-        film_downloads(work)
+        film_downloads(work, film_source(upload, film, pitch), profile)
         session_field(work, upload.sha256, upload.page)
     _save(work, store, reviewer, changed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -18,6 +19,7 @@ from lopore_app.film.film_review import FilmReview, Reviewer
 from lopore_app.film.film_work import FilmWork, decided_anew
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.mark_table import mark_row, marks_csv
+from lopore_app.film.reviewed_film import reviewed_report
 from lopore_app.inspection.memory import Memory
 from lopore_app.models.opening import fingerprint
 from lopore_app.plain_text import plain
@@ -217,7 +219,7 @@ def verdict_panel(verdict: Verdict | None) -> None:
     )
 
 
-def film_downloads(work: FilmWork) -> None:
+def film_downloads(work: FilmWork, source: FilmSource, profile: Profile | None) -> None:
     """Files of this film; each is made from what is given to it here."""
     review, found = work.review, work.found
     if review is None:
@@ -228,6 +230,11 @@ def film_downloads(work: FilmWork) -> None:
         ("Session (JSON)", f"{stem}-session.json", "application/json", review.to_json()),
     ]
     if found is not None:
+        report = partial(reviewed_report, review, found, profile, source)
+        st.download_button(
+            "Report (HTML)", report, f"{stem}-report.html", "text/html", width="stretch", on_click="ignore",
+            icon=":material/description:", key="film/get/report",
+        )  # fmt: skip
         files.append(("Inspection (JSON)", f"{stem}-inspection.json", "application/json", found.to_json()))
     for label, name, mime, content in files:
         st.download_button(

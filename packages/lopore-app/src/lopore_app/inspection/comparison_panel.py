@@ -55,7 +55,7 @@ def answered(folders: list[ModelFolder], film: FilmChoice) -> list[ModelOutput |
 
 
 def show_answers(folders: list[ModelFolder], answers: list[ModelOutput | str]) -> None:
-    """Verdict, bars, pictures, table of differences; what one model cannot answer takes nothing from the other."""
+    """Verdict, bars, images, table of differences; what one model cannot answer takes nothing from the other."""
     given = [said for said in answers if isinstance(said, ModelOutput)]
     with st.container(border=True):
         if len(given) == 2:
@@ -109,7 +109,7 @@ def difference(one: float | None, other: float | None) -> float | None:
 
 
 def show_side(folder: ModelFolder, said: ModelOutput) -> None:
-    """One model's call and its picture, with heat, with outlines, or both."""
+    """One model's call and its image, with heat, with outlines, or both."""
     decision = said.prediction.decision
     st.subheader(f"{plain(words(decision.text))} {decision.score:.3f}", anchor=False)
     heat, limits = said.heat, (0.0, 1.0)

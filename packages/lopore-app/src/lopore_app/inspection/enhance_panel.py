@@ -30,14 +30,15 @@ def enhance_panel(session: InspectionSession, view: View, steps: EditedChain, ed
     if not registry.enhancers:
         st.caption("No enhancements installed: `pip install lopore-enhance`.")
         return
-    named = st.session_state.get("preset", NO_PRESET)
-    if named != NO_PRESET and not same_steps(steps, presets().get(named, ())):
-        st.session_state["preset"] = NO_PRESET  # the box names what is there, not where it began
+    there = next((name for name, found in presets().items() if same_steps(steps, found)), None)
     with st.container(gap="xsmall"):
         st.selectbox(
             "Preset",
             [NO_PRESET, *presets()],
+            index=None,
             key="preset",
+            # The box names what is there, not where it began.
+            placeholder=there or ("Own chain" if steps.active else "Start from a preset"),
             on_change=take_preset,
             label_visibility="collapsed",
             help="A chain to start from",
@@ -71,8 +72,11 @@ def same_steps(steps: EditedChain, preset: Sequence[Mapping[str, Any]]) -> bool:
 
 def take_preset() -> None:
     """The chain of the preset that was chosen, in place of the one that was dialled."""
-    remember_now("preset")
-    steps = presets().get(st.session_state["preset"], ())
+    name = st.session_state["preset"]
+    if name is None:
+        return
+    st.session_state["preset"] = None
+    steps = presets().get(name, ())
     st.session_state[CHAIN] = EditedChain.of(steps, st.session_state[CHAIN].version + 1, film_in_view())
 
 
@@ -105,7 +109,6 @@ def _keep_preset(steps: EditedChain) -> None:
     own = st.session_state.setdefault(_OWN, {})
     if name and name not in discover().presets() and name != NO_PRESET and len(own) < MOST_PRESETS:
         own[name] = as_data(steps.active)
-        st.session_state["preset"] = name
 
 
 def editor_data(
@@ -205,7 +208,7 @@ def eye_panel(steps: EditedChain, edit: Edit) -> None:
         key="eye_step",
         format_func=title,
         on_change=_take_eye,
-        help="Shown in place of the enhanced picture; never given to the network",
+        help="Shown in place of the enhanced image; never given to the network",
     )
     if steps.steps:
         drawn = _drawn_steps(steps, ())

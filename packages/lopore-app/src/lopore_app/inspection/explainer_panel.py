@@ -1,4 +1,4 @@
-"""What drove the call: one explainer over the picture, or every one that fits side by side."""
+"""What drove the call: one explainer over the image, or every one that fits side by side."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def evidence_panel(session: InspectionSession) -> ExplainerChoice:
             key=_CHOSEN,
             on_change=remember_now,
             args=(_CHOSEN,),
-            help="Evidence on the explainer's own scale, never stretched to the picture; press again to take it away",
+            help="Evidence on the explainer's own scale, never stretched to the image; press again to take it away",
         )
         several = len(names) > 1 and st.toggle(
             "All side by side",
             key=_ALL,
             on_change=remember_now,
             args=(_ALL,),
-            help="Each on its own scale, which stands in its picture; colours of two explainers cannot be compared",
+            help="Each on its own scale, which stands in its image; colours of two explainers cannot be compared",
         )
     return ExplainerChoice(tuple(names) if several else (chosen,) if chosen else ())
 

@@ -49,7 +49,7 @@ class Film:
     """An upload, decoded once.
 
     radiograph: as the model reads it. full: every pixel, for the eye; another one only where the model lets a JPEG's
-    decoder shrink the picture.
+    decoder shrink the image.
     """
 
     upload: Upload

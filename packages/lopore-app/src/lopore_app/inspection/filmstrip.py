@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from lopore.arrays import Pixels
+from lopore.data.manifest import is_sound
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision
 from lopore.inference.overlay import for_screen
@@ -28,7 +29,6 @@ ChainOf = Callable[[Upload], Chain]
 THUMB = (62, 108)
 SLICE_SECONDS = 0.12
 CANNOT_BE_JUDGED = "cannot be judged"
-SOUND = {"no_defect", "ok", "good", "sound", "accept", "none", "background", "no_crack", "negative"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def tone_of(decision: Decision, doubts: Sequence[Doubt] = ()) -> str:
     """found, sound, or unjudged: the model abstains, or a call of no defect cannot be trusted."""
     if not decision.decided:
         return "unjudged"
-    if not all(label.lower() in SOUND for label in decision.labels):
+    if not all(is_sound(label) for label in decision.labels):
         return "found"
     return "unjudged" if any(doubt.blocks for doubt in doubts) else "sound"
 
@@ -123,7 +123,7 @@ def _thumbnail_of(session: InspectionSession, upload: Upload) -> str:
 
 
 def thumbnail(pixels: Pixels) -> str:
-    """A JPEG of a few kilobytes in base64; a small picture for finding, not for judging."""
+    """A JPEG of a few kilobytes in base64; a small image for finding, not for judging."""
     import cv2
 
     height, width = pixels.shape[:2]

@@ -22,6 +22,8 @@ def choose_model(catalogue: ModelCatalogue) -> OpenModel | None:
     folder = None
     if not catalogue.models:
         st.info("No model found. Train one, or start with `lopore app --models FOLDER`.")
+        if current_model_key() is not None:
+            st.warning(f"The model {plain(current_model_key())} is gone from this server; nothing answers.")
     else:
         titles = [model.title for model in catalogue.models]
         known = current_model_key()

@@ -39,7 +39,7 @@ MOST_NUMBERS = 60
 
 @dataclass(frozen=True)
 class Pane:
-    """One picture. slot: names its pixels in the browser. to_original: from its pixels to the original film's.
+    """One image. slot: names its pixels in the browser. to_original: from its pixels to the original film's.
 
     same: whether its pixels are the original's.
     """
@@ -61,7 +61,7 @@ def panes(session: InspectionSession, view: View, heats: list[HeatMap], eye: Cha
     sha = view.upload.key
     first = Pane("original", "Original", view.film.full.pixels, Affine(), ("original", sha, str(session.plan.channels)))
     if view.enhanced is None or not (view.chain.steps or heats or eye.steps):
-        return [first]  # twice the same picture would only be half as large
+        return [first]  # twice the same image would only be half as large
     back = view.enhanced.motion.inverse()
     key: tuple[str, ...] = ("enhanced", sha, str(session.plan.channels), chain_key(view.chain))
     title, note = ("Enhanced" if view.chain.steps else "Original with heat map"), ""
@@ -178,7 +178,7 @@ def _heat(heat: HeatMap, limits: tuple[float, float], blobs: dict[str, Blob]) ->
 
 
 def profile(shown: list[Pane], film: str) -> dict[str, Any] | None:
-    """Grey values along the line that was drawn, of each picture at its full resolution."""
+    """Grey values along the line that was drawn, of each image at its full resolution."""
     line = parse_line(component_state(VIEWER, "line"), film)
     if line is None:
         return None

@@ -78,7 +78,7 @@ def _bars(answer: InspectionResult, colour: str) -> str:
 
 
 def _indications(answer: InspectionResult, seen: Detections, pitch_mm: float | None) -> str:
-    """What was outlined, numbered as on the picture, with sizes; names are escaped, whatever they hold."""
+    """What was outlined, numbered as on the image, with sizes; names are escaped, whatever they hold."""
     found = seen.found
     many = "1 indication" if len(found) == 1 else f"{len(found)} indications"
     ink = colours(tuple(answer.prediction.scores))

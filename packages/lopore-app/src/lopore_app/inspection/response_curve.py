@@ -77,7 +77,7 @@ def response(
 ) -> ResponseCurve | None:
     """The curve of one parameter of one step; None where it is not dialled over a range or fewer than two values go.
 
-    The steps before it run once; the network is asked once, with all pictures.
+    The steps before it run once; the network is asked once, with all images.
     """
     return session.memory.get(
         key_of(session, film, edited_chain, step, name), lambda: _measure(session, film, edited_chain, step, name)

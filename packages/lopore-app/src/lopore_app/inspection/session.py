@@ -50,7 +50,7 @@ class InspectionSession:
         self.model_key = fingerprint(model.folder) if model else ""
 
     def film(self, upload: Upload) -> Film:
-        """Decode an upload as the model's record asks; ImageError in one line where it is no picture lopore reads."""
+        """Decode an upload as the model's record asks; ImageError in one line where it is no image lopore reads."""
         return self.memory.get(("film", upload.key, self._reading), lambda: self._read(upload), held_bytes)
 
     def _read(self, upload: Upload) -> Film:
@@ -93,7 +93,7 @@ class InspectionSession:
         return self.memory.holds(self._scores_of(upload, chain))
 
     def prepared(self, film: Film, enhanced: Enhanced, given: Pixels) -> Prepared:
-        """What the network gets. The Geometry leads back to the enhanced picture, on which heat is drawn."""
+        """What the network gets. The Geometry leads back to the enhanced image, on which heat is drawn."""
         assert self.model is not None
         scale = Affine(xx=enhanced.pixels.shape[1] / given.shape[1], yy=enhanced.pixels.shape[0] / given.shape[0])
         shape = enhanced.pixels.shape[:2]
@@ -200,7 +200,7 @@ class InspectionSession:
         return InspectionResult(prediction, self.enhanced(film, chain), scored.milliseconds, regions, speaks_against)
 
     def heat(self, film: Film, chain: Chain, explainer: str, class_name: str) -> HeatMap:
-        """Evidence for one class over the enhanced picture, (h, w) float32 at its size or at ``HEAT_PIXELS``."""
+        """Evidence for one class over the enhanced image, (h, w) float32 at its size or at ``HEAT_PIXELS``."""
 
         def work() -> HeatMap:
             assert self.model is not None
@@ -222,12 +222,12 @@ class InspectionSession:
 
 
 def on_the_film(film: Film, enhanced: Enhanced, geometry: Geometry) -> Geometry:
-    """A geometry that leads to the enhanced picture, made to lead to the original film."""
+    """A geometry that leads to the enhanced image, made to lead to the original film."""
     return Geometry(film.full.pixels.shape[:2], geometry.size, enhanced.motion.then(geometry.to_input))
 
 
 def coarser(geometry: Geometry, pixels: int) -> Geometry:
-    """The geometry of a picture of at most ``pixels`` that covers the same field as the original."""
+    """The geometry of an image of at most ``pixels`` that covers the same field as the original."""
     height, width = geometry.original
     share = min(1.0, (pixels / (height * width)) ** 0.5)
     small = max(1, round(height * share)), max(1, round(width * share))
@@ -253,5 +253,5 @@ def fitting_explainers(model: OpenModel) -> list[str]:
 
 
 def enhanced_file(enhanced: Enhanced) -> bytes:
-    """The enhanced picture as PNG in its own depth."""
+    """The enhanced image as PNG in its own depth."""
     return write_radiograph(enhanced.pixels, None)

@@ -40,9 +40,15 @@ STYLE = """<style>
 .lopore-found small { opacity: .75; }
 .lopore-nofilm { height: max(430px, calc(100vh - var(--around))); display: grid; place-items: center;
   border-radius: 8px; background: #14161a; color: #aab2bc; font-size: .9rem; }
-.lopore-awaits .st-key-card > *, .lopore-awaits .st-key-verdict { visibility: hidden; }
+.lopore-awaits .st-key-card > *, .lopore-awaits .st-key-verdict, .lopore-awaits .st-key-verdict * {
+  visibility: hidden !important; }
 .lopore-awaits .st-key-dials { pointer-events: none; }
 .stMain [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+.st-key-narrow { display: none; }
+@media (max-width: 768px) { .st-key-narrow { display: block; } }
+@media (max-width: 899px) {
+  .stColumn:has(.st-key-dials), .stColumn:has(.st-key-image), .stColumn:has(.st-key-film) {
+    flex: 1 1 100% !important; min-width: 100% !important; } }
 @media (min-width: 900px) {
   .stColumn:has(.st-key-image) {
     position: sticky; top: 3.9rem; align-self: flex-start; flex: 1 1 0 !important; min-width: 0; }

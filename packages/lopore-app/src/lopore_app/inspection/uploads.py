@@ -98,12 +98,14 @@ def welcome() -> None:
     """What is shown before the first film."""
     limit = st.get_option("server.maxUploadSize")
     with st.container(key="welcome", horizontal_alignment="center"):
-        st.markdown("### :material/upload_file: Drop radiographs into the field at the left", text_alignment="center")
+        st.markdown("### :material/upload_file: Drop radiographs into the field *Films*", text_alignment="center")
         st.markdown(
             f"One or many: PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, {limit} MB each at most.",
             text_alignment="center",
         )
-        if st.button("View at example films", type="primary", icon=":material/photo_library:"):
+        if st.button("Look at example films", type="primary", icon=":material/photo_library:"):
             st.session_state[_EXAMPLES] = True
             st.rerun()
+        with st.container(key="narrow"):
+            st.caption("On a narrow screen the field is behind the arrows at the top left.", text_alignment="center")
         st.caption("The examples were made from physics; their defects are known.", text_alignment="center")

@@ -22,7 +22,7 @@ from lopore_app.review import records
 
 CHAIN, EYE = "chain", "eye"
 LEAST = "least_area"
-WIDGETS = ("own_threshold", "threshold", LEAST, "explainer", "all_explainers", "preset", "eye_step")
+WIDGETS = ("own_threshold", "threshold", LEAST, "explainer", "all_explainers", "eye_step")
 MEMORY = "memory"
 _FILM, _IN_VIEW, _GOOD, _KEPT, _SEEN = "film", "film_in_view", "good_steps", "kept", "seen_edit"
 
@@ -84,7 +84,7 @@ def film_in_view() -> str | None:
 
 
 def choose(sha256: object) -> None:
-    """View at another film."""
+    """Look at another film."""
     if isinstance(sha256, str):
         st.session_state[_FILM] = sha256
 
@@ -136,7 +136,7 @@ def good_steps(steps: EditedChain) -> tuple[EditedChain, str | None]:
 
 
 def view_of(session: InspectionSession, upload: Upload, chain: Chain, threshold: float | None) -> View:
-    """Film, enhanced picture and answer, as far as they go; never an exception that a user can cause."""
+    """Film, enhanced image and answer, as far as they go; never an exception that a user can cause."""
     film = enhanced = None
     try:
         film = session.film(upload)

@@ -67,7 +67,7 @@ def report_html(
 ) -> str:
     """A whole page as text; every name and note in it is plain text.
 
-    pictures: draw films and heat maps for the newest ``MOST_FILMS`` records; the others stand in the table alone.
+    images: draw films and heat maps for the newest ``MOST_FILMS`` records; the others stand in the table alone.
     tops: the session's colour scales, so that heat is drawn as the pages show it.
     """
     shown = list(entries)[-MOST_FILMS:] if images else []
@@ -119,7 +119,7 @@ def _summary(entries: Sequence[Entry]) -> str:
             f"<td>{_plain(entry.call_text, 120)}{_count(entry)}</td>"
             f"<td class='number'>{score_text(decision.score)}</td>"
             f"<td>{_plain(entry.model, 80)}</td><td>{_verdict(entry)}</td>"
-            f"<td>{_plain(entry.review.note, 200)}</td></tr>"
+            f"<td><bdi>{_plain(entry.review.note, 200)}</bdi></td></tr>"
         )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
@@ -171,7 +171,7 @@ def _article(number: int, entry: Entry, tops: Tops | None) -> str:
 
 
 def _said(entry: Entry) -> str:
-    note = f". {_plain(entry.review.note, 1000)}" if entry.review.note else ""
+    note = f". <bdi>{_plain(entry.review.note, 1000)}</bdi>" if entry.review.note else ""
     when = f" <small>{_moment(entry.review.when)}</small>" if entry.review.when else ""
     return note + when
 
@@ -183,7 +183,7 @@ def _moment(when: str) -> str:
 def _figures(entry: Entry, tops: Tops | None) -> str:
     found = images_or_reason(entry, tops)
     if isinstance(found, str):
-        return f"<p class='soft' style='grid-column: span 2'>No pictures: {_plain(found)}</p>"
+        return f"<p class='soft' style='grid-column: span 2'>No images: {_plain(found)}</p>"
     return _figure(thumbnail(found.original, SIDE), "film") + _figure(*evidence(entry, found, SIDE))
 
 

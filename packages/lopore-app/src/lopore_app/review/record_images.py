@@ -1,4 +1,4 @@
-"""The pictures of a record, made again from its upload when somebody asks for them. No Streamlit in here."""
+"""The images of a record, made again from its upload when somebody asks for them. No Streamlit in here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def model_of(entry: Entry) -> OpenModel:
 def upload_of(entry: Entry) -> bytes:
     """The film's bytes; ImageError where they were dropped to bound the session's memory."""
     if entry.content is None:
-        raise ImageError(f"{entry.film} is no longer in this session's memory; upload it again to see its pictures")
+        raise ImageError(f"{entry.film} is no longer in this session's memory; upload it again to see its images")
     return entry.content
 
 

@@ -46,7 +46,7 @@ class Entry:
     fingerprints: of record, weights, preprocessing and training data. rule: how the threshold was chosen.
     outlines: around what a segmentation model found, on the original film. doubts: what the page said against the call.
     tone: found, sound, or unjudged where the film cannot be judged.
-    content: the upload, so that its pictures can be made again; None where it was dropped to bound the memory.
+    content: the upload, so that its images can be made again; None where it was dropped to bound the memory.
     """
 
     film: str

@@ -1,7 +1,7 @@
 """The page's own front end: film viewer, filmstrip and chain editor in plain JavaScript; no network is needed.
 
 Pixels travel in carriers, one message each, named by a slot: Streamlit sends a message again only when it changed, so
-a slider that changes the enhanced picture does not send the original once more.
+a slider that changes the enhanced image does not send the original once more.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def extent_text(found: Detection, pitch_mm: float | None) -> str:
 def draw(
     image: NDArray[np.uint8], lines: Sequence[Outline], shape: tuple[int, int], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """A copy of an RGB picture (h, w, 3) with outlines of a film of ``shape`` (height, width) on it."""
+    """A copy of an RGB image (h, w, 3) with outlines of a film of ``shape`` (height, width) on it."""
     import cv2
 
     factor = np.array([image.shape[1] / shape[1], image.shape[0] / shape[0]])

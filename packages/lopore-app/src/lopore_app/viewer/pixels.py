@@ -87,7 +87,7 @@ def parse_line(data: object, film: str) -> tuple[float, float, float, float] | N
 
 
 def smaller(pixels: Pixels, limit: int) -> Pixels:
-    """The picture at its own depth, at most ``limit`` pixels large."""
+    """The image at its own depth, at most ``limit`` pixels large."""
     height, width = pixels.shape[:2]
     share = (limit / (height * width)) ** 0.5
     if share >= 1:
@@ -97,9 +97,9 @@ def smaller(pixels: Pixels, limit: int) -> Pixels:
 
 
 def cut(pixels: Pixels, to_original: Affine, region: Region) -> tuple[Pixels, tuple[int, int, int, int]] | None:
-    """The part of a picture that lies in a region of the original film, as fine as the screen shows it.
+    """The part of an image that lies in a region of the original film, as fine as the screen shows it.
 
-    Returns the pixels and their box (x0, y0, x1, y1) on the picture; None where the picture lies elsewhere.
+    Returns the pixels and their box (x0, y0, x1, y1) on the image; None where the image lies elsewhere.
     """
     back = to_original.inverse()
     corners = [back(x, y) for x in (region.x0, region.x1) for y in (region.y0, region.y1)]
@@ -121,7 +121,7 @@ def cut(pixels: Pixels, to_original: Affine, region: Region) -> tuple[Pixels, tu
 
 
 def along(pixels: Pixels, to_original: Affine, line: tuple[float, float, float, float]) -> list[float]:
-    """Grey values along a line of the original film, about one a pixel, bilinear; none from outside the picture."""
+    """Grey values along a line of the original film, about one a pixel, bilinear; none from outside the image."""
     back = to_original.inverse()
     (x0, y0), (x1, y1) = back(*line[:2]), back(*line[2:])
     count = int(np.clip(np.hypot(x1 - x0, y1 - y0) + 1, 2, LINE_SAMPLES))

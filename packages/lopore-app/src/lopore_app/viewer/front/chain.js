@@ -148,7 +148,7 @@ class ChainEditor {
   drawCurves(curve) {
     const wanted = curve ? `${curve.step}/${curve.name}` : null;
     this.list.querySelectorAll(".curve").forEach((box) => {
-      if (box.dataset.curve === wanted) box.replaceChildren(...picture(curve)); else box.replaceChildren();
+      if (box.dataset.curve === wanted) box.replaceChildren(...image(curve)); else box.replaceChildren();
     });
   }
 }
@@ -211,7 +211,7 @@ function entry(item, set) {
 }
 
 // Confidence over the range of one parameter, the threshold and where the dial stands now.
-function picture(curve) {
+function image(curve) {
   const [wide, high, pad] = [260, 66, 5];
   const made = (tag, facts) => {
     const item = document.createElementNS("http://www.w3.org/2000/svg", tag);

@@ -2,6 +2,7 @@
 
 Object.assign(Viewer.prototype, {
   gestures() {
+    this.touches = new Map();
     const paneOf = (event) => this.panes.find((pane) => event.composedPath().includes(pane.canvas));
     this.grid.addEventListener("contextmenu", (event) => event.preventDefault());
     this.grid.addEventListener("wheel", (event) => {
@@ -14,6 +15,8 @@ Object.assign(Viewer.prototype, {
       const pane = paneOf(event);
       if (!pane || !this.data) return;
       pane.canvas.setPointerCapture(event.pointerId);
+      this.touches.set(event.pointerId, event);
+      if (this.touches.size === 2) { this.drag = this.sketch = null; this.pinched(pane); return; }
       if (this.deskDown(pane, event)) return;
       const tool = event.button === 2 ? "Window" : this.tool;
       this.drag = { pane, tool, x: event.clientX, y: event.clientY, view: this.view, limits: pane.limits() };
@@ -22,10 +25,14 @@ Object.assign(Viewer.prototype, {
     this.grid.addEventListener("pointermove", (event) => {
       const pane = paneOf(event);
       if (pane && this.data) this.readOut(pane, event);
+      if (this.touches.has(event.pointerId)) this.touches.set(event.pointerId, event);
+      if (this.touches.size === 2) { if (pane) this.pinched(pane); return; }
       if (this.deskMove(pane, event)) return;
       if (this.drag) this.dragged(event);
     });
     const end = (event) => {
+      this.touches.delete(event.pointerId);
+      this.pinch = null;
       if (this.deskUp(event)) return;
       const done = this.drag;
       this.drag = null;
@@ -50,6 +57,20 @@ Object.assign(Viewer.prototype, {
       }[event.key];
       if (work) { event.preventDefault(); work(); }
     });
+  },
+
+  // Two fingers magnify at the place between them and move it along.
+  pinched(pane) {
+    const [one, other] = [...this.touches.values()];
+    const apart = Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+    const middle = { clientX: (one.clientX + other.clientX) / 2, clientY: (one.clientY + other.clientY) / 2 };
+    const at = pane.onFilm(this.view, middle);
+    if (this.pinch) {
+      const [x, y] = [this.view.x + this.pinch.at[0] - at[0], this.view.y + this.pinch.at[1] - at[1]];
+      this.view = { ...this.view, x, y };
+      this.magnify(apart / Math.max(this.pinch.apart, 1), this.pinch.at);
+    }
+    this.pinch = { apart, at: pane.onFilm(this.view, middle) };
   },
 
   // An eighth of what is seen, whatever the magnification.
@@ -111,8 +132,14 @@ Object.assign(Viewer.prototype, {
     ink.font = "600 12px system-ui, sans-serif";
     const text = this.measured();
     const wide = ink.measureText(text).width + 10;
-    const left = Math.min(Math.max(x1 + 8, 4), pane.canvas.clientWidth - wide - 4);
-    const top = Math.min(Math.max(y1 - 24, 30), pane.canvas.clientHeight - 26);
+    // Beside the line's middle, as far off as keeps the line free whatever its direction.
+    const long = Math.max(Math.hypot(x1 - x0, y1 - y0), 1);
+    const [across, up] = [(y1 - y0) / long, -(x1 - x0) / long];
+    const side = up > 0 ? -1 : 1;
+    const off = 8 + Math.abs(across) * (wide / 2) + Math.abs(up) * 10;
+    const middle = [(x0 + x1) / 2 + side * across * off, (y0 + y1) / 2 + side * up * off];
+    const left = Math.min(Math.max(middle[0] - wide / 2, 4), pane.canvas.clientWidth - wide - 4);
+    const top = Math.min(Math.max(middle[1] - 9.5, 4), pane.canvas.clientHeight - 24);
     ink.fillStyle = "rgba(0,0,0,.75)";
     ink.fillRect(left, top, wide, 19);
     ink.fillStyle = "#ffd24a";
@@ -192,21 +219,36 @@ Object.assign(Viewer.prototype, {
     const ink = this.graph.getContext("2d");
     ink.scale(ratio, ratio);
     ink.font = "11px system-ui, sans-serif";
-    const [top, bottom] = [20, height - 6];
+    const [left, right, top, bottom] = [46, width - 10, 20, height - 18];
+    const values = profile.series.flatMap((series) => series.values);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const pitch = this.data.pitch;
+    const whole = this.length() * (pitch || 1);
+    ink.strokeStyle = "rgba(159,179,200,.35)";
+    ink.fillStyle = "#b9c4d0";
+    [0, 0.5, 1].forEach((share) => {
+      const y = bottom - share * (bottom - top);
+      ink.beginPath();
+      ink.moveTo(left, y);
+      ink.lineTo(right, y);
+      ink.stroke();
+      ink.textAlign = "right";
+      ink.fillText(String(Math.round(low + share * (high - low))), left - 5, y + 4);
+      ink.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
+      ink.fillText(`${(share * whole).toFixed(pitch ? 2 : 0)} ${pitch ? "mm" : "px"}`, left + share * (right - left), height - 4);
+    });
     profile.series.forEach((series, at) => {
-      const low = Math.min(...series.values);
-      const high = Math.max(...series.values);
       ink.strokeStyle = ink.fillStyle = ["#9fb3c8", "#ffd24a"][at % 2];
       ink.lineWidth = 1.3;
       ink.beginPath();
       series.values.forEach((value, step) => {
-        const x = 8 + (step / Math.max(series.values.length - 1, 1)) * (width - 16);
+        const x = left + (step / Math.max(series.values.length - 1, 1)) * (right - left);
         const y = bottom - ((value - low) / Math.max(high - low, 1e-9)) * (bottom - top);
         if (step) ink.lineTo(x, y); else ink.moveTo(x, y);
       });
       ink.stroke();
       ink.textAlign = at ? "right" : "left";
-      ink.fillText(`${series.title}: grey ${Math.round(low)} to ${Math.round(high)}`, at ? width - 8 : 8, 13);
+      ink.fillText(`${series.title}, grey`, at ? right : left, 13);
     });
   },
 });

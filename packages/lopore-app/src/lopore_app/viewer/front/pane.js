@@ -1,4 +1,4 @@
-// One picture: its pixels, its window, its heat, and where it lies on the original film.
+// One image: its pixels, its window, its heat, and where it lies on the original film.
 
 const STAND_IN = 250; // ms
 

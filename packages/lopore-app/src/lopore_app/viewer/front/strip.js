@@ -11,7 +11,7 @@ class Strip {
     this.tally.setAttribute("role", "status");
     root.append(this.box, this.tally);
     this.cards = new Map();
-    this.listener = (slot) => { if (slot === "thumbnails") this.pictures(); };
+    this.listener = (slot) => { if (slot === "thumbnails") this.thumbs(); };
     store.listeners.add(this.listener);
     this.keys = (event) => this.pressed(event);
     document.addEventListener("keydown", this.keys);
@@ -30,7 +30,7 @@ class Strip {
       this.order = order;
       this.cards.clear();
       this.box.replaceChildren(...data.films.map((film) => this.card(film)));
-      this.pictures();
+      this.thumbs();
     }
     this.data = data;
     if (data.selected !== this.answered) this.selected = this.answered = data.selected;
@@ -66,7 +66,7 @@ class Strip {
     return card;
   }
 
-  pictures() {
+  thumbs() {
     const held = store.slots.get("thumbnails");
     if (!held) return;
     const found = JSON.parse(new TextDecoder().decode(held.bytes));
@@ -88,6 +88,7 @@ class Strip {
     this.cards.forEach((card, id) => {
       const on = id === this.selected;
       card.setAttribute("aria-selected", on);
+      card.tabIndex = on ? 0 : -1; // one stop for the strip: the arrows go from film to film
       if (on && this.seen !== id) card.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     this.seen = this.selected;
@@ -97,12 +98,15 @@ class Strip {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const at = event.composedPath()[0];
     if (!by || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !this.data) return;
-    if (at.matches?.("input, textarea, select, [role=slider], [role=tab], [role=radio], [contenteditable]")) return;
+    const taken = "input:not([type=radio]), textarea, select, [role=slider], [role=tab], [contenteditable]";
+    if (at.matches?.(taken) || (at.matches?.("[role=radio]") && !at.closest?.(".st-key-verdict"))) return;
     const ids = this.data.films.map((film) => film.id);
     const next = ids[ids.indexOf(this.selected) + by];
     if (!next) return;
     event.preventDefault();
+    const inside = this.cards.get(this.selected)?.matches(":focus");
     this.choose(next);
+    if (inside) this.cards.get(next)?.focus();
   }
 }
 

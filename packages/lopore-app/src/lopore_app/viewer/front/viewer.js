@@ -1,4 +1,4 @@
-// Pictures of one film side by side, at one place and one magnification.
+// Images of one film side by side, at one place and one magnification.
 const VIEWERS = new WeakMap();
 const REST = 160; // ms without a move until sharper pixels are asked for
 
@@ -135,7 +135,9 @@ class Viewer {
     if (!this.data) return;
     const shown = this.visible();
     this.panes.forEach((pane) => { pane.box.hidden = !shown.includes(pane); });
-    const { clientWidth: width, clientHeight: height } = this.grid;
+    const width = this.grid.clientWidth;
+    const beside = this.frame.clientHeight - this.grid.clientHeight;
+    const height = Math.max(430, innerHeight - this.data.around) - beside;
     let best = [0, 1];
     for (let columns = 1; columns <= shown.length; columns++) {
       const rows = Math.ceil(shown.length / columns);
@@ -143,6 +145,9 @@ class Viewer {
       if (scale > best[0]) best = [scale, columns];
     }
     const rows = Math.ceil(shown.length / best[1]);
+    // No taller than the film needs: bars of black are no use. A whole film is looked at in parts.
+    const needed = rows * (((width / best[1]) * this.data.height) / this.data.width + 24) + beside;
+    this.frame.style.maxHeight = this.data.desk ? "" : `${Math.max(320, Math.ceil(needed))}px`;
     this.grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${best[1]}, minmax(0, 1fr))`;
     if (this.fitted) this.fit(); else this.redraw();
   }
