@@ -14,8 +14,8 @@ PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "scikit-learn", "simplejpeg", "pillow",
-    "onnx", "grad-cam", "captum", "selenium", "websockets", "hatchling", "openvino", "statsmodels", "firthmodels",
-    "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
+    "onnx", "grad-cam", "captum", "selenium", "httpx", "tritonclient[http]", "websockets", "hatchling", "openvino",
+    "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff]",
@@ -31,6 +31,7 @@ TESTED_WITH = {  # what a package's own tests train with, open or draw, beside t
     "lopore-torch": ("lopore-enhance", "lopore-onnx"),
     "lopore-tf": ("lopore-enhance", "lopore-onnx", "lopore-torch"),  # its networks are twins of PyTorch's
     "lopore-app": ("lopore-enhance", "lopore-onnx", "lopore-torch"),
+    "lopore-serve": ("lopore-enhance", "lopore-onnx"),
 }
 QUICK_TESTS = (  # no training, no browser: what another interpreter or an old library could break first
     "packages/lopore-core/tests", "packages/lopore-enhance/tests", "packages/lopore-onnx/tests", "tests/test_layout.py",

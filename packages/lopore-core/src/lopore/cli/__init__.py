@@ -12,7 +12,7 @@ import click
 
 COMMANDS = (
     "doctor", "plugins", "models", "show", "data", "enhance", "train", "eval", "compare", "pod", "predict", "inspect",
-    "explain", "export", "convert", "app", "check-plugin", "new-plugin",
+    "explain", "export", "convert", "app", "serve", "check-plugin", "new-plugin",
 )  # fmt: skip
 
 

@@ -129,13 +129,18 @@ def read_profile(path: Path) -> Profile:
             content = stream.read(MAX_YAML_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); name a profile in YAML") from None
+    return profile_of_bytes(content, source=str(path))
+
+
+def profile_of_bytes(content: bytes, *, source: str) -> Profile:
+    """A profile from the bytes of a YAML file, with their sha256; ConfigError names ``source``."""
     if len(content) > MAX_YAML_BYTES:
-        raise ConfigError(f"{path} is too large; a profile has at most {MAX_YAML_BYTES} bytes")
+        raise ConfigError(f"{source} is too large; a profile has at most {MAX_YAML_BYTES} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"{path} is no text in UTF-8; save it as UTF-8") from None
-    profile = parse_profile(parse_yaml(text, source=str(path)), source=str(path))
+        raise ConfigError(f"{source} is no text in UTF-8; save it as UTF-8") from None
+    profile = parse_profile(parse_yaml(text, source=source), source=source)
     return profile.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
 
 

@@ -1,0 +1,152 @@
+"""``/v1``: files in, the records of the commands out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import tempfile
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+
+from lopore.errors import ConfigError, DataError, ImageError, LoporeError
+from lopore.indications import InspectionOptions
+from lopore.indications.acceptance_profile import profile_of_bytes
+from lopore.inference.explain import choose_explainer, explain
+from lopore.inference.overlay import draw_overlay
+from lopore.inference.predict import Prepared, describe_prepared, prepare
+from lopore.messages import plain
+from lopore.validation import explain_validation
+
+from .batching import ModelWorker
+from .film_jobs import FilmJob
+from .service import Service
+
+MOST_FILES = 256
+
+
+def files_router(service: Service) -> APIRouter:
+    """The routes of ``/v1`` over a service."""
+    router = APIRouter(prefix="/v1", tags=["files"])
+
+    @router.get("/models")
+    async def models() -> list[dict[str, Any]]:
+        """The models that are served, and those that could not be opened."""
+        found: list[dict[str, Any]] = [
+            {"model": one.model.folder.title, "task": one.model.record.task, "classes": list(one.model.record.classes)}
+            for one in service.pool.workers.values()
+        ]
+        return found + [{"model": title, "problem": why} for title, why in service.pool.problems.items()]
+
+    @router.post("/predict")
+    async def predict(
+        file: Annotated[list[UploadFile], File(description="One image or several")],
+        model: Annotated[str | None, Query(description="Name; may be left out where one model is served")] = None,
+        page: Annotated[int | None, Query(ge=1)] = None,
+        heat: Annotated[bool, Query(description="Add an overlay as PNG in base64")] = False,
+    ) -> Response:
+        """What `lopore predict --json` prints, one object a file, in order; a bad file has an ``error``."""
+        worker = service.pool.worker(model)
+        if len(file) > MOST_FILES:
+            raise DataError(f"{len(file)} files came; at most {MOST_FILES} go into one request")
+        answers = await asyncio.gather(*(_predict(service, worker, one, page, heat) for one in file))
+        bad = any("error" in answer for answer in answers)
+        return JSONResponse(answers, status_code=422 if bad and len(answers) == 1 else 207 if bad else 200)
+
+    @router.post("/inspect", status_code=202)
+    async def inspect(
+        file: Annotated[UploadFile, File(description="A whole film")],
+        model: Annotated[str | None, Query()] = None,
+        page: Annotated[int | None, Query(ge=1)] = None,
+        options: Annotated[str, Form(description="JSON of InspectionOptions")] = "{}",
+        profile: Annotated[str | None, Form(description="YAML of an acceptance profile")] = None,
+    ) -> dict[str, Any]:
+        """Take a film as a job; ``/v1/jobs/ID`` tells how far it is, ``/v1/jobs/ID/result`` what was found."""
+        worker = service.pool.worker(model)
+        chosen = _options(options)
+        rules = None if profile is None else profile_of_bytes(profile.encode(), source="the profile")
+        kept = tempfile.NamedTemporaryFile(prefix="lopore-")  # noqa: SIM115  # closed, and so removed, by its job
+        await asyncio.to_thread(shutil.copyfileobj, file.file, kept)
+        kept.flush()
+        job = FilmJob(worker, kept, plain(file.filename or "film", 160), chosen, rules, page)
+        try:
+            return service.films.submit(job).as_data()
+        except LoporeError:
+            kept.close()
+            raise
+
+    @router.get("/jobs/{number}")
+    async def progress(number: str) -> Response:
+        """State, stage and tiles done of a film."""
+        job = service.films.find(number)
+        return _no_job(number) if job is None else JSONResponse(job.as_data())
+
+    @router.get("/jobs/{number}/result")
+    async def result(number: str) -> Response:
+        """What `lopore inspect --json` prints; 409 while the film waits or runs, 410 where there is no result."""
+        job = service.films.find(number)
+        if job is None:
+            return _no_job(number)
+        if job.result is None or job.state != "done":
+            return JSONResponse(job.as_data(), status_code=410 if job.ended.is_set() else 409)
+        return Response(job.result.to_json(), media_type="application/json")
+
+    @router.delete("/jobs/{number}")
+    async def cancel(number: str) -> Response:
+        """Stop a film at its next batch."""
+        job = service.films.find(number)
+        if job is None:
+            return _no_job(number)
+        service.films.cancel(job)
+        return JSONResponse(job.as_data(), status_code=202)
+
+    return router
+
+
+def _no_job(number: str) -> Response:
+    return JSONResponse({"error": f"no job '{plain(number, 60)}'; results are kept for a while only"}, status_code=404)
+
+
+def _options(text: str) -> InspectionOptions:
+    try:
+        return InspectionOptions.model_validate(json.loads(text))
+    except ValidationError as error:
+        raise ConfigError(f"options: {explain_validation(error, InspectionOptions)}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"options {plain(text, 60)} are no JSON object") from None
+
+
+async def _predict(
+    service: Service, worker: ModelWorker, file: UploadFile, page: int | None, heat: bool
+) -> dict[str, Any]:
+    name = plain(file.filename or "upload", 160)
+    try:
+        prepared = await service.in_thread(lambda: _prepared(worker, file, name, page))
+        row = await service.scores(worker, prepared.pixels)
+        answer: dict[str, Any] = json.loads(describe_prepared(worker.model, prepared, row).model_dump_json())
+        if heat:
+            answer["heat"] = await service.in_thread(lambda: _overlay(worker, prepared, answer["scores"]))
+        return answer
+    except (DataError, ConfigError, ImageError) as error:  # of this file: the others go on
+        return {"source": name, "error": str(error)}
+
+
+def _prepared(worker: ModelWorker, file: UploadFile, name: str, page: int | None) -> Prepared:
+    return prepare(worker.model.record, file.file.read(), page=page, name=name)
+
+
+def _overlay(worker: ModelWorker, prepared: Prepared, scores: dict[str, float]) -> dict[str, Any]:
+    best = max(scores, key=lambda name: scores[name])
+    explainer = choose_explainer(worker.model)
+    with worker.lock:
+        heat = explain(worker.model, prepared, class_name=best, explainer=explainer)
+    image = draw_overlay(prepared.radiograph.pixels, heat.values, scale=heat.scale, title=f"{best}, {heat.explainer}")
+    coded = cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1]
+    content = base64.b64encode(coded.tobytes()).decode()
+    return {"class": best, "explainer": heat.explainer, "scale": heat.scale, "png": content}

@@ -1,0 +1,82 @@
+"""``/v2``: the Open Inference Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+import lopore
+
+from . import protocol
+from .batching import ModelWorker
+from .service import Service
+
+
+def protocol_router(service: Service) -> APIRouter:
+    """The routes of ``/v2`` over a service."""
+    router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+
+    @router.get("/health/live")
+    async def live() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @router.get("/health/ready")
+    async def ready() -> Response:
+        """Every model has answered a real prediction, and the service does not stop."""
+        return JSONResponse({"ready": service.ready}, status_code=200 if service.ready else 503)
+
+    @router.get("")
+    async def server() -> dict[str, Any]:
+        """Name, version and extensions of the server."""
+        return {"name": "lopore", "version": lopore.__version__, "extensions": ["binary_tensor_data"]}
+
+    @router.get("/models/{name}")
+    async def model(name: str) -> dict[str, Any]:
+        """Inputs and outputs of a model."""
+        return _metadata(service.pool.worker(name))
+
+    @router.get("/models/{name}/versions/{version}")
+    async def model_version(name: str, version: str) -> dict[str, Any]:
+        """Inputs and outputs of a version of a model."""
+        return _metadata(service.pool.worker(name, version))
+
+    @router.get("/models/{name}/ready")
+    async def model_ready(name: str) -> Response:
+        """Whether a model answers."""
+        worker = service.pool.worker(name)
+        return JSONResponse({"name": name, "ready": worker.ready}, status_code=200 if worker.ready else 503)
+
+    @router.get("/models/{name}/versions/{version}/ready")
+    async def version_ready(name: str, version: str) -> Response:
+        """Whether a version of a model answers."""
+        worker = service.pool.worker(name, version)
+        return JSONResponse({"name": name, "ready": worker.ready}, status_code=200 if worker.ready else 503)
+
+    @router.post("/models/{name}/infer")
+    async def infer(name: str, request: Request) -> Response:
+        """Scores of a batch of preprocessed pixels, as JSON or binary tensors."""
+        return await _infer(service, service.pool.worker(name), request)
+
+    @router.post("/models/{name}/versions/{version}/infer")
+    async def infer_version(name: str, version: str, request: Request) -> Response:
+        """Scores of a batch by a version of a model."""
+        return await _infer(service, service.pool.worker(name, version), request)
+
+    return router
+
+
+def _metadata(worker: ModelWorker) -> dict[str, Any]:
+    return protocol.metadata(worker.model.record, worker.model.folder.title)
+
+
+async def _infer(service: Service, worker: ModelWorker, request: Request) -> Response:
+    asked, tail = protocol.parse(await request.body(), request.headers.get(protocol.HEAD_LENGTH))
+    batch = protocol.pixels_of(asked, tail, worker.model.record)
+    rows = await asyncio.gather(*(service.scores(worker, pixels) for pixels in batch))
+    body, headers = protocol.respond(asked, worker.model.folder.title, np.stack(rows))
+    return Response(body, headers=headers)

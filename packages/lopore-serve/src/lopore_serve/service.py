@@ -1,0 +1,79 @@
+"""What all routes share: the models, the films, and the way from an event loop to their threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from lopore.arrays import Pixels, Scores
+from lopore.cores import available_cores
+from lopore.errors import LoporeError
+
+from .batching import ModelWorker
+from .film_jobs import FilmJobs
+from .measures import Measures
+from .models import ModelPool
+from .settings import ServiceSettings
+
+T = TypeVar("T")
+
+
+class TooSlowError(LoporeError):
+    """An answer took longer than the settings allow."""
+
+
+class Service:
+    """One service: opened by ``start``, ended by ``stop``, which finishes what runs."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.settings = settings
+        self.measures = Measures()
+        self.pool = ModelPool(settings, self.measures)
+        self.films = FilmJobs(settings.film_jobs, settings.kept_results, self.measures)
+        self._readers = ThreadPoolExecutor(max(2, available_cores()), thread_name_prefix="lopore reader")
+        self._stopping = False
+        self._opening: threading.Thread | None = None
+        self.failure = ""
+        self.when_failed: Callable[[], None] = lambda: None
+        """Called where no model could be opened, with the reason in ``failure``."""
+
+    def start(self) -> None:
+        """Open the models on a thread of its own: the service is live at once, and ready when they have answered."""
+        self._opening = threading.Thread(target=self._open, name="lopore models")
+        self._opening.start()
+
+    def _open(self) -> None:
+        try:
+            self.pool.open_all()
+        except LoporeError as error:
+            self.failure = str(error)
+            self.when_failed()
+
+    @property
+    def ready(self) -> bool:
+        """Models have answered, and nothing stops."""
+        return self.pool.ready and not self._stopping
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Reading and preprocessing, beside the event loop, on as many threads as there are cores."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def scores(self, worker: ModelWorker, pixels: Pixels) -> Scores:
+        """Scores (K,) of one image; TooSlowError after the time of the settings."""
+        future = worker.submit(pixels)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.settings.seconds)
+        except TimeoutError:
+            raise TooSlowError(f"no answer within {self.settings.seconds:g} s; ask again, or raise --seconds") from None
+
+    def stop(self) -> None:
+        """Finish what runs, then give everything back."""
+        self._stopping = True
+        if self._opening is not None:
+            self._opening.join()
+        self.films.stop()
+        self._readers.shutdown(wait=True)
+        self.pool.stop()
