@@ -124,6 +124,7 @@ def command(
     model = open_model(folder, runtime=runtime, device=device)
     found, checked, artifacts = _report(model, films, split, target, **options)
     _tell(found.metrics, checked, artifacts, as_json=as_json)
+    _tell_abstention(found, model, as_json=as_json)
     kept = contract is None or _contract_kept(found, model, target, contract, confidence, as_json=as_json)
     _tell_failures(found)
     if not kept:
@@ -163,6 +164,20 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[
     seen = metrics.pixels
     for note in (*metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
         click.echo(f"note: {note}", err=True)
+
+
+def _tell_abstention(found: Evaluation, model: OpenModel, *, as_json: bool) -> None:
+    """Coverage and the share left to a person, by class, where the model abstains."""
+    from lopore.metrics.conformal import check_abstention
+    from lopore.metrics.operating_point import truth_table
+
+    record = model.record
+    if record.abstention is None:
+        return
+    truth = truth_table(found.targets.labels, len(record.classes))
+    checked = check_abstention(found.scores, truth, found.manifest.group_ids(), record.classes, record.abstention)
+    for line in ("Not sure: needs a person", *(f"  {line}" for line in checked.lines)):
+        click.echo(plain(line, 300), err=as_json)
 
 
 def _contract_kept(

@@ -148,6 +148,13 @@ class TrainConfig(Section):
     tta_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
     keep_checkpoints: int = Field(2, ge=2, le=1000)
     threshold: ThresholdRule = ThresholdRule()
+    abstention: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1,
+        description="Share of films whose true class must stay possible, such as 0.95; an image with no or several "
+        "possible classes is left to a person. None: the model always answers",
+    )
     calibration: Literal["auto", "none", "temperature", "platt", "isotonic"] = Field(
         "auto", description="Fitted on the validation films, where they are enough; scores then mean frequencies"
     )

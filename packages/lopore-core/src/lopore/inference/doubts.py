@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lopore.data.appearance import Appearance
 from lopore.data.class_names import is_sound
 from lopore.messages import plain
+from lopore.record.abstention import UNSURE
 
 from .decisions import Decision
 
@@ -56,6 +57,7 @@ def doubts_about(
     """
     found = [
         *doubts_about_training(record),
+        *_unsure(record, decision, scores or {}),
         *_decision(record, decision, scores or {}),
         *_appearance(record, appearance),
         *_size(record, geometry),
@@ -83,6 +85,19 @@ def doubts_about_training(record: ModelRecord) -> Iterator[Doubt]:
             kind="training",
             text=f"Trained on a {record.leaks.split_kind} split: parts of one film may lie in both splits.",
         )
+
+
+def _unsure(record: ModelRecord, decision: Decision, scores: dict[str, float]) -> Iterator[Doubt]:
+    """Left to a person: no class, several, or another one than was answered is possible (``record.abstention``)."""
+    if record.abstention is None or set(scores) != set(record.classes):
+        return
+    possible = record.abstention.possible(record.classes, [scores[name] for name in record.classes])
+    if possible == decision.labels:
+        return
+    named = " or ".join(plain(name, 60) for name in possible)
+    held = f"it may be {named}" if possible else "it looks like no class that was learned"
+    share = f"with {record.abstention.coverage:.0%} coverage"
+    yield Doubt(kind="decision", text=f"{UNSURE[0].upper()}{UNSURE[1:]}: {share} {held}.", blocks=True)
 
 
 def _decision(record: ModelRecord, decision: Decision, scores: dict[str, float]) -> Iterator[Doubt]:

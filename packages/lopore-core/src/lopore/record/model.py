@@ -10,6 +10,7 @@ from lopore.arrays import Task
 from lopore.errors import ModelError
 from lopore.messages import plain
 
+from .abstention import Abstention
 from .contract import RecallContract
 from .interval import Interval, RecordPart
 from .preprocessing import Preprocessing
@@ -103,6 +104,8 @@ class ModelRecord(RecordPart):
     architecture: dict[str, Any]
     """What rebuilds the network without config: backbone, outputs, dropout, mean, std, the framework's own facts."""
     threshold: Threshold
+    abstention: Abstention | None = None
+    """When an image is left to a person; None: the model always answers."""
     calibration: ScoreCalibration | None = None
     """Inside every score that the model gives, in every runtime and exported file."""
     tta_views: int = 1

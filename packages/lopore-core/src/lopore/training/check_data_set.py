@@ -12,6 +12,7 @@ from lopore.data.manifest import Manifest
 from lopore.data.targets import Targets, refuse_thin_classes
 from lopore.errors import ConfigError, DataError
 from lopore.messages import counted, plain
+from lopore.metrics.conformal import abstention_refusal
 from lopore.metrics.contract import contract_refusal, failures_allowed
 from lopore.metrics.operating_point import truth_table
 from lopore.progress import Progress
@@ -57,6 +58,20 @@ def check_contract(targets: Targets, groups: Rows, val: Rows, experiment: Experi
         if failures_allowed(films, rule.recall, rule.confidence) is None:
             told = contract_refusal(films, rule.recall, rule.confidence).text
             raise DataError(f"training.threshold, {plain(name, 60)}: {told} Ask for less, or add validation films")
+
+
+def check_abstention_films(targets: Targets, groups: Rows, val: Rows, experiment: Experiment) -> None:
+    """DataError before the first epoch where validation has too few films of a class for ``training.abstention``."""
+    coverage = experiment.training.abstention
+    if coverage is None:
+        return
+    if targets.task not in ("binary", "multiclass"):
+        raise ConfigError(f"training.abstention fits tasks with one class an image; {targets.task} has several or maps")
+    truth = truth_table(targets.labels[val], len(targets.classes))
+    films = {name: len(np.unique(groups[val][truth[:, k]])) for k, name in enumerate(targets.classes)}
+    refusal = abstention_refusal(films, coverage)
+    if refusal is not None:
+        raise DataError(f"training.abstention: {refusal.text} Ask for less, or add validation films")
 
 
 def lacking(targets: Targets, rows: Rows) -> list[str]:

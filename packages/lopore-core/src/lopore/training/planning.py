@@ -26,6 +26,7 @@ from lopore.plugins.learner_guard import process_rank_of
 from lopore.record.model import LeakReport
 
 from .build_request import class_weights
+from .check_data_set import check_abstention_films as check_abstention_films
 from .check_data_set import check_contract
 from .check_data_set import check_splits as check_splits
 from .check_data_set import refuse_deep_files as refuse_deep_files
@@ -127,6 +128,8 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     )
     class_weights(plan, np.arange(len(plan.samples)))
     check_contract(plan.targets, plan.groups, plan.side("val"), experiment, crossed=crossed)
+    if not crossed:
+        check_abstention_films(plan.targets, plan.groups, plan.side("val"), experiment)
     return plan
 
 

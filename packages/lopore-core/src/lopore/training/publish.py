@@ -24,11 +24,13 @@ from lopore.metrics.classification import Metrics, measure
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.progress import Progress
 from lopore.reading.radiograph import Facts
+from lopore.record.abstention import Abstention
 from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 from lopore.record.score_calibration import ScoreCalibration
 
+from .abstain import abstention_of
 from .fit_calibration import calibrate
 from .logs import CSV_NAME
 from .map_validation import answer_maps, check_map_learner, map_threshold, pixel_metrics
@@ -52,6 +54,7 @@ class HoldoutScores:
     licence: str
     calibration: ScoreCalibration | None = None
     why_uncalibrated: str = ""
+    abstention: Abstention | None = None
 
     def is_published_as(self, record: ModelRecord) -> bool:
         """Whether a model of this run says all this already; thresholds may differ by rounding."""
@@ -113,6 +116,7 @@ def judge(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         licence,
         found.calibration if found else None,
         found.why if found else "maps of segmentation models are shown as they are",
+        abstention_of(plan, sides.val, val),
     )
 
 
@@ -218,6 +222,7 @@ def _record(
         architecture=kept,
         threshold=judged.threshold,
         calibration=judged.calibration,
+        abstention=judged.abstention,
         tta_views=experiment.training.tta_views,
         metrics=judged.metrics.flat(),
         metrics_split=judged.split,

@@ -31,6 +31,7 @@ FREE_ON_RESUME = (
     "training.tta_views",
     "training.threshold",
     "training.calibration",
+    "training.abstention",
     "exports",
     "licence",
 )
