@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 @threads_option
 @json_option
 def next(manifest: Path, model: str | None, count: int, out: Path | None, threads: int | None, as_json: bool) -> None:
-    """Propose the images to label next: uncertain, unlike, diverse, one of a group.
+    """Propose the images that are worth a label.
 
+    Those that are uncertain, unlike the others, diverse, and one of a group.
     MANIFEST is what `lopore data index` wrote; its images without a label are the candidates. Without --model those
     count that are unlike the labelled ones.
 

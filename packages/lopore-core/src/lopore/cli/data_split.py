@@ -39,7 +39,7 @@ def split(
     manifest: Path, folds: int | None, seed: int, by: Any, film_names: str | None, leave_out: tuple[str, ...],
     out: Path | None, replace: bool, as_json: bool, **shares: float | None,
 ) -> None:  # fmt: skip
-    """Put films on the sides train, val and test, whole groups together.
+    """Put films on train, val and test, group by group.
 
     MANIFEST is what `lopore data index` wrote. Every class comes near its share on every side.
 

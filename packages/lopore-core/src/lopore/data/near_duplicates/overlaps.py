@@ -35,7 +35,7 @@ _BEST_MATCHES = 6  # of one keypoint
 _LEAST_VOTES, _LEAST_INLIERS = 4, 5
 _TRIED = 6  # candidates of one image
 _QUARTER_LEEWAY_DEG = 15.0
-_STRAIGHT_DEG = 2.0
+_STRAIGHT_DEG = 13.0
 _SCALES = (0.4, 2.5)
 _REACH_PX = 3.0
 _BLOCK_PX = 16
@@ -48,7 +48,8 @@ _AGREES = 0.35
 class Overlap(NamedTuple):
     """Two images that show one place. first < second. shared: part of the one that shows less beside it.
 
-    score: lower quartile of the agreement of the shared blocks, up to 1. sure: whether one such pair is proof enough.
+    score: lower quartile of the agreement of the shared blocks, or half the share of
+    matches that agree, up to 1. sure: whether one such pair is proof enough.
     """
 
     first: int
@@ -259,29 +260,45 @@ def _nearest_cells(vectors: NDArray[np.floating], centres: Floats, count: int) -
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A map from the second view's pixels to the first's. inliers: matches that follow it, ratio: of all, spread: of
+    the first image that they span."""
+
+    matrix: Floats
+    inliers: int
+    ratio: float
+    spread: float
+
+
 def _proved(first: Fingerprint, second: Fingerprint, one: _Candidate) -> tuple[float, float, bool] | None:
     """(shared part, score, sure) where the images agree in what they share; None where they do not."""
-    matrix, inliers = _aligned(first.keypoints, second.keypoints, one)
-    if matrix is None:
+    fit = _aligned(first.keypoints, second.keypoints, one)
+    if fit is None:
         return None
     views = [each.view.astype(np.float32) / np.float32(STEPS_PER_UNIT) for each in (first, second)]
-    matrix = refined(views[0], views[1], matrix, steps=10)
+    matrix = refined(views[0], views[1], fit.matrix, steps=10)
     cover = inside(matrix, SIDE)
     linear = matrix[:, :2].astype(np.float64)
     shared = float(cover.mean() * max(1.0, abs(np.linalg.det(linear))))
     if shared < _LEAST_SHARED:
         return None
     agreement = _block_agreement(laid(views[0], matrix, SIDE), views[1], cover)
-    if len(agreement) < _LEAST_BLOCKS:
+    if not len(agreement):
         return None
     agreeing, low = float((agreement > _AGREES).mean()), float(np.percentile(agreement, 25))
-    if agreeing < 0.65 or low < 0.25:
+    # Grain fades where a crop was enlarged; then matches that nearly all agree, over much of the image, stand for it.
+    wide = fit.spread >= (0.05 if fit.ratio > 0.95 and fit.inliers >= 12 else 0.15)
+    matched = fit.inliers >= 8 and fit.ratio >= 0.6 and wide and agreeing >= 0.2
+    grained = len(agreement) >= _LEAST_BLOCKS and agreeing >= 0.65 and low >= 0.25 and (fit.ratio >= 0.3 or low >= 0.7)
+    if not matched and not grained:
         return None
-    return shared, low, inliers >= 10 and agreeing >= 0.9 and low >= 0.5 and len(agreement) >= 2 * _LEAST_BLOCKS
+    sure = fit.inliers >= 10 and (matched or (agreeing >= 0.9 and low >= 0.5 and len(agreement) >= 2 * _LEAST_BLOCKS))
+    return shared, max(low, fit.ratio / 2 if matched else 0.0), sure
 
 
-def _aligned(first: Keypoints, second: Keypoints, one: _Candidate) -> tuple[Floats | None, int]:
-    """The map from the second view's pixels to the first's that most matches follow, and how many do."""
+def _aligned(first: Keypoints, second: Keypoints, one: _Candidate) -> _Fit | None:
+    """The map that most matches follow, where it is one that a cut, a copy or a small turn makes."""
     import cv2
 
     height, places = first.shape[0], first.places[one.pairs[:, 0]].astype(np.float64)
@@ -292,17 +309,20 @@ def _aligned(first: Keypoints, second: Keypoints, one: _Candidate) -> tuple[Floa
         method=cv2.RANSAC, ransacReprojThreshold=_REACH_PX, maxIters=300,
     )  # fmt: skip
     inliers = int(followed.sum()) if fit is not None else 0
-    if fit is None or inliers < _LEAST_INLIERS:
-        return None, inliers
+    ratio = inliers / len(places)
+    if fit is None or inliers < _LEAST_INLIERS - (ratio > 0.9):
+        return None
     turn = np.rad2deg(np.arctan2(fit[1, 0], fit[0, 0]))
     scale = float(np.hypot(fit[0, 0], fit[1, 0]))
     if abs((turn + 45) % 90 - 45) > _STRAIGHT_DEG or not _SCALES[0] < scale < _SCALES[1]:
-        return None, inliers
+        return None
+    hull = cv2.convexHull(places[followed.ravel() > 0].astype(np.float32))
+    spread = float(cv2.contourArea(hull)) / (first.shape[0] * first.shape[1])
     whole = np.vstack([fit, [0, 0, 1]])
     if one.flipped:
         whole = whole @ np.array([[1.0, 0, 0], [0, -1, height - 1], [0, 0, 1]])
     to_view = _to_view(second.shape) @ whole @ np.linalg.inv(_to_view(first.shape))
-    return np.linalg.inv(to_view)[:2].astype(np.float32), inliers
+    return _Fit(np.linalg.inv(to_view)[:2].astype(np.float32), inliers, ratio, spread)
 
 
 def _to_view(shape: tuple[int, int]) -> NDArray[np.float64]:
