@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from lopore.arrays import Pixels
-from lopore.data.manifest import is_sound
+from lopore.data.class_names import is_sound
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision
 from lopore.inference.overlay import for_screen
