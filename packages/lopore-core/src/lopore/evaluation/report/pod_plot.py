@@ -38,7 +38,7 @@ def pod_figure(study: PodStudy, sizes: ArrayLike, hits: ArrayLike) -> Any:
         ylim=(-0.09, 1.09),
         title=plain_label(_title(study)),
     )
-    _scale_sizes(axes, study, size)
+    _scale_sizes(axes, study)
     axes.spines[["top", "right"]].set_visible(False)
     if study.curve:
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.9))
@@ -68,10 +68,10 @@ def _draw_levels(axes: Any, study: PodStudy) -> None:
             )  # fmt: skip
 
 
-def _scale_sizes(axes: Any, study: PodStudy, size: Any) -> None:
-    if not len(size):
+def _scale_sizes(axes: Any, study: PodStudy) -> None:
+    if study.smallest is None or study.largest is None:
         return
-    low, high = float(size.min()), float(size.max())
+    low, high = study.smallest, study.largest
     margin = (high - low) * 0.03
     axes.set_xlim(max(0.0, low - margin), high + margin)
     if not (study.curve and study.models[0].scale == "ln"):

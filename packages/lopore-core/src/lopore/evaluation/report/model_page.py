@@ -1,0 +1,85 @@
+"""The page of a model that a person reads in five minutes: data, figures, operating point, detection, limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lopore.html_page import render_page
+from lopore.messages import counted
+from lopore.record.interval import Interval
+
+from .curves import ranking_curves
+from .evaluation_page import TITLES
+from .gallery import galleries
+from .pod_plot import pod_svg
+
+if TYPE_CHECKING:
+    from lopore.evaluation.model_facts import ModelFacts
+    from lopore.evaluation.results import Evaluation
+    from lopore.metrics.pod.study import PodStudy
+    from lopore.models.opening import OpenModel
+    from lopore.record.model import ModelRecord
+
+
+def model_page(model: OpenModel, evaluation: Evaluation, facts: ModelFacts, *, images: int = 6) -> str:
+    """A whole page as text. images: at most so many false calls and misses are shown."""
+    from markupsafe import Markup
+
+    record, metrics = model.record, facts.metrics
+    return render_page(
+        Path(__file__).with_name("model_page.html"),
+        title=f"{record.name} {record.version}",
+        lead=f"{record.framework}/{record.backbone}, {record.task}: {', '.join(record.classes)}. Trained "
+        f"{record.created[:10]}. Intervals: 95 %, {counted(metrics.resamples, 'resample')} of whole groups.",
+        metrics=metrics,
+        facts=facts,
+        tiles=[(TITLES.get(name, name.replace("_", " ")), value) for name, value in metrics.overall.items()],
+        decision=_decision(record),
+        contract_lines=facts.contract.lines
+        if facts.contract
+        else [one.text for one in record.threshold.contracts.values()],
+        abstention_lines=facts.abstention.lines if facts.abstention else (),
+        calibration_text=record.calibration.text if record.calibration else "Scores are as the network gives them.",
+        calibration_rows=_calibration_rows(record),
+        pod=facts.pod,
+        pod_plot=Markup(pod_svg(facts.pod, [], [])) if facts.pod else "",  # SVG that we drew
+        pod_lines=_pod_lines(facts.pod) if facts.pod else (),
+        curves=[Markup(curve) for curve in ranking_curves(evaluation, record)],  # SVG that we drew
+        drift=_drift(record),
+        galleries=galleries(model, evaluation, images),
+    )
+
+
+def _decision(record: ModelRecord) -> str:
+    point = record.threshold
+    if record.task == "multiclass":
+        return "The class with the largest score is answered" + (
+            f"; under {point.value:.3f} the model is undecided." if point.value else "."
+        )
+    limits = ", ".join(f"{name} from {value:.3f}" for name, value in point.per_class.items())
+    limits = limits or f"{record.positive or 'the positive class'} from {point.value:.3f}"
+    return f"A detection is {limits} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})."
+
+
+def _calibration_rows(record: ModelRecord) -> list[tuple[str, Interval, Interval]]:
+    if record.calibration is None:
+        return []
+    before, after = record.calibration.before, record.calibration.after
+    return [(name.replace("_", " ").replace("/", ", "), before[name], after[name]) for name in before if name in after]
+
+
+def _pod_lines(study: PodStudy) -> list[str]:
+    films = f" on {counted(study.films, 'film')}" if study.films else ""
+    lines = [f"{counted(study.marks, 'flaw')}{films}, {study.hits} found."]
+    known = (("a50", study.a50), ("a90", study.a90), ("a90/95", study.a90_95))
+    lines += [f"{name} {value:.3g} ({study.size_name})" for name, value in known if value is not None]
+    return [*lines, *(refusal.text for refusal in study.refusals), *study.notes]
+
+
+def _drift(record: ModelRecord) -> str:
+    known: dict[str, Any] = dict(record.training_grey)
+    if not known:
+        return "No statistics of the training films were kept, so films unlike them are not noticed."
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in sorted(known.items())[:8])
+    return f"Films unlike the training's are told by grey level, contrast and sharpness. Kept of the training: {told}."
