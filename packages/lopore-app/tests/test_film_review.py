@@ -8,18 +8,25 @@ import math
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from made.models import publish_areas
 from made.pictures import coded
 from made.whole_films import disc, ground
 
 from lopore.affine import Affine
+from lopore.arrays import IGNORE
+from lopore.cli.data import index
+from lopore.data.annotations.formats import read_annotations, write_masks
+from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError, DataError, LoporeError
 from lopore.indications import inspect_film
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel, open_model
+from lopore_app.film.corrections import annotations_of, corrections_coco
 from lopore_app.film.film_panels import profile_of
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.film_viewer import desk_data
@@ -109,6 +116,17 @@ def test_what_the_browser_does_is_taken_once_in_order_and_can_be_undone(found: F
     more = {"film": "film", "acts": [{"seq": 4, "act": "undo"}, {"seq": 5, "act": "undo"}]}
     assert work.take_acts(more, EVA, Affine(), "pore")
     assert [mark.verdict for mark in work.review.marks] == ["accepted", "open", "open", "open", "open"]
+
+
+def test_another_class_is_an_acceptance_as_that_class_and_a_choice_changes_nothing(found: FilmInspection) -> None:
+    work = FilmWork()
+    work.set_found(found)
+    assert not work.take_acts(acts({"act": "select", "mark": 4}), EVA, Affine(), "pore")
+    assert work.selected == 4
+    more = {"film": "film", "acts": [{"seq": 2, "act": "label", "mark": 4, "class": "slag  line"}]}
+    assert work.take_acts(more, EVA, Affine(), "pore")
+    assert work.review is not None
+    assert (work.review.mark(4).class_name, work.review.mark(4).verdict) == ("slag line", "accepted")
 
 
 @pytest.mark.parametrize(
@@ -247,3 +265,27 @@ def test_the_report_shows_what_the_reviewer_left_and_why_the_rest_is_set_aside(f
     assert "<b>scratch" not in page
     for mark in after.indications:
         assert f"{mark.length_mm:.2f}" in page
+
+
+def test_corrections_become_masks_that_an_index_takes(found: FilmInspection, tmp_path: Path) -> None:
+    review = review_of(found).decided(1, "accepted", EVA).decided(2, "rejected", EVA)
+    review = review.drawn("box", [10, 80, 20, 100], "pore", EVA).ignoring([300, 100, 330, 120], "film edge")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "film.png").write_bytes(made_upload().content)
+    (tmp_path / "corrections.json").write_text(corrections_coco([review]), encoding="utf-8")
+    write_masks(read_annotations(tmp_path / "corrections.json"), tmp_path / "films" / "masks")
+    mask = cv2.imread(str(tmp_path / "films" / "masks" / "film.png"), cv2.IMREAD_UNCHANGED)
+    classes = annotations_of([review]).classes
+    accepted, rejected = review.mark(1).indication.centre, review.mark(2).indication.centre
+    number = classes.index("pore") + 1
+    assert mask[round(accepted[1]), round(accepted[0])] == number
+    assert mask[round(rejected[1]), round(rejected[0])] == 0
+    assert mask[90, 15] == number
+    assert mask[110, 310] == IGNORE
+    opened = next(mark.indication.centre for mark in review.marks if mark.verdict == "open")
+    assert mask[round(opened[1]), round(opened[0])] == IGNORE
+    words = [str(tmp_path / "films"), "--masks", str(tmp_path / "films" / "masks"), "--label", "pore"]
+    done = CliRunner().invoke(index, [*words, "--out", str(tmp_path / "set.csv")])
+    assert done.exit_code == 0, done.output
+    (row,) = Manifest.read(tmp_path / "set.csv").rows
+    assert row.mask

@@ -85,7 +85,16 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             run_panel(work, model, film_source(upload, film, pitch), options, profile, memory)
         heat = _heat_choice(work)
     with top:
-        show_film(memory, upload, film.pixels, pitch or film.pixel_pitch_mm, work, heat)
+        show_film(
+            memory,
+            upload,
+            film.pixels,
+            pitch or film.pixel_pitch_mm,
+            work,
+            heat,
+            classes=classes,
+            kept=store is not None,
+        )
         _status(work, reviewer, store)
     left, right = st.columns([3.4, 1], gap="medium")
     with left:
@@ -94,11 +103,12 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             verdict_panel(verdict_of(work.review, work.found, profile))
         for note in work.found.notes if work.found is not None else ():
             st.caption(f":orange[:material/warning:] {plain(note, 300)}")
+    reviews = [one.review for one in works.values() if one.review is not None]
     with right:
         if classes:
             st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
         mark_panel(work, tuple(classes), reviewer)
-        film_downloads(work, film_source(upload, film, pitch), profile)
+        film_downloads(work, film_source(upload, film, pitch), profile, reviews)
         session_field(work, upload.sha256, upload.page)
     _save(work, store, reviewer, changed)
 

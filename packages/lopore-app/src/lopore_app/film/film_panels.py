@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -13,8 +14,10 @@ from lopore.errors import LoporeError
 from lopore.indications.acceptance import Verdict
 from lopore.indications.acceptance_profile import Profile, parse_profile
 from lopore.indications.options import InspectionOptions
+from lopore.messages import counted
 from lopore.models.opening import OpenModel
 from lopore.reading.windows import FilmSource
+from lopore_app.film.corrections import corrections_coco
 from lopore_app.film.film_review import FilmReview, Reviewer
 from lopore_app.film.film_work import FilmWork, decided_anew
 from lopore_app.film.inspection_run import InspectionRun
@@ -175,7 +178,7 @@ def mark_panel(work: FilmWork, classes: tuple[str, ...], reviewer: Reviewer) -> 
         return
     numbers = [mark.number for mark in review.marks]
     at = numbers.index(work.selected) if work.selected in numbers else 0
-    with st.form(f"film/mark/{work.served}/{work.taken}", border=True):
+    with st.form(f"film/mark/{work.served}/{work.taken}/{work.selected}", border=True):
         number = st.selectbox("Mark", numbers, index=at)
         chosen = review.mark(number)
         names = list(dict.fromkeys([*classes, *(mark.class_name for mark in review.marks)]))
@@ -183,11 +186,9 @@ def mark_panel(work: FilmWork, classes: tuple[str, ...], reviewer: Reviewer) -> 
             "Class", names, index=names.index(chosen.class_name), format_func=words, accept_new_options=True
         )
         note = st.text_input("Note", chosen.note, max_chars=2000)
-        left, right, third = st.columns(3)
         said = [
-            (left.form_submit_button("Accept (A)", width="stretch"), "accepted"),
-            (right.form_submit_button("Reject (R)", width="stretch"), "rejected"),
-            (third.form_submit_button("Keep open", width="stretch"), "open"),
+            (st.form_submit_button(label, width="stretch"), verdict)
+            for label, verdict in (("Accept (A)", "accepted"), ("Reject (R)", "rejected"), ("Keep open (O)", "open"))
         ]
     for pressed, verdict in said:
         if pressed:
@@ -219,7 +220,7 @@ def verdict_panel(verdict: Verdict | None) -> None:
     )
 
 
-def film_downloads(work: FilmWork, source: FilmSource, profile: Profile | None) -> None:
+def film_downloads(work: FilmWork, source: FilmSource, profile: Profile | None, reviews: Sequence[FilmReview]) -> None:
     """Files of this film; each is made from what is given to it here."""
     review, found = work.review, work.found
     if review is None:
@@ -236,6 +237,12 @@ def film_downloads(work: FilmWork, source: FilmSource, profile: Profile | None) 
             icon=":material/description:", key="film/get/report",
         )  # fmt: skip
         files.append(("Inspection (JSON)", f"{stem}-inspection.json", "application/json", found.to_json()))
+    st.download_button(
+        f"Corrections of {counted(len(reviews), 'film')} (COCO)", partial(corrections_coco, reviews),
+        "lopore-corrections.json", "application/json", width="stretch", on_click="ignore",
+        icon=":material/model_training:", key="film/get/corrections",
+        help="Accepted and drawn marks for training; open ones are ignored, rejected ones are sound ground",
+    )  # fmt: skip
     for label, name, mime, content in files:
         st.download_button(
             label, content, name, mime, width="stretch", on_click="ignore", icon=":material/download:",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,17 @@ AROUND = 500
 """Pixels of the page that the viewer leaves to table and panel."""
 
 
-def show_film(memory: Memory, upload: Upload, pixels: Pixels, pitch: float | None, work: FilmWork, heat: str) -> None:
+def show_film(
+    memory: Memory,
+    upload: Upload,
+    pixels: Pixels,
+    pitch: float | None,
+    work: FilmWork,
+    heat: str,
+    *,
+    classes: Sequence[str] = (),
+    kept: bool = False,
+) -> None:
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
     shown = memory.get(
         ("flat", upload.key), lambda: laid_flat(pixels), lambda it: int(it.nbytes) if it is not pixels else 0
@@ -53,7 +64,7 @@ def show_film(memory: Memory, upload: Upload, pixels: Pixels, pitch: float | Non
         "marks": None,
         "profile": None,
         "around": AROUND,
-        "desk": desk_data(film, work, move),
+        "desk": {**desk_data(film, work, move), "classes": list(classes), "kept": kept},
     }
     with st.container(gap=None, key="film"):
         film_viewer(data, FILM_VIEWER)

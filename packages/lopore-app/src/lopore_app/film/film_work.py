@@ -83,6 +83,13 @@ class FilmWork:
     def _act(self, one: Mapping[str, Any], reviewer: Reviewer, to_film: Affine, class_name: str) -> None:
         assert self.review is not None
         name, mark = one.get("act"), one.get("mark")
+        if name == "select" and isinstance(mark, int):
+            self.selected = self.review.mark(mark).number
+            return
+        if name == "label" and isinstance(mark, int) and isinstance(one.get("class"), str):
+            said = " ".join(str(one["class"]).split())[:100]
+            self.step(self.review.decided(mark, "accepted", reviewer, class_name=said or None))
+            return
         if name == "undo":
             if self.history:
                 self.review = self.history.pop()

@@ -39,6 +39,8 @@ function select(number, jump = true) {
   acts.selected = number;
   acts.jump = jump;
   tellActs("selected");
+  clearTimeout(acts.rest); // the form beside the table follows, once nobody steps on
+  acts.rest = setTimeout(() => act("select", { mark: number }), 500);
 }
 
 function step(by) {
@@ -65,6 +67,10 @@ const typed = (event) => event.composedPath()[0].matches?.("input, textarea, sel
 // One listener for the page, whichever part of it has the focus.
 if (!globalThis.loporeKeys) {
   globalThis.loporeKeys = true;
+  addEventListener("beforeunload", (event) => {
+    const { data } = globalThis.loporeActs;
+    if (data && !data.kept && data.marks.some((mark) => mark.verdict !== "open")) event.preventDefault();
+  });
   addEventListener("keydown", (event) => globalThis.loporeActs.key?.(event), true);
 }
 acts.key = (event) => {

@@ -40,6 +40,7 @@ Object.assign(Viewer.prototype, {
     this.actListener = (what) => {
       if (what === "selected" && acts.jump) this.jump();
       if (what === "help") this.help();
+      if (what === "class") this.classes();
       this.count();
       this.redraw();
     };
@@ -232,6 +233,23 @@ Object.assign(Viewer.prototype, {
     if (tool === "polyline" ? points.length > 2 : wide > 1) act(tool === "ignore" ? "ignore" : "draw", { shape: tool, points: flat });
     this.draw(null);
     this.redraw();
+  },
+
+  // The classes as buttons: the mark is accepted as what is chosen.
+  classes() {
+    this.sheet?.remove();
+    const number = acts.selected;
+    if (number === null || !this.desk.classes.length) { this.sheet = null; return; }
+    this.sheet = element("div", "sheet classes");
+    this.sheet.setAttribute("role", "dialog");
+    this.sheet.setAttribute("aria-label", `Class of mark ${number}`);
+    const close = () => { this.sheet?.remove(); this.sheet = null; };
+    this.desk.classes.forEach((name) => {
+      this.sheet.append(button(name.replaceAll("_", " "), `Mark ${number} is ${name}`, () => { act("label", { mark: number, class: name }); close(); }));
+    });
+    this.sheet.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+    this.frame.append(this.sheet);
+    this.sheet.firstChild.focus();
   },
 
   help() {
