@@ -38,6 +38,7 @@ __all__ = [
     "Exporter",
     "FilmParts",
     "Framework",
+    "FreeSizeSession",
     "HeatMaps",
     "LearnRequest",
     "Learner",
@@ -348,6 +349,29 @@ class MapSession(Session, Protocol):
 
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
         """Probability of each class at each pixel: (N, K, H, W) float32 over the network's input."""
+        ...
+
+
+@runtime_checkable
+class FreeSizeSession(Session, Protocol):
+    """A session whose network takes images of other sizes too: any multiple of ``stride`` a side.
+
+    A segmentation model's ``segment`` then takes them; a classifier gives the scores of many windows in one pass.
+    """
+
+    @property
+    def stride(self) -> int:
+        """Pixels to one cell of the network's coarsest features."""
+        ...
+
+    def window_scores(
+        self, image: PixelBatch, window: tuple[int, int], rows: Sequence[int], columns: Sequence[int]
+    ) -> Scores:
+        """Scores (len(rows) * len(columns), K), row after row, of windows of one image that share its features.
+
+        image: (H, W, C), sides multiples of ``stride``. window: (height, width). rows, columns: where windows begin;
+        all multiples of ``stride``. ModelError for a network whose head needs more than the mean of its features.
+        """
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +15,11 @@ from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
 from lopore.preprocessing.pipeline import check_batch
 
-from .backbones import rebuild
+from .backbones import cam_support, rebuild
+from .dense import stride_of, window_logits
 from .distributed import choose_device
 from .memory import keep_freed_memory
-from .network import Network, Segmenter, to_maps, to_scores, to_tensor
+from .network import Classifier, Network, Segmenter, to_maps, to_scores, to_tensor
 from .score_calibration import Calibrate
 from .weights import read_tensors
 
@@ -77,15 +80,47 @@ class TorchSession:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    @cached_property
+    def stride(self) -> int:
+        """See ``FreeSizeSession.stride``; found by a run on an empty image."""
+        return stride_of(self.open_network, self.recipe, self.device)
+
+    @torch.inference_mode()
+    def window_scores(
+        self, image: PixelBatch, window: tuple[int, int], rows: Sequence[int], columns: Sequence[int]
+    ) -> Scores:
+        """See ``FreeSizeSession.window_scores``."""
+        network = self.open_network
+        if self.cam_exact is None:
+            recipe = self.recipe
+            self.cam_exact = cam_support(network, recipe.size, recipe.channels, recipe.depth)[0]
+        if not isinstance(network, Classifier) or not self.cam_exact:
+            raise ModelError(
+                "this network's head needs more than the mean of its features; use mode windows, not dense"
+            )
+        tensor = self.free_tensor(image[None])
+        logits = window_logits(network, tensor, self.stride, window, rows, columns)
+        return _finite(to_scores(self.calibrate(logits), self.task).cpu().numpy())
+
+    def free_tensor(self, batch: PixelBatch) -> Tensor:
+        """``tensor`` for images of any size whose sides are multiples of the stride."""
+        height, width = batch.shape[1:3]
+        if height % self.stride or width % self.stride:
+            raise ModelError(f"images of {width} x {height} px; sides are multiples of {self.stride} px here")
+        check_batch(batch, (height, width, self.recipe.channels), np.dtype(f"uint{self.recipe.depth}"))
+        return to_tensor(batch, self.device)
+
 
 class TorchMapSession(TorchSession):
-    """``lopore.contracts.MapSession`` over a U-Net."""
+    """``lopore.contracts.MapSession`` over a U-Net; its images may have any size of multiples of ``stride``."""
 
     @torch.inference_mode()
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
         """See ``MapSession.segment``; errors as in ``predict``."""
         network = self.open_network
-        return _finite(np.concatenate([to_maps(network(self.tensor(part))).cpu().numpy() for part in _chunks(batch)]))
+        own_size = batch.ndim != 4 or batch.shape[1:3] == self.recipe.size
+        tensor = self.tensor if own_size else self.free_tensor
+        return _finite(np.concatenate([to_maps(network(tensor(part))).cpu().numpy() for part in _chunks(batch)]))
 
 
 def _chunks(batch: PixelBatch) -> list[PixelBatch]:

@@ -73,7 +73,7 @@ def inspect_film(
         levels = tuple({*_thresholds(record, options).values(), options.extent})
         film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick)
         found = decide_on_map(film_map, record, film, options=options, profile=profile, progress=progress)
-    notes = tuple(dict.fromkeys((*_model_notes(record), *film.notes, *found.notes)))
+    notes = tuple(dict.fromkeys((*_model_notes(record), *film.notes, *film_map.notes, *found.notes)))
     done = found.model_copy(
         update={"model": used_model(model, options), "notes": notes, "seconds": round(time.monotonic() - began, 2)}
     )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.affine import Affine
+from lopore.contracts import FreeSizeSession
 from lopore.data.class_names import is_sound
 from lopore.errors import ConfigError, LoporeError
 
+from .film_dense import HALO, dense_strips
 from .film_map import FilmMap, MapFacts, probability_levels
 from .film_windows import FilmTiling, Maps, blended_strips
 from .predict import pictures_at_once, score_pictures
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 STATE_SECONDS = 5.0
 """How often a running map notes on disk how far it is."""
+MAP_HALO, DENSE_TILE, DENSE_SAMPLES = 96, 1024, 8
+"""Of a segmentation model's dense way: halo and tile in network pixels, and tiles that are compared."""
 Tick = Callable[[int, int], None]
 
 
@@ -79,26 +85,20 @@ def cover_film(
     the disk is full, and what the model raises.
     """
     options = options or CoverOptions()
-    tiling = tiling_of(model.record, film, options)
+    tiling = tiling_of(model, film, options)
     move = Affine(xx=float(tiling.cell), yy=float(tiling.cell)).then(film.to_film)
     levels = tuple(float(value) for value in probability_levels(exact))
     facts = MapFacts(_key(model, film, options), defect_classes(model.record), tiling.map_shape, move, levels)
     film_map = FilmMap.start(folder, facts)
     if film_map.complete:
         return film_map
-    strips = blended_strips(
-        film,
-        tiling,
-        network_of(model, tiling),
-        batch_size=options.batch_size or pictures_at_once(model.record),
-        begin=film_map.done,
-        tick=tick,
-    )
     saved = time.monotonic()
     try:
-        for strip in strips:
-            film_map.append(strip)
-            if film_map.complete or time.monotonic() - saved > STATE_SECONDS:
+        for strip in map_strips(model, film, tiling, options, film_map.done, tick):
+            whole = film_map.append(strip)
+            if whole and options.mode == "dense":
+                film_map.notes = dense_notes(model, film, tiling, film_map)
+            if whole or time.monotonic() - saved > STATE_SECONDS:
                 film_map.save_state()
                 saved = time.monotonic()
     except BaseException:
@@ -107,11 +107,41 @@ def cover_film(
     return film_map
 
 
-def tiling_of(record: ModelRecord, film: FilmInput, options: CoverOptions) -> FilmTiling:
+def map_strips(
+    model: OpenModel, film: FilmInput, tiling: FilmTiling, options: CoverOptions, begin: int, tick: Tick
+) -> Iterator[Maps]:
+    """Probabilities strip after strip from pixel ``begin`` of the map on, before they are written as bytes."""
+    record = model.record
+    if options.mode == "dense" and record.task != "segmentation":
+        session = free_size_session(model)
+        halo = -(-(options.halo or HALO) // session.stride) * session.stride
+        chosen = [record.classes.index(name) for name in defect_classes(record)]
+        return dense_strips(film, tiling, session, chosen, halo=halo, begin=begin, tick=tick)
+    size = options.batch_size or (1 if options.mode == "dense" else pictures_at_once(record))
+    return blended_strips(film, tiling, network_of(model, tiling), batch_size=size, begin=begin, tick=tick)
+
+
+def free_size_session(model: OpenModel) -> FreeSizeSession:
+    """The session, where its network takes other sizes than the record's; else ConfigError."""
+    if not isinstance(model.session, FreeSizeSession):
+        raise ConfigError(
+            f"{model.folder.title} as {model.format} takes tiles of one size here; use mode windows, or dense with its "
+            "pth file and lopore-torch"
+        )
+    return model.session
+
+
+def tiling_of(model: OpenModel, film: FilmInput, options: CoverOptions) -> FilmTiling:
     """Where the tiles lie; ConfigError for an overlap or halo that leaves nothing of a tile."""
+    record = model.record
     height, width = options.tile or record.preprocessing.size
     if options.mode == "dense":
-        raise ConfigError("this model's runtime takes tiles of one size; use mode windows, not dense")
+        stride = free_size_session(model).stride
+        if record.task == "segmentation":
+            return _dense_maps(film, options.halo or MAP_HALO, stride)
+        if height % stride or width % stride:
+            raise ConfigError(f"tiles of {width} x {height} px are no multiples of {stride} px; use mode windows")
+        return _dense_windows(film, (height, width), options.overlap, stride)
     if not 0 <= options.overlap <= 0.9:
         raise ConfigError(f"overlap {options.overlap:g} is outside 0 to 0.9; 0.5 is usual")
     if not 0 <= options.halo < min(height, width) // 2:
@@ -119,7 +149,8 @@ def tiling_of(record: ModelRecord, film: FilmInput, options: CoverOptions) -> Fi
             f"a halo of {options.halo} px leaves nothing of a tile of {height} x {width} px; take at most "
             f"{min(height, width) // 2 - 1}"
         )
-    stride = 32 if record.task == "segmentation" and height % 32 == 0 == width % 32 else 1
+    stride = next(size for size in (32, 16, 8, 1) if height % size == 0 == width % size)
+    stride = stride if record.task == "segmentation" else 1
     cell = 1 if record.task == "segmentation" else _cell(height, width, options.overlap)
     grid = max(stride, cell)
     lines = [
@@ -127,6 +158,79 @@ def tiling_of(record: ModelRecord, film: FilmInput, options: CoverOptions) -> Fi
         for length, tile in zip(film.shape, (height, width), strict=True)
     ]
     return FilmTiling(lines[0], lines[1], cell)
+
+
+def _dense_maps(film: FilmInput, halo: int, stride: int) -> FilmTiling:
+    """Large tiles of a segmentation model, side by side, each with a halo: nearly every pixel is computed once."""
+    halo = -(-halo // stride) * stride
+    lines = []
+    for length in film.shape:
+        tile = min(-(-max(DENSE_TILE, 4 * halo) // stride), -(-length // stride)) * stride
+        lines.append(TiledLine(length, tile, max(tile - 2 * halo, stride), halo if tile > 2 * halo else 0, stride))
+    return FilmTiling(lines[0], lines[1])
+
+
+def _dense_windows(film: FilmInput, tile: tuple[int, int], overlap: float, stride: int) -> FilmTiling:
+    """The windows of a patch classifier, each beginning on a cell of its features."""
+    lines = [
+        TiledLine(length, side, step_for(side, overlap, 0, stride), 0, stride)
+        for length, side in zip(film.shape, tile, strict=True)
+    ]
+    return FilmTiling(lines[0], lines[1], math.gcd(_cell(*tile, overlap), stride))
+
+
+def dense_notes(model: OpenModel, film: FilmInput, tiling: FilmTiling, film_map: FilmMap) -> tuple[str, ...]:
+    """How far the dense way differs from windows of their own, measured on tiles spread over the film."""
+    record = model.record
+    height, width = record.preprocessing.size
+    places = spread_tiles(film.shape, (height, width), tiling.down.stride, DENSE_SAMPLES)
+    batch = [film.read(top, left, height, width) for top, left in places]
+    if record.task == "segmentation":
+        kept = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
+        own = segment_pictures(model, batch)[(slice(None), slice(None), *kept)]
+        shared = np.stack([_map_window(film_map, top, left, height, width) for top, left in places])
+        far = np.abs(own - shared[(slice(None), slice(None), *kept)]).max(axis=(1, 2, 3))
+    else:
+        chosen = [record.classes.index(name) for name in film_map.classes]
+        own = score_pictures(model, batch)[:, chosen]
+        session = free_size_session(model)
+        halo = HALO // session.stride * session.stride
+        shared = np.stack([_shared_score(session, film, place, (height, width), halo)[chosen] for place in places])
+        far = np.abs(own - shared).max(axis=1)
+    text = (
+        f"dense: on {len(places)} tiles spread over the film the probabilities differ from windows of their own by "
+        f"{far.mean():.3f} in the mean and {far.max():.3f} at most"
+    )
+    return (text,)
+
+
+def spread_tiles(shape: tuple[int, int], tile: tuple[int, int], stride: int, most: int) -> list[tuple[int, int]]:
+    """(top, left) of at most ``most`` tiles that lie on the film and on the grid, spread along its longer side."""
+    ends = [max(length - side, 0) // stride for length, side in zip(shape, tile, strict=True)]
+    tops = np.linspace(0, ends[0], most).astype(int) if shape[0] >= shape[1] else np.full(most, ends[0] // 2)
+    lefts = np.full(most, ends[1] // 2) if shape[0] >= shape[1] else np.linspace(0, ends[1], most).astype(int)
+    return sorted({(int(top) * stride, int(left) * stride) for top, left in zip(tops, lefts, strict=True)})
+
+
+def _map_window(film_map: FilmMap, top: int, left: int, height: int, width: int) -> NDArray[np.float32]:
+    rows, columns = film_map.facts.shape
+    part = [
+        film_map.read(number, top, left, min(height, rows - top), min(width, columns - left))
+        for number in range(len(film_map.classes))
+    ]
+    whole = np.zeros((len(part), height, width), np.float32)
+    whole[:, : part[0].shape[0], : part[0].shape[1]] = part
+    return whole
+
+
+def _shared_score(
+    session: FreeSizeSession, film: FilmInput, place: tuple[int, int], tile: tuple[int, int], halo: int
+) -> NDArray[np.float32]:
+    """A window's scores (K,) from features that see the film around it."""
+    top, left = max(place[0] - halo, 0), max(place[1] - halo, 0)
+    pixels = film.read(top, left, place[0] - top + tile[0] + halo, place[1] - left + tile[1] + halo)
+    scores: NDArray[np.float32] = session.window_scores(pixels, tile, [place[0] - top], [place[1] - left])[0]
+    return scores
 
 
 def _cell(height: int, width: int, overlap: float) -> int:

@@ -67,24 +67,24 @@ class MapFacts:
         """(length of the longer side, length of the other): strips go along the first."""
         return max(self.shape), min(self.shape)
 
-    def to_text(self, done: int) -> str:
+    def to_text(self, done: int, notes: tuple[str, ...]) -> str:
         """The state as JSON."""
         move = [self.to_film.xx, self.to_film.xy, self.to_film.x0, self.to_film.yx, self.to_film.yy, self.to_film.y0]
         plain = {
             "key": self.key, "classes": self.classes, "shape": self.shape, "to_film": move, "levels": self.levels,
-            "done": done,
+            "done": done, "notes": notes,
         }  # fmt: skip
         return json.dumps(plain) + "\n"
 
 
 class FilmMap:
-    """A map on disk. ``done`` counts the finished pixels along the film's longer side.
+    """A map on disk. ``done`` counts the finished pixels along the film's longer side; ``notes`` tell how it was made.
 
     A plane lies in the file with the film's longer side first, so that every strip is one piece of it.
     """
 
-    def __init__(self, folder: Path, facts: MapFacts, done: int) -> None:
-        self.folder, self.facts, self.done = folder, facts, done
+    def __init__(self, folder: Path, facts: MapFacts, done: int, notes: tuple[str, ...] = ()) -> None:
+        self.folder, self.facts, self.done, self.notes = folder, facts, done, notes
         self._path = folder / CODES_NAME
         self._levels = np.array(facts.levels, np.float32)
         upper = np.append(self._levels[1:], 1.0)
@@ -127,7 +127,7 @@ class FilmMap:
             size = len(facts.classes) * facts.shape[0] * facts.shape[1]
             if (folder / CODES_NAME).stat().st_size != size:
                 return None
-            return cls(folder, facts, int(plain["done"]))
+            return cls(folder, facts, int(plain["done"]), tuple(map(str, plain["notes"])))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
@@ -139,8 +139,8 @@ class FilmMap:
     def complete(self) -> bool:
         return self.done == self.facts.sides[0]
 
-    def append(self, strip: NDArray[np.float32]) -> None:
-        """Write the next strip of probabilities, (K, length, C) with the film's longer side first."""
+    def append(self, strip: NDArray[np.float32]) -> bool:
+        """Write the next strip, (K, length, C) with the film's longer side first; True where the map is then whole."""
         longer, other = self.facts.sides
         codes = encode(strip, self._levels)
         try:
@@ -151,12 +151,13 @@ class FilmMap:
         except OSError as error:
             raise LoporeError(f"{self._path} cannot be written ({error.strerror}); free space and run again") from error
         self.done += strip.shape[1]
+        return self.complete
 
     def save_state(self) -> None:
         """Note on disk how far the map is; what was written before lies there whole."""
         with self._path.open("r+b") as stream:
             os.fsync(stream.fileno())
-        atomic_write_text(self.folder / STATE_NAME, self.facts.to_text(self.done))
+        atomic_write_text(self.folder / STATE_NAME, self.facts.to_text(self.done, self.notes))
 
     def strip(self, class_index: int, begin: int, end: int) -> NDArray[np.uint8]:
         """Bytes (end - begin, C) of one class, with the film's longer side first."""

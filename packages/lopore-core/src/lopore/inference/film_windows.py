@@ -41,6 +41,11 @@ class FilmTiling:
         return -(-self.down.length // self.cell), -(-self.across.length // self.cell)
 
     @property
+    def tile_cells(self) -> tuple[int, int]:
+        """(height, width) of a tile in pixels of the map."""
+        return self.down.tile // self.cell, self.across.tile // self.cell
+
+    @property
     def along(self) -> TiledLine:
         return self.down if self.long_rows else self.across
 
@@ -70,7 +75,7 @@ def blended_strips(
     """
     along, cell = tiling.along, tiling.cell
     length = max(tiling.map_shape)
-    first, finished, held = along.first_over(begin * cell), begin, _Held(tiling)
+    first, finished, held = along.first_over(begin * cell), begin, Held(tiling)
     done = first * len(tiling.beside.starts)
     for number in range(first, len(along.starts)):
         start = along.starts[number]
@@ -95,7 +100,7 @@ def _tiles(film: FilmInput, tiling: FilmTiling, strip: Pixels) -> list[Pixels]:
     return [strip[start : start + size] for start in tiling.beside.starts]
 
 
-class _Held:
+class Held:
     """The pixels and the sums of the strips in work."""
 
     def __init__(self, tiling: FilmTiling) -> None:

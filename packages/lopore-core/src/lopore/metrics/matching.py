@@ -70,7 +70,8 @@ def match_mask(
     import cv2
 
     drawn = mask.astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
+    _, found, table, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
+    labels, stats = np.asarray(found, np.int32), np.asarray(table, np.int32)
     wide = cv2.dilate(drawn, np.ones((2 * tolerance_px + 1,) * 2, np.uint8))
     calls = []
     for item in indications:
