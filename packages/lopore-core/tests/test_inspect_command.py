@@ -28,7 +28,8 @@ rules:
 - {name: No crack, applies_to: ["100"], check: not_permitted}
 """
 FILES = {
-    "inspection.json", "indications.csv", "indications.coco.json", "marked.png", "heat.png", "report.html",
+    "inspection.json", "indications.csv", "indications.coco.json", "indications.dcm", "marked.png", "heat.png",
+    "report.html",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from lopore.atomic_files import atomic_folder, atomic_write_text
 from lopore.errors import LoporeError
 
 from . import film_images
+from .diconde import to_diconde
 from .film_inspection import FilmInspection, UsedModel
 from .options import InspectionOptions
 from .print_pdf import print_pdf
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .acceptance_profile import Profile
 
 RECORD, TABLE, COCO = "inspection.json", "indications.csv", "indications.coco.json"
+DICONDE = "indications.dcm"
 MARKED, HEAT, PAGE, PDF = "marked.png", "heat.png", "report.html", "report.pdf"
 SUMMARY = "films.csv"
 
@@ -45,6 +47,10 @@ def write_inspection(
             (making / HEAT).write_bytes(film_images.png(film_images.heat(view, film_map)))
         (making / TABLE).write_text(to_csv(found), encoding="utf-8")
         (making / COCO).write_text(to_coco(found), encoding="utf-8")
+        try:
+            (making / DICONDE).write_bytes(to_diconde(found, source))
+        except LoporeError as error:
+            notes.append(str(error))
         (making / PAGE).write_text(film_report(found, source, film_map), encoding="utf-8")
         if pdf:
             said = print_pdf(making / PAGE, making / PDF)
