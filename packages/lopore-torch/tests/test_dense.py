@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made.learning import request
-from torch_models import LEARNED, published, trained
+from torch_models import published, trained
 
 from lopore.contracts import FreeSizeSession
 from lopore.errors import ConfigError, ModelError
@@ -33,7 +33,7 @@ def film_of(model: OpenModel, height: int, width: int) -> FilmInput:
 
 @pytest.fixture(scope="module")
 def classifier() -> OpenModel:
-    return open_model(trained(**LEARNED)[1])
+    return open_model(trained("resnet18")[1])
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_windows_come_row_after_row(classifier: OpenModel) -> None:
         session.window_scores(image[:100], (64, 64), [0], [0])
 
 
-@pytest.mark.parametrize(("height", "width"), [(150, 420), (420, 150), (64, 64), (40, 300)])
+@pytest.mark.parametrize(("height", "width"), [(150, 260), (260, 150), (64, 64), (40, 130)])
 def test_both_ways_to_a_map_agree_and_their_difference_is_stated(
     classifier: OpenModel, tmp_path: Path, height: int, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +75,7 @@ def test_both_ways_to_a_map_agree_and_their_difference_is_stated(
         rows, columns = found.facts.shape
         maps[mode] = found.read(0, 0, 0, rows, columns)
     assert maps["dense"].shape == maps["windows"].shape
-    assert np.corrcoef(maps["dense"].ravel(), maps["windows"].ravel())[0, 1] > 0.8 or maps["dense"].size < 64
+    assert np.abs(maps["dense"] - maps["windows"]).mean() < 0.2
     assert found.notes[0].startswith("dense: on ")
 
 
@@ -102,7 +102,7 @@ def test_large_tiles_with_a_full_halo_are_one_pass_over_the_film(
     film = film_of(unet, 448, 768)
     options = cover_film.CoverOptions(mode="dense", halo=160)
     tiling = cover_film.tiling_of(unet, film, options)
-    assert len(tiling.along.starts) > 2
+    assert len(tiling.along.starts) > 1
     strips = list(cover_film.map_strips(unet, film, tiling, options, 0, lambda done, total: None))
     tiles = np.concatenate(strips, axis=1)[0].T
     one_pass = unet.session.segment(film.read(0, 0, 448, 768)[None])[0, 0]  # type: ignore[attr-defined]

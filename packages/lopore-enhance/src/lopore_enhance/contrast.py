@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.contracts import Pixels
 from lopore.preprocessing.lookup_tables import apply_table, histogram
@@ -152,13 +153,23 @@ def stretch(image: Pixels, *, low: float, high: float) -> Pixels:
     Returns the same shape and dtype; an even picture as it is.
     """
     image = checked(image)
-    cumulated = np.cumsum(histogram(image))
+    return stretched(image, stretch_line(histogram(image), low, high))
+
+
+def stretch_line(counts: NDArray[np.int64], low: float, high: float) -> tuple[float, float] | None:
+    """(scale, offset) of ``stretch`` for pixels that were counted, (256,) or (65 536,); None for an even image."""
+    cumulated = np.cumsum(counts)
     ranks = np.maximum(cumulated[-1] * (np.array([low, high]) / 100), 1)
     bottom, top = (int(value) for value in np.searchsorted(cumulated, ranks))
     if bottom == top:
-        return image.copy()
-    scale = full_scale(image.dtype) / (top - bottom)
-    return _linear(image, scale, -scale * bottom)
+        return None
+    scale = (len(counts) - 1) / (top - bottom)
+    return scale, -scale * bottom
+
+
+def stretched(image: Pixels, line: tuple[float, float] | None) -> Pixels:
+    """The image through ``stretch_line``."""
+    return image.copy() if line is None else _linear(image, *line)
 
 
 def equalize(image: Pixels) -> Pixels:
@@ -173,11 +184,19 @@ def equalize(image: Pixels) -> Pixels:
 def _equalize_grey(image: Pixels) -> Pixels:
     if image.dtype == np.uint8:
         return cv2.equalizeHist(image)
-    counts = histogram(image)
+    table = equalize_table(histogram(image), image.dtype)
+    return image.copy() if table is None else cv2.LUT(image, table)
+
+
+def equalize_table(counts: NDArray[np.int64], dtype: np.dtype[Any]) -> Pixels | None:
+    """The table of ``equalize`` for counted pixels; None for an even image. 8 bit follows OpenCV's float32."""
     first = int(np.flatnonzero(counts)[0])
-    above = image.size - counts[first]
+    above = int(counts.sum()) - int(counts[first])
     if above == 0:
-        return image.copy()
-    counts[first] = 0
-    table = np.rint(np.cumsum(counts) * (full_scale(image.dtype) / above))
-    return cv2.LUT(image, table.astype(np.uint16))
+        return None
+    others = counts.copy()
+    others[first] = 0
+    scale = full_scale(dtype) / above
+    share = np.cumsum(others) * (np.float32(scale) if dtype == np.uint8 else scale)
+    table: Pixels = np.rint(share.astype(np.float32) if dtype == np.uint8 else share).astype(dtype)
+    return table

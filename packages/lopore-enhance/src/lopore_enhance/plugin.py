@@ -51,6 +51,18 @@ def _motion(function: str) -> Callable[[tuple[int, int], Any], Affine]:
     return motion
 
 
+def _survey(function: str) -> Callable[..., Callable[[Pixels, int, int], Pixels]]:
+    def survey(*facts: Any) -> Callable[[Pixels, int, int], Pixels]:
+        placed: Callable[[Pixels, int, int], Pixels] = _opened("surveys", function)(*facts)
+        return placed
+
+    return survey
+
+
+SURVEYED = ("stretch", "equalize")
+"""Enhancements that need a film's histogram and no more: see ``surveys``."""
+
+
 def _enhancer(
     module: str, name: str, summary: str, params: type[Params], *, pointwise: bool = False, preview_only: bool = False
 ) -> Enhancer:
@@ -65,6 +77,7 @@ def _enhancer(
         lookup=_lookup(f"{function}_table") if pointwise else None,
         motion=_motion(f"{function}_motion") if module == "geometry" else None,
         reach=REACH.get(name),
+        survey=_survey(f"{function}_survey") if name in SURVEYED else None,
         presets=led_by(name),
     )
 
