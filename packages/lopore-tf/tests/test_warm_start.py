@@ -7,34 +7,53 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.films import films
 from made.learning import request
-from tf_models import learned, opened
 
 from lopore.contracts import Batch, LearnRequest, StartPoint
 from lopore.errors import ModelError
-from lopore_tf.interchange import export_named_weights
+from lopore_tf.backbones import normalisation_of
 from lopore_tf.learner import TensorFlowLearner
+from lopore_tf.naming import state_of
+
+SMALL, SIDE = "mobilenetv3_small_100", 32
 
 
-def beginning(backbone: str = "resnet18", **changes: Any) -> LearnRequest:
-    folder = learned("resnet18")
-    record = folder.record
-    start = StartPoint(
-        title=folder.title, weights=export_named_weights(folder), task=record.task, classes=record.classes, depth=8
-    )
-    return replace(request(backbone, **changes), start=start)
+@pytest.fixture(scope="module")
+def source() -> TensorFlowLearner:
+    return TensorFlowLearner(request(SMALL, SIDE))
 
 
-def test_the_same_classes_take_every_tensor_and_answer_as_the_model_that_was_started_from() -> None:
-    learner = TensorFlowLearner(beginning())
+def beginning(source: TensorFlowLearner, backbone: str = SMALL, side: int = SIDE, **changes: Any) -> LearnRequest:
+    scale, shift = (np.array(values, np.float32) for values in normalisation_of(source.network))
+    weights = {**state_of(source.network), "normalise.scale": scale, "normalise.shift": shift}
+    start = StartPoint(title="weld/1", weights=weights, task="binary", classes=("ok", "pore"), depth=8)
+    return replace(request(backbone, side, **changes), start=start)
+
+
+def test_the_same_classes_take_every_tensor_and_answer_as_the_model_that_was_started_from(
+    source: TensorFlowLearner,
+) -> None:
+    learner = TensorFlowLearner(beginning(source, seed=5))
     assert learner.facts()["started_from"]["new"] == []
-    pixels = films(8, seed=3).pixels
-    np.testing.assert_allclose(learner.predict([Batch(pixels)]), opened("resnet18").predict(pixels), atol=1e-6)
+    pixels = np.random.default_rng(0).integers(0, 255, (4, SIDE, SIDE, 1)).astype(np.uint8)
+    np.testing.assert_array_equal(learner.predict([Batch(pixels)]), source.predict([Batch(pixels)]))
 
 
-def test_other_classes_make_the_head_anew_and_another_backbone_is_refused() -> None:
-    asked = beginning(task="multiclass", classes=("crack", "ok", "slag"), network_outputs=3)
+def test_other_classes_make_the_head_anew_and_another_backbone_is_refused(source: TensorFlowLearner) -> None:
+    asked = beginning(source, task="multiclass", classes=("crack", "ok", "slag"), network_outputs=3)
     assert TensorFlowLearner(asked).facts()["started_from"]["new"] == ["head.weight", "head.bias"]
-    with pytest.raises(ModelError, match=r"fits \d+ of \d+ tensors of mobilenetv2_100; name the backbone"):
-        TensorFlowLearner(beginning("mobilenetv2_100"))
+    with pytest.raises(ModelError, match=r"fits \d+ of \d+ tensors of resnet18; name the backbone"):
+        TensorFlowLearner(beginning(source, "resnet18"))
+
+
+def test_a_classifier_starts_the_encoder_of_a_u_net_whose_maps_give_its_scores(source: TensorFlowLearner) -> None:
+    asked = beginning(
+        source, f"unet-{SMALL}", 64, task="segmentation", classes=("pore",), network_outputs=2,
+        network_segmentation=True,
+    )  # fmt: skip
+    learner = TensorFlowLearner(asked)
+    assert all(name.startswith(("decoder.", "head.")) for name in learner.facts()["started_from"]["new"])
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 1)).astype(np.uint8)
+    (maps,) = learner.segment([Batch(pixels)])
+    assert maps.shape == (4, 1, 64, 64)
+    np.testing.assert_allclose(maps.max(axis=(2, 3)), learner.predict([Batch(pixels)]), atol=1e-6)
