@@ -152,7 +152,7 @@ def test_inspect_says_what_a_model_is_and_that_its_files_are_whole(model_folder:
         "no_defect, pore",
         "16 x 16 px, grey, 8 bit",
         "the largest score",
-        "sha256 of every weight",
+        "is as published",
     ):
         assert fact in found.stdout
     assert json.loads(invoke("show", "bright", "--json").stdout)["classes"] == ["no_defect", "pore"]

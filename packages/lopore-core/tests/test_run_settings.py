@@ -92,7 +92,8 @@ CORE = {
     "preprocessing.resize", "preprocessing.decoder_scaling",
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
-    "training.false_calls", "training.threshold.confidence", "model.start_from",
+    "training.false_calls", "training.threshold.confidence", "model.start_from", "training.abstention",
+    "training.calibration", "data.sound",
 }  # fmt: skip
 """Keys that core itself acts on, the same for every framework."""
 

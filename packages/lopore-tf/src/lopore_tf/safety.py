@@ -29,7 +29,8 @@ _LIMITS = {CONFIG: MAX_CONFIG_BYTES, METADATA: 1 << 16, WEIGHTS: MAX_WEIGHT_BYTE
 
 LAYERS = frozenset({
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Cropping1D",
-    "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "Flatten", "Functional", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+    "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "Flatten", "Functional", "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
     "GroupNormalization", "Identity", "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Multiply",
     "Normalization", "Permute", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D",
     "Subtract", "UpSampling2D", "ZeroPadding2D",
