@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 COMMANDS = (
-    "doctor", "plugins", "models", "show", "data", "enhance", "train", "eval", "report", "compare", "pod", "predict",
-    "inspect", "explain", "export", "convert", "app", "serve", "check-plugin", "new-plugin",
+    "doctor", "plugins", "models", "show", "data", "film", "enhance", "train", "eval", "report", "compare", "pod",
+    "predict", "inspect", "explain", "export", "convert", "app", "serve", "check-plugin", "new-plugin",
 )  # fmt: skip
 
 

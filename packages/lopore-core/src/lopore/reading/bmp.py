@@ -69,7 +69,7 @@ def _check_length(needed: int, start: int, stated: int, content: Content, name: 
     more: a colour profile follows the pixels.
     """
     if start + needed > len(content):
-        raise damaged(name, "the BMP ends before its picture")
+        raise damaged(name, "the BMP ends before its image")
     whole = struct.unpack_from("<I", content, 2)[0]
     # Some writers fill up by a few bytes, or state no length or a wrong one.
     lengths = (stated, whole - start, len(content) - start)

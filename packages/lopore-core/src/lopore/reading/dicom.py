@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 import threading
 import warnings
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,14 @@ from numpy.typing import NDArray
 from lopore.errors import ImageError
 
 from .dicom_codings import NAMES, FrameShape, decode_frame
+from .dicom_tags import GREY_MODELS, Polarity, pitch_of, polarity_of, rescale, whole, window_of
 from .headers import Header, Limits, damaged, empty_tail
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
-Polarity = Literal["film", "detector", "unknown"]
-
 # warnings.catch_warnings changes the whole process; one file at a time keeps it whole.
 _ONE_AT_A_TIME = threading.Lock()
-GREY_MODELS = ("MONOCHROME1", "MONOCHROME2")
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
@@ -123,28 +120,9 @@ def _check_packed(packed: bytes, limits: Limits, name: str) -> None:
             raise ImageError(f"{name} unpacks to more than {limits.max_bytes} bytes; save it without deflate")
 
 
-def _number(dataset: FileDataset, keyword: str) -> float | None:
-    """A finite number of a tag, the first of several, or None."""
-    value = dataset.get(keyword)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if not isinstance(value, (int, float, str)) and hasattr(value, "__getitem__"):
-        value = value[0] if len(value) else None
-    try:
-        number = float(value) if value is not None else math.nan
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _whole(dataset: FileDataset, keyword: str, default: int) -> int:
-    number = _number(dataset, keyword)
-    return default if number is None else int(number)
-
-
 def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
     if "Rows" not in dataset or "Columns" not in dataset:
-        raise ImageError(f"{name} is a DICOM file without a picture (a report, plan or signal); choose an image file")
+        raise ImageError(f"{name} is a DICOM file without an image (a report, plan or signal); choose an image file")
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise ImageError(f"{name} is a DICOM file of floating-point values; allowed are 1 to 16 bits; export it so")
     if "ModalityLUTSequence" in dataset:
@@ -152,9 +130,9 @@ def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip()
     if photometric not in (*GREY_MODELS, *_COLOURS):
         raise ImageError(f"{name} is a DICOM file of colour model {photometric[:20]!r}; allowed are grey and RGB")
-    allocated = _whole(dataset, "BitsAllocated", 16)
-    stored = _whole(dataset, "BitsStored", allocated)
-    high = _whole(dataset, "HighBit", stored - 1)
+    allocated = whole(dataset, "BitsAllocated", 16)
+    stored = whole(dataset, "BitsStored", allocated)
+    high = whole(dataset, "HighBit", stored - 1)
     if allocated not in (1, 8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
         raise ImageError(
             f"{name} has {stored} of {allocated} bits a value (high bit {high}); allowed are 1 to 16; export it so"
@@ -165,13 +143,13 @@ def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
 def _with_meaning(
     dataset: FileDataset, photometric: str, allocated: int, stored: int, high: int, pixels_at: int
 ) -> DicomHeader:
-    signed = _whole(dataset, "PixelRepresentation", 0) == 1 and photometric in GREY_MODELS
-    slope, intercept, notes = _rescale(dataset)
+    signed = whole(dataset, "PixelRepresentation", 0) == 1 and photometric in GREY_MODELS
+    slope, intercept, notes = rescale(dataset)
     inverted = (photometric == "MONOCHROME1") != (slope < 0)
     if inverted:
         notes += (f"inverted, since stored values fall with brightness ({photometric})",)
-    pitch, pitch_source, pitch_notes = _pitch(dataset)
-    window = _window(dataset, slope, intercept, stored=stored, signed=signed, inverted=inverted)
+    pitch, pitch_source, pitch_notes = pitch_of(dataset)
+    window = window_of(dataset, slope, intercept, stored=stored, signed=signed, inverted=inverted)
     if "VOILUTSequence" in dataset:
         notes += ("a VOI lookup table for display is not applied",)
     if str(dataset.get("PresentationLUTShape", "")) == "INVERSE" and photometric == "MONOCHROME2":
@@ -183,86 +161,13 @@ def _with_meaning(
     if coding is not None:
         notes += (f"{coding} carries no checksum: a bit changed within it may go unseen",)
     return DicomHeader(
-        format="dicom", height=_whole(dataset, "Rows", 0), width=_whole(dataset, "Columns", 0),
-        samples=_whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=_whole(dataset, "NumberOfFrames", 1) or 1,
+        format="dicom", height=whole(dataset, "Rows", 0), width=whole(dataset, "Columns", 0),
+        samples=whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=whole(dataset, "NumberOfFrames", 1) or 1,
         pixel_pitch_mm=pitch, pitch_source=pitch_source, notes=notes + pitch_notes, pixels_at=pixels_at,
         allocated=allocated, high_bit=high, signed=signed,
-        photometric=photometric, inverted=inverted, polarity=_polarity(dataset, inverted), window=window,
+        photometric=photometric, inverted=inverted, polarity=polarity_of(dataset, inverted), window=window,
         compressed=dataset.file_meta.TransferSyntaxUID.is_encapsulated,
     )  # fmt: skip
-
-
-def _rescale(dataset: FileDataset) -> tuple[float, float, tuple[str, ...]]:
-    """Slope and intercept; they are linear, so stored values lose nothing and are kept as they are."""
-    slope = _number(dataset, "RescaleSlope")
-    slope, intercept = slope if slope else 1.0, _number(dataset, "RescaleIntercept") or 0.0
-    if (slope, intercept) == (1.0, 0.0):
-        return slope, intercept, ()
-    return slope, intercept, (f"grey values as stored; rescale slope {slope:g}, intercept {intercept:g} not applied",)
-
-
-def _window(
-    dataset: FileDataset, slope: float, intercept: float, *, stored: int, signed: bool, inverted: bool
-) -> tuple[float, float] | None:
-    """Low and high of the first window, in grey values of ``pixels``. Source: DICOM PS3.3 C.11.2.1.2."""
-    centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
-    if centre is None or width is None or width < 1 or dataset.get("PhotometricInterpretation") not in GREY_MODELS:
-        return None
-    exact = str(dataset.get("VOILUTFunction") or "LINEAR") != "LINEAR"
-    middle, half = (centre, width / 2) if exact else (centre - 0.5, (width - 1) / 2)
-    ends = [(value - intercept) / slope for value in (middle - half, middle + half)]
-    ends = [value + (1 << (stored - 1)) if signed else value for value in ends]
-    if inverted:
-        ends = [(1 << stored) - 1 - value for value in ends]
-    low, high = sorted(ends)
-    return (low, high) if high > low and math.isfinite(high - low) else None
-
-
-def _polarity(dataset: FileDataset, inverted: bool) -> Polarity:
-    """film: brighter is less radiation, as on a viewing screen. detector: brighter is more. Tag (0028,1041) decides."""
-    sign = _whole(dataset, "PixelIntensityRelationshipSign", 0)
-    if sign in (1, -1):
-        return "detector" if (sign == 1) != inverted else "film"
-    if dataset.get("ConversionType") == "DF" or _number(dataset, "NominalScannedPixelSpacing"):
-        return "film"
-    return "unknown"
-
-
-def _spacing(dataset: FileDataset, keyword: str) -> tuple[float, float] | None:
-    value = dataset.get(keyword)
-    try:
-        down, across = (float(part) for part in value) if value is not None else (0.0, 0.0)
-    except (TypeError, ValueError):
-        return None
-    return (down, across) if 1e-4 <= down <= 100 and 1e-4 <= across <= 100 else None
-
-
-def _pitch(dataset: FileDataset) -> tuple[float | None, str | None, tuple[str, ...]]:
-    """Pixel pitch in mm, where it came from, and notes. Source: DICOM PS3.3 section 10.7.
-
-    PixelSpacing that differs from ImagerPixelSpacing was corrected and counts; ImagerPixelSpacing is at the detector
-    and is divided by the magnification where the file states one; NominalScannedPixelSpacing is that of scanned film.
-    """
-    at_detector, corrected = _spacing(dataset, "ImagerPixelSpacing"), _spacing(dataset, "PixelSpacing")
-    scanned = _spacing(dataset, "NominalScannedPixelSpacing")
-    spacing, source = corrected, "PixelSpacing"
-    if at_detector is not None and corrected in (None, at_detector):
-        spacing, source = at_detector, "ImagerPixelSpacing"
-    elif corrected is None:
-        spacing, source = scanned, "NominalScannedPixelSpacing"
-    if spacing is None:
-        return None, None, ()
-    down, across = spacing
-    if abs(down / across - 1) > 0.01:
-        return None, None, (f"pixels are not square ({source} {down:g} x {across:g} mm), so no pitch is given",)
-    if source != "ImagerPixelSpacing":
-        return down, f"DICOM {source}", (f"pixel pitch from {source}",)
-    magnification = _number(dataset, "EstimatedRadiographicMagnificationFactor")
-    if magnification and 1 <= magnification <= 1000:
-        source = f"{source} over magnification {magnification:g}"
-        return down / magnification, f"DICOM {source}", (f"pixel pitch from {source}",)
-    source += ", at the detector: not corrected for magnification"
-    return down, f"DICOM {source}", (f"pixel pitch from {source}",)
 
 
 def decode_dicom(
@@ -276,7 +181,7 @@ def decode_dicom(
         _check_pixel_data(dataset, header, page, name)
         raw = _frame(dataset, header, page, name)
     if raw.shape[:2] != (header.height, header.width) or raw.dtype.kind not in "iub":
-        raise damaged(name, "DICOM: the picture has another size than its header")
+        raise damaged(name, "DICOM: the image has another size than its header")
     notes = () if header.compressed else empty_tail(raw)
     return grey_values(raw, header) if header.photometric in GREY_MODELS else _colour(raw, name), notes
 
@@ -321,7 +226,7 @@ def _check_pixel_data(dataset: FileDataset, header: DicomHeader, page: int, name
     frame = get_frame(dataset.PixelData, page - 1, number_of_frames=header.pages)
     size = codestream_size(frame)
     if size is not None and size != (header.height, header.width):
-        raise damaged(name, f"DICOM: a compressed picture of {size[1]} x {size[0]} px in a header of another size")
+        raise damaged(name, f"DICOM: a compressed image of {size[1]} x {size[0]} px in a header of another size")
 
 
 def codestream_size(frame: bytes) -> tuple[int, int] | None:
@@ -362,5 +267,5 @@ def grey_values(raw: NDArray[Any], header: DicomHeader) -> NDArray[Any]:
 
 def _colour(raw: NDArray[Any], name: str) -> NDArray[Any]:
     if raw.ndim != 3 or raw.shape[2] != 3:
-        raise damaged(name, "DICOM: a colour picture without three planes")
+        raise damaged(name, "DICOM: a colour image without three planes")
     return np.ascontiguousarray(raw[:, :, ::-1], raw.dtype if raw.dtype in (np.uint8, np.uint16) else np.uint16)

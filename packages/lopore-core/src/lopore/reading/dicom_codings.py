@@ -91,14 +91,14 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == 0xDA:
             return
         at = end
-    raise ValueError("a JPEG without picture")
+    raise ValueError("a JPEG without image")
 
 
 def _precision(frame: bytes) -> int:
     for marker, start, _ in _segments(frame):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return frame[start + 4]
-    raise ValueError("a JPEG without picture")
+    raise ValueError("a JPEG without image")
 
 
 def _jpeg(frame: bytes, samples: int, photometric: str, name: str) -> NDArray[Any]:

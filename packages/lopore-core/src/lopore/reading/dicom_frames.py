@@ -9,7 +9,8 @@ import numpy as np
 
 from lopore.arrays import Pixels
 
-from .dicom import GREY_MODELS, DicomHeader, grey_values, open_dicom
+from .dicom import DicomHeader, grey_values, open_dicom
+from .dicom_tags import GREY_MODELS
 from .film_windows import PlainFrame
 from .headers import Limits, check_limits, damaged
 from .positioned_file import PositionedFile

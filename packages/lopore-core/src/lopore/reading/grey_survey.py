@@ -14,6 +14,7 @@ _BAND, _WIDE, _MARGIN = 512, 4096, 2
 _MOST_PLACES = 200
 _DEAD_SIGMAS, _DEAD_SHARE = 10.0, 0.02
 # A clipped end stands out from the values beside it; a smooth histogram ends in single pixels.
+_PEAKS = 0.5
 _CLIPPED_SHARE, _CLIPPED_RATIO = 1e-5, 8.0
 
 
@@ -49,6 +50,8 @@ class _Tally:
     counts: NDArray[np.int64]
     columns: NDArray[np.float64]
     rows: NDArray[np.float64]
+    column_peaks: NDArray[np.int64]
+    row_peaks: NDArray[np.int64]
     dead: int = 0
     places: list[tuple[int, int]] = field(default_factory=list)
 
@@ -61,7 +64,13 @@ def survey_greys(film: FilmSource) -> GreySurvey:
     """
     height, width = film.shape
     top = int(np.iinfo(film.dtype).max)
-    tally = _Tally(np.zeros(top + 1, np.int64), np.zeros(width), np.zeros(height))
+    tally = _Tally(
+        np.zeros(top + 1, np.int64),
+        np.zeros(width),
+        np.zeros(height),
+        np.zeros((2, width), np.int64),
+        np.zeros((2, height), np.int64),
+    )
     for _, _, band in _bands(film):
         tally.counts += np.bincount(band.ravel(), minlength=top + 1)
     used = np.flatnonzero(tally.counts)
@@ -76,7 +85,8 @@ def survey_greys(film: FilmSource) -> GreySurvey:
         at_bottom=float(tally.counts[0] / (height * width)), at_top=float(tally.counts[top] / (height * width)),
         clipped_at=_clipped(tally.counts, used, height * width),
         dead_pixels=tally.dead, dead_places=tuple(tally.places[:_MOST_PLACES]),
-        dead_columns=_dead_lines(tally.columns / height), dead_rows=_dead_lines(tally.rows / width),
+        dead_columns=_dead_lines(tally.columns / height, tally.column_peaks.max(axis=0) / height),
+        dead_rows=_dead_lines(tally.rows / width, tally.row_peaks.max(axis=0) / width),
     )  # fmt: skip
 
 
@@ -110,8 +120,12 @@ def _find_dead(film: FilmSource, tally: _Tally, usual: tuple[int, int]) -> None:
             continue
         inner = np.clip(band[_MARGIN if y else 0 :, _MARGIN if x else 0 :], *usual)[:_BAND, :_WIDE]
         top, left = y + (_MARGIN if y else 0), x + (_MARGIN if x else 0)
-        tally.columns[left : left + inner.shape[1]] += inner.sum(axis=0, dtype=np.float64)
-        tally.rows[top : top + inner.shape[0]] += inner.sum(axis=1, dtype=np.float64)
+        columns, rows = slice(left, left + inner.shape[1]), slice(top, top + inner.shape[0])
+        tally.columns[columns] += inner.sum(axis=0, dtype=np.float64)
+        tally.rows[rows] += inner.sum(axis=1, dtype=np.float64)
+        for sign, offset in ((1, 0), (-1, 1)):
+            tally.column_peaks[offset, columns] += _peaks_across(inner, sign).sum(axis=0)
+            tally.row_peaks[offset, rows] += _peaks_across(inner.T, sign).sum(axis=0)
         middle = cv2.medianBlur(np.ascontiguousarray(band), 3).astype(np.int32)
         off = np.abs(band.astype(np.int32) - middle)
         noise = 1.4826 * float(np.median(off[::4, ::4])) or 1.0
@@ -135,8 +149,19 @@ def _stands_alone(band: NDArray[np.unsignedinteger], row: int, column: int) -> b
     return bool(around.max() - around.min() < 0.5 * abs(own - float(np.median(around))))
 
 
-def _dead_lines(means: NDArray[np.float64]) -> tuple[int, ...]:
-    """Rows or columns whose mean stands out, one pixel wide, from the two on either side."""
+def _peaks_across(band: NDArray[np.unsignedinteger], sign: int) -> NDArray[np.bool_]:
+    """Where a pixel lies above (or under) its left and right neighbours; never in the first and last column."""
+    inner, left, right = band[:, 1:-1], band[:, :-2], band[:, 2:]
+    found = np.zeros(band.shape, np.bool_)
+    found[:, 1:-1] = (inner > left) & (inner > right) if sign > 0 else (inner < left) & (inner < right)
+    return found
+
+
+def _dead_lines(means: NDArray[np.float64], peaks: NDArray[np.float64]) -> tuple[int, ...]:
+    """Rows or columns whose mean stands out, one pixel wide, from the two on either side, nearly everywhere.
+
+    peaks: share of a line's pixels that lie above (or under) both neighbours; of noise it is a third.
+    """
     if len(means) < 16:
         return ()
     # A cubic through the two on either side follows the slope of a seam.
@@ -145,5 +170,5 @@ def _dead_lines(means: NDArray[np.float64]) -> tuple[int, ...]:
     size = np.abs(off)
     noise = 1.4826 * float(np.median(size)) or 1e-9
     largest = np.max(np.stack([np.roll(size, shift) for shift in (-2, -1, 1, 2)]), axis=0)
-    found = np.flatnonzero((size > 12 * noise) & (size > 1.2 * largest))
+    found = np.flatnonzero((size > 12 * noise) & (size > 1.2 * largest) & (peaks > _PEAKS))
     return tuple(int(place) for place in found)[:_MOST_PLACES]

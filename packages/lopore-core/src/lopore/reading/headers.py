@@ -68,7 +68,7 @@ class Header:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width) of the picture as it is shown."""
+        """(height, width) of the image as it is shown."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
@@ -135,15 +135,15 @@ _BMP_INFO_SIZES = frozenset(struct.pack("<I", size) for size in (12, 40, 52, 56,
 
 _FOREIGN = (
     (0, b"GIF8", "a GIF"),
-    (8, b"WEBP", "a WebP picture"),
+    (8, b"WEBP", "a WebP image"),
     (4, b"ftyp", "a HEIC, AVIF or video file"),
     (0, b"%PDF", "a PDF"),
-    (4, b"jP  ", "a JPEG 2000 picture"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (4, b"jP  ", "a JPEG 2000 image"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (0, b"8BPS", "a Photoshop file"),
     (0, b"PK\3\4", "a ZIP archive"),
     (0, b"<svg", "an SVG drawing"),
-    (0, b"version https://git-lfs", "a Git LFS pointer, not the picture itself"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the image itself"),
 )
 
 

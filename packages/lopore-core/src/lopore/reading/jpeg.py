@@ -49,7 +49,7 @@ def jpeg_header(content: Content, name: str) -> JpegHeader:
             if frame is None or len(frame[1]) < 6:
                 raise damaged(name, "a JPEG without size")
             return _jpeg_frame(frame, orientation, start, name, adobe=adobe)
-    raise damaged(name, "a JPEG without picture")
+    raise damaged(name, "a JPEG without image")
 
 
 def _jpeg_frame(frame: tuple[int, bytes], orientation: int, first_scan: int, name: str, *, adobe: bool) -> JpegHeader:
@@ -77,7 +77,7 @@ def _jpeg_segments(content: Content, name: str) -> Iterator[tuple[int, int, int]
             position += 1
             continue
         if marker in (0x00, 0xD8, 0xD9) or 0xD0 <= marker <= 0xD7:
-            raise damaged(name, "a JPEG without picture")
+            raise damaged(name, "a JPEG without image")
         length = (content[position + 2] << 8) | content[position + 3]
         if length < 2 or position + 2 + length > size:
             raise damaged(name, "a JPEG segment runs past the end")
@@ -93,7 +93,7 @@ def _exif_orientation(segment: bytes) -> int:
 
 
 def decoder_scale(header: Header, reduce_to: tuple[int, int] | None) -> int:
-    """1, 2, 4 or 8: how far a JPEG decoder may shrink the picture and still give ``reduce_to`` or more."""
+    """1, 2, 4 or 8: how far a JPEG decoder may shrink the image and still give ``reduce_to`` or more."""
     if reduce_to is None or header.format != "jpeg":
         return 1
     height, width = header.shape
@@ -104,7 +104,7 @@ def decoder_scale(header: Header, reduce_to: tuple[int, int] | None) -> int:
 def decode_jpeg(content: bytes, header: JpegHeader, channels: int, scale: int, name: str) -> Pixels:
     """(h, w) or (h, w, 3) RGB uint8, sides divided by ``scale`` and rounded up; grey is the coded luminance itself.
 
-    libjpeg-turbo's warnings (early end, corrupt data) are errors here: OpenCV shows such a picture half grey.
+    libjpeg-turbo's warnings (early end, corrupt data) are errors here: OpenCV shows such an image half grey.
     """
     if header.progressive:
         _check_scans(content, header.first_scan, name)
@@ -115,12 +115,12 @@ def decode_jpeg(content: bytes, header: JpegHeader, channels: int, scale: int, n
 
     space = "GRAY" if channels == 1 else "RGB"
     try:
-        picture: Pixels = simplejpeg.decode_jpeg(content, space, min_height=height, min_width=width)
+        image: Pixels = simplejpeg.decode_jpeg(content, space, min_height=height, min_width=width)
     except ValueError as error:
         raise damaged(name, f"JPEG: {str(error)[:80]}") from error
-    if picture.shape != (height, width, channels):
+    if image.shape != (height, width, channels):
         raise damaged(name, "the JPEG gives another size than its header")
-    return picture[:, :, 0] if channels == 1 else picture
+    return image[:, :, 0] if channels == 1 else image
 
 
 def _decode_cmyk(content: bytes, header: JpegHeader, channels: int, shape: tuple[int, int], name: str) -> Pixels:
@@ -140,7 +140,7 @@ def _decode_cmyk(content: bytes, header: JpegHeader, channels: int, shape: tuple
 
 
 def _check_scans(content: bytes, first: int, name: str) -> None:
-    """Each scan of a progressive JPEG costs a pass over the whole picture, so a small file could take hours."""
+    """Each scan of a progressive JPEG costs a pass over the whole image, so a small file could take hours."""
     scans, position = 1, first
     while match := _MARKER.search(content, position):
         at = match.start()

@@ -33,7 +33,7 @@ def check_lossless(frame: bytes, values: NDArray[np.unsignedinteger]) -> None:
         needed += int((counts * costs).sum())
     there = len(data.replace(b"\xff\x00", b"\xff"))
     if not 0 <= 8 * there - needed < 8:
-        raise ValueError("lossless JPEG data of another length than its picture")
+        raise ValueError("lossless JPEG data of another length than its image")
 
 
 _CATEGORY = np.concatenate(([0], np.floor(np.log2(np.arange(1, 32769))).astype(np.uint8) + 1)).astype(np.uint8)
@@ -73,7 +73,7 @@ def _parts(frame: bytes) -> tuple[int, dict[int, int], int, int, bytes]:
                 raise ValueError("a lossless JPEG without its tables")
             return depth, tables[which], predictor, shift, frame[at + 2 + length : -2]
         at += 2 + length
-    raise ValueError("a lossless JPEG without picture")
+    raise ValueError("a lossless JPEG without image")
 
 
 def _huffman(body: bytes) -> dict[int, dict[int, int]]:

@@ -14,28 +14,28 @@ from lopore.affine import Affine
 from lopore.arrays import Pixels
 
 
-def to_channels(picture: NDArray[Any], channels: int) -> Pixels:
+def to_channels(image: NDArray[Any], channels: int) -> Pixels:
     """Grey (h, w) or BGR (h, w, 3) to grey (BT.601, equal planes stay exactly equal) or to RGB."""
     if channels == 1:
-        return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB)
+        return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
-    2: lambda picture: cv2.flip(picture, 1),
-    3: lambda picture: cv2.rotate(picture, cv2.ROTATE_180),
-    4: lambda picture: cv2.flip(picture, 0),
+    2: lambda image: cv2.flip(image, 1),
+    3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
+    4: lambda image: cv2.flip(image, 0),
     5: cv2.transpose,
-    6: lambda picture: cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE),
-    7: lambda picture: cv2.flip(cv2.transpose(picture), -1),
-    8: lambda picture: cv2.rotate(picture, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    6: lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda image: cv2.flip(cv2.transpose(image), -1),
+    8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 
 
-def upright(picture: Pixels, orientation: int) -> Pixels:
-    """The picture turned and mirrored as its EXIF orientation (1 to 8) asks."""
+def upright(image: Pixels, orientation: int) -> Pixels:
+    """The image turned and mirrored as its EXIF orientation (1 to 8) asks."""
     turn = _TURNS.get(orientation)
-    return picture if turn is None else turn(picture)
+    return image if turn is None else turn(image)
 
 
 def stored_window(
@@ -51,7 +51,7 @@ def stored_window(
 
 
 def _turning(orientation: int, height: int, width: int) -> Affine:
-    """Where ``upright`` moves a point of a stored picture of this size."""
+    """Where ``upright`` moves a point of a stored image of this size."""
     h, w = float(height), float(width)
     moves = {
         2: Affine(xx=-1, x0=w),
@@ -67,6 +67,6 @@ def _turning(orientation: int, height: int, width: int) -> Affine:
 
 @lru_cache(maxsize=64)
 def from_scaled(orientation: int, height: int, width: int, scale: int) -> Affine:
-    """From the upright picture as the decoder shrank it to the upright original of stored (height, width)."""
+    """From the upright image as the decoder shrank it to the upright original of stored (height, width)."""
     small = _turning(orientation, math.ceil(height / scale), math.ceil(width / scale))
     return small.inverse().then(Affine(xx=scale, yy=scale)).then(_turning(orientation, height, width))

@@ -71,7 +71,7 @@ def png_header(content: Content, name: str, *, whole: bool = False) -> PngHeader
         if kind == b"IDAT" and not whole:
             break
     if whole and b"IDAT" not in found:
-        raise damaged(name, "a PNG without picture")
+        raise damaged(name, "a PNG without image")
     key = found.get(b"tRNS", b"")
     frames = struct.unpack(">I", found[b"acTL"][:4])[0] if len(found.get(b"acTL", b"")) == 8 else 0
     return PngHeader(

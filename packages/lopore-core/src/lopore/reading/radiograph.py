@@ -1,6 +1,6 @@
 """The one image loader: a file becomes grey values of its own depth, or one clear line that says why not.
 
-Every part of lopore reads pictures here; OpenCV's and Pillow's own readers are called nowhere else.
+Every part of lopore reads images here; OpenCV's and Pillow's own readers are called nowhere else.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Radiograph:
-    """One picture as the file holds it.
+    """One image as the file holds it.
 
     pixels: (H, W), or (H, W, 3) RGB; uint8 up to 8 bits a value, else uint16; greater is brighter; upright after EXIF.
-    original_shape: (height, width) of the file's upright picture; differs from pixels only where a JPEG was shrunk.
-    to_original: from coordinates of ``pixels`` to the original picture.
+    original_shape: (height, width) of the file's upright image; differs from pixels only where a JPEG was shrunk.
+    to_original: from coordinates of ``pixels`` to the original image.
     pixel_pitch_mm: size of an original pixel, where the file states it, else None.
     polarity: film: brighter is less radiation; detector: brighter is more; unknown: the file does not say.
     window: (low, high) of the DICOM display window in grey values of ``pixels``, or None.
@@ -91,13 +91,13 @@ class Radiograph:
     pitch_source: str | None = None
 
     def without_pixels(self) -> Radiograph:
-        """The same facts over an empty picture of the same depth: films that wait in a queue may have 35 MB each."""
+        """The same facts over an empty image of the same depth: films that wait in a queue may have 35 MB each."""
         return replace(self, pixels=np.empty((0, 0, *self.pixels.shape[2:]), self.pixels.dtype))
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the header of a file says; nothing was decoded. Sizes are those of the upright picture, in pixels."""
+    """What the header of a file says; nothing was decoded. Sizes are those of the upright image, in pixels."""
 
     name: str
     format: str
@@ -124,9 +124,9 @@ def read_radiograph(
 ) -> Radiograph:
     """Read PNG, JPEG, TIFF, BMP or DICOM; the content decides which, not the name.
 
-    channels: 1 gives grey (JPEG: its luminance; other colour pictures: BT.601), 3 gives RGB (grey is repeated).
+    channels: 1 gives grey (JPEG: its luminance; other colour images: BT.601), 3 gives RGB (grey is repeated).
     page: which page or frame, from 1; must be given where there are several. limits: default from the environment.
-    reduce_to: (height, width); a JPEG's decoder halves the picture, up to three times, while it stays so large.
+    reduce_to: (height, width); a JPEG's decoder halves the image, up to three times, while it stays so large.
     name: shown in messages, for bytes. Depth is kept: up to 8 bits give uint8, 9 to 16 give uint16, never rescaled.
     Raises ImageError, in one line, for what is no image, broken, over the limits, or cannot be read right.
     """
@@ -259,7 +259,7 @@ def _radiograph(decoded: _Decoded, header: Header, source: Source) -> Radiograph
 
 
 def _bits_in_use(pixels: Pixels) -> tuple[str, ...]:
-    """A note where a 16-bit picture holds fewer bits: the depth of the container is not the depth of the data."""
+    """A note where a 16-bit image holds fewer bits: the depth of the container is not the depth of the data."""
     if pixels.dtype != np.uint16:
         return ()
     used = int(np.bitwise_or.reduce(pixels, axis=None))
@@ -312,14 +312,14 @@ def _facts(content: Content, source: Path | bytes, name: str, limits: Limits, pa
 
 
 def write_radiograph(pixels: Pixels, path: Path | None, format: Literal["png", "tiff"] = "png") -> bytes:
-    """Code a picture without loss and, with ``path``, write it whole or not at all.
+    """Code an image without loss and, with ``path``, write it whole or not at all.
 
     pixels: (H, W) or (H, W, 3) RGB, uint8 or uint16; the depth is kept. Returns the bytes of the file.
     Raises ImageError for other arrays and formats, LoporeError where the disk says no.
     """
     shaped = pixels.ndim == 2 or pixels.shape[2:] == (3,)
     if pixels.dtype not in (np.uint8, np.uint16) or not shaped or not pixels.size:
-        raise ImageError(f"{pixels.dtype} {pixels.shape} is no picture; allowed are (H, W), (H, W, 3) of 8 or 16 bits")
+        raise ImageError(f"{pixels.dtype} {pixels.shape} is no image; allowed are (H, W), (H, W, 3) of 8 or 16 bits")
     if format not in ("png", "tiff"):
         raise ImageError(f"format {format!r} is not written; allowed are png and tiff, which keep the depth")
     import cv2
@@ -327,7 +327,7 @@ def write_radiograph(pixels: Pixels, path: Path | None, format: Literal["png", "
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     done, coded = cv2.imencode(f".{format}", ordered)
     if not done:
-        raise ImageError(f"a picture of {pixels.shape} could not be coded as {format}; choose the other format")
+        raise ImageError(f"an image of {pixels.shape} could not be coded as {format}; choose the other format")
     content = coded.tobytes()
     if path is not None:
         from lopore.atomic_files import atomic_write_bytes

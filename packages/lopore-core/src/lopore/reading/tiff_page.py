@@ -69,10 +69,10 @@ class TiffPage:
         if self.block[0] < 1 or self.block[1] < 1 or down * across * self.planes > len(self.starts):
             raise damaged(self.name, "the TIFF has too few strips or tiles")
         if len(self.starts) != len(self.counts):
-            raise damaged(self.name, "a TIFF without picture")
+            raise damaged(self.name, "a TIFF without image")
         starts, counts = self.starts, self.counts
         if (starts > size).any() or (counts > size).any() or (starts + counts > size).any() or (counts == 0).any():
-            raise damaged(self.name, "the TIFF ends before its picture")
+            raise damaged(self.name, "the TIFF ends before its image")
 
     def read(self, fetch: Fetch, y0: int, x0: int, height: int, width: int) -> NDArray[Any]:
         """(height, width, samples) stored values of a window that lies inside the page. Raises ImageError."""
@@ -123,7 +123,7 @@ class TiffPage:
         start, count = int(self.starts[number]), int(self.counts[number])
         data = fetch(start, count)
         if len(data) < count:
-            raise damaged(self.name, "the TIFF ends before its picture")
+            raise damaged(self.name, "the TIFF ends before its image")
         if self.reversed_bits and self.coding != codings.JPEG:
             data = data.translate(_BIT_REVERSED)
         rows = self.block[0]
