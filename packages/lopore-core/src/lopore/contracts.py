@@ -37,6 +37,7 @@ __all__ = [
     "Explainer",
     "Exporter",
     "FilmParts",
+    "FilmRun",
     "Framework",
     "FreeSizeSession",
     "HeatMaps",

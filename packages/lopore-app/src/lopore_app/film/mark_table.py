@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from lopore.data.cells import safe_cell
+from lopore.data.cells import shown_cell
 from lopore_app.film.film_review import FilmReview, ReviewedMark
 from lopore_app.wording import score_text
 
@@ -47,7 +47,7 @@ def marks_csv(review: FilmReview) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for mark in review.marks:
-        writer.writerow([safe_cell("" if cell is None else cell) for cell in _cells(mark)])
+        writer.writerow([shown_cell("" if cell is None else cell) for cell in _cells(mark)])
     return text.getvalue()
 
 

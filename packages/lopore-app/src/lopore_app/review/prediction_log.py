@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any
 
-from lopore.data.cells import safe_cell
+from lopore.data.cells import shown_cell
 from lopore_app.review.records import Entry, Unanswered
 from lopore_app.wording import DEMONSTRATION
 
@@ -171,6 +171,6 @@ def corrections_csv(entries: Iterable[Entry]) -> str:
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in columns])
-    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    writer.writerow([shown_cell(name) for name in columns])
+    writer.writerows([shown_cell(cell) for cell in row] for row in rows)
     return text.getvalue()

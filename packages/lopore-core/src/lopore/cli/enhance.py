@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lopore.messages import plain
+
 from .options import page_option
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool)
     radiograph = read_radiograph(path, channels=3 if colour else 1, page=page)
     pixels, _ = chain.apply(radiograph.pixels)
     write_radiograph(pixels, target)
-    click.echo(str(target))
+    click.echo(plain(target, 4096))
 
 
 def target_names(paths: list[Path], out: Path) -> list[Path]:

@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from lopore.messages import plain
+
 from .options import device_option, model_option, page_option, runtime_option
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ def _draw(
     title = f"{one.class_name} {one.score:.3f}, {explainer.name} ({explainer.scale})"
     picture = draw_overlay(prepared.radiograph.pixels, values, opacity=opacity, limits=limits, title=title)
     write_radiograph(picture, one.target)
-    click.echo(str(one.target))
+    click.echo(plain(one.target, 4096))
     if raw:
         stream = io.BytesIO()
         np.save(stream, values)

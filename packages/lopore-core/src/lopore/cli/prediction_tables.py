@@ -28,7 +28,7 @@ def write_answers(out: Path, predictions: Iterable[Prediction]) -> None:
 
 def detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None]:
     """Writes the heading at once, and with each call a row for each detection of one image."""
-    from lopore.data.cells import safe_cell
+    from lopore.data.cells import shown_cell
 
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(DETECTION_COLUMNS)
@@ -36,10 +36,10 @@ def detections_table(stream: IO[str]) -> Callable[[SegmentationPrediction], None
     def note(prediction: SegmentationPrediction) -> None:
         for one in prediction.detections:
             area = "" if one.area_mm2 is None else f"{one.area_mm2:.6g}"
-            row = [safe_cell(prediction.source), safe_cell(one.class_name), f"{one.area_px:.2f}", area]
+            row = [shown_cell(prediction.source), shown_cell(one.class_name), f"{one.area_px:.2f}", area]
             row += [f"{value:.2f}" for value in (*one.centre, *one.box)]
             row += [f"{one.peak:.7g}", f"{one.mean:.7g}"]
-            writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])
+            writer.writerow([*row, prediction.sha256, prediction.page, shown_cell(prediction.model)])
 
     return note
 
@@ -58,17 +58,17 @@ def _write_list(stream: IO[str], predictions: Iterable[Prediction]) -> None:
 
 def _write_csv(stream: IO[str], predictions: Iterable[Prediction]) -> None:
     """``threshold`` is empty where the largest score decides; ``judged`` is 0 where a doubt rules the answer out."""
-    from lopore.data.cells import safe_cell
+    from lopore.data.cells import shown_cell
 
     writer = csv.writer(stream, lineterminator="\n")
     for number, prediction in enumerate(predictions):
         decision, scores = prediction.decision, prediction.scores
         if number == 0:
-            names = [safe_cell(f"score:{name}") for name in scores]
+            names = [shown_cell(f"score:{name}") for name in scores]
             heading = ["source", "decision", "score", "threshold", *names, "judged", "notes", "sha256", "page", "model"]
             writer.writerow(heading)
         threshold = "" if decision.by_largest_score else f"{decision.threshold:.7g}"
-        row = [safe_cell(prediction.source), safe_cell(decision.text), f"{decision.score:.7g}", threshold]
+        row = [shown_cell(prediction.source), shown_cell(decision.text), f"{decision.score:.7g}", threshold]
         row += [f"{value:.7g}" for value in scores.values()]
-        row += [str(int(prediction.judged)), safe_cell(" | ".join(prediction.notes))]
-        writer.writerow([*row, prediction.sha256, prediction.page, prediction.model])
+        row += [str(int(prediction.judged)), shown_cell(" | ".join(prediction.notes))]
+        writer.writerow([*row, prediction.sha256, prediction.page, shown_cell(prediction.model)])

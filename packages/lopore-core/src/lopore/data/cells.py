@@ -13,7 +13,8 @@ from lopore.messages import plain
 from .class_names import is_utf8
 
 MAX_PATH = 1024
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# Spreadsheets trim blanks before they look for a formula, and some take the wide signs of East Asian keyboards.
+_FORMULA = re.compile(r"['\s]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def clean_path(text: str, *, where: str) -> str:
@@ -34,6 +35,16 @@ def safe_cell(value: Any) -> str:
         return repr(value)
     text = "|".join(value) if isinstance(value, tuple) else str(value)
     return f"'{text}" if _FORMULA.match(text) else text
+
+
+def shown_cell(value: Any, limit: int = 1000) -> str:
+    """A cell of a table for people, which is not read back: as ``safe_cell``, on one line and without control
+    characters. Numbers stay as they are.
+    """
+    if isinstance(value, int | float):
+        return str(value)
+    text = "|".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    return safe_cell(plain(text, limit))
 
 
 def cell_text(text: str) -> str:

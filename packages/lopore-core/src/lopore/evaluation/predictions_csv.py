@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lopore.arrays import Scores
-from lopore.data.cells import safe_cell
+from lopore.data.cells import shown_cell
 from lopore.data.manifest import Row
 from lopore.data.targets import Targets
 from lopore.metrics.operating_point import answers_at, truth_table
@@ -32,7 +32,7 @@ def answers_csv(parts: Sequence[LabelledScores], threshold: Threshold) -> str:
     """Columns: path, split, group, labels, predicted, correct (0 or 1), and ``score:CLASS`` for each class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [safe_cell(f"score:{name}") for name in parts[0].targets.classes]
+    names = [shown_cell(f"score:{name}") for name in parts[0].targets.classes]
     writer.writerow(["path", "split", "group", "labels", "predicted", "correct", *names])
     for part in parts:
         if not part.rows:
@@ -44,5 +44,5 @@ def answers_csv(parts: Sequence[LabelledScores], threshold: Threshold) -> str:
             labels = tuple(name for name, hit in zip(targets.classes, hits, strict=True) if hit)
             cells = (row.path, part.side or row.split, row.group, row.labels, labels)
             told = [f"{score:.7g}" for score in scores]
-            writer.writerow([*map(safe_cell, cells), int((hits == wanted).all()), *told])
+            writer.writerow([*map(shown_cell, cells), int((hits == wanted).all()), *told])
     return text.getvalue()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lopore.atomic_files import atomic_folder, atomic_write_text
+from lopore.data.cells import shown_cell
 from lopore.errors import LoporeError
 
 from . import film_images
@@ -94,13 +95,11 @@ def write_summary(out: Path) -> Path:
     for folder, found in _inspections(out):
         broken = [rule.rule for rule in found.verdict.rules if rule.answer == "broken"] if found.verdict else []
         lengths = [mark.length_mm for mark in found.indications if mark.length_mm is not None]
-        writer.writerow(
-            [
-                folder.name, found.film.name, found.film.sha256, len(found.indications), len(found.set_aside),
-                found.verdict.answer if found.verdict else "", "; ".join(broken), max(lengths, default=""),
-                found.seconds,
-            ]
+        cells = (
+            folder.name, found.film.name, found.film.sha256, len(found.indications), len(found.set_aside),
+            found.verdict.answer if found.verdict else "", "; ".join(broken), max(lengths, default=""), found.seconds,
         )  # fmt: skip
+        writer.writerow(map(shown_cell, cells))
     atomic_write_text(out / SUMMARY, text.getvalue())
     return out / SUMMARY
 

@@ -7,6 +7,8 @@ import io
 import json
 from typing import Any
 
+from lopore.data.cells import shown_cell
+
 from .film_inspection import FilmInspection
 from .indication import Indication
 
@@ -34,17 +36,12 @@ def to_csv(found: FilmInspection) -> str:
 def _row(found: FilmInspection, mark: Indication, status: str, reason: str) -> list[Any]:
     x_mm, y_mm = mark.position_mm or ("", "")
     values = [
-        _as_text(found.film.name), mark.id, status, _as_text(mark.class_name), mark.iso_6520, mark.peak, mark.mean,
+        found.film.name, mark.id, status, mark.class_name, mark.iso_6520, mark.peak, mark.mean,
         *mark.centre, mark.length_px, mark.width_px, mark.area_px, mark.diameter_px, mark.orientation_deg, x_mm, y_mm,
         mark.length_mm, mark.width_mm, mark.area_mm2, mark.diameter_mm, mark.nearest_id, mark.distance_px,
         mark.distance_mm, mark.group_id, *mark.box, int(mark.touches_edge), reason,
     ]  # fmt: skip
-    return ["" if value is None else value for value in values]
-
-
-def _as_text(value: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+    return [shown_cell(value) for value in values]
 
 
 def to_coco(found: FilmInspection) -> str:
