@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from lopore.preprocessing.geometry import TIE_SHIFT
+
 from .graph_builder import DOUBLE, FLOAT, INT32, INT64, GraphBuilder
 
 if TYPE_CHECKING:
@@ -154,7 +156,8 @@ class Placement:
             for length, start, extent, out in zip(self.shape, self.starts, self.extents, self.inner, strict=True)
         )
         rows = graph.add("MatMul", down, planes)
-        placed = graph.add("Round", graph.add("MatMul", rows, graph.add("Transpose", across, perm=[1, 0])))
+        means = graph.add("MatMul", rows, graph.add("Transpose", across, perm=[1, 0]))
+        placed = graph.add("Round", graph.add("Add", means, graph.constant(TIE_SHIFT, np.float32)))
         if self.record.resize == "letterbox":
             placed = self._framed(placed, planes)
         top = graph.constant(float(2**self.record.depth - 1), np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def _compare(
             if prepared is None:
                 continue
             radiograph = prepared.radiograph
-            answer = call_entry("exporter", exporter.key, owner, lambda r=radiograph: run(r.pixels, r.window))
+            answer = call_entry("exporter", exporter.key, owner, partial(run, radiograph.pixels, radiograph.window))
             row = score_pictures(model, [prepared.pixels])[0]
             scores = np.asarray(answer["scores"], np.float64)
             if scores.shape != row.shape or not np.isfinite(scores).all():
