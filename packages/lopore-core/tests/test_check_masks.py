@@ -48,6 +48,13 @@ def test_an_empty_mask_of_a_defect_and_a_marked_sound_film_are_errors(tmp_path: 
     assert found["mask-of-a-sound-image"]["paths"] == ["ok/ok_0.png"]
 
 
+def test_a_class_of_empty_masks_may_be_the_sound_one(tmp_path: Path) -> None:
+    found, _ = checked(make(tmp_path, pore_0=box(255), pore_1=box(255), MT_Free_0=box(0), MT_Free_1=box(0)))
+    assert "--sound 'MT_Free'" in found["mask-empty-class"]["message"]
+    assert "mask-empty" not in found
+    assert "MT_Free" in found["no-sound-class"]["message"]
+
+
 def test_a_mark_over_most_of_the_film_may_be_inverted(tmp_path: Path) -> None:
     found, _ = checked(make(tmp_path, pore_0=255 - box(255), pore_1=255 - box(255)))
     assert len(found["mask-inverted"]["paths"]) == 2

@@ -115,6 +115,13 @@ def _refused(rows: Sequence[Row], facts: dict[str, MaskFacts]) -> Iterator[Findi
 
 def _empty(rows: Sequence[Row], facts: dict[str, MaskFacts]) -> Iterator[Finding]:
     bare = [row for row in rows if facts[row.path].share == 0 and not all(is_sound(name) for name in row.labels)]
+    for name in sorted({label for row in bare for label in row.labels}):
+        of_class = [row for row in rows if name in row.labels]
+        if len(of_class) > 1 and all(facts[row.path].share == 0 for row in of_class):
+            empty = f"all {len(of_class)} masks of class {plain(name, 60)!r} mark nothing; if it is the sound class, "
+            way_out = f"say --sound {plain(name, 60)!r} at `lopore data index`, else draw the masks"
+            yield Finding("error", "mask-empty-class", empty + way_out, tuple(row.path for row in of_class)[:3])
+            bare = [row for row in bare if row.labels != (name,)]
     rest = "labelled with a defect, and the mask marks nothing; mend the label, or draw the mask"
     yield from about("error", "mask-empty", bare, "image is", "images are", rest)
 
@@ -163,7 +170,7 @@ def _absent(part: Manifest) -> Iterator[Finding]:
 
 def _summary(rows: Sequence[Row], facts: dict[str, MaskFacts]) -> dict[str, Any]:
     """Facts for people and JSON: values met with the number of images, and the shares marked."""
-    met = Counter(", ".join(map(str, (0, *facts[row.path].values))) for row in rows)
+    met = Counter(_met(facts[row.path].values) for row in rows)
     shares = [share for row in rows if (share := facts[row.path].share)]
     unknown = [facts[row.path].unknown for row in rows if facts[row.path].unknown]
     return {
@@ -176,6 +183,11 @@ def _summary(rows: Sequence[Row], facts: dict[str, MaskFacts]) -> dict[str, Any]
         },
         "unknown_share": float(np.median(unknown)) if unknown else 0.0,
     }  # fmt: skip
+
+
+def _met(values: tuple[int, ...]) -> str:
+    """Values as one text; many are grey edges, of which the first and the last say enough."""
+    return f"0 to {values[-1]} with grey between" if len(values) > 5 else ", ".join(map(str, (0, *values)))
 
 
 def masks_in_a_line(summary: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ _MAYBE_SOUND = frozenset(
         "sem_defeito", "sin_defecto", "sin_defectos", "standard", "without_defect", "without_defects", "zero",
     }
 )  # fmt: skip
-_SOUND_WORDS = frozenset({"ok", "good", "normal", "sound", "gut", "nodefect", "clean", "passed", "fehlerfrei"})
+_SOUND_WORDS = frozenset({"ok", "good", "normal", "sound", "gut", "nodefect", "clean", "passed", "fehlerfrei", "free"})
 
 
 def is_sound(label: str) -> bool:

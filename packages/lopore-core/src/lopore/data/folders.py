@@ -66,7 +66,7 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto", 
         entries, label_notes = label_entries(root, entries, label)
         notes += label_notes
     faults = [(_join(prefix, name), why) for name, why in (*faults, *pairs.faults, *empty_faults)]
-    notes += [*tree.notes, *empty_notes, *_remarks(folder, entries, found)]
+    notes += [*tree.notes, *empty_notes, *_remarks(folder, entries, found, label)]
     notes += remarks_on_masks(pairs) if mask_names else []
     return Listing(root, tuple(entries), tuple(notes), tuple(problems), tuple(faults))
 
@@ -240,13 +240,13 @@ def _suffixes(names: list[str]) -> str:
     return ", ".join(f"{number} x {plain(suffix, 12)}" for suffix, number in counts.most_common(4))
 
 
-def _remarks(folder: Path, entries: list[Entry], found: _Found) -> list[str]:
+def _remarks(folder: Path, entries: list[Entry], found: _Found, label: str) -> list[str]:
     remarks = []
     unlabelled = sum(not entry.labels for entry in entries)
     if unlabelled == len(entries) > 1:
         where = f"none of {counted(len(entries), 'image')} lies in a class folder, so none has a label"
         remarks.append(f"{where}; index the folder above, a CSV of labels, or say --label CLASS")
-    elif unlabelled:
+    elif unlabelled and not label:
         remarks.append(f"{counted(unlabelled, 'image lies', 'images lie')} in no class folder, so without a label")
     if found.machine:
         count = counted(len(found.machine), "folder", "folders")
