@@ -15,7 +15,7 @@ from lopore.metrics.pod.hit_miss import LEAST_MARKS, fit_candidates, hit_miss_st
 from lopore.metrics.pod.likelihood import Trials, fit_hit_miss
 from lopore.metrics.pod.links import LINKS
 from lopore.metrics.pod.signal_response import Signals, fit_signals, signal_study
-from lopore.metrics.pod.size_bounds import upper_size
+from lopore.metrics.pod.size_bounds import crossing, upper_size
 
 TRUE = (2.81002, 2.93219)  # of logit POD over ln size; the true a90 is 0.812
 
@@ -145,6 +145,17 @@ def test_the_bound_lies_over_the_true_size_in_about_95_of_100_studies(films, bet
         ]
         held += any(bound is None or (np.exp(bound) if scale == "ln" else bound) >= truth for scale, bound in bounds)
     assert held >= 33
+
+
+def test_a_search_that_answers_otherwise_the_second_time_still_ends():
+    asked: list[float] = []
+
+    def excess(x: float) -> float:
+        asked.append(x)
+        return x - 1.0 if asked.count(x) == 1 else -1.0
+
+    assert crossing(excess, 0.0, 0.3) == pytest.approx(1.0)
+    assert crossing(lambda x: float("nan"), 0.0, 0.3) is None
 
 
 REFUSALS = {

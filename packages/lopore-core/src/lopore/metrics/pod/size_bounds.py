@@ -94,13 +94,22 @@ def crossing(excess: Callable[[float], float], size: float, step: float) -> floa
     """The first x above ``size`` at which ``excess`` turns positive, looked for in widening steps."""
     from scipy.optimize import brentq
 
+    known: dict[float, float] = {}
+
+    def value(x: float) -> float:
+        # A held curve is searched from where the last one ended; asked twice it must not answer twice.
+        if x not in known:
+            found = excess(x)
+            known[x] = found if np.isfinite(found) else -1.0
+        return known[x]
+
     low, width = size + 0.1 * step, 2 * step
-    if excess(low) > 0:
+    if value(low) > 0:
         return low
     for _ in range(_WIDENINGS):
         high = low + width
-        if excess(high) > 0:
-            return float(brentq(excess, low, high, xtol=1e-9 * (1 + abs(high)), rtol=1e-10))
+        if value(high) > 0:
+            return float(brentq(value, low, high, xtol=1e-9 * (1 + abs(high)), rtol=1e-10))
         low, width = high, 1.6 * width
     return None
 
