@@ -65,14 +65,14 @@ class Families:
 
 
 def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | None = None) -> Families:
-    """Join pictures that are one picture flipped, turned, brightened, recompressed, resized or cropped a little.
+    """Join images that are one image flipped, turned, brightened, recompressed, resized, cropped, or share a part.
 
-    fingerprints: of all pictures of the set, in any order; the answer depends on the set, not on chance.
+    fingerprints: of all images of the set, in any order; the answer depends on the set, not on chance.
     progress: called with (done, total) in steps of work, the last time with both equal.
-    Blank pictures are joined to none: equal files among them are found by their sha256.
-    Turns up to about 15 degrees and crops down to about 0.85 of the side are found; a pair that shares less
-    than 0.55 of the picture is no pair. On one core 24 000 pictures take about 2 minutes to search, a time that grows
-    with N * N, and 11 ms each to compare; memory beside the fingerprints is about 30 KiB a picture.
+    Blank images are joined to none: equal files among them are found by their sha256.
+    Turns up to about 15 degrees, crops down to 0.7 of the side, and windows that share half of one film are found;
+    ``benchmarks/bench_leaks.py`` counts how many. The search for whole copies grows with N * N (small: 24 000 images
+    took 2 minutes on one core), all else with N.
     """
     solid = [place for place, one in enumerate(fingerprints) if not one.blank]
     blank = tuple(place for place, one in enumerate(fingerprints) if one.blank)
