@@ -115,7 +115,7 @@ def test_every_page_opens_with_broken_plugins_and_a_corrupt_model(
     if name == "models":
         assert "Cannot be used" in summary(app)
         corrupt_at = [item.value for item in app.text].index("corrupt/1")
-        assert app.text[corrupt_at + 1].value.startswith("lopore.json: ")
+        assert app.text[corrupt_at + 1].value.startswith("lopore.json")
 
 
 def test_the_extensions_page_says_what_is_here_and_what_to_install(opened: Callable[..., AppTest]) -> None:
