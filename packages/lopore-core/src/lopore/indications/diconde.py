@@ -55,9 +55,10 @@ def to_diconde(found: FilmInspection, source: FilmSource | None = None) -> bytes
 def _film_header(source: FilmSource | None) -> Dataset | None:
     if source is None or source.format != "dicom" or source.path is None:
         return None
-    import pydicom
+    from lopore.reading.dicom import open_dicom
+    from lopore.reading.headers import Limits
 
-    return pydicom.dcmread(source.path, stop_before_pixels=True)
+    return open_dicom(source.path, source.name, Limits.from_environment())[0]
 
 
 def _identify(whole: FileDataset, found: FilmInspection, film: Dataset | None) -> None:
