@@ -38,7 +38,11 @@ class ModelFacts(Facts):
         record, leaks = self.record, self.record.leaks
         images = counted(self.metrics.images, "image")
         prints = [(text or "none")[:16] for text in (record.data_fingerprint, record.split_fingerprint)]
-        clean = f"{leaks.leaks} of {leaks.checked_pairs} checked pairs leak" if leaks.leaks else "no leak was found"
+        clean = (
+            f"{leaks.leaks} of {leaks.checked_pairs} checked pairs leak"
+            if leaks.leaks
+            else f"no leak in {leaks.checked_pairs} checked pairs"
+        )
         return (
             f"Scored on {images} of {counted(self.metrics.groups, 'group')}: {self.split}.",
             f"Split: {leaks.split_kind}; {clean}.",
