@@ -33,7 +33,7 @@ def write_leak_sheet(path: Path, leaks: Sequence[SetLeak]) -> Path:
     titles = [f"{leak.why}: {title}" for leak, title in zip(shown, titles, strict=True)]
     more = f" of {len(leaks)}" if len(shown) < len(leaks) else ""
     sheet = draw_sheet(
-        rows, titles, f"{len(shown)}{more} pairs that are on both sets (first set left)", least_width=1000
+        rows, titles, f"{len(shown)}{more} pairs that are on both sets (first set left)", least_width=720
     )
     stream = io.BytesIO()
     sheet.save(stream, format="PNG")
