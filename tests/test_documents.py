@@ -28,6 +28,8 @@ from lopore.record.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+COMMAND_LIST = ROOT / "docs" / "command-list.md"
+TEN_LINES = ROOT / "docs" / "ten-line-plugin.md"
 PAGES = sorted([README, ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
 PACKAGES = sorted(path.parent for path in (ROOT / "packages").glob("*/pyproject.toml"))
 DEMO = "python3 -m pip install nox uv && nox -s demo"
@@ -257,9 +259,9 @@ def test_configs_in_documents_and_in_the_repository_are_valid() -> None:
 
 
 def readme_plugin(folder: Path) -> None:
-    """The README's plugin as an installed distribution: its module, and metadata made from its pyproject."""
-    (module,) = blocks(README, "python")
-    (project,) = blocks(README, "toml")
+    """The plugin in ten lines as an installed distribution: its module, and metadata made from its pyproject."""
+    (module,) = blocks(TEN_LINES, "python")
+    (project,) = blocks(TEN_LINES, "toml")
     assert sum(bool(line.strip()) for line in module.splitlines()) == 10
     facts = tomllib.loads(project)["project"]
     write_metadata(folder, facts)
@@ -316,21 +318,25 @@ def test_every_hook_is_told_with_its_signature_and_every_command_is_named() -> N
     hookspecs = import_module("lopore.hookspecs")
     declared = {name for name in vars(hookspecs) if name.startswith("lopore_")}
     assert declared == set(HOOKS)
-    tutorial, readme = text_of(ROOT / "docs" / "plugins.md"), text_of(README)
+    tutorial, listed = text_of(ROOT / "docs" / "plugins.md"), text_of(COMMAND_LIST)
     for hook in HOOKS:
         assert f"| `{hook}()` |" in tutorial
-        assert f"`{hook}`" in readme
+        assert f"`{hook}`" in text_of(TEN_LINES)
     context = click.Context(main)
     for name in COMMANDS:
         command = main.get_command(context, name)
         below = command.list_commands(context) if isinstance(command, click.Group) else [""]
         for part in below:
-            assert f"| `{f'lopore {name} {part}'.strip()}` |" in readme
+            assert f"| `{f'lopore {name} {part}'.strip()}` |" in listed
 
 
 def project_of(package: Path) -> dict[str, Any]:
     facts: dict[str, Any] = tomllib.loads(text_of(package / "pyproject.toml"))["project"]
     return facts
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(text_of(README).splitlines()) <= 130
 
 
 def test_readme_tells_every_package_and_every_extra() -> None:
