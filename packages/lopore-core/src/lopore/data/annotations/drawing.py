@@ -65,7 +65,8 @@ def _filled(ring: Sequence[Point], size: tuple[int, int]) -> NDArray[np.uint8]:
     met = np.zeros(size, np.uint8)
     cv2.polylines(met, [_fixed(ring)], True, 1, 2, shift=_SHIFT)
     rows, columns = np.nonzero(met)
-    filled[rows, columns] = _inside(columns + 0.5, rows + 0.5, np.asarray(ring, np.float64))
+    x, y = (np.asarray(places + 0.5, np.float64) for places in (columns, rows))
+    filled[rows, columns] = _inside(x, y, np.asarray(ring, np.float64))
     return filled
 
 
