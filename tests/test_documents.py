@@ -227,7 +227,7 @@ def leaf_keys(data: dict[str, Any], at: str = "") -> Iterator[str]:
 
 def test_no_key_of_a_full_config_is_missing_from_the_configuration_page() -> None:
     switches = ("horizontal_flip", "vertical_flip", "quarter_turns", "random_crop", "scale", "rotate", "elastic",
-                "gaussian_blur", "motion_blur", "brightness_contrast", "gamma", "noise")  # fmt: skip
+                "gaussian_blur", "motion_blur", "brightness_contrast", "gamma", "noise", "signal")  # fmt: skip
     full = parse_experiment(
         {
             "name": "full",
@@ -322,12 +322,19 @@ def test_every_hook_is_told_with_its_signature_and_every_command_is_named() -> N
     for hook in HOOKS:
         assert f"| `{hook}()` |" in tutorial
         assert f"`{hook}`" in text_of(TEN_LINES)
-    context = click.Context(main)
-    for name in COMMANDS:
-        command = main.get_command(context, name)
-        below = command.list_commands(context) if isinstance(command, click.Group) else [""]
-        for part in below:
-            assert f"| `{f'lopore {name} {part}'.strip()}` |" in listed
+    for words in all_commands(main):
+        assert f"| `{' '.join(words)}` |" in listed
+
+
+def all_commands(group: click.Group, before: tuple[str, ...] = ("lopore",)) -> Iterator[tuple[str, ...]]:
+    """The words of every command that does something, groups within groups followed."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from all_commands(command, (*before, name))
+        else:
+            yield (*before, name)
 
 
 def project_of(package: Path) -> dict[str, Any]:
