@@ -54,5 +54,5 @@ def fault_cases(shared_data: Path) -> Path:
 
 @pytest.fixture
 def model_folder(tmp_path: Path) -> ModelFolder:
-    """``bright``, which calls bright pictures pores, in models/final of tmp_path."""
+    """``bright``, which calls bright images pores, in models/final of tmp_path."""
     return publish(tmp_path / "models" / "final" / "bright" / "1")

@@ -217,7 +217,7 @@ def switches(app: App, films: int, count: int) -> list[float]:
 
 
 def large_film(app: App, path: Path) -> dict[str, float]:
-    """Upload to picture, and the longest time that the page did not answer while it was magnified."""
+    """Upload to image, and the longest time that the page did not answer while it was magnified."""
     app.browser.refresh()
     app.wait(lambda: app.find("input[type=file]"))
     began = time.monotonic()

@@ -42,7 +42,7 @@ def pictures(size: int, batch: int) -> np.ndarray[Any, Any]:
 
 
 def lopore_runs(options: argparse.Namespace) -> dict[str, Run]:
-    """Forward pass and explainers as a session of lopore does them; integrated gradients of one picture."""
+    """Forward pass and explainers as a session of lopore does them; integrated gradients of one image."""
     size, pixels = options.size, pictures(options.size, options.batch)
     network = make(options.backbone, size)
     session = TorchSession(network, "multiclass", Preprocessing(size=(size, size)), torch.device("cpu"))

@@ -1,6 +1,6 @@
 """lopore-openvino (examples/) against lopore-onnx on one model and the same films, in one run: times and answers.
 
-python benchmarks/bench_openvino.py [--model FOLDER] [--images FOLDER] [--pictures 64] [--rounds 7] [--json FILE]
+python benchmarks/bench_openvino.py [--model FOLDER] [--images FOLDER] [--images 64] [--rounds 7] [--json FILE]
 
 The model is the demonstration's where it was made (`nox -s demo`), else a small one is trained here. Candidates take
 turns within a round; the median of the rounds' ratios counts. Both use every core that the process may use.
@@ -50,7 +50,7 @@ Job = Callable[[], object]
 
 
 def jobs_of(sessions: dict[str, Any], pictures: Any) -> dict[tuple[str, str], Job]:
-    """(session, work) -> all pictures through it."""
+    """(session, work) -> all images through it."""
     jobs: dict[tuple[str, str], Job] = {}
     for name, session in sessions.items():
         for size in (1, 32):
@@ -85,7 +85,7 @@ def measure(model: Path, films: list[Path], rounds: int) -> dict[str, float]:
     for job in jobs.values():
         job()
     turns = [{key: timed(job) for key, job in jobs.items()} for _ in range(rounds)]
-    figures = {f"pictures, of {len(films)} films": float(len(pictures)), "cores": float(available_cores())}
+    figures = {f"images, of {len(films)} films": float(len(pictures)), "cores": float(available_cores())}
     for name, work in jobs:
         if name != "lopore-onnx":
             ratio = statistics.median(turn["lopore-onnx", work] / turn[name, work] for turn in turns)

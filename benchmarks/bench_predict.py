@@ -1,6 +1,6 @@
 """Prediction through ONNX: a folder of JPEG files against bare ONNX Runtime on ready batches; Grad-CAM; cold starts.
 
-python benchmarks/bench_predict.py [--images FOLDER] [--backbone resnet18] [--pictures 192] [--rounds 5] [--json FILE]
+python benchmarks/bench_predict.py [--images FOLDER] [--backbone resnet18] [--images 192] [--rounds 5] [--json FILE]
 
 The model is a real one: made films, one epoch, exported through the parity gate. lopore and bare ONNX
 Runtime have a process each and take turns within a round, the other waiting; the median of the rounds' ratios counts.
@@ -24,7 +24,7 @@ from material import REAL_FILMS, real_films, train_small, write_films
 from turns import Turns
 
 BATCH = 16
-"""Pictures that bare ONNX Runtime takes at once: its better figure of 16 and 32. ``predict_files`` chooses its own."""
+"""Images that bare ONNX Runtime takes at once: its better figure of 16 and 32. ``predict_files`` chooses its own."""
 Run = Callable[[], object]
 
 
@@ -85,7 +85,7 @@ def measure(folder: Path, films: list[Path], rounds: int) -> dict[str, float]:
         jobs = [(name, job) for name, own in turns.ready.items() for job in own]
         table = [{job: turns.ask(name, job) for name, job in jobs} for _ in range(rounds)]
     return {
-        "bare ONNX Runtime, pictures a second": len(films) / statistics.median(row["bare"] for row in table),
+        "bare ONNX Runtime, images a second": len(films) / statistics.median(row["bare"] for row in table),
         "predict of a folder / bare (throughput)": statistics.median(row["bare"] / row["files"] for row in table),
         "session alone / bare (throughput)": statistics.median(row["bare"] / row["scores"] for row in table),
         "Grad-CAM in the file / forward alone (time)": statistics.median(row["maps"] / row["scores"] for row in table),

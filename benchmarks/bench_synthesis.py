@@ -84,7 +84,7 @@ def main() -> None:
     each, spent, wall = measure(options.films, options.receptor)
     total, coding = sum(each), spent["PNG, level 1"]
     spent["drawing specs and flaws, rest"] = total - sum(spent.values())
-    print(f"{options.films} {options.receptor} pictures of 640 x 640, one thread, OpenCV {cv2.__version__}")
+    print(f"{options.films} {options.receptor} images of 640 x 640, one thread, OpenCV {cv2.__version__}")
     wall_rate, median = options.films / wall, 1e3 * statistics.median(each)
     print(f"with PNG {options.films / total:6.1f} a second of processor time ({wall_rate:.1f} by the wall clock)")
     print(f"without  {options.films / (total - coding):6.1f} a second; median with PNG {median:.1f} ms")

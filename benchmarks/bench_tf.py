@@ -1,10 +1,10 @@
 """Training in TensorFlow: lopore beside Keras' own loops and lopore-torch, as ratios.
 
-python benchmarks/bench_tf.py [--images FOLDER] [--backbones ...] [--pictures 96] [--rounds 3] [--json FILE]
+python benchmarks/bench_tf.py [--images FOLDER] [--backbones ...] [--images 96] [--rounds 3] [--json FILE]
 
-arrays: `model.fit` over tf.data of the same pictures, ready in memory. files: `model.fit` over tf.data that decodes and
+arrays: `model.fit` over tf.data of the same images, ready in memory. files: `model.fit` over tf.data that decodes and
 resizes the JPEG files in parallel each epoch. Both train the very network that lopore-tf builds, with Keras' AdamW in
-fp32. torch: lopore-torch. lopore: lopore-tf as `lopore train` runs it, precision auto; its pictures come from memory
+fp32. torch: lopore-torch. lopore: lopore-tf as `lopore train` runs it, precision auto; its images come from memory
 after the first epoch, as do those of torch. Each has a process of its own; in each round they take turns, one epoch
 each, the others waiting; the medians of a round's ratios count.
 """

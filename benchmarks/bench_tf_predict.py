@@ -28,7 +28,7 @@ from turns import Turns
 
 Run = Callable[[], object]
 CALLS = {1: 30, 32: 3}
-"""Calls that a candidate makes in its turn, by pictures in a call."""
+"""Calls that a candidate makes in its turn, by images in a call."""
 
 
 def pictures(count: int, size: int) -> Any:

@@ -1,11 +1,11 @@
 """Training from JPEG files to the optimiser step: lopore against two plain PyTorch loops, images a second as ratios.
 
-python benchmarks/bench_train.py [--images FOLDER] [--backbones ...] [--pictures 96] [--rounds 3] [--json FILE]
+python benchmarks/bench_train.py [--images FOLDER] [--backbones ...] [--images 96] [--rounds 3] [--json FILE]
 
 plain: what tutorials do: ImageFolder, Pillow, torchvision transforms, three channels, eager fp32, AdamW, DataLoader
 workers. timm: the step of timm's train.py with --amp --amp-dtype bfloat16 --channels-last, its own transform and
 loader. lopore: `lopore.data.batches` and the Learner as `lopore train` runs them, precision auto; its first epoch
-reads files, later ones take pictures from memory (both are shown; the others decode every epoch, as they are used).
+reads files, later ones take images from memory (both are shown; the others decode every epoch, as they are used).
 Each candidate has a process of its own, since allocator and thread settings hold for a process; they take turns in each
 round, one epoch each, the others waiting; the medians of a round's ratios count.
 """

@@ -181,7 +181,7 @@ def test_what_a_page_tells_to_type_works_from_its_first_block_to_its_last(
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     for block in blocks(page):
         where = f"{named(page)}, line {block.line}"
-        assert block.language, f"{where}: a block without a language; pictures of folders and output are 'text'"
+        assert block.language, f"{where}: a block without a language; images of folders and output are 'text'"
         assert all(len(reason.split()) >= 3 for reason in block.excuses), f"{where}: say why in a few words"
         assert block.runs or block.excuses or block.language == "text", f"{where}: neither run nor opted out"
 

@@ -1,4 +1,4 @@
-"""What the documents say is so: commands, options, links, pictures, config keys, hooks, the README's plugin."""
+"""What the documents say is so: commands, options, links, images, config keys, hooks, the README's plugin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import yaml
 from made.modules import module_at
 from made.plugins import write_metadata
 
-from lopore.cli import COMMANDS, main
+from lopore.cli import main
 from lopore.config.experiment import load_experiment, parse_experiment
 from lopore.plugins.registry import KINDS
 from lopore.record.preprocessing import Preprocessing

@@ -22,9 +22,9 @@ BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->
 
 MEANING = {
     "name": "Name of the experiment; the model folder is `models/final/NAME/VERSION`.",
-    "task": "`binary`: one class against all others. `multiclass`: one class a picture. `multilabel`: any number of "
-    "classes a picture. `segmentation`: a class a pixel, from masks.",
-    "seed": "Seed of weights, order of pictures, augmentation and bootstrap.",
+    "task": "`binary`: one class against all others. `multiclass`: one class an image. `multilabel`: any number of "
+    "classes an image. `segmentation`: a class a pixel, from masks.",
+    "seed": "Seed of weights, order of images, augmentation and bootstrap.",
     "augmentation": "`none`, or the steps below.",
     "preprocessing.channels": "1 reads grey, 3 reads colour. Pretrained colour weights are folded for a grey network.",
     "preprocessing.depth": "Bits a pixel that the network takes.",
@@ -40,8 +40,8 @@ MEANING = {
     "model.pretrained_sha256": "Checked where `model.pretrained` is a file.",
     "model.dropout": "Share of the features that is left out before the head, in training only.",
     "training.epochs": "Times through the training side.",
-    "training.batch_size": "Pictures a batch.",
-    "training.loss.focal_gamma": "How strongly `focal` turns to hard pictures.",
+    "training.batch_size": "Images a batch.",
+    "training.loss.focal_gamma": "How strongly `focal` turns to hard images.",
     "training.loss.label_smoothing": "Share of the truth that is spread over all classes.",
     "training.optimizer.name": "AdamW, or SGD with momentum.",
     "training.optimizer.learning_rate": "Largest learning rate.",

@@ -41,7 +41,7 @@ def main() -> None:
     """Every step in order, then what was reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-app", action="store_true", help="do not open the app at the end")
-    parser.add_argument("--films", type=int, default=300, help="pictures a class")
+    parser.add_argument("--films", type=int, default=300, help="images a class")
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder, made anew")
     parser.add_argument("--port", type=int, default=8501)
     options = parser.parse_args()
@@ -82,7 +82,7 @@ def summary(folder: Path, model: Path, seconds: float) -> None:
     auc = metrics["overall"]["roc_auc"]
     bounds = f"{auc['low']:.3f} to {auc['high']:.3f}"
     print(f"\ntest ROC AUC {auc['value']:.3f} ({bounds}) on films never seen in training")
-    told = f"{parity['max_dp']:.1e} at most on {parity['pictures']} pictures, {parity['flipped']} decisions differ"
+    told = f"{parity['max_dp']:.1e} at most on {parity['images']} images, {parity['flipped']} decisions differ"
     print(f"ONNX against torch: {told}")
     for path in (model, folder / "reports" / "test" / "report.html", folder / "predictions.csv", folder / "heatmaps"):
         print(path)

@@ -79,7 +79,7 @@ class Visit:
         if page != "Inspect":
             until(lambda: self.browser.find_element("css selector", "h1").text == page, page)
 
-    def picture(self) -> bytes:
+    def image(self) -> bytes:
         """PNG of the window once nothing moves."""
         for _ in range(3):
             until(lambda: not self.browser.find_elements("css selector", "[data-testid=stStatusWidget]"), "a rest")
@@ -129,12 +129,12 @@ SCENES: dict[str, Callable[[Visit], None]] = {
 
 
 def visited(port: int, scheme: str, scenes: dict[str, Callable[[Visit], None]]) -> Iterator[tuple[str, bytes]]:
-    """The picture of each scene, in one session."""
+    """The image of each scene, in one session."""
     visit = Visit(port, scheme)
     try:
         for name, scene in scenes.items():
             scene(visit)
-            yield name, visit.picture()
+            yield name, visit.image()
     finally:
         visit.browser.quit()
 
@@ -157,7 +157,7 @@ def app(models: Path, reports: Path) -> Iterator[int]:
 
 
 def written(name: str, content: bytes) -> None:
-    """Save a picture at ``WIDTH`` px in 256 colours: those that lie farthest apart, then moved to where pixels are."""
+    """Save an image at ``WIDTH`` px in 256 colours: those that lie farthest apart, then moved to where pixels are."""
     from PIL import Image
 
     whole = Image.open(io.BytesIO(content)).convert("RGB")
@@ -169,7 +169,7 @@ def written(name: str, content: bytes) -> None:
 
 
 def main() -> None:
-    """Start the app, take the pictures, end the app."""
+    """Start the app, take the images, end the app."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path)
     parser.add_argument("--reports", type=Path, default=Path("reports"))

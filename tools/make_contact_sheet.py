@@ -27,7 +27,7 @@ LABELS = ("pore", "lack_of_penetration", "no_defect", "pore", "lack_of_penetrati
 
 
 def tile(pixels: np.ndarray) -> np.ndarray:
-    """A grey picture of any size and depth as one 8-bit tile."""
+    """A grey image of any size and depth as one 8-bit tile."""
     grey = cv2.resize(pixels, (TILE, TILE), interpolation=cv2.INTER_AREA)
     if grey.dtype == np.uint16:
         grey = cv2.normalize(grey, None, 0, 255, cv2.NORM_MINMAX, dtype=cv2.CV_8U)
@@ -42,7 +42,7 @@ def sheet(tiles: list[np.ndarray]) -> np.ndarray:
 
 
 def made_tiles(count: int, seed: int) -> list[np.ndarray]:
-    """Made films: one detector picture in six, the others film scans."""
+    """Made films: one detector image in six, the others film scans."""
     receptors = ["detector" if n % 6 == 5 else "film" for n in range(count)]
     films = [sample_film(LABELS[n % len(LABELS)], seed + n, receptor=r) for n, r in enumerate(receptors)]
     return [tile(film.pixels) for film in films]
@@ -52,15 +52,15 @@ def real_tiles(folder: Path, count: int) -> list[np.ndarray]:
     """Films of a folder, evenly taken over its sorted names."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise SystemExit(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))}); name a folder of films")
+        raise SystemExit(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))}); name a folder of films")
     picked = [paths[round(n)] for n in np.linspace(0, len(paths) - 1, min(count, len(paths)))]
     return [tile(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) for path in picked]
 
 
-def fewer_greys(picture: np.ndarray) -> np.ndarray:
+def fewer_greys(image: np.ndarray) -> np.ndarray:
     """The middle grey of each of ``LEVELS`` steps; black and white stay."""
     width = 256 // LEVELS
-    return np.where(np.isin(picture, (0, 255)), picture, picture // width * width + width // 2)
+    return np.where(np.isin(image, (0, 255)), image, image // width * width + width // 2)
 
 
 def main() -> None:
@@ -73,12 +73,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=40)
     options = parser.parse_args()
     if options.real is None:
-        picture = sheet(made_tiles(24, options.seed))
+        image = sheet(made_tiles(24, options.seed))
     else:
         pair = [sheet(real_tiles(options.real, 12)), sheet(made_tiles(12, options.seed))]
-        picture = np.hstack([pair[0], np.full((pair[0].shape[0], 4 * GAP), 255, np.uint8), pair[1]])
+        image = np.hstack([pair[0], np.full((pair[0].shape[0], 4 * GAP), 255, np.uint8), pair[1]])
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    shown = fewer_greys(picture[: -GAP or None, : -GAP or None])
+    shown = fewer_greys(image[: -GAP or None, : -GAP or None])
     if not cv2.imwrite(str(options.out), shown, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise SystemExit(f"{options.out} cannot be written; choose a .png in a writable folder")
     print(options.out)

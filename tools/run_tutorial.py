@@ -110,7 +110,7 @@ def script_of(blocks: list[Block], store: Path, port: int) -> str:
     return "\n".join([*lines, "printf '@@ %4d s  done\\n' \"$SECONDS\"", ""])
 
 
-def look(address: str, picture: Path) -> None:
+def look(address: str, image: Path) -> None:
     """Open the app, go to its page Extensions and find both plugins there; TimeoutException where they are not."""
     from selenium import webdriver
     from selenium.common.exceptions import WebDriverException
@@ -134,9 +134,9 @@ def look(address: str, picture: Path) -> None:
         wait = WebDriverWait(browser, 120, ignored_exceptions=[WebDriverException])
         wait.until(opened)
         wait.until(chosen)
-        # A table is drawn as a picture; what it holds stands in the page's source, for screen readers.
+        # A table is drawn as an image; what it holds stands in the page's source, for screen readers.
         wait.until(lambda page: all(f">{name}<" in page.page_source for name in PLUGINS))
-        browser.get_screenshot_as_file(str(picture))
+        browser.get_screenshot_as_file(str(image))
     finally:
         browser.quit()
     sys.stdout.write(f"the app's page Extensions names {' and '.join(PLUGINS)}\n")
@@ -152,11 +152,11 @@ def free_port() -> int:
 def main() -> None:
     """Build, run, tell the seconds; exits 1 where a block fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--picture", type=Path, help="where the picture of the app is kept")
+    parser.add_argument("--picture", type=Path, help="where the image of the app is kept")
     parser.add_argument("--look", metavar="ADDRESS", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.look:
-        return look(given.look, given.picture)
+        return look(given.look, given.image)
     with tempfile.TemporaryDirectory() as scratch:
         store, place = Path(scratch) / "store", Path(scratch) / "place"
         store.mkdir()
@@ -173,8 +173,8 @@ def main() -> None:
             ["bash", str(store / "tutorial.sh")], cwd=place, env=kept | wheels | quiet, check=False, timeout=LIMIT
         )
         sys.stdout.write(f"{len(blocks)} blocks, {time.monotonic() - began:.0f} s, status {done.returncode}\n")
-        if given.picture and (store / "app.png").is_file():
-            shutil.copyfile(store / "app.png", given.picture)
+        if given.image and (store / "app.png").is_file():
+            shutil.copyfile(store / "app.png", given.image)
     raise SystemExit(done.returncode)
 
 

@@ -1,4 +1,4 @@
-"""Pictures as files: whole ones by plain means, and ones that no encoder would write."""
+"""Images as files: whole ones by plain means, and ones that no encoder would write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lopore.errors import ImageError
 from lopore.reading.radiograph import read_radiograph, write_radiograph
-from made.pictures import GREY8, GREY16, Array, coded, film
+from made.images import GREY8, GREY16, Array, coded, film
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -23,7 +23,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: list[bytes], *, before: bytes = b"") -> bytes:
-    """A PNG by hand. colour: the standard's number of a kind. rows: packed. before: chunks in front of the picture."""
+    """A PNG by hand. colour: the standard's number of a kind. rows: packed. before: chunks in front of the image."""
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + before + chunk(b"IDAT", body) + chunk(b"IEND", b"")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Batch
 from lopore.data.manifest import Manifest, Row
-from made.pictures import save
+from made.images import save
 
 SIDE = 64
 
@@ -60,7 +60,7 @@ def film_with(*boxes: tuple[int, int, int, int]) -> NDArray[np.uint8]:
 
 
 def smooth(seed: int, side: int = 96, dtype: type[np.generic] = np.uint8) -> NDArray[Any]:
-    """A picture of its own: smooth noise, unlike that of any other seed."""
+    """An image of its own: smooth noise, unlike that of any other seed."""
     noise = np.random.default_rng(seed).normal(size=(side, side)).astype(np.float32)
     waves = cv2.GaussianBlur(noise, (0, 0), 2.5)
     scaled = (waves - waves.min()) / (waves.max() - waves.min())
@@ -68,7 +68,7 @@ def smooth(seed: int, side: int = 96, dtype: type[np.generic] = np.uint8) -> NDA
 
 
 def class_folders(root: Path, films: int = 6) -> Path:
-    """As many pictures in ``pore`` and in ``no_defect``, no two of them alike."""
+    """As many images in ``pore`` and in ``no_defect``, no two of them alike."""
     for number in range(films):
         save(root / "pore" / f"p{number}.png", smooth(number))
         save(root / "no_defect" / f"n{number}.png", smooth(100 + number))
@@ -84,9 +84,9 @@ def write_films(folder: Path, made: Films, splits: Sequence[str], *, masks: bool
     for number, (pixels, mask) in enumerate(zip(made.pixels, made.masks, strict=True)):
         name, there = f"{number:02d}.png", bool(made.targets[number])
         marked = f"masks/{name}" if masks and there else ""
-        for path, picture in ((f"films/{name}", pixels[..., 0]), (marked, mask * np.uint8(255))):
+        for path, image in ((f"films/{name}", pixels[..., 0]), (marked, mask * np.uint8(255))):
             if path:
-                save(folder / path, picture)
+                save(folder / path, image)
         rows.append(
             Row(
                 path=f"films/{name}", labels=("pore" if there else "ok",), group=f"weld {number}", family=f"F{number}",

@@ -84,7 +84,7 @@ def bright_areas(side: int = 32) -> onnx.ModelProto:
 
 
 def publish_areas(folder: Path) -> ModelFolder:
-    """``areas``: a segmentation model of pores and slag for pictures of 32 x 32 px."""
+    """``areas``: a segmentation model of pores and slag for images of 32 x 32 px."""
     record = record_for(
         name="areas", task="segmentation", classes=("pore", "slag"), preprocessing=Preprocessing(size=(32, 32)),
         threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),

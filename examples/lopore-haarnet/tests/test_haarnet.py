@@ -26,7 +26,7 @@ def request(backbone: str = "haarnet-s", size: tuple[int, int] = (64, 64), chann
 
 
 def test_the_stem_can_be_undone() -> None:
-    """The transform is orthonormal: its transpose gives the picture back."""
+    """The transform is orthonormal: its transpose gives the image back."""
     planes = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
     haar = Haar(3)
     back = functional.conv_transpose2d(haar(planes), haar.filters, stride=2, groups=3)
@@ -49,7 +49,7 @@ def test_any_size_and_colour_gives_logits(backbone: str, size: tuple[int, int], 
     [
         ({"pretrained": "hub"}, "no weights 'hub'"),
         ({"size": (8, 64)}, "sides of 16 px or more"),
-        ({"segmentation": True}, "classifies pictures"),
+        ({"segmentation": True}, "classifies images"),
     ],
 )
 def test_what_it_does_not_have_is_said_in_one_line(asked: dict[str, Any], said: str) -> None:

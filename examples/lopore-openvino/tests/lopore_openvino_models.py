@@ -1,4 +1,4 @@
-"""Small ONNX models whose answers are known by hand: bright pictures are pores, dark ones sound."""
+"""Small ONNX models whose answers are known by hand: bright images are pores, dark ones sound."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ SIDE = 64
 
 
 class CornerSession:
-    """Says how bright one square of the picture is, and nothing else: the map of it is known."""
+    """Says how bright one square of the image is, and nothing else: the map of it is known."""
 
     largest = 0
 
@@ -28,7 +28,7 @@ class CornerSession:
         pass
 
 
-def picture(dtype: type = np.uint8, channels: int = 1) -> PixelBatch:
+def image(dtype: type = np.uint8, channels: int = 1) -> PixelBatch:
     shown = np.full((1, SIDE, SIDE, channels), np.iinfo(dtype).max // 5, dtype)
     shown[:, 8:20, 40:52] = np.iinfo(dtype).max
     return shown
@@ -36,7 +36,7 @@ def picture(dtype: type = np.uint8, channels: int = 1) -> PixelBatch:
 
 @pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 1), (np.uint16, 1), (np.uint8, 3)])
 def test_the_map_lies_on_what_the_score_hangs_on(dtype: type, channels: int) -> None:
-    (found,) = explain(CornerSession(), picture(dtype, channels), 1)
+    (found,) = explain(CornerSession(), image(dtype, channels), 1)
     row, column = np.unravel_index(found.argmax(), found.shape)
     assert 8 <= row < 20 and 40 <= column < 52
     assert found[8:20, 40:52].mean() > 8 * found[32:, :32].mean()
@@ -47,18 +47,18 @@ def test_the_scale_is_a_probability_gained() -> None:
     masks = np.concatenate(list(random_masks((SIDE, SIDE), rise.MASKS, rise.SEED, 64))).astype(np.float64)
     square = masks[:, 8:20, 40:52].mean(axis=(1, 2)) - 0.5
     expected = 0.8 * np.tensordot(square, masks - 0.5, axes=1) / (0.5 * len(masks))
-    (found,) = explain(CornerSession(), picture(), 1)
+    (found,) = explain(CornerSession(), image(), 1)
     assert np.allclose(found, np.maximum(expected, 0), atol=2e-3)
-    (other,) = explain(CornerSession(), picture(), 0)
+    (other,) = explain(CornerSession(), image(), 0)
     assert other[8:20, 40:52].max() == 0
 
 
 def test_equal_seeds_give_equal_maps_and_more_masks_less_noise() -> None:
     session = CornerSession()
-    assert np.array_equal(explain(session, picture(), 1), explain(session, picture(), 1))
-    exact = explain(session, picture(), 1, masks=16384, seed=5)
+    assert np.array_equal(explain(session, image(), 1), explain(session, image(), 1))
+    exact = explain(session, image(), 1, masks=16384, seed=5)
     noise = [
-        np.mean([np.abs(explain(session, picture(), 1, masks=masks, seed=seed) - exact).mean() for seed in range(3)])
+        np.mean([np.abs(explain(session, image(), 1, masks=masks, seed=seed) - exact).mean() for seed in range(3)])
         for masks in (128, 2048)
     ]
     assert noise[1] < 0.5 * noise[0]
@@ -84,4 +84,4 @@ def test_memory_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPatch) ->
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert session.largest == 1
-    assert peak < 60 * large.size  # sums of this one picture, a mask and its copy
+    assert peak < 60 * large.size  # sums of this one image, a mask and its copy

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
+from made.images import coded
 from made.models import publish_areas
-from made.pictures import coded
 from made.whole_films import disc, ground
 
 from lopore.indications import inspect_film

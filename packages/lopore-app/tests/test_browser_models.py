@@ -8,8 +8,8 @@ import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
 from made.films import film_with
+from made.images import coded
 from made.models import publish, publish_areas, record_for
-from made.pictures import coded
 
 pytest.importorskip("selenium", reason="the browser test needs selenium")
 from selenium.webdriver.common.by import By
@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from lopore.record.interval import Interval
 
 pytestmark = needs_chromium
-# Pixels of the second picture that are cyan, as the first class's lines are; neither a film nor its heat is.
+# Pixels of the second image that are cyan, as the first class's lines are; neither a film nor its heat is.
 INKED = """
 const image = document.querySelectorAll('[data-testid=stImage] img')[1];
 if (!image?.complete || !image.naturalWidth) return null;

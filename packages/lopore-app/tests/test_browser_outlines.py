@@ -11,8 +11,8 @@ import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
 from made.films import film_with
+from made.images import coded
 from made.models import publish_areas
-from made.pictures import coded
 
 pytest.importorskip("selenium", reason="the browser test needs selenium")
 pytestmark = needs_chromium

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
+from made.images import coded
 from made.models import publish, record_for
-from made.pictures import coded
 from made.proxy import proxied
 
 from lopore.record.preprocessing import Preprocessing

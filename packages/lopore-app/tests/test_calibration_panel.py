@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made.pictures import even
+from made.images import even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
@@ -34,7 +34,7 @@ def scored(folder: ModelFolder, place: Path, groups: int) -> Path:
         lines.append(f"{number}.png,{label},film{number // 2},test")
     (place / "films.csv").write_text("\n".join(lines) + "\n")
     out = place / "reports" / "bright-1-test"
-    words = [str(folder.path), "--manifest", str(place / "films.csv"), "--pictures", "0", "--out", str(out)]
+    words = [str(folder.path), "--manifest", str(place / "films.csv"), "--mistakes", "0", "--out", str(out)]
     done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, done.output
     return out / "metrics.json"

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made.images import coded, even, ramp
 from made.models import bright_or_dark, publish, record_for
-from made.pictures import coded, even, ramp
 
 from lopore.arrays import Pixels
 from lopore.data.appearance import Appearance, spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made.pictures import even
+from made.images import even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app

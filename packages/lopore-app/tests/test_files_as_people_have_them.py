@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made.images import coded, even, ramp
 from made.models import publish, record_for
-from made.pictures import coded, even, ramp
 from streamlit.testing.v1 import AppTest
 
 import lopore_app

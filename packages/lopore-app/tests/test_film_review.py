@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made.images import coded
 from made.models import publish_areas
-from made.pictures import coded
 from made.whole_films import disc, ground
 
 from lopore.affine import Affine

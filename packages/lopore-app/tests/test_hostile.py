@@ -14,8 +14,8 @@ import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
 from made.codings import bomb
+from made.images import even
 from made.models import publish
-from made.pictures import even
 from made.plugins import install
 
 pytest.importorskip("selenium", reason="the browser is driven by selenium")
@@ -53,7 +53,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("name", "content", "why"), [
-    ("text.png", b"this is no picture", "no image"), ("bomb.png", bomb(60_000), "60000 x 60000"),
+    ("text.png", b"this is no image", "no image"), ("bomb.png", bomb(60_000), "60000 x 60000"),
     ("empty.png", b"", "empty"), ("cut.png", even(255, 200)[:-40], "cut"),
 ])  # fmt: skip
 def test_a_hostile_film_is_one_line_and_the_sound_one_beside_it_is_answered(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made.pictures import coded, even, ramp
+from made.images import coded, even, ramp
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
@@ -92,7 +92,7 @@ def test_a_preset_fills_the_chain_and_no_preset_empties_it(opened: AppTest, mode
 
 
 def test_a_broken_file_harms_no_other(opened: AppTest, model_folder: ModelFolder) -> None:
-    page = with_film(opened, ("broken.png", b"no picture at all"), ("dark.png", even(0)))
+    page = with_film(opened, ("broken.png", b"no image at all"), ("dark.png", even(0)))
     assert not page.exception
     assert "broken" in page.error[0].value
     assert len(page.error) == 1

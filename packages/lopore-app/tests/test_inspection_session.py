@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made.pictures import coded, even, ramp
+from made.images import coded, even, ramp
 
 from lopore.errors import ImageError
 from lopore.inference.overlay import natural_limits
@@ -25,7 +25,7 @@ from lopore_app.inspection.session import InspectionSession
 
 
 class Counted:
-    """A session that counts the pictures that it was asked about."""
+    """A session that counts the images that it was asked about."""
 
     def __init__(self, session: Any) -> None:
         self.session, self.images = session, 0
@@ -85,7 +85,7 @@ def test_heat_lies_on_the_turned_picture_and_is_kept(session: InspectionSession)
 
 def test_films_that_wait_are_answered_in_slices_and_the_broken_one_is_told(session: InspectionSession) -> None:
     uploads = [Upload.of(f"{value}.png", even(value)) for value in (0, 120, 255)]
-    uploads.append(Upload.of("bad.png", b"no picture"))
+    uploads.append(Upload.of("bad.png", b"no image"))
     chain = Chain()
     assert [state_of(session, upload, chain, None).tone for upload in uploads] == ["waiting"] * 4
     while waiting(session, uploads, lambda _: chain):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from made.films import film_with
+from made.images import coded, even
 from made.models import publish, publish_areas, record_for
-from made.pictures import coded, even
 from streamlit.testing.v1 import AppTest
 
 import lopore_app

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made.pictures import even
+from made.images import even
 from made.plugins import install
 from streamlit.testing.v1 import AppTest
 
 import lopore_app
-from lopore.inference.predict import describe_prediction, prepare, score_pictures
+from lopore.inference.predict import describe_prediction, prepare, score_images
 from lopore.models.opening import open_model
 from lopore.plugins.registry import discover
 from lopore.preprocessing.enhancement_chain import Chain
@@ -60,7 +60,7 @@ def seeded(model_folder: ModelFolder) -> dict[str, Any]:
     model = open_model(model_folder)
     for name, content in (("<b>bold</b>**film**.png", even(255)), ("dark.png", even(0))):
         prepared = prepare(model.record, content, name=name)
-        row = score_pictures(model, [prepared.pixels])[0]
+        row = score_images(model, [prepared.pixels])[0]
         prediction = describe_prediction(model, prepared.radiograph, row, Chain())
         called = prediction.decision.labels[0]
         keep(state, Entry.of(model, prediction, film=name, content=content, explainer="grad-cam",

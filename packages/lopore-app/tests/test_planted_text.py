@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from made.app import serving
+from made.images import even
 from made.models import publish, record_for
-from made.pictures import even
 from made.visitor import Visitor
 
 from lopore.record.model import LeakReport, Threshold

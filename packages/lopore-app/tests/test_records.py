@@ -18,12 +18,12 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from made.pictures import even
+from made.images import even
 
 from lopore.cli.data import index
 from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError
-from lopore.inference.predict import Prediction, describe_prediction, prepare, score_pictures
+from lopore.inference.predict import Prediction, describe_prediction, prepare, score_images
 from lopore.models.opening import OpenModel, open_model
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
@@ -67,7 +67,7 @@ def entry(model: OpenModel) -> Callable[..., Entry]:
         film = even(255) if content is None else content
         steps = Chain.parse(chain or [])
         prepared = prepare(model.record, film, chain=steps, name=name)
-        row = score_pictures(model, [prepared.pixels])[0]
+        row = score_images(model, [prepared.pixels])[0]
         prediction = describe_prediction(model, prepared.radiograph, row, steps)
         called = prediction.decision.labels[0]
         return Entry.of(model, prediction, film=name, content=film, explainer="grad-cam", explained_class=called)

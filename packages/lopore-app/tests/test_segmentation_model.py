@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from made.films import film_with
+from made.images import coded
 from made.models import publish_areas
-from made.pictures import coded
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 

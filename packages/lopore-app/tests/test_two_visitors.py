@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from made.app import serving
+from made.images import even
 from made.models import publish, record_for
-from made.pictures import even
 from made.visitor import Visitor
 
 from lopore.preprocessing.enhancement_chain import Chain

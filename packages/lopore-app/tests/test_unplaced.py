@@ -59,7 +59,7 @@ def test_a_leak_stands_beside_the_score(app: AppTest, tmp_path: Path, page: str)
 
 
 def test_thresholds_of_classes_are_told_class_by_class(app: AppTest, tmp_path: Path) -> None:
-    from made.pictures import even
+    from made.images import even
 
     point = Threshold(value=0.5, rule="f1", chosen_on="40 films", per_class={"pore": 0.125, "no_defect": 0.25})
     publish(tmp_path / "models" / "final" / "many" / "1", record=record_for(task="multilabel", threshold=point))

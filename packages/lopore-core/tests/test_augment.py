@@ -193,17 +193,17 @@ def test_what_small_means_decides_whether_a_blur_is_too_much() -> None:
 
 
 def test_the_preview_sheet_shows_the_untouched_picture_first_and_then_what_training_sees(tmp_path: Path) -> None:
-    pictures, flips = [film(), film()[::-1].copy()], always("horizontal_flip")
-    path = preview_sheet(tmp_path / "preview.png", pictures, ["pore", "größer"], flips, versions=3, heading="a run")
+    images, flips = [film(), film()[::-1].copy()], always("horizontal_flip")
+    path = preview_sheet(tmp_path / "preview.png", images, ["pore", "größer"], flips, versions=3, heading="a run")
     sheet = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert sheet is not None
 
-    def places(picture: NDArray[Any]) -> int:
-        windows = np.lib.stride_tricks.sliding_window_view(sheet, picture.shape[:2])
-        return int((windows == picture[:, :, 0]).all(axis=(2, 3)).sum())
+    def places(image: NDArray[Any]) -> int:
+        windows = np.lib.stride_tricks.sliding_window_view(sheet, image.shape[:2])
+        return int((windows == image[:, :, 0]).all(axis=(2, 3)).sum())
 
-    assert places(pictures[0]) == places(pictures[1]) == 1
-    assert places(np.ascontiguousarray(pictures[0][:, ::-1])) == 3
+    assert places(images[0]) == places(images[1]) == 1
+    assert places(np.ascontiguousarray(images[0][:, ::-1])) == 3
     assert [item.name for item in tmp_path.iterdir()] == ["preview.png"]
 
 

@@ -50,7 +50,7 @@ BAD_FILES = {
     "huge.png": (partial(bomb, 40_000), "is 40000 x 40000 px (1600 million); allowed are 200 million"),
     "one.png": (lambda: write_radiograph(np.full((1, 1), 9, np.uint8), None), "is 1 x 1 px; at least 8 x 8 are needed"),
     "empty.png": (lambda: b"", "is empty"),
-    "text.png": (lambda: b"no picture", "is no image that lopore knows; allowed are PNG, JPEG"),
+    "text.png": (lambda: b"no image", "is no image that lopore knows; allowed are PNG, JPEG"),
 }
 
 
@@ -196,7 +196,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(experiment: Path, lopor
 
 @LINUX
 def test_a_disk_that_fills_up_while_training_says_how_to_go_on(experiment: Path, lopore: Run) -> None:
-    """Config and facts of the run still fit, the first picture or checkpoint does not."""
+    """Config and facts of the run still fit, the first image or checkpoint does not."""
     site = {"PYTHONPATH": str(SOFTMAX), "PYTHONDONTWRITEBYTECODE": "1"}
     found = lopore(
         "train", "--config", "little.yaml", "--out", "my models",

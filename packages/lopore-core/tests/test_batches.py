@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lopore.affine import Affine
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.augmentation import Augmentation
-from lopore.data.batches import Pictures, count_batches, cut, evaluation_batches, training_batches
+from lopore.data.batches import ImageCache, count_batches, cut, evaluation_batches, training_batches
 from lopore.data.masks import onto_input, read_mask
 from lopore.data.sampler import Sampler
 from lopore.errors import DataError
@@ -47,15 +47,15 @@ def flips(seed: int = 0) -> Augmenter:
     return Augmenter(Augmentation.model_validate({"horizontal_flip": True, "noise": True}), (16, 16), seed)
 
 
-def epoch_of(pictures: Pictures, number: int, **options: Any) -> list[Any]:
+def epoch_of(images: ImageCache, number: int, **options: Any) -> list[Any]:
     order = options.pop("order", np.random.default_rng(number).permutation(COUNT))
     settings = {"batch_size": 4, "epoch": number, "augmenter": flips(), **options}
-    return list(training_batches(pictures, np.arange(COUNT), order, **settings))
+    return list(training_batches(images, np.arange(COUNT), order, **settings))
 
 
 def test_evaluation_drops_nothing_and_keeps_the_order(files: list[Path]) -> None:
     numbers = np.array([5, 3, 3, 22, 0, 1, 7])
-    batches = list(evaluation_batches(Pictures(files, RECORD), numbers, batch_size=3, labels=np.arange(COUNT)))
+    batches = list(evaluation_batches(ImageCache(files, RECORD), numbers, batch_size=3, labels=np.arange(COUNT)))
     assert [len(batch.pixels) for batch in batches] == [3, 3, 1]
     np.testing.assert_array_equal(np.concatenate([batch.targets for batch in batches]), numbers)
     np.testing.assert_array_equal(np.concatenate([b.pixels for b in batches]), straight([files[n] for n in numbers]))
@@ -64,17 +64,17 @@ def test_evaluation_drops_nothing_and_keeps_the_order(files: list[Path]) -> None
 @pytest.mark.parametrize("cache_mb", [0, 1])
 @pytest.mark.parametrize("workers", [0, 1, 5])
 def test_neither_threads_nor_memory_change_what_is_seen(files: list[Path], cache_mb: int, workers: int) -> None:
-    expected = [epoch_of(Pictures(files, RECORD), epoch, workers=0) for epoch in range(2)]
-    pictures = Pictures(files, RECORD, cache_mb=cache_mb)
+    expected = [epoch_of(ImageCache(files, RECORD), epoch, workers=0) for epoch in range(2)]
+    images = ImageCache(files, RECORD, cache_mb=cache_mb)
     for epoch in range(2):
-        got = epoch_of(pictures, epoch, workers=workers)
+        got = epoch_of(images, epoch, workers=workers)
         for one, two in zip(expected[epoch], got, strict=True):
             np.testing.assert_array_equal(one.pixels, two.pixels)
             np.testing.assert_array_equal(one.targets, two.targets)
 
 
 def test_files_are_read_once_where_memory_allows_and_each_epoch_where_not(files: list[Path]) -> None:
-    kept, read_again = Pictures(files, RECORD, cache_mb=1), Pictures(files, RECORD, cache_mb=0)
+    kept, read_again = ImageCache(files, RECORD, cache_mb=1), ImageCache(files, RECORD, cache_mb=0)
     for epoch in range(3):
         epoch_of(kept, epoch)
         epoch_of(read_again, epoch)
@@ -84,24 +84,24 @@ def test_files_are_read_once_where_memory_allows_and_each_epoch_where_not(files:
 
 def test_the_memory_bound_is_kept_and_the_rest_is_read_again(files: list[Path]) -> None:
     record = Preprocessing(size=(256, 512))  # 128 KiB each: eight fit in 1 MiB
-    pictures = Pictures(files, record, cache_mb=1)
+    images = ImageCache(files, record, cache_mb=1)
     for _ in range(2):
-        list(evaluation_batches(pictures, np.arange(COUNT), batch_size=4))
-    assert pictures.kept == 8
-    assert pictures.reads == 8 + 2 * (COUNT - 8)
+        list(evaluation_batches(images, np.arange(COUNT), batch_size=4))
+    assert images.kept == 8
+    assert images.reads == 8 + 2 * (COUNT - 8)
 
 
 def test_kept_pictures_are_not_changed_by_what_is_done_to_a_batch(files: list[Path]) -> None:
-    pictures = Pictures(files, RECORD)
-    for batch in evaluation_batches(pictures, np.arange(COUNT), batch_size=8):
+    images = ImageCache(files, RECORD)
+    for batch in evaluation_batches(images, np.arange(COUNT), batch_size=8):
         batch.pixels[:] = 0
-    np.testing.assert_array_equal(np.stack([pictures[n][0] for n in range(COUNT)]), straight(files))
+    np.testing.assert_array_equal(np.stack([images[n][0] for n in range(COUNT)]), straight(files))
 
 
 def test_the_shares_of_processes_put_together_are_the_whole_batch(files: list[Path]) -> None:
-    pictures = Pictures(files, RECORD)
-    whole = epoch_of(pictures, 0, batch_size=7)
-    parts = [epoch_of(pictures, 0, batch_size=7, place=(rank, 3)) for rank in range(3)]
+    images = ImageCache(files, RECORD)
+    whole = epoch_of(images, 0, batch_size=7)
+    parts = [epoch_of(images, 0, batch_size=7, place=(rank, 3)) for rank in range(3)]
     assert len(whole) == 4
     assert all(len(part) == 3 for part in parts)
     for number in range(3):
@@ -168,54 +168,54 @@ def test_over_many_epochs_balancing_comes_to_its_exact_share() -> None:
 def test_an_oversampled_picture_is_augmented_anew_each_time(files: list[Path]) -> None:
     order = np.array([4] * 12 + [1, 2])
     noise = Augmenter(Augmentation.model_validate({"noise": {"probability": 1.0}}), (16, 16))
-    batches = epoch_of(Pictures(files, RECORD), 0, order=order, batch_size=14, augmenter=noise)
-    assert len({picture.tobytes() for picture in batches[0].pixels[:12]}) == 12
+    batches = epoch_of(ImageCache(files, RECORD), 0, order=order, batch_size=14, augmenter=noise)
+    assert len({image.tobytes() for image in batches[0].pixels[:12]}) == 12
 
 
 def test_batches_are_made_ahead_while_one_is_in_use(files: list[Path]) -> None:
-    pictures = Pictures(files, RECORD, cache_mb=0)
+    images = ImageCache(files, RECORD, cache_mb=0)
     made = training_batches(
-        pictures, np.arange(COUNT), np.arange(COUNT), batch_size=2, epoch=0, augmenter=flips(), workers=2
+        images, np.arange(COUNT), np.arange(COUNT), batch_size=2, epoch=0, augmenter=flips(), workers=2
     )
     next(made)
     end = time.monotonic() + 10
-    while pictures.reads < 8 and time.monotonic() < end:
+    while images.reads < 8 and time.monotonic() < end:
         time.sleep(0.01)
-    assert 8 <= pictures.reads <= 10  # three batches ahead of the one in use, and no more
+    assert 8 <= images.reads <= 10  # three batches ahead of the one in use, and no more
     made.close()  # type: ignore[attr-defined]
 
 
 def test_threads_end_when_the_reader_stops_early(files: list[Path]) -> None:
-    made = evaluation_batches(Pictures(files, RECORD), np.arange(COUNT), batch_size=2, workers=3)
+    made = evaluation_batches(ImageCache(files, RECORD), np.arange(COUNT), batch_size=2, workers=3)
     next(made)
     made.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lopore-batches")]
 
 
 def test_the_second_epoch_waits_for_no_file(files: list[Path]) -> None:
-    pictures = Pictures(files, RECORD)
-    epoch_of(pictures, 0)
+    images = ImageCache(files, RECORD)
+    epoch_of(images, 0)
     for path in files:
         path.unlink()
-    assert len(epoch_of(pictures, 1)) == 6
+    assert len(epoch_of(images, 1)) == 6
 
 
 def test_bad_files_are_named_before_the_first_epoch(files: list[Path]) -> None:
     files[3].unlink()
-    files[7].write_text("no picture")
+    files[7].write_text("no image")
     with pytest.raises(DataError, match=r"03\.png.*2 files") as caught:
-        Pictures(files, RECORD).check(range(COUNT))
+        ImageCache(files, RECORD).check(range(COUNT))
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_breaks_in_the_middle_is_named(files: list[Path]) -> None:
     files[9].write_bytes(files[9].read_bytes()[:-60])
     with pytest.raises(DataError, match=r"09\.png"):
-        epoch_of(Pictures(files, RECORD), 0)
+        epoch_of(ImageCache(files, RECORD), 0)
 
 
 def test_grey_statistics_are_those_of_the_pictures(files: list[Path]) -> None:
-    found = Pictures(files, RECORD).appearance(range(COUNT))
+    found = ImageCache(files, RECORD).appearance(range(COUNT))
     pixels = straight(files) / 255
     assert found["mean"] == pytest.approx(pixels.mean())
     assert found["std"] == pytest.approx(pixels.std())
@@ -227,10 +227,10 @@ def _masked(
 ) -> NDArray[Any]:
     cv2.imwrite(str(folder / "picture.png"), np.full(mask.shape, 90, np.uint8))
     cv2.imwrite(str(folder / "mask.png"), mask)
-    pictures = Pictures(
+    images = ImageCache(
         [folder / "picture.png"], record, masks=[[folder / "mask.png"]], mask_labels=[labels], classes=classes
     )
-    batch = next(iter(evaluation_batches(pictures, np.array([0]), batch_size=1, labels=np.zeros((1, 1)))))
+    batch = next(iter(evaluation_batches(images, np.array([0]), batch_size=1, labels=np.zeros((1, 1)))))
     assert batch.targets is not None
     assert batch.targets.dtype == np.int64
     return np.asarray(batch.targets[0])
@@ -276,7 +276,7 @@ def test_masks_are_augmented_with_their_pictures(tmp_path: Path) -> None:
     mask[4:12, 18:30] = 255
     cv2.imwrite(str(tmp_path / "picture.png"), np.where(mask > 0, 200, 20).astype(np.uint8))
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    pictures = Pictures(
+    images = ImageCache(
         [tmp_path / "picture.png"],
         Preprocessing(size=32),
         masks=[[tmp_path / "mask.png"]],
@@ -285,7 +285,7 @@ def test_masks_are_augmented_with_their_pictures(tmp_path: Path) -> None:
     )
     augmenter = Augmenter(Augmentation.model_validate({"quarter_turns": True, "horizontal_flip": True}), (32, 32))
     batches = training_batches(
-        pictures, np.zeros((1, 1)), np.zeros(12, np.int64), batch_size=12, epoch=0, augmenter=augmenter
+        images, np.zeros((1, 1)), np.zeros(12, np.int64), batch_size=12, epoch=0, augmenter=augmenter
     )
     batch = next(iter(batches))
     assert batch.targets is not None

@@ -152,7 +152,7 @@ def test_the_sentence_tells_the_share_among_the_highest_scores() -> None:
     ((_, one, text),) = found.calibration.told
     top = one.bins[-1]
     assert text.startswith(
-        f"Of the {top.images} pictures with the highest scores for pore ({top.score:.2f} on average), a share of "
+        f"Of the {top.images} images with the highest scores for pore ({top.score:.2f} on average), a share of "
     )
     assert "carry pore" in text
     assert "chance alone gives about" in text

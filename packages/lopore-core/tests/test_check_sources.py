@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from made.commands import lopore
 from made.films import smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.check_sources import check_sources
 from lopore.data.manifest import Manifest, Row

@@ -63,7 +63,7 @@ def test_csv_json_and_json_lines_hold_the_same_answers(films: Path, invoke: Invo
 
 
 def test_no_answer_at_all_is_still_valid_json(films: Path, invoke: Invoke) -> None:
-    Path("bad.png").write_text("no picture")
+    Path("bad.png").write_text("no image")
     assert invoke("predict", "bad.png", "--model", "bright", "--out", "a.json").exit_code == 1
     assert json.loads(Path("a.json").read_text()) == []
 

@@ -142,7 +142,7 @@ def layered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-def pictures() -> PixelBatch:
+def images() -> PixelBatch:
     """Five greys, one of them within 0.1 of undecided."""
     grey = np.array([20, 90, 128, 170, 240], np.uint8)[:, None, None, None]
     batch = np.broadcast_to(grey, (5, SIDE, SIDE, 1)).copy()
@@ -153,7 +153,7 @@ def pictures() -> PixelBatch:
 def test_a_twin_keeps_what_the_model_is_and_says_where_it_comes_from(layered: Path) -> None:
     source = ModelFolder.read(layered)
     before = checksums(layered)
-    done = convert_model(source, "columns", pictures())
+    done = convert_model(source, "columns", images())
     assert checksums(layered) == before
     twin = done.folder
     assert twin == ModelFolder.read(layered.parent / "1-columns")
@@ -170,13 +170,13 @@ def test_a_twin_keeps_what_the_model_is_and_says_where_it_comes_from(layered: Pa
     artifacts = {file.path for file in twin.record.files}
     assert artifacts == {"layer.npz", "notes.txt", "metrics.json", "parity-npz-columns.json"}
     told = json.loads((twin.path / "parity-npz-columns.json").read_text())
-    assert (told["pictures"], told["flipped"], told["tolerance"]) == (5, 0, 1e-4)
+    assert (told["images"], told["flipped"], told["tolerance"]) == (5, 0, 1e-4)
     assert told["export_sha256"] == sha256_of(twin.verify("npz-columns"))
 
 
 def test_there_and_back_the_weights_are_the_same_bits(layered: Path) -> None:
-    twin = convert_model(ModelFolder.read(layered), "columns", pictures()).folder
-    back = convert_model(twin, "rows", pictures(), name="again", version="2").folder
+    twin = convert_model(ModelFolder.read(layered), "columns", images()).folder
+    back = convert_model(twin, "rows", images(), name="again", version="2").folder
     assert back.path == layered.parent.parent / "again" / "2"
     with np.load(back.file_for("npz-rows")) as ours, np.load(layered / "layer.npz") as first:
         assert all((ours[key] == first[key]).all() for key in first)
@@ -198,7 +198,7 @@ def test_there_and_back_the_weights_are_the_same_bits(layered: Path) -> None:
 def test_what_is_not_equal_is_not_published(layered: Path, to: str, kind: type[LoporeError], said: str) -> None:
     before = checksums(layered.parent.parent)
     with pytest.raises(kind, match=said) as caught:
-        convert_model(ModelFolder.read(layered), to, pictures())
+        convert_model(ModelFolder.read(layered), to, images())
     assert "\n" not in str(caught.value)
     assert checksums(layered.parent.parent) == before
     assert [path.name for path in layered.parent.iterdir()] == ["1"]
@@ -206,35 +206,35 @@ def test_what_is_not_equal_is_not_published(layered: Path, to: str, kind: type[L
 
 def test_an_altered_source_a_taken_name_and_a_wrong_name_are_refused(layered: Path) -> None:
     source = ModelFolder.read(layered)
-    convert_model(source, "columns", pictures())
+    convert_model(source, "columns", images())
     with pytest.raises(LoporeError, match="1-columns already exists"):
-        convert_model(source, "columns", pictures())
+        convert_model(source, "columns", images())
     for name, version in (("../up", "1"), ("layer", "v" * 65), ("", "x/y")):
         with pytest.raises(ConfigError, match="names no model"):
-            convert_model(source, "columns", pictures(), name=name or "layer", version=version)
-    with pytest.raises(ModelError, match="real pictures"):
-        convert_model(source, "columns", pictures()[:0])
+            convert_model(source, "columns", images(), name=name or "layer", version=version)
+    with pytest.raises(ModelError, match="real images"):
+        convert_model(source, "columns", images()[:0])
     (layered / "layer.npz").write_bytes((layered / "layer.npz").read_bytes() + b" ")
     with pytest.raises(ModelError, match="sha256 differs"):
-        convert_model(source, "columns", pictures(), version="3")
+        convert_model(source, "columns", images(), version="3")
 
 
 def test_a_model_that_stands_elsewhere_gets_its_twin_among_the_models(layered: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "desk"
     layered.rename(elsewhere)
-    done = convert_model(ModelFolder.read(elsewhere), "columns", pictures())
+    done = convert_model(ModelFolder.read(elsewhere), "columns", images())
     assert done.folder.path.resolve() == tmp_path / "models" / "final" / "layer" / "1-columns"
 
 
 def test_the_command_converts_and_tells_where(layered: Path, invoke: Callable[..., Result], tmp_path: Path) -> None:
     from lopore.reading.radiograph import write_radiograph
 
-    for number, picture in enumerate(pictures()):
-        write_radiograph(picture[..., 0], tmp_path / "films" / f"{number}.png")
+    for number, image in enumerate(images()):
+        write_radiograph(image[..., 0], tmp_path / "films" / f"{number}.png")
     done = invoke("convert", "layer", "--to", "columns", "--images", tmp_path / "films")
     assert done.exit_code == 0, done.output
     assert "layer.npz: largest difference of a probability" in done.output
-    assert "on 5 pictures, 0 decisions differ" in done.output
+    assert "on 5 images, 0 decisions differ" in done.output
     told: dict[str, Any] = json.loads(
         invoke(
             "convert", "layer/1", "--to", "columns", "--version", "b", "--images", tmp_path / "films", "--json"

@@ -14,7 +14,7 @@ from lopore.reading.radiograph import write_radiograph
 Invoke = Callable[..., Result]
 
 _ONE_OF_MANY = re.compile(
-    r"(?<![\w.])1 (images|films|files|pictures|groups|pairs|masks|rows|lines|entries|values|families|errors|warnings|"
+    r"(?<![\w.])1 (images|films|files|images|groups|pairs|masks|rows|lines|entries|values|families|errors|warnings|"
     r"other files|names|detections|decisions|classes)\b"
 )
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from made.codings import tiff
-from made.pictures import Array
+from made.images import Array
 
 from lopore.errors import ImageError
 from lopore.reading.radiograph import read_radiograph

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made.codings import WHOLE, altered, chunk, jpeg, packed_tiff, png, png_of, refusal, tiff
-from made.pictures import GREY8, GREY16, RGB8, coded, film
+from made.images import GREY8, GREY16, RGB8, coded, film
 
 from lopore.errors import ConfigError, ImageError
 from lopore.reading.headers import Limits

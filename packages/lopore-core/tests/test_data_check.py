@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from made.commands import lopore, refused
 from made.films import class_folders, smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.index import complete
 from lopore.data.leaks import find_leaks

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made.commands import lopore, refused
 from made.films import class_folders, smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.label_csv import list_table
 from lopore.data.manifest import Manifest
@@ -190,7 +190,7 @@ def test_unreadable_files_are_named_one_by_one_and_the_rest_is_indexed(tmp_path:
     folder = class_folders(tmp_path / "set", 2)
     jpeg = cv2.imencode(".jpg", smooth(7))[1].tobytes()
     (folder / "pore" / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
-    (folder / "pore" / "text.png").write_text("no picture", encoding="utf-8")
+    (folder / "pore" / "text.png").write_text("no image", encoding="utf-8")
     save(folder / "pore" / "dot.png", np.zeros((1, 1), np.uint8))
     result = lopore("data", "index", folder, "--out", tmp_path / "films.csv", "--groups", "none")
     assert result.exit_code == 1

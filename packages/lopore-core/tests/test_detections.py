@@ -24,7 +24,7 @@ MAP = 24
 
 
 def whole(original: tuple[int, int] = (48, 72), size: tuple[int, int] = (MAP, MAP)) -> Geometry:
-    """The whole picture stretched onto the input."""
+    """The whole image stretched onto the input."""
     return Geometry(original, size, Affine(xx=size[1] / original[1], yy=size[0] / original[0]))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made.codings import altered, refusal
-from made.pictures import GREY8, GREY16, Array
+from made.images import GREY8, GREY16, Array
 
 from lopore.errors import ImageError
 from lopore.reading.headers import Limits
@@ -58,13 +58,13 @@ def dicom(pixels: Array, *, syntax: str = LITTLE, frames: int = 1, **tags: Any) 
 
 @settings(max_examples=25, deadline=None)
 @given(arrays(st.sampled_from([np.uint8, np.uint16]), st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_a_dicom_file_gives_the_pixels_of_the_png(picture: Array) -> None:
-    expected = read_radiograph(write_radiograph(picture, None)).pixels
+def test_a_dicom_file_gives_the_pixels_of_the_png(image: Array) -> None:
+    expected = read_radiograph(write_radiograph(image, None)).pixels
     for syntax in (LITTLE, "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"):
-        radiograph = read_radiograph(dicom(picture, syntax=syntax))
+        radiograph = read_radiograph(dicom(image, syntax=syntax))
         assert radiograph.pixels.dtype == expected.dtype
         np.testing.assert_array_equal(radiograph.pixels, expected)
-        assert (radiograph.source.format, radiograph.source.file_depth) == ("dicom", 8 * picture.dtype.itemsize)
+        assert (radiograph.source.format, radiograph.source.file_depth) == ("dicom", 8 * image.dtype.itemsize)
 
 
 def test_colour_keeps_rgb_order_and_becomes_grey_as_elsewhere() -> None:

@@ -1,4 +1,4 @@
-"""``lopore eval``: an answer for every picture, scores that agree with a hand count, a page that needs no network."""
+"""``lopore eval``: an answer for every image, scores that agree with a hand count, a page that needs no network."""
 
 from __future__ import annotations
 

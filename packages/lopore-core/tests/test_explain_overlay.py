@@ -1,4 +1,4 @@
-"""Heat maps stand where the evidence is, on the original picture, with a bar that states their own scale."""
+"""Heat maps stand where the evidence is, on the original image, with a bar that states their own scale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def marked(tmp_path: Path) -> Path:
-    """A dark picture of 32 x 48 px with one bright square, rows 8 to 12, columns 30 to 36."""
+    """A dark image of 32 x 48 px with one bright square, rows 8 to 12, columns 30 to 36."""
     pixels = np.full((32, 48), 30, np.uint8)
     pixels[8:12, 30:36] = 250
     path = tmp_path / "films" / "marked.png"
@@ -62,7 +62,7 @@ def test_an_unknown_explainer_or_class_lists_what_there_is(
 def test_the_command_writes_an_overlay_and_the_raw_map_and_tells_bad_files(
     marked: Path, model_folder: ModelFolder, invoke: Invoke
 ) -> None:
-    Path("films/bad.png").write_text("no picture")
+    Path("films/bad.png").write_text("no image")
     found = invoke("explain", "films", "--model", "bright", "--out", "heat", "--raw", "--class", "pore")
     assert found.exit_code == 1
     assert "films/bad.png is no image" in found.stderr
@@ -77,7 +77,7 @@ def test_the_command_writes_an_overlay_and_the_raw_map_and_tells_bad_files(
 def test_the_chosen_opacity_changes_the_picture_only_where_there_is_heat(
     marked: Path, model_folder: ModelFolder, invoke: Invoke
 ) -> None:
-    pictures = []
+    images = []
     for name, opacity in (("clear", 0), ("dense", 1)):
         assert (
             invoke(
@@ -85,41 +85,41 @@ def test_the_chosen_opacity_changes_the_picture_only_where_there_is_heat(
             ).exit_code
             == 0
         )
-        pictures.append(read_radiograph(Path(name, "marked.png"), channels=3).pixels.astype(int))
-    changed = np.abs(pictures[0] - pictures[1]).sum(axis=2) > 30
+        images.append(read_radiograph(Path(name, "marked.png"), channels=3).pixels.astype(int))
+    changed = np.abs(images[0] - images[1]).sum(axis=2) > 30
     rows, columns = np.nonzero(changed)
     times = 8  # 48 px are shown eightfold, so that bar and caption can be read
-    caption = pictures[0].shape[0] - 32 * times
+    caption = images[0].shape[0] - 32 * times
     assert columns.max() < 48 * times
     assert 6 <= (rows.min() - caption) / times <= 10
     assert 28 <= columns.min() / times <= 32
 
 
 def test_no_evidence_is_no_heat_whatever_the_opacity() -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     for values in (np.zeros((20, 30), np.float32), np.full((20, 30), np.nan, np.float32)):
         limits = natural_limits(values, "logit")
-        assert np.array_equal(blend(picture, values, opacity=1.0, limits=limits), picture)
+        assert np.array_equal(blend(image, values, opacity=1.0, limits=limits), image)
 
 
 @given(st.floats(0, 1), st.sampled_from(COLOUR_MAPS), st.floats(0.01, 100))
 def test_heat_is_an_even_blend_that_keeps_type_and_input(opacity: float, colour_map: str, top: float) -> None:
-    picture = np.full((4, 6, 3), 90, np.uint8)
+    image = np.full((4, 6, 3), 90, np.uint8)
     values = np.linspace(0, top, 24, dtype=np.float32).reshape(4, 6)
-    before = picture.copy()
-    mixed = blend(picture, values, opacity=opacity, limits=(0.0, top), colour_map=colour_map)
+    before = image.copy()
+    mixed = blend(image, values, opacity=opacity, limits=(0.0, top), colour_map=colour_map)
     assert mixed.dtype == np.uint8
     assert mixed.shape == (4, 6, 3)
-    assert np.array_equal(picture, before)
-    assert np.array_equal(mixed[0, 0], picture[0, 0])
-    full = blend(picture, values, opacity=1.0, limits=(0.0, top), colour_map=colour_map)
-    assert (np.abs(mixed.astype(int) - picture) <= np.abs(full.astype(int) - picture) + 1).all()
+    assert np.array_equal(image, before)
+    assert np.array_equal(mixed[0, 0], image[0, 0])
+    full = blend(image, values, opacity=1.0, limits=(0.0, top), colour_map=colour_map)
+    assert (np.abs(mixed.astype(int) - image) <= np.abs(full.astype(int) - image) + 1).all()
 
 
 def test_limits_are_the_callers_so_a_sound_weld_does_not_look_hot() -> None:
-    picture, weak = np.full((10, 10, 3), 90, np.uint8), np.full((10, 10), 0.01, np.float32)
-    shared = blend(picture, weak, opacity=0.6, limits=(0.0, 1.0))
-    alone = blend(picture, weak, opacity=0.6, limits=natural_limits(weak, "logit"))
+    image, weak = np.full((10, 10, 3), 90, np.uint8), np.full((10, 10), 0.01, np.float32)
+    shared = blend(image, weak, opacity=0.6, limits=(0.0, 1.0))
+    alone = blend(image, weak, opacity=0.6, limits=natural_limits(weak, "logit"))
     assert np.abs(shared.astype(int) - 90).max() < 10
     assert np.abs(alone.astype(int) - 90).max() > 50
     assert natural_limits(weak, "probability") == (0.0, 1.0)

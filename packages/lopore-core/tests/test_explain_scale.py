@@ -40,17 +40,17 @@ def test_all_films_of_a_call_are_drawn_on_one_scale(
     scale = next(one.scale for one in discover().explainers.values() if one.name == explainer)
     own = [natural_limits(values, scale) for _, values in drawn.values()]
     assert scale == "probability" or len(set(own)) == 2, "the films are to differ, or the test shows nothing"
-    for name, (picture, values) in drawn.items():
+    for name, (image, values) in drawn.items():
         pixels = read_radiograph(next(films.rglob(f"{name}.png"))).pixels
-        height = values.shape[0] * (picture.shape[0] // values.shape[0])
+        height = values.shape[0] * (image.shape[0] // values.shape[0])
         expected = draw_overlay(pixels, values, opacity=1, limits=max(own), title="")
-        assert np.array_equal(picture[-height:], expected[-height:])
+        assert np.array_equal(image[-height:], expected[-height:])
 
 
 def test_a_film_that_fails_is_counted_once_and_the_others_are_drawn(
     films: Path, model_folder: ModelFolder, invoke: Invoke
 ) -> None:
-    Path("films/pore/pore1.png").write_text("no picture", encoding="utf-8")
+    Path("films/pore/pore1.png").write_text("no image", encoding="utf-8")
     found = invoke("explain", "films/pore", "--model", "bright", "--out", "heat")
     assert found.exit_code == 1
     assert found.stderr.count("pore1.png") == 1

@@ -17,7 +17,7 @@ from lopore.atomic_files import sha256_of
 from lopore.contracts import PixelBatch
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
 from lopore.export import parity_gate as gate
-from lopore.export.parity_gate import ParityReport, export_model, find_exporter, gate_pictures
+from lopore.export.parity_gate import ParityReport, export_model, find_exporter, gate_inputs
 from lopore.models.opening import OpenModel, choose_predictor, open_model
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelFile
@@ -94,7 +94,7 @@ def copies(tmp_path: Path, model_folder: ModelFolder) -> Iterator[ModelFolder]:
 
 
 @pytest.fixture
-def pictures() -> PixelBatch:
+def images() -> PixelBatch:
     """Dark, bright, and one whose two scores are within 1e-4 of each other."""
     grey = np.array([20, 60, 120, 200, 240], np.uint8)[:, None, None, None]
     batch = np.broadcast_to(grey, (5, 16, 16, 1)).copy()
@@ -104,9 +104,9 @@ def pictures() -> PixelBatch:
     return batch
 
 
-def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictures: PixelBatch) -> None:
-    folder, report = export_model(copies, "copy-equal", pictures)
-    assert (report.pictures, report.max_dp, report.flipped) == (5, 0.0, 0)
+def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, images: PixelBatch) -> None:
+    folder, report = export_model(copies, "copy-equal", images)
+    assert (report.images, report.max_dp, report.flipped) == (5, 0.0, 0)
     read = ModelFolder.read(copies.path)
     assert read == folder
     assert set(read.record.formats) == {"onnx", "copy-equal"}
@@ -115,7 +115,7 @@ def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictu
     assert told["export_sha256"] == sha256_of(copies.path / "model.copy")
     for file in read.record.files:
         assert sha256_of(read.path / file.path) == file.sha256
-    open_model(read, runtime="copy-equal").session.predict(pictures)
+    open_model(read, runtime="copy-equal").session.predict(images)
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_an_equal_export_is_published_with_its_report(copies: ModelFolder, pictu
     ],
 )
 def test_a_bad_export_leaves_the_folder_as_it_was(
-    copies: ModelFolder, pictures: PixelBatch, how: str, error: type[LoporeError], said: str
+    copies: ModelFolder, images: PixelBatch, how: str, error: type[LoporeError], said: str
 ) -> None:
     before = checksums(copies.path)
     with pytest.raises(error, match=said) as caught:
-        export_model(copies, f"copy-{how}", pictures)
+        export_model(copies, f"copy-{how}", images)
     assert len(str(caught.value).splitlines()) == 1
     assert checksums(copies.path) == before
     assert {path.name for path in copies.path.parent.iterdir()} == {"1"}
 
 
 def test_the_source_is_closed_where_the_export_does_not_open(
-    copies: ModelFolder, pictures: PixelBatch, monkeypatch: pytest.MonkeyPatch
+    copies: ModelFolder, images: PixelBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
 
@@ -155,28 +155,28 @@ def test_the_source_is_closed_where_the_export_does_not_open(
 
     monkeypatch.setattr("lopore.export.parity_gate.open_model", opened)
     with pytest.raises(PluginError, match="no licence key"):
-        export_model(copies, "copy-shut", pictures)
+        export_model(copies, "copy-shut", images)
     assert closed == ["source"]
 
 
 def test_the_gate_takes_fewer_pictures_where_they_are_large(copies: ModelFolder, films: Path) -> None:
     paths = sorted(films.rglob("*.png"))
-    assert len(gate_pictures(copies, paths)) == len(paths) == 12
-    assert len(gate_pictures(copies, paths, memory=5 * 16 * 16)) == 4
+    assert len(gate_inputs(copies, paths)) == len(paths) == 12
+    assert len(gate_inputs(copies, paths, memory=5 * 16 * 16)) == 4
 
 
-def test_an_older_export_stays_where_the_new_one_fails(copies: ModelFolder, pictures: PixelBatch) -> None:
-    export_model(copies, "copy-equal", pictures)
+def test_an_older_export_stays_where_the_new_one_fails(copies: ModelFolder, images: PixelBatch) -> None:
+    export_model(copies, "copy-equal", images)
     folder, before = ModelFolder.read(copies.path), checksums(copies.path)
     with pytest.raises(ParityError):
-        export_model(folder, "copy-drift", pictures)
+        export_model(folder, "copy-drift", images)
     assert checksums(copies.path) == before
 
 
 def test_files_come_back_where_the_record_cannot_be_written(
-    copies: ModelFolder, pictures: PixelBatch, monkeypatch: pytest.MonkeyPatch
+    copies: ModelFolder, images: PixelBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export_model(copies, "copy-equal", pictures)
+    export_model(copies, "copy-equal", images)
     folder, before = ModelFolder.read(copies.path), checksums(copies.path)
 
     def full(self: ModelFolder, files: list[ModelFile]) -> ModelFolder:
@@ -184,22 +184,22 @@ def test_files_come_back_where_the_record_cannot_be_written(
 
     monkeypatch.setattr(ModelFolder, "with_files", full)
     with pytest.raises(LoporeError, match="No space left"):
-        export_model(folder, "copy-equal", pictures[:2])
+        export_model(folder, "copy-equal", images[:2])
     assert checksums(copies.path) == before
 
 
-def test_an_altered_source_is_not_exported(copies: ModelFolder, pictures: PixelBatch) -> None:
+def test_an_altered_source_is_not_exported(copies: ModelFolder, images: PixelBatch) -> None:
     with (copies.path / "model.onnx").open("ab") as stream:
         stream.write(b"\0")
     before = checksums(copies.path)
     with pytest.raises(ModelError, match="sha256 differs"):
-        export_model(copies, "copy-equal", pictures)
+        export_model(copies, "copy-equal", images)
     assert checksums(copies.path) == before
 
 
-def test_a_gate_without_pictures_does_not_open(copies: ModelFolder, pictures: PixelBatch) -> None:
-    with pytest.raises(ModelError, match="needs real pictures"):
-        export_model(copies, "copy-equal", pictures[:0])
+def test_a_gate_without_pictures_does_not_open(copies: ModelFolder, images: PixelBatch) -> None:
+    with pytest.raises(ModelError, match="needs real images"):
+        export_model(copies, "copy-equal", images[:0])
 
 
 def test_an_unknown_format_lists_what_is_installed(copies: ModelFolder) -> None:
@@ -221,7 +221,7 @@ def test_an_unknown_format_lists_what_is_installed(copies: ModelFolder) -> None:
 )
 def test_the_verdict_follows_the_stated_tolerances(facts: dict[str, float], quantised: bool, said: str) -> None:
     sound = {
-        "format": "x", "pictures": 100, "max_dp": 0.0, "mean_dp": 0.0, "flipped": 0, "tolerance": 1e-4, "cam": None,
+        "format": "x", "images": 100, "max_dp": 0.0, "mean_dp": 0.0, "flipped": 0, "tolerance": 1e-4, "cam": None,
         "cam_plus": None, "source_sha256": "", "export_sha256": "", "checked": "", "notes": {},
     }  # fmt: skip
     verdict = ParityReport(**{**sound, **facts}).verdict(quantised)  # type: ignore[arg-type]
@@ -231,7 +231,7 @@ def test_the_verdict_follows_the_stated_tolerances(facts: dict[str, float], quan
 
 @pytest.mark.parametrize(("off", "fails"), [(4e-8, False), (1e-3, True)])
 def test_rounding_in_the_map_of_a_class_without_evidence_fails_no_export(
-    copies: ModelFolder, pictures: PixelBatch, monkeypatch: pytest.MonkeyPatch, off: float, fails: bool
+    copies: ModelFolder, images: PixelBatch, monkeypatch: pytest.MonkeyPatch, off: float, fails: bool
 ) -> None:
     """Seen on real films: one class's map peaked at 3e-6 beside 0.22 of the other's, and rounding was 1.5 % of it."""
     peaks, model = (0.22, 3e-6), open_model(copies)
@@ -242,7 +242,7 @@ def test_rounding_in_the_map_of_a_class_without_evidence_fails_no_export(
         return np.full((len(pixels), 4, 4), peaks[index] + moved, np.float32)
 
     monkeypatch.setattr(gate, "raw_maps", maps)
-    worst = gate._cam_difference(model, open_model(copies), pictures, "grad-cam")
+    worst = gate._cam_difference(model, open_model(copies), images, "grad-cam")
     assert worst is not None
     assert (worst > gate.CAM_TOLERANCE) == fails
 
@@ -250,15 +250,15 @@ def test_rounding_in_the_map_of_a_class_without_evidence_fails_no_export(
 def test_maps_are_compared_on_pictures_from_all_over_the_set(
     copies: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A manifest may hold one class after the other; the first pictures would then be all of one."""
+    """A manifest may hold one class after the other; the first images would then be all of one."""
     seen: list[PixelBatch] = []
-    monkeypatch.setattr(gate, "_cam_difference", lambda one, other, pictures, name: seen.append(pictures))
+    monkeypatch.setattr(gate, "_cam_difference", lambda one, other, images, name: seen.append(images))
     export_model(copies, "copy-equal", np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((16, 16, 1), "u1"))
     assert len(seen) == len(gate.CAMS)
-    for pictures in seen:
-        assert 10 <= len(pictures) <= 16
-        assert pictures.min() == 0
-        assert pictures.max() >= 90
+    for images in seen:
+        assert 10 <= len(images) <= 16
+        assert images.min() == 0
+        assert images.max() >= 90
 
 
 def test_the_command_takes_real_pictures_and_prints_the_report(
@@ -267,14 +267,14 @@ def test_the_command_takes_real_pictures_and_prints_the_report(
     found = invoke("export", "bright", "--to", "copy-equal", "--images", "films", "--json")
     assert found.exit_code == 0, found.stderr
     (report,) = json.loads(found.stdout)
-    assert (report["format"], report["pictures"]) == ("copy-equal", 12)
+    assert (report["format"], report["images"]) == ("copy-equal", 12)
     refused = invoke("export", "bright", "--to", "copy-drift", "--images", "films")
     assert refused.exit_code == 1
     assert "nothing was published" in refused.stderr
     shutil.rmtree("films")
     nowhere = invoke("export", "bright", "--to", "copy-equal", "--images", "films")
     assert "films does not exist" in nowhere.stderr
-    assert "the parity gate needs real pictures" in nowhere.stderr
+    assert "the parity gate needs real images" in nowhere.stderr
     assert "unexpected" not in nowhere.stderr
     lost = invoke("export", "bright", "--to", "copy-equal").stderr
-    assert lost.endswith("has no config.yaml that names its manifest; name real pictures with --images FOLDER\n")
+    assert lost.endswith("has no config.yaml that names its manifest; name real images with --images FOLDER\n")

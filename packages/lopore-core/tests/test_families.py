@@ -1,4 +1,4 @@
-"""Copies of a picture are one family whatever was done to them; strangers stay apart."""
+"""Copies of an image are one family whatever was done to them; strangers stay apart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def grey_levels(field: NDArray[Any]) -> Grey:
 
 
 def texture(seed: int, side: int = 220) -> Grey:
-    """Noise of three scales: a picture with something to see everywhere."""
+    """Noise of three scales: an image with something to see everywhere."""
     generator = np.random.default_rng(seed)
     layers = [cv2.GaussianBlur(generator.normal(size=(side, side)), (0, 0), scale) for scale in (1.5, 5.0, 15.0)]
     mixed = sum(np.asarray(layer) / np.std(layer) for layer in layers)
@@ -51,16 +51,16 @@ def weld(seed: int, side: int = 320) -> Grey:
     return grey_levels(film)
 
 
-def jpeg(picture: Grey, quality: int) -> Grey:
-    packed = cv2.imencode(".jpg", np.ascontiguousarray(picture), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+def jpeg(image: Grey, quality: int) -> Grey:
+    packed = cv2.imencode(".jpg", np.ascontiguousarray(image), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
-def changed(picture: Grey, *, turns: int, mirrored: bool, gamma: float, gain: float, quality: int, scale: float,
+def changed(image: Grey, *, turns: int, mirrored: bool, gamma: float, gain: float, quality: int, scale: float,
             crop: tuple[float, float, float, float]) -> Grey:  # fmt: skip
-    height, width = picture.shape
+    height, width = image.shape
     top, bottom, left, right = (round(share * height) for share in crop)
-    copy = np.rot90(picture[top : height - bottom, left : width - right], turns)
+    copy = np.rot90(image[top : height - bottom, left : width - right], turns)
     copy = copy[:, ::-1] if mirrored else copy
     toned = np.clip(255 * gain * (copy / 255.0) ** gamma, 0, 255).astype(np.uint8)
     resized = cv2.resize(np.ascontiguousarray(toned), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -89,20 +89,20 @@ def test_a_turned_brightened_recompressed_resized_and_cropped_copy_joins_its_pic
     seed: int, turns: int, mirrored: bool, gamma: float, gain: float, quality: int, scale: float,
     crop: tuple[float, float, float, float],
 ) -> None:  # fmt: skip
-    picture = texture(seed)
-    copy = changed(picture, turns=turns, mirrored=mirrored, gamma=gamma, gain=gain, quality=quality, scale=scale,
+    image = texture(seed)
+    copy = changed(image, turns=turns, mirrored=mirrored, gamma=gamma, gain=gain, quality=quality, scale=scale,
                    crop=crop)  # fmt: skip
-    found = find_families([*STRANGERS, fingerprint(picture), fingerprint(copy)])
+    found = find_families([*STRANGERS, fingerprint(image), fingerprint(copy)])
     assert found.labels.tolist() == [*range(10), 10, 10]
     assert [(pair.first, pair.second) for pair in found.pairs] == [(10, 11)]
 
 
 @pytest.mark.parametrize("degrees", [-11.0, 4.0, 9.0])
 def test_a_copy_turned_by_a_few_degrees_joins_its_picture(degrees: float) -> None:
-    picture = texture(7)
+    image = texture(7)
     matrix = cv2.getRotationMatrix2D((110, 110), degrees, 1.0)
-    copy = np.asarray(cv2.warpAffine(picture, matrix, (220, 220)), dtype=np.uint8)
-    found = find_families([*STRANGERS, fingerprint(picture), fingerprint(copy)])
+    copy = np.asarray(cv2.warpAffine(image, matrix, (220, 220)), dtype=np.uint8)
+    found = find_families([*STRANGERS, fingerprint(image), fingerprint(copy)])
     assert found.labels.tolist() == [*range(10), 10, 10]
 
 
@@ -213,9 +213,9 @@ def test_what_is_no_picture_is_refused_in_one_line(pixels: NDArray[Any]) -> None
 
 
 def test_the_perceptual_hash_is_sixteen_hex_digits_and_survives_brightening() -> None:
-    picture = texture(11)
-    bright = np.clip(picture * 1.1 + 10, 0, 255).astype(np.uint8)
-    hashes = [fingerprint(one).phash for one in (picture, bright, texture(12))]
+    image = texture(11)
+    bright = np.clip(image * 1.1 + 10, 0, 255).astype(np.uint8)
+    hashes = [fingerprint(one).phash for one in (image, bright, texture(12))]
     assert all(len(one) == 16 and int(one, 16) >= 0 for one in hashes)
     near, far = (bin(int(hashes[0], 16) ^ int(other, 16)).count("1") for other in hashes[1:])
     assert near <= 6 < 16 <= far

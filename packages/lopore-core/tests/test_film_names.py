@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made.commands import lopore
 from made.films import smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.film_names import film_names
 from lopore.data.manifest import Manifest

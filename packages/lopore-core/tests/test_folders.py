@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made.commands import lopore, refused
 from made.films import smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.folders import list_folder
 from lopore.data.index import list_images

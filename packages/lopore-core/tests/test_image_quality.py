@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from made.pictures import Array
+from made.images import Array
 
 from lopore.reading.grey_survey import survey_greys
 from lopore.reading.image_quality import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made.pictures import even
+from made.images import even
 from made.plugins import install, on_path
 
 from lopore.record.folder import ModelFolder

@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 from made.codings import WHOLE, chunk, exif, jpeg, png_of, refusal, tiff
-from made.pictures import GREY8, RGB8, Array, film
+from made.images import GREY8, RGB8, Array, film
 
 from lopore.reading.radiograph import describe, read_radiograph
 
 
-def turned(picture: Array, orientation: int) -> Array:
-    """The upright view of a stored picture, by EXIF's own words: where row 0 and column 0 lie."""
-    mirrored = {1: picture, 2: picture[:, ::-1], 3: picture[::-1, ::-1], 4: picture[::-1]}
+def turned(image: Array, orientation: int) -> Array:
+    """The upright view of a stored image, by EXIF's own words: where row 0 and column 0 lie."""
+    mirrored = {1: image, 2: image[:, ::-1], 3: image[::-1, ::-1], 4: image[::-1]}
     if orientation in mirrored:
         return mirrored[orientation]
-    across = np.swapaxes(picture, 0, 1)
+    across = np.swapaxes(image, 0, 1)
     return {5: across, 6: across[:, ::-1], 7: across[::-1, ::-1], 8: across[::-1]}[orientation]
 
 
@@ -30,12 +30,12 @@ def test_grey_of_a_jpeg_is_its_luminance_and_equals_opencv() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_turns_the_picture_upright(orientation: int) -> None:
-    picture = film(40, 64)
-    stored = read_radiograph(jpeg(picture)).pixels
-    radiograph = read_radiograph(jpeg(picture, orientation))
+    image = film(40, 64)
+    stored = read_radiograph(jpeg(image)).pixels
+    radiograph = read_radiograph(jpeg(image, orientation))
     np.testing.assert_array_equal(radiograph.pixels, turned(stored, orientation))
     assert radiograph.original_shape == radiograph.pixels.shape
-    assert describe(jpeg(picture, orientation)).height == radiograph.pixels.shape[0]
+    assert describe(jpeg(image, orientation)).height == radiograph.pixels.shape[0]
     for content in (
         png_of(GREY8, 0, chunk(b"eXIf", exif(orientation))),
         tiff(GREY8, extratags=[(274, 3, 1, orientation, True)]),
@@ -53,9 +53,9 @@ def test_a_senseless_orientation_is_ignored(value: int) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shape", [(640, 512), (641, 515)])
 def test_a_mark_keeps_its_place_when_the_jpeg_decoder_shrinks(orientation: int, shape: tuple[int, int]) -> None:
-    picture = np.full(shape, 40, np.uint8)
-    picture[200:232, 320:352] = 250
-    content = jpeg(picture, orientation)
+    image = np.full(shape, 40, np.uint8)
+    image[200:232, 320:352] = 250
+    content = jpeg(image, orientation)
     whole = read_radiograph(content).pixels
     small = read_radiograph(content, reduce_to=(120, 120))
     assert small.pixels.shape == tuple(-(-side // 4) for side in whole.shape)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from made.films import smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.label_csv import list_table
 from lopore.data.listing import Listing

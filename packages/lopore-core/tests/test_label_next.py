@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made.commands import lopore, refused
 from made.films import smooth
-from made.pictures import save
+from made.images import save
 
 from lopore.data.label_next import choose_next, uncertainty
 from lopore.data.manifest import Manifest, Row

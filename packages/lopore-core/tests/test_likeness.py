@@ -14,7 +14,7 @@ from lopore.synthesis.sampling import sample_film
 
 
 def grain(seed: int, side: int = 48, top: int = 120) -> Pixels:
-    """A picture of grain with some structure, (side, side, 1) uint8 up to twice ``top``."""
+    """An image of grain with some structure, (side, side, 1) uint8 up to twice ``top``."""
     rng = np.random.default_rng(seed)
     coarse = cv2.resize(rng.integers(0, top, (6, 6)).astype(np.float32), (side, side))
     return np.rint(coarse + rng.integers(0, top, (side, side))).astype(np.uint8)[..., None]

@@ -85,7 +85,7 @@ def test_two_damaged_films_of_one_name_are_told_apart(films: Path, invoke: Invok
 
 
 def test_a_damaged_film_is_named_with_its_folder_by_training(welds: Path, softmax: None) -> None:
-    Path("films/05-1.png").write_bytes(b"no picture")
+    Path("films/05-1.png").write_bytes(b"no image")
     with pytest.raises(LoporeError, match=rf"^{welds}/films/05-1\.png is no image"):
         run(config(welds))
 

@@ -102,7 +102,7 @@ def test_a_wide_film_is_resized_like_its_parts() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 30), st.booleans())
 def test_repeating_weights_give_what_weights_by_the_line_give(common: int, less: int, more: int, deep: bool) -> None:
-    """640 to 224 repeats every 20 inputs; a box of the whole picture takes the general way."""
+    """640 to 224 repeats every 20 inputs; a box of the whole image takes the general way."""
     shape, size = (common * more, common * less), (common * less, common * more)
     pixels = np.random.default_rng(common).integers(0, 65536 if deep else 256, shape).astype(np.float32)
     general = resize(pixels, size, (0.0, 0.0, float(shape[1]), float(shape[0])))
@@ -117,9 +117,9 @@ def test_usual_sizes_equal_the_general_way(side: int, out: int) -> None:
 
 
 def marked(shape: tuple[int, int], x: int, y: int, side: int = 12) -> Array:
-    picture = np.full(shape, 40, np.uint8)
-    picture[y : y + side, x : x + side] = 240
-    return picture
+    image = np.full(shape, 40, np.uint8)
+    image[y : y + side, x : x + side] = 240
+    return image
 
 
 @pytest.mark.parametrize("mode", ["stretch", "letterbox", "crop"])
@@ -147,8 +147,8 @@ def test_a_planted_mark_lands_within_one_pixel(mode: Mode, shape: tuple[int, int
 @pytest.mark.parametrize("mode", ["stretch", "letterbox", "crop"])
 def test_a_mark_lands_when_the_jpeg_decoder_shrank_and_turned_the_picture(mode: Mode) -> None:
     simplejpeg = pytest.importorskip("simplejpeg")
-    picture = marked((641, 835), 300, 200, 40)
-    plain = bytes(simplejpeg.encode_jpeg(picture[:, :, None], colorspace="GRAY"))
+    image = marked((641, 835), 300, 200, 40)
+    plain = bytes(simplejpeg.encode_jpeg(image[:, :, None], colorspace="GRAY"))
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     content = plain[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + plain[2:]
     record = Preprocessing(resize=mode, size=(96, 96), decoder_scaling=True)

@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made.codings import WHOLE, chunk, png, png_of, refusal, tiff
+from made.images import GREY8, GREY16, GREY_AND_COLOUR, RGB8, RGB16, Array, coded
 from made.modules import awake_after
-from made.pictures import GREY8, GREY16, GREY_AND_COLOUR, RGB8, RGB16, Array, coded
 
 from lopore.errors import ImageError
 from lopore.reading.radiograph import describe, read_radiograph, write_radiograph
@@ -29,46 +29,46 @@ pictures16 = arrays(np.uint16, st.tuples(st.integers(1, 20), st.integers(1, 20))
 
 @settings(max_examples=40, deadline=None)
 @given(pictures8)
-def test_one_8_bit_picture_gives_the_same_pixels_in_every_coding(picture: Array) -> None:
+def test_one_8_bit_picture_gives_the_same_pixels_in_every_coding(image: Array) -> None:
     codings = [
-        png_of(picture, 0),
-        png_of(np.dstack([picture] * 3), 2),
-        png_of(np.dstack([picture, np.full_like(picture, 255)]), 4),
-        write_radiograph(picture, None, "png"),
-        write_radiograph(picture, None, "tiff"),
-        tiff(picture, byteorder=">", compression="packbits"),
-        tiff(255 - picture, photometric="miniswhite"),
-        tiff(np.dstack([picture] * 3), bigtiff=True),
-        coded(".bmp", picture),
-        coded(".bmp", np.dstack([picture] * 3)),
+        png_of(image, 0),
+        png_of(np.dstack([image] * 3), 2),
+        png_of(np.dstack([image, np.full_like(image, 255)]), 4),
+        write_radiograph(image, None, "png"),
+        write_radiograph(image, None, "tiff"),
+        tiff(image, byteorder=">", compression="packbits"),
+        tiff(255 - image, photometric="miniswhite"),
+        tiff(np.dstack([image] * 3), bigtiff=True),
+        coded(".bmp", image),
+        coded(".bmp", np.dstack([image] * 3)),
     ]
     for content in codings:
         for channels in (1, 3):
             pixels = read_radiograph(content, channels=channels).pixels
             assert pixels.dtype == np.uint8
-            expected = picture if channels == 1 else np.dstack([picture] * 3)
+            expected = image if channels == 1 else np.dstack([image] * 3)
             np.testing.assert_array_equal(pixels, expected)
 
 
 @settings(max_examples=40, deadline=None)
 @given(pictures16)
 @example(np.arange(65536, dtype=np.uint16).reshape(256, 256))
-def test_a_16_bit_picture_keeps_every_bit_in_every_coding(picture: Array) -> None:
+def test_a_16_bit_picture_keeps_every_bit_in_every_coding(image: Array) -> None:
     codings = [
-        png_of(picture, 0),
-        png_of(np.dstack([picture] * 3), 2),
-        write_radiograph(picture, None, "png"),
-        write_radiograph(picture, None, "tiff"),
-        tiff(picture, byteorder=">"),
-        tiff(picture, compression="zlib", predictor=True),
-        tiff(65535 - picture, photometric="miniswhite"),
-        tiff(np.dstack([picture] * 3), compression="lzw"),
+        png_of(image, 0),
+        png_of(np.dstack([image] * 3), 2),
+        write_radiograph(image, None, "png"),
+        write_radiograph(image, None, "tiff"),
+        tiff(image, byteorder=">"),
+        tiff(image, compression="zlib", predictor=True),
+        tiff(65535 - image, photometric="miniswhite"),
+        tiff(np.dstack([image] * 3), compression="lzw"),
     ]
     for content in codings:
         radiograph = read_radiograph(content)
         assert radiograph.pixels.dtype == np.uint16
         assert radiograph.source.file_depth == 16
-        np.testing.assert_array_equal(radiograph.pixels, picture)
+        np.testing.assert_array_equal(radiograph.pixels, image)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -79,11 +79,11 @@ def test_equal_colour_planes_stay_exactly_equal_at_every_grey_value(dtype: type)
 
 
 def test_colour_becomes_grey_by_bt601_and_keeps_rgb_order() -> None:
-    for picture in (RGB8, RGB16):
-        for content in (write_radiograph(picture, None, "png"), write_radiograph(picture, None, "tiff")):
-            np.testing.assert_array_equal(read_radiograph(content, channels=3).pixels, picture)
-            grey = picture @ np.array([0.299, 0.587, 0.114])
-            assert np.abs(read_radiograph(content).pixels - grey).max() <= picture.dtype.itemsize
+    for image in (RGB8, RGB16):
+        for content in (write_radiograph(image, None, "png"), write_radiograph(image, None, "tiff")):
+            np.testing.assert_array_equal(read_radiograph(content, channels=3).pixels, image)
+            grey = image @ np.array([0.299, 0.587, 0.114])
+            assert np.abs(read_radiograph(content).pixels - grey).max() <= image.dtype.itemsize
     np.testing.assert_array_equal(read_radiograph(coded(".bmp", RGB8[:, :, ::-1]), channels=3).pixels, RGB8)
 
 
@@ -290,7 +290,7 @@ def test_images_in_folders_are_found_by_content(tmp_path: Path) -> None:
     content = png_of(GREY8, 0)
     for name in ("b.txt", "a.png", "deep/c.jpg", ".secret.png", "deep/.hidden/d.png"):
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "notes.png").write_text("no picture")
+    (tmp_path / "notes.png").write_text("no image")
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
     (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")

@@ -122,7 +122,7 @@ def test_a_classifier_has_no_detections_and_says_so_in_one_line(
     found = invoke("predict", "films", "--model", "bright", *options)
     assert found.exit_code == 1
     assert found.stderr == (
-        "lopore: bright/1 has no maps: it is a multiclass model, which answers for the picture as a whole; "
+        "lopore: bright/1 has no maps: it is a multiclass model, which answers for the image as a whole; "
         "use a segmentation model for detections\n"
     )
     assert not Path("found.csv").exists()
@@ -165,7 +165,7 @@ def test_pixel_scores_are_those_of_a_hand_count_before_and_after(marked: Path, i
     metrics = json.loads(found.stdout)
     assert json.loads(Path("report/metrics.json").read_text()) == metrics
     pixels = metrics["pixels"]
-    assert (pixels["pictures"], pixels["groups"]) == (4, 4)
+    assert (pixels["images"], pixels["groups"]) == (4, 4)
     pore = pixels["per_class"]["pore"]
     # On the input a pore has 80 pixels, the narrower mask 40, a speck 1.
     right, marked_px = 80 + 40, 80 + 40
@@ -176,7 +176,7 @@ def test_pixel_scores_are_those_of_a_hand_count_before_and_after(marked: Path, i
         assert side["detections"] == regions
         assert side["dice"]["low"] < side["dice"]["value"] < side["dice"]["high"]
     slag = pixels["per_class"]["slag"]
-    assert slag["pictures"] == slag["pixels"] == 0
+    assert slag["images"] == slag["pixels"] == 0
     assert slag["before"]["dice"]["value"] is None
     page = Path("report/report.html").read_text()
     assert "<h2>Pixels</h2>" in page
@@ -198,9 +198,9 @@ def test_pictures_without_a_fitting_mask_count_in_no_pixel_score(marked: Path, i
     write_radiograph(np.zeros((10, 10), np.uint8), Path(marked.parent / "masks" / "b.png"))
     metrics = json.loads(invoke("eval", "areas", "--manifest", "films.csv", "--out", "report", "--json").stdout)
     assert metrics["images"] == 4
-    assert metrics["pixels"]["pictures"] == 3
+    assert metrics["pixels"]["images"] == 3
     (note,) = metrics["pixels"]["notes"]
-    assert note.startswith("1 of 4 pictures count in no pixel score; first: mask b.png is 10 x 10 px")
+    assert note.startswith("1 of 4 images count in no pixel score; first: mask b.png is 10 x 10 px")
     assert note in Path("report/report.html").read_text()
 
 

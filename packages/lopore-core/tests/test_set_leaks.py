@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from made.commands import lopore
-from made.pictures import save
+from made.images import save
 from numpy.typing import NDArray
 
 from lopore.data.image_sets import read_image_set

@@ -33,7 +33,7 @@ CORNER, CENTRE, BESIDE = np.s_[0:10, 0:10], np.s_[24:52, 24:52], np.s_[9:21, 26:
 
 
 def reading(where: tuple[slice, slice]) -> onnx.ModelProto:
-    """Calls a pore where the brightest 5 x 5 patch of one part of the picture is over 0.65; it sees nothing else."""
+    """Calls a pore where the brightest 5 x 5 patch of one part of the image is over 0.65; it sees nothing else."""
     part = np.zeros((1, 1, SIDE, SIDE), np.float32)
     part[0, 0][where] = 1
     weights = {
@@ -83,9 +83,9 @@ def films(tmp_path: Path) -> Callable[..., Manifest]:
                 part[3:-3, 3:-3] = 240
             name = f"{label}-{number}"
             files = {"films": np.clip(pixels, 0, 255).astype(np.uint8), "masks": mask}
-            for folder, picture in files.items():
+            for folder, image in files.items():
                 (tmp_path / folder).mkdir(exist_ok=True)
-                (tmp_path / folder / f"{name}.png").write_bytes(write_radiograph(picture, None))
+                (tmp_path / folder / f"{name}.png").write_bytes(write_radiograph(image, None))
             marked = f"masks/{name}.png" if masks and label == "pore" else ""
             rows.append(
                 Row(
@@ -178,7 +178,7 @@ def test_an_unreadable_film_is_named_and_the_others_are_probed(
     reader: Reader, films: Callable[..., Manifest], tmp_path: Path
 ) -> None:
     manifest = films(CORNER)
-    (tmp_path / manifest.rows[1].path).write_bytes(b"no picture")
+    (tmp_path / manifest.rows[1].path).write_bytes(b"no image")
     report = check_spurious(reader(CORNER), manifest, split="test")
     assert len(report.films) == 23
     assert any("1 film was left out" in note for note in report.notes)
@@ -206,14 +206,14 @@ def test_a_probe_shows_what_the_network_took(reader: Reader, films: Callable[...
 
 
 def test_a_mark_smaller_than_a_pixel_of_the_input_still_marks_one(tmp_path: Path) -> None:
-    picture = np.zeros((640, 640), np.uint8)
-    picture[301, 407] = 255
+    image = np.zeros((640, 640), np.uint8)
+    image[301, 407] = 255
     path = tmp_path / "mask.png"
-    path.write_bytes(write_radiograph(picture, None))
+    path.write_bytes(write_radiograph(image, None))
     record = Preprocessing(size=(32, 32))
     from lopore.preprocessing.geometry import fit_to_input as place
 
-    geometry = Geometry((640, 640), (32, 32), place(picture, record.resize, record.size)[1])
+    geometry = Geometry((640, 640), (32, 32), place(image, record.resize, record.size)[1])
     mark = mark_of([path], geometry, [1], 1)
     assert mark is not None
     assert mark[15, 20]

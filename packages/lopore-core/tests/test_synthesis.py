@@ -244,10 +244,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def test_labels_name_every_picture_once_with_class_group_mask_and_scale(made: Path) -> None:
     rows = _rows(made / "labels.csv")
-    pictures = {path.relative_to(made).as_posix() for path in made.rglob("*.png") if path.parent.name != "masks"}
+    images = {path.relative_to(made).as_posix() for path in made.rglob("*.png") if path.parent.name != "masks"}
     assert list(rows[0]) == ["path", "label", "group", "mask", "mm_per_pixel"]
     assert len(rows) == 12
-    assert {row["path"] for row in rows} == pictures
+    assert {row["path"] for row in rows} == images
     for row in rows:
         assert row["path"].startswith(f"{row['label']}/{row['group']}_")
         mask = cv2.imread(str(made / row["mask"]), cv2.IMREAD_UNCHANGED)
@@ -287,8 +287,8 @@ def test_whole_seams_can_be_prescribed_and_are_recorded(tmp_path: Path) -> None:
 
 def test_sixteen_bit_films_are_stored_with_sixteen_bits(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "deep", {"pore": 1}, bit_depth=16, receptor="detector", **SMALL)
-    picture = cv2.imread(str(next((folder / "pore").glob("*.png"))), cv2.IMREAD_UNCHANGED)
-    assert (picture.dtype, picture.shape) == (np.uint16, (192, 192))
+    image = cv2.imread(str(next((folder / "pore").glob("*.png"))), cv2.IMREAD_UNCHANGED)
+    assert (image.dtype, image.shape) == (np.uint16, (192, 192))
 
 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_progress_counts_every_picture(tmp_path: Path) -> None:
     [
         ({"counts": {"rust": 3}}, "rust"),
         ({"counts": {"pore": -1}}, "-1"),
-        ({"counts": {"pore": 0}}, "no picture"),
+        ({"counts": {"pore": 0}}, "no image"),
         ({"views": (3, 2)}, "views"),
         ({"seed": -1}, "seed"),
         ({"counts": {"pore": 1}, "energy": 3}, "energy"),

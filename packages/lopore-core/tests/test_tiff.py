@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made.codings import packed_tiff, refusal, tiff
-from made.pictures import GENERATOR, GREY8, GREY16, GREY_AND_COLOUR, RGB16, Array
+from made.images import GENERATOR, GREY8, GREY16, GREY_AND_COLOUR, RGB16, Array
 
 from lopore.reading.radiograph import describe, read_radiograph
 
@@ -111,12 +111,12 @@ def test_tiff_alpha_is_dropped_where_opaque_and_shown_over_white_otherwise(pixel
     assert "may be transparency" in refusal(tiff(np.dstack([pixels, alpha]), **options))
 
 
-def pages(*pictures: Array, **first: Any) -> bytes:
+def pages(*images: Array, **first: Any) -> bytes:
     tifffile = pytest.importorskip("tifffile")
     stream = BytesIO()
     with tifffile.TiffWriter(stream) as writer:
-        for number, picture in enumerate(pictures):
-            writer.write(picture, photometric="minisblack", metadata=None, **(first if number == 0 else {}))
+        for number, image in enumerate(images):
+            writer.write(image, photometric="minisblack", metadata=None, **(first if number == 0 else {}))
     return stream.getvalue()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.pictures import save
+from made.images import save
 from numpy.typing import NDArray
 
 from lopore.arrays import IGNORE

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.pictures import save
+from made.images import save
 from made.plugins import SOFTMAX, on_path
 from made.runs import StopAt, config, log_of, run, weights_of
 

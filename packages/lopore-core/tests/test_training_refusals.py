@@ -48,7 +48,7 @@ def _break(welds: Path, how: str) -> None:
         case "missing":
             film.unlink()
         case "text":
-            film.write_text("no picture")
+            film.write_text("no image")
         case "truncated":
             film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
 

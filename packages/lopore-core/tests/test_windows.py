@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made.codings import packed_tiff, tiff
-from made.pictures import GENERATOR, Array, coded
+from made.images import GENERATOR, Array, coded
 
 from lopore.errors import ImageError
 from lopore.reading.film_sidecar import calibrate, sidecar_path

@@ -21,7 +21,7 @@ BY_NAME = pytest.mark.parametrize("enhancer", ENHANCERS.values(), ids=ENHANCERS)
 GENTLE = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
-def picture(height: int, width: int, channels: int, dtype: Any, seed: int) -> Pixels:
+def sample(height: int, width: int, channels: int, dtype: Any, seed: int) -> Pixels:
     """Smooth shading, two marks and noise, over the whole range of the type."""
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:height, 0:width]
@@ -36,8 +36,8 @@ def picture(height: int, width: int, channels: int, dtype: Any, seed: int) -> Pi
     return colour
 
 
-pictures = st.builds(
-    picture,
+samples = st.builds(
+    sample,
     height=st.integers(1, 90),
     width=st.integers(1, 90),
     channels=st.sampled_from([1, 3]),
@@ -51,9 +51,9 @@ def enhanced(enhancer: Enhancer, image: Pixels, **values: Any) -> Pixels:
 
 
 @BY_NAME
-@given(image=pictures)
-@example(image=picture(80, 70, 1, np.uint16, 1))
-@example(image=picture(1, 1, 3, np.uint8, 2))
+@given(image=samples)
+@example(image=sample(80, 70, 1, np.uint16, 1))
+@example(image=sample(1, 1, 3, np.uint8, 2))
 @GENTLE
 def test_depth_and_channels_stay_and_the_input_is_untouched(enhancer: Enhancer, image: Pixels) -> None:
     before = image.copy()
@@ -62,7 +62,7 @@ def test_depth_and_channels_stay_and_the_input_is_untouched(enhancer: Enhancer, 
         result = enhanced(enhancer, image)
     except LoporeError as error:
         assert "\n" not in str(error)
-        assert enhancer.name == "clahe", "only tiles need a picture of some size"
+        assert enhancer.name == "clahe", "only tiles need an image of some size"
         assert min(image.shape[:2]) < 64
         return
     assert np.array_equal(image, before)
@@ -73,7 +73,7 @@ def test_depth_and_channels_stay_and_the_input_is_untouched(enhancer: Enhancer, 
     assert not np.shares_memory(result, image)
     if enhancer.motion is None:
         assert result.shape == image.shape
-    assert np.array_equal(result, enhanced(enhancer, image)), "the same picture and parameters gave two results"
+    assert np.array_equal(result, enhanced(enhancer, image)), "the same image and parameters gave two results"
 
 
 @BY_NAME
@@ -132,7 +132,7 @@ LOOSE: dict[str, tuple[float, float]] = {
 def test_sixteen_bits_say_the_same_as_eight(enhancer: Enhancer, seed: int) -> None:
     if enhancer.name == "window-grey":
         pytest.skip("its parameters are grey values of the file")
-    image = picture(96, 88, 1, np.uint8, seed)
+    image = sample(96, 88, 1, np.uint8, seed)
     eight = enhanced(enhancer, image)
     sixteen = enhanced(enhancer, image.astype(np.uint16) * 257)
     difference = np.abs(eight.astype(np.float64) - sixteen / 257.0)
@@ -144,7 +144,7 @@ def test_sixteen_bits_say_the_same_as_eight(enhancer: Enhancer, seed: int) -> No
 @BY_NAME
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_grey_film_saved_as_colour_is_enhanced_as_grey(enhancer: Enhancer, dtype: Any) -> None:
-    image = picture(72, 80, 1, dtype, 3)
+    image = sample(72, 80, 1, dtype, 3)
     grey, colour = enhanced(enhancer, image), enhanced(enhancer, np.dstack([image] * 3))
     assert np.array_equal(colour[..., 0], colour[..., 1])
     difference = np.abs(colour[..., 0].astype(np.int64) - grey)
@@ -165,7 +165,7 @@ def test_a_grey_film_saved_as_colour_is_enhanced_as_grey(enhancer: Enhancer, dty
     ids=["float", "signed", "alpha", "line", "empty"],
 )
 def test_what_is_no_picture_is_refused_in_one_line(enhancer: Enhancer, wrong: Pixels) -> None:
-    with pytest.raises(LoporeError, match="picture") as caught:
+    with pytest.raises(LoporeError, match="image") as caught:
         enhancer.apply(wrong, enhancer.params())
     assert "\n" not in str(caught.value)
 
@@ -173,7 +173,7 @@ def test_what_is_no_picture_is_refused_in_one_line(enhancer: Enhancer, wrong: Pi
 @BY_NAME
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_view_gives_what_its_copy_gives(enhancer: Enhancer, dtype: Any) -> None:
-    image = picture(160, 140, 1, dtype, 4)[::-2, ::2]
+    image = sample(160, 140, 1, dtype, 4)[::-2, ::2]
     assert np.array_equal(enhanced(enhancer, image), enhanced(enhancer, image.copy()))
 
 
@@ -216,7 +216,7 @@ def test_presets_hold_known_steps_that_a_model_may_use() -> None:
     assert {"CLAHE + Denoise", "Sharpen + Gamma", "Film window", "Flatten + CLAHE"} <= set(offered)
     for dtype in (np.uint8, np.uint16):
         for steps in offered.values():
-            image = picture(96, 88, 1, dtype, 5)
+            image = sample(96, 88, 1, dtype, 5)
             for step in steps:
                 enhancer = ENHANCERS[step["name"]]
                 assert not enhancer.preview_only

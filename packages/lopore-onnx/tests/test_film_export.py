@@ -18,7 +18,7 @@ from lopore.errors import ModelError, ParityError
 from lopore.export.film_gate import export_film
 from lopore.export.parity_gate import export_model
 from lopore.inference.explain import choose_explainer, explain
-from lopore.inference.predict import Prepared, prepare, score_pictures
+from lopore.inference.predict import Prepared, prepare, score_images
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
 from lopore.record.model import Threshold
@@ -76,14 +76,14 @@ def test_five_sizes_and_both_depths_give_the_answers_of_predict(
 ) -> None:
     folder = model_of(tmp_path / "model", resize=resize, **recipe)
     folder, report = export_film(folder, "film-onnx", films(tmp_path / "films"))
-    assert report.pictures == 10
+    assert report.images == 10
     assert report.max_dp <= 1e-5
     assert report.cam is not None
     assert report.cam <= 1e-3
     model, session = open_model(folder), ort.InferenceSession(folder.path / "film.onnx")
     prepared = prepare(model.record, film(tmp_path, (130, 1000), 8))
     found = answers(session, prepared)
-    row = score_pictures(model, [prepared.pixels])[0]
+    row = score_images(model, [prepared.pixels])[0]
     np.testing.assert_allclose(found["scores"], row, atol=1e-5)
     best = model.record.classes[int(row.argmax())]
     heat = explain(model, prepared, class_name=best, explainer=choose_explainer(model, "grad-cam")).values
@@ -94,7 +94,7 @@ def test_five_sizes_and_both_depths_give_the_answers_of_predict(
 
 def test_a_depth_that_the_model_does_not_take_gives_no_number(tmp_path: Path) -> None:
     folder, report = export_film(model_of(tmp_path / "model"), "film-onnx", films(tmp_path / "films"))
-    assert report.pictures == 5
+    assert report.images == 5
     session = ort.InferenceSession(folder.path / "film.onnx")
     deep = np.full((40, 50), 3000, np.uint16)
     scores, decision = session.run(["scores", "decision"], {"image": deep, "bits": np.array(16)})
@@ -150,6 +150,6 @@ def test_the_recipe_of_the_documents_runs_without_lopore(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     model = open_model(folder)
-    row = score_pictures(model, [prepare(model.record, tmp_path / "film.png").pixels])[0]
+    row = score_images(model, [prepare(model.record, tmp_path / "film.png").pixels])[0]
     shown = [float(number) for number in re.findall(r"\d\.\d{4}", done.stdout)]
     np.testing.assert_allclose(shown, row, atol=1e-4)

@@ -26,11 +26,11 @@ from lopore.inference.predict import (
     Failure,
     Prediction,
     Prepared,
-    pictures_at_once,
+    images_at_once,
     predict_files,
     prepare,
     prepared_in_batches,
-    score_pictures,
+    score_images,
 )
 from lopore.models.catalogue import find_models
 from lopore.models.opening import open_model
@@ -43,7 +43,7 @@ from lopore.record.preprocessing import Preprocessing
 SIDE = 16
 
 
-def picture(value: int, spot: tuple[int, int] | None = None) -> np.ndarray:
+def image(value: int, spot: tuple[int, int] | None = None) -> np.ndarray:
     pixels = np.full((SIDE, SIDE, 1), value, np.uint8)
     if spot:
         pixels[spot[0] : spot[0] + 3, spot[1] : spot[1] + 3] = 255
@@ -53,7 +53,7 @@ def picture(value: int, spot: tuple[int, int] | None = None) -> np.ndarray:
 def test_probabilities_are_those_of_the_graph(model_folder: ModelFolder) -> None:
     model = open_model(model_folder)
     grey = np.array([0, 51, 255])
-    scores = model.session.predict(np.stack([picture(int(value)) for value in grey]))
+    scores = model.session.predict(np.stack([image(int(value)) for value in grey]))
     logit_gap = 8 * (2 * grey / 255 - 1)
     assert np.allclose(scores[:, 1], 1 / (1 + np.exp(-logit_gap)), atol=1e-6)
     assert np.allclose(scores.sum(axis=1), 1, atol=1e-6)
@@ -86,7 +86,7 @@ def test_occlusion_fits_any_session_and_finds_what_the_call_hangs_on(model_folde
     model = open_model(model_folder)
     explainer = explainers_for(model)["occlusion"]
     # A spot on a grey that leaves the call undecided: covering it lowers the probability of 'pore'.
-    maps = explainer.explain(model.session, picture(118, (2, 11))[None], 1)
+    maps = explainer.explain(model.session, image(118, (2, 11))[None], 1)
     row, column = np.unravel_index(maps[0].argmax(), maps[0].shape)
     assert abs((row + 0.5) * SIDE / 14 - 3.5) < 2.5
     assert abs((column + 0.5) * SIDE / 14 - 12.5) < 2.5
@@ -98,7 +98,7 @@ def test_the_file_opens_alone_by_the_record_inside_it(model_folder: ModelFolder,
     alone.write_bytes((model_folder.path / "model.onnx").read_bytes())
     folder = ModelFolder.read(alone)
     assert folder.record.classes == ("no_defect", "pore")
-    assert open_model(folder).session.predict(picture(255)[None])[0, 1] > 0.99
+    assert open_model(folder).session.predict(image(255)[None])[0, 1] > 0.99
 
 
 def test_a_file_whose_name_no_record_can_hold_is_one_line(model_folder: ModelFolder, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_folder_of_good_and_bad_files_is_predicted_in_order(model_folder: Mode
     for number in range(7):
         path = tmp_path / f"{number}.png"
         film = np.full((40, 30), 255 * (number % 2), np.uint8)
-        path.write_bytes(b"no picture" if number == 3 else cv2.imencode(".png", film)[1].tobytes())
+        path.write_bytes(b"no image" if number == 3 else cv2.imencode(".png", film)[1].tobytes())
         paths.append(path)
     results = list(predict_files(open_model(model_folder), paths, batch_size=2))
     assert [Path(item.source).name for item in results] == [path.name for path in paths]
@@ -270,7 +270,7 @@ def test_a_failure_of_a_file_with_an_odd_name_can_be_written_as_utf_8(
     model_folder: ModelFolder, tmp_path: Path
 ) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/weld\xff.png"))
-    path.write_bytes(b"no picture")
+    path.write_bytes(b"no image")
     (failure,) = predict_files(open_model(model_folder), [path])
     assert isinstance(failure, Failure)
     assert failure.source.encode("utf-8").endswith(b"weld\\udcff.png")
@@ -281,7 +281,7 @@ def test_a_closed_session_says_so_and_may_be_closed_again(model_folder: ModelFol
     session.close()
     session.close()
     with pytest.raises(ModelError, match="the session was closed; open the model again"):
-        session.predict(picture(0)[None])
+        session.predict(image(0)[None])
 
 
 def test_failures_are_told_as_they_come_and_never_pile_up(model_folder: ModelFolder, tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_long_queue_of_deep_films_keeps_their_facts_but_not_their_pixels(
 @pytest.mark.parametrize(("side", "many"), [(64, 32), (224, 32), (320, 15), (448, 8), (2048, 4)])
 def test_fewer_large_pictures_go_through_the_network_at_once(model_folder: ModelFolder, side: int, many: int) -> None:
     record = model_folder.record.model_copy(update={"preprocessing": Preprocessing.model_validate({"size": side})})
-    assert pictures_at_once(record) == many
+    assert images_at_once(record) == many
 
 
 def test_a_cold_prediction_wakes_no_framework(model_folder: ModelFolder, tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_scores_that_are_no_probabilities_are_refused(factor: float, tmp_path: P
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(factor), "factor"))
     opened = open_model(publish(tmp_path / "odd", model))
     with pytest.raises(ModelError, match=r"bright/1 gave a score of .*; scores are probabilities from 0 to 1"):
-        score_pictures(opened, [picture(200)])
+        score_images(opened, [image(200)])
 
 
 def test_names_of_tensors_that_are_no_utf_8_are_one_clear_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from made.films import SIDE, films
 from tf_models import NETWORKS, copy_of, learned, opened, twin
 
 from lopore.errors import ModelError
-from lopore.export.parity_gate import export_model, gate_pictures
+from lopore.export.parity_gate import export_model, gate_inputs
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
 from lopore.record.onnx_file import read_plain_onnx, record_in_onnx
@@ -232,16 +232,16 @@ def test_torch_and_tensorflow_native_and_onnx_agree_on_real_films(
 
     films_of = sorted((shared_data / "weld-radiographs").rglob("*.jpg"))[::24]
     folders = {"tf": exported[name][0], "torch": copy_of(twin(name), tmp_path / "twin")}
-    real = gate_pictures(folders["tf"], films_of)
-    pictures = np.concatenate([real, films(6, seed=3)[0]])  # a network of made films is sure of real ones
+    real = gate_inputs(folders["tf"], films_of)
+    images = np.concatenate([real, films(6, seed=3)[0]])  # a network of made films is sure of real ones
     assert len(real) >= 8
-    folders["torch"], _ = export_model(folders["torch"], "onnx", pictures)
+    folders["torch"], _ = export_model(folders["torch"], "onnx", images)
     models = [
         open_model(folders[framework], runtime=format, device="cpu", threads=1)
         for framework, format in (("tf", "keras"), ("tf", "onnx"), ("torch", "pth"), ("torch", "onnx"))
     ]
-    scores = [model.session.predict(pictures) for model in models]
-    maps = [raw_maps(model, choose_explainer(model, "grad-cam"), pictures, 1) for model in models]
+    scores = [model.session.predict(images) for model in models]
+    maps = [raw_maps(model, choose_explainer(model, "grad-cam"), images, 1) for model in models]
     assert np.ptp(scores[0][:, 1]) > 0.5
     for other, heat in zip(scores[1:], maps[1:], strict=True):
         np.testing.assert_allclose(other, scores[0], atol=1e-4)

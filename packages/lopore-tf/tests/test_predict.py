@@ -55,7 +55,7 @@ def test_one_graph_serves_every_batch_size(monkeypatch: pytest.MonkeyPatch) -> N
 def test_one_picture_is_at_least_five_times_faster_than_with_keras_predict() -> None:
     session = opened("mobilenetv3")
     network = load_network(learned("mobilenetv3"))
-    picture = films(1, seed=3)[0]
+    image = films(1, seed=3)[0]
 
     def cost(work: Callable[[], object]) -> float:
         work()
@@ -66,7 +66,7 @@ def test_one_picture_is_at_least_five_times_faster_than_with_keras_predict() -> 
             spent.append(time.process_time() - begin)
         return float(np.median(spent))
 
-    assert cost(lambda: network.predict(picture, verbose=0)) >= 5 * cost(lambda: session.predict(picture))
+    assert cost(lambda: network.predict(image, verbose=0)) >= 5 * cost(lambda: session.predict(image))
 
 
 def test_the_format_that_was_asked_for_is_the_file_that_is_read(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def asked(backbone: str, channels: int, depth: int, size: tuple[int, int], **cha
     return NetworkRequest(backbone=backbone, outputs=3, channels=channels, size=size, depth=depth, **changes)
 
 
-def pictures(request: NetworkRequest) -> Any:
-    """Four pictures, each of its own brightness, with blots and grain."""
+def images(request: NetworkRequest) -> Any:
+    """Four images, each of its own brightness, with blots and grain."""
     rng, (height, width) = np.random.default_rng(0), request.size
     blots = (
         rng.uniform(0, 1, (4, 5, 5, request.channels)).repeat(-(-height // 5), axis=1).repeat(-(-width // 5), axis=2)
@@ -58,7 +58,7 @@ def liven(network: Any, pixels: Any) -> None:
             module.momentum = 0.5
         elif isinstance(module, torch.nn.Conv2d) and module.bias is not None:
             module.bias.normal_(0, 0.1, generator=draw)
-    for _ in range(2):  # three quarters of the way to the statistics of the pictures, which differ between channels
+    for _ in range(2):  # three quarters of the way to the statistics of the images, which differ between channels
         network.train()(torch.from_numpy(pixels))
     network.eval()
     set_head(network, pixels)
@@ -96,7 +96,7 @@ def test_a_twin_has_the_features_and_logits_of_timms_network(
     backbone: str, channels: int, depth: int, size: tuple[int, int], record_property: Callable[[str, object], None]
 ) -> None:
     request = asked(backbone, channels, depth, size)
-    pixels, network = pictures(request), torch_network(request)
+    pixels, network = images(request), torch_network(request)
     liven(network, pixels)
     model = twin_of(network, request)
     with torch.inference_mode():
@@ -122,7 +122,7 @@ def test_a_wrong_padding_or_epsilon_would_show() -> None:
 
     name = "mobilenetv3_small_100"
     request = asked(name, 3, 8, (64, 64))
-    pixels, network = pictures(request), torch_network(request)
+    pixels, network = images(request), torch_network(request)
     liven(network, pixels)
     state = {key.removeprefix("body."): value.numpy() for key, value in network.state_dict().items()}
     with torch.inference_mode():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from two_processes import BACKBONES, learn, observe
 
-# MobileNetV3's last maps are 2 x 2 here: batch normalisation over one picture divides by next to nothing and so
+# MobileNetV3's last maps are 2 x 2 here: batch normalisation over one image divides by next to nothing and so
 # magnifies the rounding of a sum that two processes add up in another order.
 WEIGHT_TOLERANCE = {"resnet18": 1e-5, "mobilenetv3_small_100": 1e-3}
 SCRIPT = Path(__file__).with_name("two_processes.py")

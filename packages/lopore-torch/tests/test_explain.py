@@ -69,7 +69,7 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit() -> None:
     pixels = films(2, seed=6)[0]
     network = session.open_network
     planes = network.normalise(torch.from_numpy(pixels))
-    flat = torch.stack([gradients.baseline(picture) for picture in planes])
+    flat = torch.stack([gradients.baseline(image) for image in planes])
     with torch.no_grad():
         change = gradients.class_scores(network, planes, 1) - gradients.class_scores(network, flat, 1)
     found = gradients.attributions(session, pixels, 1).sum(dim=(1, 2, 3))
@@ -131,7 +131,7 @@ def test_heat_falls_on_the_planted_defect(sharp_eyed: tuple[TorchSession, Any, A
 
 
 class Keyhole(torch.nn.Module):
-    """A network that sees one window of the picture and nothing else."""
+    """A network that sees one window of the image and nothing else."""
 
     def __init__(self, body: torch.nn.Module, rows: slice, columns: slice) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The parity gate over pictures that say little: one alone, blank ones, all of one class."""
+"""The parity gate over images that say little: one alone, blank ones, all of one class."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_equal_export_passes_the_gate_on_few_or_empty_pictures(
     model, alone = exported
     report = compare(model, "pth", alone, "onnx", PICTURES[kind], tolerance=1e-4, notes={})
     assert report.verdict(quantised=False) == ""
-    assert (report.pictures, report.flipped) == (len(PICTURES[kind]), 0)
+    assert (report.images, report.flipped) == (len(PICTURES[kind]), 0)
     assert report.cam is not None
     assert report.cam_plus is not None
 

@@ -72,8 +72,8 @@ def test_the_onnx_file_of_a_unet_gives_the_same_maps(unet: tuple[Any, Any], tmp_
 def test_detections_of_a_unet_lie_where_the_disc_is(unet: tuple[Any, Any], tmp_path: Path) -> None:
     model = open_model(unet[1])
     pixels, targets, centres = films(8, seed=99)
-    for number, (picture, there, (row, column)) in enumerate(zip(pixels, targets, centres, strict=True)):
-        write_radiograph(picture[:, :, 0], tmp_path / f"{number}.png")
+    for number, (image, there, (row, column)) in enumerate(zip(pixels, targets, centres, strict=True)):
+        write_radiograph(image[:, :, 0], tmp_path / f"{number}.png")
         prepared = prepare(model.record, tmp_path / f"{number}.png")
         found = detect(model, prepared, DetectionRule(minimum_area_px=40)).found
         assert [one.class_name for one in found] == ["pore"] * int(there)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made.pictures import save
+from made.images import save
 from made.runs import log_of
 
 from lopore.config.experiment import load_experiment

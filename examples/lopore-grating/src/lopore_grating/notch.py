@@ -1,4 +1,4 @@
-"""A narrow notch at each line of the spectrum, made by demodulation so that it holds up to the picture's edge."""
+"""A narrow notch at each line of the spectrum, made by demodulation so that it holds up to the image's edge."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .spectrum import Line, Plane, carrier, find_lines
 ROUNDS = 3
 """Looks at the spectrum: a strong line hides weaker ones beside it."""
 SPREAD = 0.2
-"""Width of the average over which a line's amplitude may drift, as a share of the picture's shorter side."""
+"""Width of the average over which a line's amplitude may drift, as a share of the image's shorter side."""
 
 PERIODS, LEAST = 0.35, 8.0
 """Sigma of the mean that a line is measured against, in its periods and at least in pixels: shading stays out."""
 
 
 def remove_gratings(pixels: Pixels, *, threshold: float, longest_period: float, lines: int) -> Pixels:
-    """Take periodic lines out of a picture and leave everything else.
+    """Take periodic lines out of an image and leave everything else.
 
     pixels: (H, W) or (H, W, 3), uint8 or uint16; not modified.
     threshold: a line of the spectrum is one that stands so many times above the median of its neighbours.
@@ -51,7 +51,7 @@ def remove_gratings(pixels: Pixels, *, threshold: float, longest_period: float, 
 
 
 def wave_of(plane: Plane, line: Line) -> Plane:
-    """The wave of a line in a picture (H, W), its amplitude and phase drifting slowly: (H, W) float32."""
+    """The wave of a line in an image (H, W), its amplitude and phase drifting slowly: (H, W) float32."""
     line, share = _unfolded(line, plane.shape)
     turning = carrier(plane.shape, line)
     frequency = math.hypot(line.fx, line.fy)

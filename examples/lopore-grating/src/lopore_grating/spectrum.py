@@ -1,4 +1,4 @@
-"""Lines of the spectrum that a grating leaves: narrow, far above their neighbours, and there all over the picture."""
+"""Lines of the spectrum that a grating leaves: narrow, far above their neighbours, and there all over the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CANDIDATES = 256
 GUARD, REACH = 3, 14
 """Bins: within GUARD of a line is its own foot, from there to REACH are its neighbours."""
 EVERYWHERE = 0.6
-"""Share of a line's rms amplitude that is one wave all over the picture; what fills 36 % of it or less falls short."""
+"""Share of a line's rms amplitude that is one wave all over the image; what fills 36 % of it or less falls short."""
 PARTS = 6
 
 
@@ -27,7 +27,7 @@ class Line:
 
 
 def find_lines(plane: Plane, *, threshold: float, longest_period: float, most: int) -> list[Line]:
-    """The lines of a picture (H, W), strongest first; none for a picture under 32 px."""
+    """The lines of an image (H, W), strongest first; none for an image under 32 px."""
     height, width = plane.shape
     if min(height, width) < 32:
         return []
@@ -97,7 +97,7 @@ def _known(line: Line, found: list[Line], shape: tuple[int, ...]) -> bool:
 
 
 def _is_everywhere(plane: Plane, line: Line) -> bool:
-    """Whether the wave has one phase in all parts of the picture; wires and letters lie in some of them."""
+    """Whether the wave has one phase in all parts of the image; wires and letters lie in some of them."""
     amplitudes = np.array(
         [
             np.mean(part)
@@ -110,12 +110,12 @@ def _is_everywhere(plane: Plane, line: Line) -> bool:
 
 
 def carrier(shape: tuple[int, ...], line: Line) -> NDArray[np.complex64]:
-    """``exp(2 pi i (x fx + y fy))`` over a picture, from two vectors."""
+    """``exp(2 pi i (x fx + y fy))`` over an image, from two vectors."""
     rows = np.exp(2j * np.pi * line.fy * np.arange(shape[0]))
     columns = np.exp(2j * np.pi * line.fx * np.arange(shape[1]))
     return np.asarray(rows[:, None] * columns[None, :], np.complex64)
 
 
 def demodulated(plane: Plane, line: Line) -> NDArray[np.complex64]:
-    """The picture without its mean, with the line moved to frequency 0: what is slow in it is the line's amplitude."""
+    """The image without its mean, with the line moved to frequency 0: what is slow in it is the line's amplitude."""
     return np.asarray((plane - plane.mean()) * carrier(plane.shape, line).conj(), np.complex64)

@@ -1,4 +1,4 @@
-"""The wavelet stem: a picture at a quarter of its sides without a lost bit of detail."""
+"""The wavelet stem: an image at a quarter of its sides without a lost bit of detail."""
 
 from __future__ import annotations
 

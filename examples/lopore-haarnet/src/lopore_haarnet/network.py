@@ -28,7 +28,7 @@ def build(request: NetworkRequest) -> Classifier:
     if request.pretrained != "none":
         raise ConfigError(f"{request.backbone} has no weights '{request.pretrained}'; set model.pretrained: none")
     if request.segmentation:
-        raise ConfigError(f"{request.backbone} classifies pictures; choose a U-Net such as unet-resnet18 instead")
+        raise ConfigError(f"{request.backbone} classifies images; choose a U-Net such as unet-resnet18 instead")
     if min(request.size) < SMALLEST:
         raise ConfigError(
             f"{request.backbone} takes sides of {SMALLEST} px or more, not {request.size}; set preprocessing.size"

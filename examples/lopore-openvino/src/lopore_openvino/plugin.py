@@ -30,7 +30,7 @@ def _open_short(folder: ModelFolder, device: str, threads: int | None) -> Sessio
 def lopore_predictors() -> Iterable[Predictor]:
     yield Predictor(
         name="openvino",
-        summary="ONNX files through OpenVINO in single precision, one picture a stream",
+        summary="ONNX files through OpenVINO in single precision, one image a stream",
         formats=("onnx",),
         opens=_open,
         preference=20,  # lopore-onnx says 10; measured faster for one film and for many (README)

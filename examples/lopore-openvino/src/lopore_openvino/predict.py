@@ -21,16 +21,16 @@ from lopore.inference.predict import run_seconds
 from lopore.record.onnx_file import read_plain_onnx
 
 AHEAD = 2
-"""Pictures that wait for each stream, so that none idles while Python reads an answer."""
+"""Images that wait for each stream, so that none idles while Python reads an answer."""
 SINGLE, SHORT = "f32", "bf16"
 Planes = NDArray[np.float32]
 
 
 class OpenVinoSession:
-    """``lopore.contracts.Session`` over a network that is compiled for one picture.
+    """``lopore.contracts.Session`` over a network that is compiled for one image.
 
-    Every picture is a request of its own: a single one gets all cores, of many each core takes its own (OpenVINO's
-    "streams"), which is faster on a CPU than batches and makes a picture's scores independent of its neighbours.
+    Every image is a request of its own: a single one gets all cores, of many each core takes its own (OpenVINO's
+    "streams"), which is faster on a CPU than batches and makes an image's scores independent of its neighbours.
     outputs: what the file gives, such as ``scores``, ``cam``, ``cam_plus``, ``maps``.
     """
 
@@ -54,7 +54,7 @@ class OpenVinoSession:
         return self.run(batch, ("maps",))[0]
 
     def run(self, batch: PixelBatch, outputs: Sequence[str]) -> list[Planes]:
-        """Named outputs of every picture, (N, ...) each; a run is stopped after LOPORE_RUN_SECONDS.
+        """Named outputs of every image, (N, ...) each; a run is stopped after LOPORE_RUN_SECONDS.
 
         Raises ModelError for pixels of another shape or depth, an unknown output, a closed session.
         """
@@ -112,7 +112,7 @@ class OpenVinoSession:
             ) from None
 
     def _ends(self, folder: ModelFolder) -> tuple[tuple[int, ...], np.dtype[Any], tuple[str, ...]]:
-        """Shape and depth of a picture and the names of outputs; ModelError where they are not the record's."""
+        """Shape and depth of an image and the names of outputs; ModelError where they are not the record's."""
         network, record = self._network(), folder.record
         expected = (*record.preprocessing.size, record.preprocessing.channels)
         inputs = {name: port for port in network.inputs for name in port.get_names()}
@@ -151,7 +151,7 @@ def _sides(shape: Any) -> list[int]:
 
 
 def _answers(requests: list[Any], batch: PixelBatch, outputs: int, until: float) -> list[list[Planes]]:
-    """Outputs of each picture in order; all requests are kept busy."""
+    """Outputs of each image in order; all requests are kept busy."""
     rows: list[list[Planes]] = []
     waiting: deque[Any] = deque()
     try:

@@ -20,7 +20,7 @@ def _explain(session: Session, batch: PixelBatch, class_index: int) -> HeatMaps:
 def lopore_explainers() -> Iterable[Explainer]:
     yield Explainer(
         name="rise",
-        summary="What seeing each place adds to the probability, from 1024 randomly masked copies of the picture",
+        summary="What seeing each place adds to the probability, from 1024 randomly masked copies of the image",
         formats=("*",),
         needs="nothing",
         explain=_explain,

@@ -70,7 +70,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "predictor": _of("predictors", PREDICTOR_FAULTS),
     "exporter": {
         **_of("exporters", EXPORTER_FAULTS),
-        "one picture is answered otherwise": Fault(
+        "one image is answered otherwise": Fault(
             lambda: plugin_of(
                 **{
                     **{name: items for name, items in SOUND.items() if name != "enhancers"},

@@ -132,7 +132,7 @@ def _export_and_move(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
 
 
 class BatchSession(DoubledSession):
-    """What an export that normalises over the batch gives: sound for many pictures, wrong for one."""
+    """What an export that normalises over the batch gives: sound for many images, wrong for one."""
 
     def predict(self, batch: Any) -> Scores:
         scores = super().predict(batch)
@@ -179,16 +179,16 @@ def _seeds_for_all(session: Any, batch: Any, class_index: int) -> Any:
 
 EXPLAINER_FAULTS: dict[str, tuple[Explainer, set[str]]] = {
     "one map for all": (
-        replace(EXPLAINER, explain=lambda *given: darkness(*given)[..., None]), {"maps_have_one_plane_a_picture"}
+        replace(EXPLAINER, explain=lambda *given: darkness(*given)[..., None]), {"maps_have_one_plane_an_image"}
     ),
     "below nought": (
         replace(EXPLAINER, explain=lambda *given: darkness(*given) - np.float32(0.5)),
         {"maps_are_finite_and_not_negative"},
     ),
-    "stretched over the batch": (replace(EXPLAINER, explain=_stretched), {"one_picture_does_not_change_another"}),
+    "stretched over the batch": (replace(EXPLAINER, explain=_stretched), {"one_image_does_not_change_another"}),
     "another map each time": (replace(EXPLAINER, explain=_counts_its_calls), {"repeatable"}),
     "drawn without a seed": (
-        replace(EXPLAINER, explain=_at_random), {"one_picture_does_not_change_another", "repeatable"}
+        replace(EXPLAINER, explain=_at_random), {"one_image_does_not_change_another", "repeatable"}
     ),
     "it looks into a stranger's session": (
         replace(EXPLAINER, fits=lambda session: session.weights is not None), {"fits_answers_for_any_session"}

@@ -109,10 +109,10 @@ def _scaling(task: str, factor: float) -> type[Any]:
 
 TRAINER_FAULTS: dict[str, tuple[Trainer, set[str]]] = {
     "no device": (replace(TRAINER, devices=lambda: []), {"names_its_devices"}),
-    "pictures are miscounted": (replace(TRAINER, learner=Miscounts), {"reports_what_it_saw"}),
+    "images are miscounted": (replace(TRAINER, learner=Miscounts), {"reports_what_it_saw"}),
     "its batches are changed": (replace(TRAINER, learner=StretchesItsInput), {"leaves_batches_untouched"}),
     "prediction changes training": (replace(TRAINER, learner=LearnsWhenItPredicts), {"predicting_changes_nothing"}),
-    "16 bits are cut at 255": (replace(TRAINER, learner=DividesBy255), {"reads_16_bit_pictures"}),
+    "16 bits are cut at 255": (replace(TRAINER, learner=DividesBy255), {"reads_16_bit_images"}),
     "a loss of NaN is passed on": (replace(TRAINER, learner=GoesOnWithNoise), {"stops_at_a_loss_that_is_no_number"}),
     "pixels are added up": (replace(TRAINER, learner=SumsOverPixels), {"segmentation_scores_are_probabilities"}),
     "nothing is learned": (replace(TRAINER, learner=Idle), {"learns_the_tiny_set"}),
@@ -148,7 +148,7 @@ BACKBONE_FAULTS: dict[str, tuple[Backbone, set[str]]] = {
 
 
 class Wide(SoundLearner):
-    """A column too many for pictures of ``channels`` channels."""
+    """A column too many for images of ``channels`` channels."""
 
     channels = 1
 

@@ -42,8 +42,8 @@ def clahe(image: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_TILE * tiles:
         raise ImageError(
-            f"picture is {width} x {height} px; CLAHE with {tiles} tiles a side needs {SMALLEST_TILE * tiles} px: "
-            f"use at most {max(1, min(height, width) // SMALLEST_TILE)} tiles or a larger picture"
+            f"image is {width} x {height} px; CLAHE with {tiles} tiles a side needs {SMALLEST_TILE * tiles} px: "
+            f"use at most {max(1, min(height, width) // SMALLEST_TILE)} tiles or a larger image"
         )
     if image.dtype == np.uint8:
         return on_luminance(image, cv2.createCLAHE(clip_limit, (tiles, tiles)).apply)
@@ -86,7 +86,7 @@ def _tile_size(height: int, width: int, tiles: int) -> tuple[int, int]:
 
 
 def _seen_in_tile(number: int, size: int, length: int) -> Iterator[slice]:
-    """The rows (columns) of a tile: those in the picture, and those mirrored at its last one to fill the tile up."""
+    """The rows (columns) of a tile: those in the image, and those mirrored at its last one to fill the tile up."""
     begin, end = number * size, (number + 1) * size
     if begin < length:
         yield slice(begin, min(end, length))

@@ -1,4 +1,4 @@
-"""Grey values remapped: the same curve for every pixel, or one that the picture's own histogram makes."""
+"""Grey values remapped: the same curve for every pixel, or one that the image's own histogram makes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def invert(image: Pixels) -> Pixels:
 
 
 def greyscale(image: Pixels) -> Pixels:
-    """The luminance on every channel: a tinted scan without its tint; grey pictures come back as they are.
+    """The luminance on every channel: a tinted scan without its tint; grey images come back as they are.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified. Returns the same shape and dtype.
     """
@@ -146,11 +146,11 @@ def window_grey(image: Pixels, *, level: float, width: float) -> Pixels:
 
 
 def stretch(image: Pixels, *, low: float, high: float) -> Pixels:
-    """Spread the grey values between two percentiles of the picture itself over the full scale; clipped beyond.
+    """Spread the grey values between two percentiles of the image itself over the full scale; clipped beyond.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified; colour channels are stretched together.
     low, high: percentiles, 0 to 100, low under high, each taken as a grey value that occurs.
-    Returns the same shape and dtype; an even picture as it is.
+    Returns the same shape and dtype; an even image as it is.
     """
     image = checked(image)
     return stretched(image, stretch_line(histogram(image), low, high))

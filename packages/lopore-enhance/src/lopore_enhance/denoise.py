@@ -53,7 +53,7 @@ def _median_16_bit(image: Pixels, radius: int) -> Pixels:
 def average(image: Pixels, *, radius: int) -> Pixels:
     """The mean of the (2 radius + 1) square window.
 
-    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The picture is mirrored at its edge.
+    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The image is mirrored at its edge.
     Returns the same shape and dtype, rounded.
     """
     return cv2.blur(checked(image), (2 * radius + 1, 2 * radius + 1))
@@ -83,9 +83,9 @@ def mode(image: Pixels, *, radius: int, classes: int) -> Pixels:
     """The most frequent value of the (2 radius + 1) square window.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified; colour by channel. Edge pixels are repeated outwards.
-    classes: grey values are counted in this many even classes between the picture's darkest and brightest; 256 tell
+    classes: grey values are counted in this many even classes between the image's darkest and brightest; 256 tell
     every 8-bit value apart. A pixel whose own class wins keeps its value; otherwise it takes the winning class's mean
-    over the picture. Between equal counts the class whose mean is nearest the pixel wins, then the darker one.
+    over the image. Between equal counts the class whose mean is nearest the pixel wins, then the darker one.
     Returns the same shape and dtype.
     """
     image = checked(image)
@@ -108,7 +108,7 @@ def _mode_grey(image: Pixels, radius: int, classes: int) -> Pixels:
 
 
 def _classes(image: Pixels, classes: int) -> tuple[Pixels, Pixels]:
-    """The class of every pixel, uint8, and the mean grey value of each of 256 classes in the picture's dtype."""
+    """The class of every pixel, uint8, and the mean grey value of each of 256 classes in the image's dtype."""
     values = np.arange(full_scale(image.dtype) + 1, dtype=np.int64)
     darkest, brightest = int(image.min()), int(image.max())
     span = brightest - darkest + 1
@@ -142,7 +142,7 @@ def _most_frequent(image: Pixels, around: Pixels, means: Pixels, radius: int) ->
 def gaussian(image: Pixels, *, sigma: float) -> Pixels:
     """Gaussian smoothing; ``sigma`` in pixels.
 
-    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The picture is mirrored at its edge.
+    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The image is mirrored at its edge.
     Returns the same shape and dtype, rounded.
     """
     return cv2.GaussianBlur(checked(image), (0, 0), sigma)
@@ -151,7 +151,7 @@ def gaussian(image: Pixels, *, sigma: float) -> Pixels:
 def blur(image: Pixels, *, radius: float) -> Pixels:
     """The even disc that a focal spot of this radius (pixels) draws of every point: geometric unsharpness.
 
-    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The picture is mirrored at its edge.
+    image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The image is mirrored at its edge.
     Returns the same shape and dtype, rounded.
     """
     reach = int(np.ceil(radius))

@@ -31,7 +31,7 @@ def unsharp_mask(image: Pixels, *, sigma: float, amount: float, threshold: float
 
 
 def sharpness(image: Pixels, *, factor: float) -> Pixels:
-    """Mix with a lightly smoothed copy: 0 is smooth, 1 the picture itself, 2 sharper (Pillow's scale and kernel).
+    """Mix with a lightly smoothed copy: 0 is smooth, 1 the image itself, 2 sharper (Pillow's scale and kernel).
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified. Returns the same shape and dtype, clipped.
     """

@@ -43,10 +43,10 @@ def _target(shape: Shape, width: int, height: int, fit: Fit) -> Shape:
 
 
 def resize(image: Pixels, *, width: int, height: int, fit: Fit, resampling: Resampling) -> Pixels:
-    """A larger or smaller picture.
+    """A larger or smaller image.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified.
-    width, height: pixels; with fit 'keep' the box that the picture fills as far as its aspect allows, with 'force' the
+    width, height: pixels; with fit 'keep' the box that the image fills as far as its aspect allows, with 'force' the
     exact size. resampling: 'antialias' is the filter that models are fed with; the rest are OpenCV's.
     Returns (h, w) or (h, w, 3) of the same dtype. Raises ConfigError for a result over the pixels that a file may have.
     """
@@ -67,7 +67,7 @@ def _crop_box(shape: Shape, left: int, top: int, width: int, height: int) -> tup
     right, bottom = left + width if width else shape[1], top + height if height else shape[0]
     if left >= right or top >= bottom or right > shape[1] or bottom > shape[0]:
         raise ConfigError(
-            f"crop {left},{top} to {right},{bottom} does not lie in the picture of {shape[1]} x {shape[0]} px; "
+            f"crop {left},{top} to {right},{bottom} does not lie in the image of {shape[1]} x {shape[0]} px; "
             "choose left, top, width and height inside it (0 reaches to the edge)"
         )
     return left, top, right, bottom
@@ -77,7 +77,7 @@ def crop(image: Pixels, *, left: int, top: int, width: int, height: int) -> Pixe
     """The rectangle that begins at (left, top); a width or height of 0 reaches to the edge.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified. Returns a copy of the same dtype.
-    Raises ConfigError where the rectangle leaves the picture.
+    Raises ConfigError where the rectangle leaves the image.
     """
     image = checked(image)
     x0, y0, x1, y1 = _crop_box(image.shape[:2], left, top, width, height)

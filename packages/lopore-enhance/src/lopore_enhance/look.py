@@ -98,7 +98,7 @@ def sobel(image: Pixels, *, gain: float) -> Pixels:
 def felzenszwalb(
     image: Pixels, *, scale: float, sigma: float, smallest: int, show: Literal["mean", "borders"]
 ) -> Pixels:
-    """Regions of like brightness, each filled with its mean, or their borders drawn white on the picture.
+    """Regions of like brightness, each filled with its mean, or their borders drawn white on the image.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified.
     scale: larger makes larger regions. sigma: pixels of smoothing before. smallest: pixels that a region has at least.

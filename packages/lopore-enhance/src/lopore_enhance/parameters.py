@@ -41,8 +41,8 @@ class WindowGrey(Params):
 
 
 class Stretch(Params):
-    low: float = Field(0.5, ge=0, le=100, description="Percentile of the picture that becomes black")
-    high: float = Field(99.5, ge=0, le=100, description="Percentile of the picture that becomes white")
+    low: float = Field(0.5, ge=0, le=100, description="Percentile of the image that becomes black")
+    high: float = Field(99.5, ge=0, le=100, description="Percentile of the image that becomes white")
 
     @model_validator(mode="after")
     def _low_is_under_high(self) -> Stretch:

@@ -1,4 +1,4 @@
-"""What every enhancement asks of its picture: depth, channels, full scale."""
+"""What every enhancement asks of its image: depth, channels, full scale."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def checked(image: Pixels) -> Pixels:
-    """The same picture, contiguous in memory; ImageError unless (H, W) or (H, W, 3), uint8 or uint16, not empty."""
+    """The same image, contiguous in memory; ImageError unless (H, W) or (H, W, 3), uint8 or uint16, not empty."""
     if image.dtype not in FULL_SCALE or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise ImageError(
-            f"picture is {image.dtype} of shape {image.shape}; allowed are uint8 and uint16, (H, W) or (H, W, 3): "
+            f"image is {image.dtype} of shape {image.shape}; allowed are uint8 and uint16, (H, W) or (H, W, 3): "
             "read it with lopore's own reader"
         )
     if image.size == 0:
-        raise ImageError(f"picture of shape {image.shape} has no pixels; enhance one of at least 1 x 1")
+        raise ImageError(f"image of shape {image.shape} has no pixels; enhance one of at least 1 x 1")
     return np.ascontiguousarray(image)
 
 
@@ -36,7 +36,7 @@ def grey_step(dtype: np.dtype[Any]) -> int:
 
 
 def luminance(image: Pixels) -> Pixels:
-    """(H, W) of the same dtype: the picture itself, or 0.299 R + 0.587 G + 0.114 B."""
+    """(H, W) of the same dtype: the image itself, or 0.299 R + 0.587 G + 0.114 B."""
     import cv2
 
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -50,7 +50,7 @@ def with_channels_of(image: Pixels, plane: Pixels) -> Pixels:
 
 
 def on_luminance(image: Pixels, enhance: Callable[[Pixels], Pixels]) -> Pixels:
-    """``enhance`` a picture's brightness and keep its tint (YCrCb); grey pictures go through as they are."""
+    """``enhance`` an image's brightness and keep its tint (YCrCb); grey images go through as they are."""
     import cv2
 
     if image.ndim == 2:

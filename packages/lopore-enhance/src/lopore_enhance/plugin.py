@@ -94,8 +94,8 @@ def _contrast() -> Iterator[Enhancer]:
     ]
     for name, summary, params in curves:
         yield _enhancer("contrast", name, summary, params, pointwise=True)
-    yield _enhancer("contrast", "stretch", "Window set by percentiles of the picture itself", p.Stretch)
-    yield _enhancer("contrast", "equalize", "Histogram equalisation over the whole picture", NoParams)
+    yield _enhancer("contrast", "stretch", "Window set by percentiles of the image itself", p.Stretch)
+    yield _enhancer("contrast", "equalize", "Histogram equalisation over the whole image", NoParams)
     yield _enhancer("contrast", "greyscale", "Tint removed, channels kept", NoParams)
 
 

@@ -1,4 +1,4 @@
-"""Work on a large picture part by part, on as many cores as OpenCV may use."""
+"""Work on a large image part by part, on as many cores as OpenCV may use."""
 
 from __future__ import annotations
 

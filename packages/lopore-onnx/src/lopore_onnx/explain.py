@@ -33,22 +33,22 @@ def class_activation_plus(session: Any, batch: PixelBatch, class_index: int) -> 
 def occlusion(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
     """How much the class's probability drops when each of 14 x 14 overlapping patches is covered with median grey.
 
-    batch: (N, H, W, C). Returns (N, 14, 14) float32 in 0..1. Costs 196 predictions a picture.
+    batch: (N, H, W, C). Returns (N, 14, 14) float32 in 0..1. Costs 196 predictions an image.
     Source: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
     """
-    return np.stack([_occlude_one(session, picture, class_index) for picture in batch])
+    return np.stack([_occlude_one(session, image, class_index) for image in batch])
 
 
-def _occlude_one(session: Any, picture: NDArray[Any], class_index: int) -> NDArray[np.float32]:
-    height, width = picture.shape[:2]
+def _occlude_one(session: Any, image: NDArray[Any], class_index: int) -> NDArray[np.float32]:
+    height, width = image.shape[:2]
     half_height, half_width = max(1, height // OCCLUSION_CELLS), max(1, width // OCCLUSION_CELLS)
-    grey = np.median(picture, axis=(0, 1)).astype(picture.dtype)
-    base = float(session.predict(picture[None])[0, class_index])
+    grey = np.median(image, axis=(0, 1)).astype(image.dtype)
+    base = float(session.predict(image[None])[0, class_index])
     rows = (np.arange(OCCLUSION_CELLS) + 0.5) * height / OCCLUSION_CELLS
     columns = (np.arange(OCCLUSION_CELLS) + 0.5) * width / OCCLUSION_CELLS
     out = np.empty((OCCLUSION_CELLS, OCCLUSION_CELLS), np.float32)
     for index, y in enumerate(rows):
-        covered = np.repeat(picture[None], OCCLUSION_CELLS, axis=0)
+        covered = np.repeat(image[None], OCCLUSION_CELLS, axis=0)
         for number, x in enumerate(columns):
             top, left = max(0, int(y - half_height)), max(0, int(x - half_width))
             covered[number, top : int(y + half_height), left : int(x + half_width)] = grey

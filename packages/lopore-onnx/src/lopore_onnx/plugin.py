@@ -103,7 +103,7 @@ def lopore_explainers() -> Iterable[Explainer]:
     )
     yield Explainer(
         name="occlusion",
-        summary="Drop of the probability when a patch is covered with the picture's median grey; works on any model",
+        summary="Drop of the probability when a patch is covered with the image's median grey; works on any model",
         formats=("*",),
         needs="nothing",
         explain=_occlusion,

@@ -13,7 +13,7 @@ import numpy as np
 
 from lopore.arrays import Pixels, Scores
 from lopore.errors import LoporeError
-from lopore.inference.predict import pictures_at_once, score_pictures
+from lopore.inference.predict import images_at_once, score_images
 
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
@@ -35,7 +35,7 @@ class _Waiting:
 class ModelWorker:
     """Answers images of one model in the order in which they came.
 
-    A batch is what waits when the session is free, up to ``pictures_at_once``: no image waits for others to come.
+    A batch is what waits when the session is free, up to ``images_at_once``: no image waits for others to come.
     """
 
     def __init__(self, model: OpenModel, most_waiting: int, measures: Measures) -> None:
@@ -43,7 +43,7 @@ class ModelWorker:
         self.ready = False
         self.lock = threading.Lock()
         """Held while the session runs; the inspection of a film takes turns with single images."""
-        self._most = pictures_at_once(model.record)
+        self._most = images_at_once(model.record)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(most_waiting)
         self._measures = measures
         self._stopping = False
@@ -109,7 +109,7 @@ class ModelWorker:
         began = time.monotonic()
         try:
             with self.lock:
-                scores: Any = score_pictures(self.model, [one.pixels for one in batch])
+                scores: Any = score_images(self.model, [one.pixels for one in batch])
         except Exception as error:
             for one in batch:
                 one.future.set_exception(error)

@@ -64,12 +64,12 @@ def _slope_function(network: Any) -> Any:
 
 
 def _way_function(network: Any) -> Any:
-    """(picture (1, H, W, C), points, weights, class) -> that part of the integral, (1, H, W, planes)."""
+    """(image (1, H, W, C), points, weights, class) -> that part of the integral, (1, H, W, planes)."""
     normalise, body = body_of(network)
     given = network.inputs[0]
 
-    def run(picture: Any, points: Any, weights: Any, index: Any) -> Any:
-        planes = normalise(picture)
+    def run(image: Any, points: Any, weights: Any, index: Any) -> Any:
+        planes = normalise(image)
         start = tf.reduce_mean(planes, axis=(1, 2), keepdims=True)
         way = planes - start
         slopes = _slopes(body, start + points[:, None, None, None] * way, index)
@@ -80,9 +80,9 @@ def _way_function(network: Any) -> Any:
 
 
 def attributions(session: KerasSession, batch: PixelBatch, class_index: int, steps: int = STEPS) -> NDArray[np.float32]:
-    """Signed integrated gradients (N, H, W, planes); they add up to logit(picture) - logit(baseline).
+    """Signed integrated gradients (N, H, W, planes); they add up to logit(image) - logit(baseline).
 
-    The baseline is each picture's own mean grey: black would be dense film, itself a finding. Gauss-Legendre points,
+    The baseline is each image's own mean grey: black would be dense film, itself a finding. Gauss-Legendre points,
     as captum takes them. Source: Sundararajan et al., ICML 2017.
     """
     session.check(batch)

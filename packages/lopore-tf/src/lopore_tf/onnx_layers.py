@@ -150,7 +150,7 @@ def _scaled(graph: Graph, name: str, gain: Any, shift: Any) -> str:
 
 def _rescaling(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
     if len(layer.output.shape) != 4:
-        raise _untranslatable(layer, "only pictures are rescaled")
+        raise _untranslatable(layer, "only images are rescaled")
     return Value(_scaled(graph, graph.padded(inputs[0]), layer.scale, layer.offset))
 
 

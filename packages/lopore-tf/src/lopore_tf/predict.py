@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
 
 CHUNK = 64
-"""Pictures that go through the network at once, so that memory stays bounded."""
+"""Images that go through the network at once, so that memory stays bounded."""
 FORMATS = ("keras", "h5", "weights")
 """What Keras writes of a network; any of them gives all weights."""
 CLOSED = "the session was closed; open the model again"
@@ -116,7 +116,7 @@ def _still_open(part: Any) -> Any:
 
 
 def chunks(batch: PixelBatch) -> list[PixelBatch]:
-    """The batch in parts of at most ``CHUNK`` pictures; none where it is empty, which oneDNN cannot take."""
+    """The batch in parts of at most ``CHUNK`` images; none where it is empty, which oneDNN cannot take."""
     return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
 
 

@@ -38,7 +38,7 @@ def _stderr_held_back() -> Iterator[None]:
 
 @contextmanager
 def _left_out(*names: str) -> Iterator[None]:
-    """Packages that Keras takes along for its own wrappers and pictures, unless they are here already.
+    """Packages that Keras takes along for its own wrappers and images, unless they are here already.
 
     scikit-learn, pandas and matplotlib are 45 % of the processor time of ``import tensorflow``; Keras does without them
     where they are absent. The program can import them afterwards as ever.

@@ -224,7 +224,7 @@ class Step:
 
 def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
     if batch.targets is None:
-        raise RunError("a training batch has no targets; give every picture of the training split a label")
+        raise RunError("a training batch has no targets; give every image of the training split a label")
     kind = np.float32 if batch.targets.ndim == 2 else np.int64  # rows of classes; indices and masks are whole numbers
     return batch.pixels, np.asarray(batch.targets, kind)
 

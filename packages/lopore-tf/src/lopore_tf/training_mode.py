@@ -83,7 +83,7 @@ def _gains(layer: Any) -> tuple[Any, Any]:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Pictures with channels last, no renormalisation: what TensorFlow's fused operation takes."""
+    """Images with channels last, no renormalisation: what TensorFlow's fused operation takes."""
     return not layer.renorm and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
 
 

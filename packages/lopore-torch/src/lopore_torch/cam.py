@@ -36,7 +36,7 @@ def grad_cam_plus_plus(features: Tensor, gradients: Tensor) -> Tensor:
     """Grad-CAM++ (N, K, h, w), raw scale, from the same.
 
     The paper's alpha, slope^2 / (2 slope^2 + sum slope^3), with slope^2 divided out: a small number below the line,
-    as others add it, outweighs slopes that are spread over many places and shrinks the maps of larger pictures.
+    as others add it, outweighs slopes that are spread over many places and shrinks the maps of larger images.
     """
     slope = gradients / (features.shape[2] * features.shape[3])
     total = features.sum(dim=(2, 3)).unsqueeze(1)

@@ -59,7 +59,7 @@ def graph_of(network: Network, record: ModelRecord) -> tuple[nn.Module, list[str
 
 
 def example_pixels(record: ModelRecord) -> Tensor:
-    """Two pictures of noise in the shape and depth that the model takes."""
+    """Two images of noise in the shape and depth that the model takes."""
     recipe = record.preprocessing
     values = torch.randint(
         0, 2**recipe.depth, (2, *recipe.size, recipe.channels), generator=torch.Generator().manual_seed(0)

@@ -48,31 +48,31 @@ def _slopes(network: Network, planes: Tensor, index: int) -> Tensor:
 
 
 def attributions(session: TorchSession, batch: PixelBatch, class_index: int, steps: int = STEPS) -> Tensor:
-    """Signed integrated gradients (N, planes, H, W); they add up to logit(picture) - logit(baseline).
+    """Signed integrated gradients (N, planes, H, W); they add up to logit(image) - logit(baseline).
 
-    The baseline is each picture's own mean grey: black would be dense film, itself a finding. Gauss-Legendre points,
+    The baseline is each image's own mean grey: black would be dense film, itself a finding. Gauss-Legendre points,
     as captum takes them. Source: Sundararajan et al., ICML 2017.
     """
     network = session.open_network
     planes = network.normalise(session.tensor(batch))
     points, weights = np.polynomial.legendre.leggauss(steps)
-    parts = [_along(network, picture, class_index, (points + 1) / 2, weights / 2) for picture in planes]
+    parts = [_along(network, image, class_index, (points + 1) / 2, weights / 2) for image in planes]
     return torch.stack(parts)
 
 
-def baseline(picture: Tensor) -> Tensor:
-    """The picture's mean per plane, (planes, 1, 1) spread over it."""
-    return picture.mean(dim=(1, 2), keepdim=True).expand_as(picture)
+def baseline(image: Tensor) -> Tensor:
+    """The image's mean per plane, (planes, 1, 1) spread over it."""
+    return image.mean(dim=(1, 2), keepdim=True).expand_as(image)
 
 
-def _along(network: Network, picture: Tensor, index: int, points: np.ndarray, weights: np.ndarray) -> Tensor:
-    start = baseline(picture)
-    way = picture - start
-    total = torch.zeros_like(picture)
+def _along(network: Network, image: Tensor, index: int, points: np.ndarray, weights: np.ndarray) -> Tensor:
+    start = baseline(image)
+    way = image - start
+    total = torch.zeros_like(image)
     for first in range(0, len(points), STEP_BATCH):
         last = first + STEP_BATCH
-        at = torch.as_tensor(points[first:last], dtype=picture.dtype, device=picture.device).view(-1, 1, 1, 1)
-        share = torch.as_tensor(weights[first:last], dtype=picture.dtype, device=picture.device).view(-1, 1, 1, 1)
+        at = torch.as_tensor(points[first:last], dtype=image.dtype, device=image.device).view(-1, 1, 1, 1)
+        share = torch.as_tensor(weights[first:last], dtype=image.dtype, device=image.device).view(-1, 1, 1, 1)
         total += (_slopes(network, start + at * way, index) * share).sum(dim=0)
     return total * way
 

@@ -160,7 +160,7 @@ class TorchLearner:
 
     def _loss_sum(self, runner: nn.Module, batch: Batch, plan: Plan) -> Tensor:
         if batch.targets is None:
-            raise RunError("a training batch has no targets; give every picture of the training split a label")
+            raise RunError("a training batch has no targets; give every image of the training split a label")
         targets = torch.from_numpy(np.array(batch.targets)).to(self.device, non_blocking=True)
         if self.store is not None and batch.numbers is not None:
             features = self.store.features(self.network, batch.numbers, batch.pixels, self.device)
@@ -334,8 +334,8 @@ def _keeps_features(network: nn.Module) -> bool:
         Classifier.forward, Segmenter.forward,
     )  # fmt: skip
     trained = {id(p) for p in network.parameters() if p.requires_grad}
-    first = network.body.encoder if isinstance(network, Segmenter) else None  # type: ignore[union-attr]
-    return whole and (first is None or not any(id(p) in trained for p in first.parameters()))  # type: ignore[operator]
+    first = network.body.get_submodule("encoder") if isinstance(network, Segmenter) else None
+    return whole and (first is None or not any(id(p) in trained for p in first.parameters()))
 
 
 def _portable(network: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
     """Tell the C library to hold what is freed instead of giving it back to the system; whether it agreed.
 
     glibc maps every tensor over 32 MiB anew and unmaps it when freed, so each step touches fresh pages:
-    EfficientNet-Lite0 at 448 px spent 2.5 of 3.9 CPU seconds for 32 pictures in the kernel; with this, none. The
+    EfficientNet-Lite0 at 448 px spent 2.5 of 3.9 CPU seconds for 32 images in the kernel; with this, none. The
     process keeps its highest memory until it ends. Once a process; elsewhere than on glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lopore.record.score_calibration import ScoreCalibration
 
 CHUNK = 64
-"""Pictures that go through the network at once, so that memory stays bounded."""
+"""Images that go through the network at once, so that memory stays bounded."""
 CLOSED = "the session was closed; open the model again"
 
 

@@ -15,9 +15,9 @@ from lopore.contracts import MapSession
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision, decide
 from lopore.inference.explain import HeatMap, choose_explainer, explainers_for, raw_maps
-from lopore.inference.predict import Prediction, Prepared, describe_prediction, prepare_radiograph, score_pictures
+from lopore.inference.predict import Prediction, Prepared, describe_prediction, prepare_radiograph, score_images
 from lopore.inference.regions import DetectionRule, Detections, extract_detections
-from lopore.inference.segment import SegmentationPrediction, segment_pictures
+from lopore.inference.segment import SegmentationPrediction, segment_images
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import Geometry
@@ -113,8 +113,8 @@ class InspectionSession:
             middle = time.perf_counter()
             prepared = self.prepared(film, enhanced, given)
             ready = time.perf_counter()
-            maps = segment_pictures(self.model, [prepared.pixels])[0] if self.has_maps else None
-            row = score_pictures(self.model, [prepared.pixels])[0] if maps is None else maps.max(axis=(1, 2))
+            maps = segment_images(self.model, [prepared.pixels])[0] if self.has_maps else None
+            row = score_images(self.model, [prepared.pixels])[0] if maps is None else maps.max(axis=(1, 2))
             times = {"enhance": middle - began, "preprocess": ready - middle, "predict": time.perf_counter() - ready}
             spent = {name: 1000 * value for name, value in times.items()}
             facts, shape = film.full.without_pixels(), enhanced.pixels.shape[:2]
@@ -170,8 +170,8 @@ class InspectionSession:
         assert self.model is not None
         images = [prepared.pixels for _, prepared in looks]
         if not self.has_maps:
-            return score_pictures(self.model, images)
-        maps = segment_pictures(self.model, images)
+            return score_images(self.model, images)
+        maps = segment_images(self.model, images)
         places = [on_the_film(film, enhanced, prepared.geometry) for enhanced, prepared in looks]
         found = [self._detections_in(film, *pair, self.rule).scores for pair in zip(maps, places, strict=True)]
         return np.stack(found)

@@ -122,7 +122,7 @@ def overlay_png(entry: Entry, found: RecordImages) -> bytes | None:
 
 
 def images_or_reason(entry: Entry, tops: Tops | None = None) -> RecordImages | str:
-    """``pictures_of``, then without the heat map, else one line that says why there are none."""
+    """``images_of``, then without the heat map, else one line that says why there are none."""
     try:
         return images_of(entry, tops=tops)
     except LoporeError as error:

@@ -268,13 +268,13 @@ def _bound(table: dict[str, Entry]) -> None:
     while len(table) > MOST_ENTRIES:
         oldest = next((key for key, entry in table.items() if entry.review.verdict == "open"), next(iter(table)))
         del table[oldest]
-    pictured: set[str] = set()
+    drawn_image: set[str] = set()
     spent = 0
     for key, entry in reversed(list(table.items())):
-        if entry.content is None or entry.sha256 in pictured:
+        if entry.content is None or entry.sha256 in drawn_image:
             continue
         if spent + len(entry.content) > MOST_BYTES:
             table[key] = replace(entry, content=None)
             continue
         spent += len(entry.content)
-        pictured.add(entry.sha256)
+        drawn_image.add(entry.sha256)

@@ -37,7 +37,7 @@ def safe_stem(name: str) -> str:
 def zip_file(entries: Sequence[Entry], failed: Sequence[Unanswered] = (), tops: Tops | None = None) -> bytes:
     """The whole archive as bytes. Names begin with the record's number, which keeps equal film names apart.
 
-    At most ``MOST_PICTURES`` films and ``MOST_BYTES`` of images, the newest records first; README.txt names what was
+    At most ``MOST_IMAGES`` films and ``MOST_BYTES`` of images, the newest records first; README.txt names what was
     left out and why. tops: the session's colour scales, so that overlays are drawn as the pages show them.
     """
     stream = io.BytesIO()
@@ -67,10 +67,10 @@ def _about(names: Sequence[str], left_out: Sequence[str], failed: Sequence[Unans
 
 
 def _write_images(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: list[str], tops: Tops | None) -> None:
-    spent = pictured = 0
+    spent = drawn_image = 0
     for number, entry in reversed(list(enumerate(entries, start=1))):
         summary = f"{number:04d} {film_name(entry).encode('ascii', 'backslashreplace').decode()[:120]}"
-        if pictured >= MOST_IMAGES or spent > MOST_BYTES:
+        if drawn_image >= MOST_IMAGES or spent > MOST_BYTES:
             left_out.append(f"{summary}: the archive is full ({MOST_IMAGES} films or {MOST_BYTES >> 20} MB)")
             continue
         found = images_or_reason(entry, tops)
@@ -83,4 +83,4 @@ def _write_images(archive: zipfile.ZipFile, entries: Sequence[Entry], left_out: 
             if content is not None:
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_STORED)
                 spent += len(content)
-        pictured += 1
+        drawn_image += 1

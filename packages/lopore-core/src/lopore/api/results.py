@@ -1,4 +1,4 @@
-"""Results that a notebook shows: the records of the commands, with a picture of themselves."""
+"""Results that a notebook shows: the records of the commands, with an image of themselves."""
 
 from __future__ import annotations
 

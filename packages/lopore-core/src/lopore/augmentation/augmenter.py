@@ -89,10 +89,10 @@ def _transform(step: Step, size: tuple[int, int]) -> Any:
 
 
 class Augmenter:
-    """A recipe at work: the same (seed, epoch, index) gives the same picture in any thread, order or process."""
+    """A recipe at work: the same (seed, epoch, index) gives the same image in any thread, order or process."""
 
     def __init__(self, recipe: Recipe, size: tuple[int, int], seed: int = 0) -> None:
-        """size: (height, width) of the pictures. Raises ConfigError for quarter turns of inputs that are not square."""
+        """size: (height, width) of the images. Raises ConfigError for quarter turns of inputs that are not square."""
         import threading
 
         if recipe != "none" and recipe.quarter_turns and size[0] != size[1]:
@@ -109,7 +109,7 @@ class Augmenter:
     def __call__(
         self, pixels: Pixels, *, epoch: int, index: int, mask: NDArray[Any] | None = None
     ) -> tuple[Pixels, NDArray[Any] | None]:
-        """One changed picture, and its mask moved alike.
+        """One changed image, and its mask moved alike.
 
         pixels: (H, W, C) uint8 or uint16; same shape and depth out, the input untouched. mask: (H, W) integers or None.
         """
@@ -134,7 +134,7 @@ class Augmenter:
 
 
 def _apply(compose: Any, pixels: Pixels, mask: NDArray[Any] | None) -> tuple[Pixels, NDArray[Any] | None]:
-    """albumentations has no 16-bit arithmetic, so deep pictures go through float32 in 0..1 (16 bits fit its 24)."""
+    """albumentations has no 16-bit arithmetic, so deep images go through float32 in 0..1 (16 bits fit its 24)."""
     import numpy as np
 
     deep = pixels.dtype == np.uint16

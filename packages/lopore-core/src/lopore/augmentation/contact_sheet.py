@@ -21,12 +21,12 @@ LARGEST_TILE = 256
 GAP = 6
 
 
-def to_screen(picture: Pixels, side: int = LARGEST_TILE) -> Pixels:
-    """(h, w, 3) uint8 of a (H, W, C) picture, linear from its full range, no side above ``side``."""
-    values = picture.astype(np.float32) / (257.0 if picture.dtype == np.uint16 else 1.0)
-    factor = min(1.0, side / max(picture.shape[:2]))
+def to_screen(image: Pixels, side: int = LARGEST_TILE) -> Pixels:
+    """(h, w, 3) uint8 of a (H, W, C) image, linear from its full range, no side above ``side``."""
+    values = image.astype(np.float32) / (257.0 if image.dtype == np.uint16 else 1.0)
+    factor = min(1.0, side / max(image.shape[:2]))
     if factor < 1.0:
-        values = resize(values, (round(picture.shape[0] * factor), round(picture.shape[1] * factor)))
+        values = resize(values, (round(image.shape[0] * factor), round(image.shape[1] * factor)))
     grey = np.rint(np.clip(values, 0, 255)).astype(np.uint8).reshape(*values.shape[:2], -1)
     return grey if grey.shape[2] == 3 else np.repeat(grey, 3, axis=2)
 
@@ -42,7 +42,7 @@ def draw_sheet(rows: list[list[Pixels]], titles: list[str], heading: str, least_
     """Rows of images of one size under a heading; the title of each row stands above it, cut to the sheet's width."""
     from PIL import Image, ImageDraw
 
-    tiles = [[to_screen(picture) for picture in row] for row in rows]
+    tiles = [[to_screen(image) for image in row] for row in rows]
     high, wide = tiles[0][0].shape[:2]
     label, top = 20, 30 if heading else GAP
     width = max(GAP + len(tiles[0]) * (wide + GAP), least_width)
@@ -60,7 +60,7 @@ def draw_sheet(rows: list[list[Pixels]], titles: list[str], heading: str, least_
 
 def preview_sheet(
     path: Path,
-    pictures: Sequence[Pixels],
+    images: Sequence[Pixels],
     titles: Sequence[str],
     recipe: Recipe,
     *,
@@ -68,19 +68,19 @@ def preview_sheet(
     versions: int = 5,
     heading: str = "",
 ) -> Path:
-    """Write a PNG of what the network sees: a row a picture, the unchanged one first, then ``versions`` changed ones.
+    """Write a PNG of what the network sees: a row an image, the unchanged one first, then ``versions`` changed ones.
 
-    pictures: (H, W, C) uint8 or uint16, all of one size. titles: a class name for each. Returns ``path``.
+    images: (H, W, C) uint8 or uint16, all of one size. titles: a class name for each. Returns ``path``.
     """
     import io
 
     from lopore.atomic_files import atomic_write_bytes
 
-    augmenter = Augmenter(recipe, (pictures[0].shape[0], pictures[0].shape[1]), seed)
+    augmenter = Augmenter(recipe, (images[0].shape[0], images[0].shape[1]), seed)
     shown = versions if augmenter.changes else 0
     rows = [
-        [picture, *(augmenter(picture, epoch=version, index=index)[0] for version in range(shown))]
-        for index, picture in enumerate(pictures)
+        [image, *(augmenter(image, epoch=version, index=index)[0] for version in range(shown))]
+        for index, image in enumerate(images)
     ]
     stream = io.BytesIO()
     draw_sheet(rows, list(titles), heading).save(stream, format="PNG")

@@ -26,7 +26,7 @@ def _texture(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.floa
 
 
 def _defect(size: tuple[int, int], px: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Coverage 0..1 of one disc (pore) or one straight gap, anti-aliased, anywhere in the picture."""
+    """Coverage 0..1 of one disc (pore) or one straight gap, anti-aliased, anywhere in the image."""
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     y, x = rng.uniform(px, size[0] - px), rng.uniform(px, size[1] - px)
     if rng.random() < 0.5:
@@ -46,7 +46,7 @@ def _contrast(with_defect: Pixels, without: Pixels, area: int) -> float:
 
 
 def _grain_of(pixels: Pixels) -> float:
-    """Noise of a picture from neighbours' second differences, in grey values (Immerkaer, CVIU 64, 1996)."""
+    """Noise of an image from neighbours' second differences, in grey values (Immerkaer, CVIU 64, 1996)."""
     values = pixels[:, :, 0].astype(np.float32)
     rows = values[:-2] - 2 * values[1:-1] + values[2:]
     mask = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
@@ -81,7 +81,7 @@ def destroys_small_defects(
 
     Plants pores (discs of ``defect_px``) and gaps (lines of a third of it) in made film textures, sends them with and
     without the defect through each step alone, and compares contrast-to-noise before and after.
-    A step is named when more than a quarter of the defects lose over half of it, or leave the picture.
+    A step is named when more than a quarter of the defects lose over half of it, or leave the image.
     """
     if recipe == "none":
         return []
@@ -95,6 +95,6 @@ def destroys_small_defects(
         if lost > 0.25:
             warnings.append(
                 f"{name}: {lost:.0%} of planted {defect_px:g} px defects lose over half of their contrast-to-noise "
-                f"when it is applied (to {step.probability:.0%} of the pictures); narrow its range or switch it off"
+                f"when it is applied (to {step.probability:.0%} of the images); narrow its range or switch it off"
             )
     return warnings

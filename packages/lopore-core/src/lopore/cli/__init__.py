@@ -113,7 +113,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, LoporeError):
         return str(error)
     if memory_is_short(error):
-        return "out of memory; lower the batch size, the picture size or data.cache_mb"
+        return "out of memory; lower the batch size, the image size or data.cache_mb"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; mend that and run the command again"

@@ -39,12 +39,12 @@ def command(
     from dataclasses import asdict
 
     from lopore.export.convert import check_frameworks, convert_model
-    from lopore.export.parity_gate import gate_pictures
+    from lopore.export.parity_gate import gate_inputs
     from lopore.models.catalogue import locate_model
 
     folder = locate_model(model_name)
     check_frameworks(folder, to)
-    done = convert_model(folder, to, gate_pictures(folder, gate_images(folder, images)), name=name, version=version)
+    done = convert_model(folder, to, gate_inputs(folder, gate_images(folder, images)), name=name, version=version)
     report = done.report
     click.echo(agreement(done.folder, report), err=as_json)
     if as_json:

@@ -67,7 +67,7 @@ def init(folder: Path) -> None:
               help="Manifest to write; the films stay where they are.")  # fmt: skip
 @click.option("--root", type=PATH, metavar="FOLDER", show_default="that of SOURCE",
               help="Folder that paths count from and may not leave.")  # fmt: skip
-@click.option("--groups", type=click.Choice(["from-pictures", "none"]), default="from-pictures", show_default=True,
+@click.option("--groups", type=click.Choice(["from-images", "none"]), default="from-images", show_default=True,
               help="Join copies found from the pixels (flipped, turned, brightened, cropped a little).")  # fmt: skip
 @click.option("--group-column", metavar="NAME", help="CSV column that names the film, weld or part.")
 @click.option("--group-pattern", metavar="REGEX",
@@ -85,7 +85,7 @@ def init(folder: Path) -> None:
 @click.option("--mm-per-pixel", type=click.FloatRange(0, 1000, min_open=True), metavar="MM",
               help="Size of a pixel, where neither the CSV nor the file states it.")  # fmt: skip
 @click.option("--conflicts", type=click.Choice(["keep", "join", "drop"]), default="keep", show_default=True,
-              help="Copies of one picture in several classes: keep, give each all labels, or leave out.")  # fmt: skip
+              help="Copies of one image in several classes: keep, give each all labels, or leave out.")  # fmt: skip
 @click.option("--licence", metavar="WORDS", default=None, help="Licence of the films, kept in the manifest.")
 @click.option("--source", "origin", metavar="WORDS", help="Where the films come from, kept in the manifest.")
 @click.option("--attribution", metavar="WORDS", help="Whom to name, kept in the manifest.")
@@ -114,7 +114,7 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
         listing,
         origin=Origin(**_origin(source, options)),
         grouping=Grouping(
-            _pattern(options["group_pattern"]), options["groups"] == "from-pictures", options["film_names"] == "join"
+            _pattern(options["group_pattern"]), options["groups"] == "from-images", options["film_names"] == "join"
         ),
         mm_per_pixel=options["mm_per_pixel"],
         conflicts=options["conflicts"],

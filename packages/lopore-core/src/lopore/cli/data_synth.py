@@ -15,10 +15,10 @@ from .data_options import PATH, seed_option, stage
 @click.command()
 @click.argument("out", type=PATH)
 @click.option("--films", type=click.IntRange(1, 1_000_000), metavar="N", default=200, show_default=True,
-              help="Pictures of each class.")  # fmt: skip
+              help="Images of each class.")  # fmt: skip
 @click.option("--class", "classes", multiple=True, metavar="NAME[=N]",
               show_default="no_defect, lack_of_penetration, pore",
-              help="Class and how many pictures of it: no_defect, pore, lack_of_penetration, lack_of_fusion, "
+              help="Class and how many images of it: no_defect, pore, lack_of_penetration, lack_of_fusion, "
                    "slag_inclusion or crack; may be given again.")  # fmt: skip
 @seed_option
 @click.option("--size", type=click.IntRange(64, 20_000), metavar="PX", show_default="640",

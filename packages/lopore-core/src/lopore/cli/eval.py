@@ -55,7 +55,8 @@ NOT_KEPT = 3
     help="Folder for the report.",
 )
 @click.option(
-    "--pictures",
+    "--mistakes",
+    "images",
     type=click.IntRange(0, 200),
     metavar="N",
     default=12,
@@ -132,7 +133,7 @@ def command(
 
 
 def _report(
-    model: OpenModel, films: Manifest, split: str, target: Path, *, pictures: int, spurious: bool,
+    model: OpenModel, films: Manifest, split: str, target: Path, *, images: int, spurious: bool,
     min_area: float | None, min_area_mm2: float | None, opening: int | None,
 ) -> tuple[Evaluation, SpuriousReport | None, Sequence[Path]]:  # fmt: skip
     """Score one side, look for shortcuts where that is asked for, and write the report into ``target``."""
@@ -146,7 +147,7 @@ def _report(
     checked = check_spurious(model, films, split=split, progress=probing) if spurious else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # class names in other scripts
-        return found, checked, write_evaluation(model, found, target, pictures=pictures, spurious=checked)
+        return found, checked, write_evaluation(model, found, target, images=images, spurious=checked)
 
 
 def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[Path], *, as_json: bool) -> None:

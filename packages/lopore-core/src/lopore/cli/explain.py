@@ -136,10 +136,10 @@ def _look(
     from lopore.inference.decisions import decide
     from lopore.inference.explain import raw_maps
     from lopore.inference.overlay import natural_limits
-    from lopore.inference.predict import prepare, score_pictures
+    from lopore.inference.predict import prepare, score_images
 
     prepared = prepare(model.record, path, page=page)
-    row = score_pictures(model, [prepared.pixels])[0]
+    row = score_images(model, [prepared.pixels])[0]
     labels = [class_name] if class_name else decide(model.record, row).labels
     index = model.record.classes.index(labels[0]) if labels else int(row.argmax())
     found = raw_maps(model, explainer, prepared.pixels[None], index)[0]
@@ -166,8 +166,8 @@ def _draw(
     prepared = prepare(model.record, one.path, page=page)
     values = prepared.geometry.map_to_original(found, fill=float("nan"))
     title = f"{one.class_name} {one.score:.3f}, {explainer.name} ({explainer.scale})"
-    picture = draw_overlay(prepared.radiograph.pixels, values, opacity=opacity, limits=limits, title=title)
-    write_radiograph(picture, one.target)
+    image = draw_overlay(prepared.radiograph.pixels, values, opacity=opacity, limits=limits, title=title)
+    write_radiograph(image, one.target)
     click.echo(plain(one.target, 4096))
     if raw:
         stream = io.BytesIO()

@@ -51,20 +51,20 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     from dataclasses import asdict
 
     from lopore.export.film_gate import export_film
-    from lopore.export.parity_gate import export_model, find_exporter, gate_pictures
+    from lopore.export.parity_gate import export_model, find_exporter, gate_inputs
     from lopore.models.catalogue import locate_model
 
     folder = locate_model(model_name)
     # A name that is wrong is told before any image is read.
     takes_films = {format: find_exporter(folder, format).opens_film is not None for format in formats}
     files = gate_images(folder, images)
-    pictures = None if all(takes_films.values()) else gate_pictures(folder, files)
+    inputs = None if all(takes_films.values()) else gate_inputs(folder, files)
     reports = []
     for format, whole in takes_films.items():
-        if whole or pictures is None:
+        if whole or inputs is None:
             folder, report = export_film(folder, format, files)
         else:
-            folder, report = export_model(folder, format, pictures)
+            folder, report = export_model(folder, format, inputs)
         reports.append(asdict(report))
         click.echo(agreement(folder, report), err=as_json)
     if as_json:
@@ -81,13 +81,13 @@ def agreement(folder: ModelFolder, report: ParityReport) -> str:
     cam = f", {' and '.join(maps)} of the maps' maximum" if maps else ""
     return (
         f"{folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
-        f"on {counted(report.pictures, 'picture')}, "
+        f"on {counted(report.images, 'image')}, "
         f"{counted(report.flipped, 'decision differs', 'decisions differ')}{cam}"
     )
 
 
 def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
-    """The pictures that were named, else the validation films of the model's own manifest.
+    """The images that were named, else the validation films of the model's own manifest.
 
     DataError where none of those films is at its place any more.
     """
@@ -99,8 +99,8 @@ def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
 
     if images:
         return expand(images, Tally())
-    manifest = training_manifest(folder, advice="name real pictures with --images FOLDER")
+    manifest = training_manifest(folder, advice="name real images with --images FOLDER")
     side = manifest.side("val") if manifest.side("val").rows else manifest
     if told := lost(side):
-        raise DataError(f"{told}, or name real pictures with --images FOLDER")
+        raise DataError(f"{told}, or name real images with --images FOLDER")
     return [side.file(row) for row in side.rows]

@@ -104,7 +104,7 @@ def expand(images: Sequence[Path], tally: Tally) -> list[Path]:
 
 
 def _without_masks(folder: Path, paths: list[Path]) -> list[Path]:
-    """The pictures below ``folder`` that no name calls a mask, as `lopore data index` tells them apart."""
+    """The images below ``folder`` that no name calls a mask, as `lopore data index` tells them apart."""
     from lopore.data.mask_pairs import names_a_mask
 
     films = [path for path in paths if not names_a_mask(str(path.relative_to(folder)))]

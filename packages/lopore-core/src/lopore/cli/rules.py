@@ -29,7 +29,7 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--min-area",
             type=FiniteRange(0, 100_000_000),
             metavar="PX",
-            help="Segmentation: drop regions of a smaller area, in pixels of the original picture.",
+            help="Segmentation: drop regions of a smaller area, in pixels of the original image.",
         ),
         click.option(
             "--min-area-mm2",

@@ -92,7 +92,7 @@ def _summary(folder: ModelFolder) -> str:
 
 
 def _tested(folder: ModelFolder) -> str:
-    """On how many pictures and groups the scores stand, where the folder still has its own metrics.json."""
+    """On how many images and groups the scores stand, where the folder still has its own metrics.json."""
     from lopore.atomic_files import sha256_of
 
     paper, listed = folder.path / "metrics.json", {file.path: file.sha256 for file in folder.record.files}

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Step(BaseModel):
-    """One kind of change, with the share of pictures that it meets."""
+    """One kind of change, with the share of images that it meets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    probability: float = Field(0.5, gt=0, le=1, description="Share of the pictures that are changed so")
+    probability: float = Field(0.5, gt=0, le=1, description="Share of the images that are changed so")
 
 
 class Rotate(Step):
@@ -36,7 +36,7 @@ class QuarterTurns(Step):
 
 
 class RandomCrop(Step):
-    """A part of the picture at a random place, brought back to full size; the proportions of sides are kept."""
+    """A part of the image at a random place, brought back to full size; the proportions of sides are kept."""
 
     smallest_area: float = Field(0.8, gt=0, lt=1, description="Smallest part that is kept, as a share of the area")
 

@@ -49,7 +49,7 @@ class DataConfig(Section):
     positive: str | None = Field(None, description="Binary task: the class that counts as a detection")
     sound: tuple[str, ...] = Field((), description="Names of the sound class, where lopore does not know them (ND)")
     exclude: tuple[str, ...] = Field((), description="Label sets left out, such as 'lack_of_penetration+pore'")
-    cache_mb: int = Field(2048, ge=0, description="Memory for decoded pictures at training size; 0 decodes every epoch")
+    cache_mb: int = Field(2048, ge=0, description="Memory for decoded images at training size; 0 decodes every epoch")
     workers: int | None = Field(None, ge=0, le=64, description="Threads that prepare batches; default: the cores")
     balance: Literal["none", "class", "group", "class-group"] = Field(
         "none", description="Oversampling: every class, every film (group), or every film within its class weighs alike"
@@ -145,7 +145,7 @@ class TrainConfig(Section):
     deterministic: bool = False
     device: str = Field("auto", pattern=r"^(auto|all|cpu|mps|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+)$")
     threads: int | None = Field(None, ge=1, le=1024)
-    tta_views: int = Field(1, description="Pictures averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
+    tta_views: int = Field(1, description="Images averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
     keep_checkpoints: int = Field(2, ge=2, le=1000)
     threshold: ThresholdRule = ThresholdRule()
     abstention: float | None = Field(

@@ -1,4 +1,4 @@
-"""How a picture looks to a network, in three numbers that tell whether it is like the pictures of training."""
+"""How an image looks to a network, in three numbers that tell whether it is like the images of training."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def _taken_away(grey: NDArray[np.float32], axis: int) -> float:
 
 
 def spread(seen: Sequence[Appearance]) -> dict[str, float]:
-    """The training pictures' statistics, as a record keeps them in ``training_grey``.
+    """The training images' statistics, as a record keeps them in ``training_grey``.
 
-    mean, std: over all pixels of all pictures. NAME_low, NAME_high for mean, std and sharpness: 1st and 99th
-    percentile over the pictures.
+    mean, std: over all pixels of all images. NAME_low, NAME_high for mean, std and sharpness: 1st and 99th
+    percentile over the images.
     """
     each = {name: np.array([getattr(one, name) for one in seen]) for name in ("mean", "std", "sharpness")}
     bounds = {

@@ -1,4 +1,4 @@
-"""What training reads: pictures at the network's size, kept in memory as far as allowed, in batches made ahead."""
+"""What training reads: images at the network's size, kept in memory as far as allowed, in batches made ahead."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from .masks import read_mask
 if TYPE_CHECKING:
     from lopore.reading.radiograph import Facts
 
-Picture: TypeAlias = tuple[Pixels, NDArray[Any] | None]
+CachedImage: TypeAlias = tuple[Pixels, NDArray[Any] | None]
 AHEAD = 3
-CHUNK = 4  # pictures a thread takes at a time
+CHUNK = 4  # images a thread takes at a time
 
 
 @dataclass(frozen=True)
 class _Room:
-    """Where the pictures of one batch are put together."""
+    """Where the images of one batch are put together."""
 
     pixels: Pixels
     masks: NDArray[np.uint8] | None
 
 
 class SampleSource(Protocol):
-    """Preprocessed samples by number, safe for several threads: whole images (``Pictures``) or tiles of films."""
+    """Preprocessed samples by number, safe for several threads: whole images (``ImageCache``) or tiles of films."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,10 +66,10 @@ class SampleSource(Protocol):
         ...
 
 
-class Pictures:
-    """Preprocessed pictures by number; each is read once and kept while ``cache_mb`` has room, else read again.
+class ImageCache:
+    """Preprocessed images by number; each is read once and kept while ``cache_mb`` has room, else read again.
 
-    files: one path a picture. masks: for segmentation, the mask files of each (none of a sound one), and
+    files: one path an image. masks: for segmentation, the mask files of each (none of a sound one), and
     ``mask_labels``: the class numbers 1..K of each, by which ``read_mask`` understands its masks. classes: K.
     Safe for use by several threads. ``reads`` counts decoded files; ``headers`` holds what ``check`` read.
     """
@@ -105,7 +105,7 @@ class Pictures:
         return self._masks is not None
 
     def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.uint8] | None]:
-        """Picture (h, w, C) and mask (h, w) of class numbers, or None. ImageError or DataError naming the file."""
+        """Image (h, w, C) and mask (h, w) of class numbers, or None. ImageError or DataError naming the file."""
         if index < self.kept and self._filled[index]:
             return self._store[index], self._mask_store[index] if self._masks else None
         pixels, mask = self._read(index)
@@ -150,7 +150,7 @@ class Pictures:
             raise DataError(f"{bad[0]}{more}; `lopore data check` lists all, mend or leave them out and index again")
 
     def appearance(self, numbers: Sequence[int]) -> dict[str, float]:
-        """Grey level, contrast and sharpness of pictures, to notice films unlike them; see ``likeness.spread``."""
+        """Grey level, contrast and sharpness of images, to notice films unlike them; see ``likeness.spread``."""
         return spread([Appearance.of(self[int(number)][0]) for number in numbers])
 
 
@@ -163,7 +163,7 @@ def _named(error: Exception, path: Path) -> DataError:
 
 
 def cut(order: NDArray[np.int64], batch_size: int, world: int = 1) -> list[NDArray[np.int64]]:
-    """Batches of an epoch's order. A last one that would leave a process fewer than two pictures is dropped, since
+    """Batches of an epoch's order. A last one that would leave a process fewer than two images is dropped, since
     batch normalisation cannot learn from one (unless ``batch_size`` is 1, or it is the only one)."""
     parts = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
     if len(parts) > 1 and len(parts[-1]) < min(2 * world, batch_size):
@@ -177,7 +177,7 @@ def count_batches(rows: int, batch_size: int, world: int = 1) -> int:
 
 
 def training_batches(
-    pictures: SampleSource,
+    images: SampleSource,
     labels: NDArray[Any],
     order: NDArray[np.int64],
     *,
@@ -189,15 +189,15 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Batches of one training epoch, made ahead by threads; this process's share of each for ``place`` = (rank, world).
 
-    labels: one row a picture number. A picture is augmented by its number and its occurrence in the epoch, so neither
+    labels: one row an image number. An image is augmented by its number and its occurrence in the epoch, so neither
     threads nor processes change what is seen.
     """
     rank, world = place
     turns = _occurrences(order)
 
-    def make(number: int, position: int) -> Picture:
-        pixels, mask = pictures[number]
-        index = number + len(pictures) * int(turns[position])
+    def make(number: int, position: int) -> CachedImage:
+        pixels, mask = images[number]
+        index = number + len(images) * int(turns[position])
         return augmenter(pixels, epoch=epoch, index=index, mask=mask)
 
     parts = cut(order, batch_size, world)
@@ -206,13 +206,13 @@ def training_batches(
         _Job(part[rank::world], np.arange(start, start + len(part))[rank::world], len(part) if world > 1 else None)
         for part, start in zip(parts, starts, strict=False)
     ]
-    same = isinstance(pictures, Pictures) and not augmenter.changes
-    for job, batch in zip(jobs, _made_ahead(pictures, jobs, labels, make, workers), strict=True):
+    same = isinstance(images, ImageCache) and not augmenter.changes
+    for job, batch in zip(jobs, _made_ahead(images, jobs, labels, make, workers), strict=True):
         yield replace(batch, numbers=job.numbers) if same else batch
 
 
 def evaluation_batches(
-    pictures: SampleSource,
+    images: SampleSource,
     numbers: NDArray[np.int64],
     *,
     batch_size: int,
@@ -222,12 +222,12 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Batches in the given order, nothing dropped. change: applied to each whole batch (a view of it)."""
     jobs = [_Job(numbers[at : at + batch_size]) for at in range(0, len(numbers), batch_size)]
-    made = _made_ahead(pictures, jobs, labels, lambda number, _: pictures[number], workers)
+    made = _made_ahead(images, jobs, labels, lambda number, _: images[number], workers)
     for job, batch in zip(jobs, made, strict=True):
         if change is not None:
             yield replace(batch, pixels=change(batch.pixels))
         else:
-            yield replace(batch, numbers=job.numbers) if isinstance(pictures, Pictures) else batch
+            yield replace(batch, numbers=job.numbers) if isinstance(images, ImageCache) else batch
 
 
 def _occurrences(order: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -243,7 +243,7 @@ def _occurrences(order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Job:
-    """One batch to be made: picture numbers, their positions in the epoch, the whole batch's size for a share."""
+    """One batch to be made: image numbers, their positions in the epoch, the whole batch's size for a share."""
 
     numbers: NDArray[np.int64]
     positions: NDArray[np.int64] | None = None
@@ -251,23 +251,23 @@ class _Job:
 
 
 def _made_ahead(
-    pictures: SampleSource,
+    images: SampleSource,
     jobs: Sequence[_Job],
     labels: NDArray[Any] | None,
-    make: Callable[[int, int], Picture],
+    make: Callable[[int, int], CachedImage],
     workers: int | None,
 ) -> Iterator[Batch]:
     """Batches in order, up to ``AHEAD`` of them in the making while one is used. workers 0: made when asked for."""
     threads = available_cores() if workers is None else workers
     if threads == 0:
         for job in jobs:
-            yield _finish(*_begin(pictures, job, make, None), job, labels)
+            yield _finish(*_begin(images, job, make, None), job, labels)
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="lopore-batches")
     begun: deque[tuple[_Job, tuple[_Room, list[Future[None]]]]] = deque()
     try:
         for job in jobs:
-            begun.append((job, _begin(pictures, job, make, pool)))
+            begun.append((job, _begin(images, job, make, pool)))
             if len(begun) > AHEAD:
                 first, work = begun.popleft()
                 yield _finish(*work, first, labels)
@@ -279,12 +279,12 @@ def _made_ahead(
 
 
 def _begin(
-    pictures: SampleSource, job: _Job, make: Callable[[int, int], Picture], pool: ThreadPoolExecutor | None
+    images: SampleSource, job: _Job, make: Callable[[int, int], CachedImage], pool: ThreadPoolExecutor | None
 ) -> tuple[_Room, list[Future[None]]]:
     count = len(job.numbers)
     room = _Room(
-        np.empty((count, *pictures.shape), pictures.dtype),
-        np.empty((count, *pictures.record.size), np.uint8) if pictures.has_masks else None,
+        np.empty((count, *images.shape), images.dtype),
+        np.empty((count, *images.record.size), np.uint8) if images.has_masks else None,
     )
 
     def fill(rows: range) -> None:

@@ -24,11 +24,11 @@ from .manifest import SPLITS, Manifest, Row
 from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 
 LOW_CONTRAST_LEVELS = 8
-"""Grey values between 1 and 99 % of a picture below which hardly anything can be seen on it."""
+"""Grey values between 1 and 99 % of an image below which hardly anything can be seen on it."""
 
 
 def check_listing(listing: Listing, *, threads: int | None = None, stage: Stage | None = None) -> CheckReport:
-    """Check a folder or CSV that was not indexed: the same findings, families found from the pictures."""
+    """Check a folder or CSV that was not indexed: the same findings, families found from the images."""
     rows = tuple(Row(**{name: getattr(entry, name) for name in Entry.__slots__}) for entry in listing.entries)
     known = [Finding("error", "fault", f"{plain(path, 80)} {what}", (path,)) for path, what in listing.faults]
     known += [Finding("error", "bad-name", f"{plain(path, 80)} {what}", (path,)) for path, what in listing.problems]
@@ -38,11 +38,11 @@ def check_listing(listing: Listing, *, threads: int | None = None, stage: Stage 
 def check_manifest(
     manifest: Manifest, *, threads: int | None = None, stage: Stage | None = None, known: Sequence[Finding] = ()
 ) -> CheckReport:
-    """Read every picture and mask of a manifest and list what is wrong.
+    """Read every image and mask of a manifest and list what is wrong.
 
     Errors stop a training run or make its score a lie: unreadable or changed files, masks that are absent or of another
-    size, leaks between sides or folds, contradicting labels of one picture, a class with one image. Warnings are worth
-    a look: blank pictures, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
+    size, leaks between sides or folds, contradicting labels of one image, a class with one image. Warnings are worth
+    a look: blank images, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
     """
     if told := lost(manifest):
         moved = Finding("error", "moved", told, tuple(row.path for row in manifest.rows[:MOST_PATHS]))
@@ -52,13 +52,13 @@ def check_manifest(
     files = [manifest.file(row) for row in manifest.rows]
     seen = scan(files, fingerprints=wants_families, threads=threads, progress=tell("reading"))
     readable = [index for index, one in enumerate(seen) if isinstance(one, Scanned)]
-    pictures = [one for one in seen if isinstance(one, Scanned)]
-    filled = _filled(manifest.select(readable), pictures, wants_families, tell)
-    findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), pictures)]
+    images = [one for one in seen if isinstance(one, Scanned)]
+    filled = _filled(manifest.select(readable), images, wants_families, tell)
+    findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), images)]
     for look in (_labels, check_classes, check_splits, _leaks, _grouping, _rights):
         findings += look(filled)
-    findings += _appearance(filled, pictures)
-    findings += check_sources(filled, pictures)
+    findings += _appearance(filled, images)
+    findings += check_sources(filled, images)
     mask_findings, mask_facts = check_masks(filled, threads=threads, progress=tell("opening masks"))
     findings += mask_findings
     findings.sort(key=lambda finding: finding.level != "error")
@@ -75,14 +75,14 @@ def lost(manifest: Manifest) -> str:
     return f"none of the {counted(len(manifest), 'image')} {place}; {way_out}"
 
 
-def _filled(part: Manifest, pictures: list[Scanned], wants_families: bool, tell: Stage) -> Manifest:
-    """The readable rows with what the pictures say; families only where the manifest has none."""
+def _filled(part: Manifest, images: list[Scanned], wants_families: bool, tell: Stage) -> Manifest:
+    """The readable rows with what the images say; families only where the manifest has none."""
     names = [row.family for row in part.rows]
-    if wants_families and pictures:
-        prints = [one.fingerprint for one in pictures if one.fingerprint is not None]
+    if wants_families and images:
+        prints = [one.fingerprint for one in images if one.fingerprint is not None]
         names = [f"F{int(number):05d}" for number in find_families(prints, progress=tell("comparing")).labels]
     rows = tuple(
-        replace(row, family=name, **facts_of(one)) for row, one, name in zip(part.rows, pictures, names, strict=True)
+        replace(row, family=name, **facts_of(one)) for row, one, name in zip(part.rows, images, names, strict=True)
     )
     return replace(part, rows=rows)
 
@@ -107,8 +107,8 @@ def _unreadable(manifest: Manifest, seen: Sequence[Scanned | Unreadable]) -> Ite
             yield Finding("error", "unreadable", f"{plain(row.path, 200)} {plain(one.reason, 300)}", (row.path,))
 
 
-def _changed(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
-    pairs = zip(part.rows, pictures, strict=True)
+def _changed(part: Manifest, images: list[Scanned]) -> Iterator[Finding]:
+    pairs = zip(part.rows, images, strict=True)
     changed = [row for row, one in pairs if row.sha256 and row.sha256 != one.sha256]
     yield from about("error", "changed", changed, "file is", "files are", "not as indexed any more; index again")
     if part.about.fingerprint and part.location and part.about.fingerprint != Manifest.read(part.location).fingerprint:
@@ -161,7 +161,7 @@ def _grouping(part: Manifest) -> Iterator[Finding]:
         paths = tuple(row.path for row, key in zip(part.rows, films.keys, strict=True) if key)[:MOST_PATHS]
         yield Finding("warning", "films-in-names", f"{said}, which stand in {apart} groups; {way_out}", paths)
     if part.location and not any(row.group for row in part.rows):
-        yield Finding("warning", "no-groups", "no image has a group; index with a group column or from pictures")
+        yield Finding("warning", "no-groups", "no image has a group; index with a group column or from images")
 
 
 def _rights(part: Manifest) -> Iterator[Finding]:
@@ -169,25 +169,25 @@ def _rights(part: Manifest) -> Iterator[Finding]:
         yield Finding("warning", "no-licence", "no licence is recorded; index with --licence, --source, --attribution")
 
 
-def _appearance(part: Manifest, pictures: list[Scanned]) -> Iterator[Finding]:
-    pairs = list(zip(part.rows, pictures, strict=True))
+def _appearance(part: Manifest, images: list[Scanned]) -> Iterator[Finding]:
+    pairs = list(zip(part.rows, images, strict=True))
     blank = [row for row, one in pairs if one.high <= one.low]
     yield from about("warning", "blank", blank, "image shows", "images show", "one grey")
     faint = [row for row, one in pairs if 0 < one.high - one.low < LOW_CONTRAST_LEVELS]
     few = f"fewer than {LOW_CONTRAST_LEVELS} grey values"
     yield from about("warning", "low-contrast", faint, "image uses", "images use", few)
-    depths = Counter(one.depth for one in pictures)
+    depths = Counter(one.depth for one in images)
     if len(depths) > 1:
         told = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
         yield Finding("warning", "mixed-depths", f"images have several depths ({told}); a model may learn the depth")
-    sides = [min(one.width, one.height) for one in pictures]
+    sides = [min(one.width, one.height) for one in images]
     if sides and max(sides) > 4 * min(sides):
         smallest, largest = (part.rows[place(sides)].path for place in (np.argmin, np.argmax))
         message = (
             f"shorter sides go from {min(sides)} to {max(sides)} px; the network sees defects at very different sizes"
         )
         yield Finding("warning", "mixed-sizes", message, (smallest, largest))
-    for note, count in Counter(note for one in pictures for note in one.notes).most_common(5):
+    for note, count in Counter(note for one in images for note in one.notes).most_common(5):
         rows = [row for row, one in pairs if note in one.notes]
         paths = tuple(row.path for row in rows)[:MOST_PATHS]
         yield Finding("warning", "note", f"{plain(note, 200)} ({counted(count, 'image')})", paths)

@@ -1,4 +1,4 @@
-"""What must stay together: rows joined by any key they share (a film number, a file name, a family of pictures)."""
+"""What must stay together: rows joined by any key they share (a film number, a file name, a family of images)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lopore.errors import ConfigError
 from .name_forms import nfc
 
 AUGMENTED = re.compile(r"^(.+?)\.rf\.[0-9A-Za-z]{6,64}(?=\.|$)")
-"""Exports of one picture with random changes: ``NAME.rf.<hash>.jpg``."""
+"""Exports of one image with random changes: ``NAME.rf.<hash>.jpg``."""
 MAX_PATTERN = 300
 
 

@@ -1,4 +1,4 @@
-"""From a folder or CSV to a manifest: read every picture once, find copies, put together what must stay together."""
+"""From a folder or CSV to a manifest: read every image once, find copies, put together what must stay together."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Grouping:
-    """What joins pictures into a group: the CSV's group column always, and these.
+    """What joins images into a group: the CSV's group column always, and these.
 
-    pattern: of file names, None for ``NAME.rf.<hash>``. pictures: families found from the pixels. film_names: whether
+    pattern: of file names, None for ``NAME.rf.<hash>``. images: families found from the pixels. film_names: whether
     the films that names state (tile coordinates and the like taken off) are joined, or proposed in a note.
     """
 
     pattern: re.Pattern[str] | None = None
-    pictures: bool = True
+    images: bool = True
     film_names: bool = False
 
 
@@ -124,7 +124,7 @@ def index_images(
     """Read every image of ``listing`` and describe it.
 
     mm_per_pixel: for images whose CSV line gives none; wins over what the file says.
-    conflicts: copies of one picture with different labels "keep" their own, "join" all get all defects of the family,
+    conflicts: copies of one image with different labels "keep" their own, "join" all get all defects of the family,
     or "drop" are left out. Equal files in two classes of one side become one row with both labels in any case.
     skip_bad: go on where names and disk disagree (``listing.faults``); otherwise nothing is read and DataError says so.
     Unreadable files come back as problems. Raises DataError where no image is left.
@@ -160,7 +160,7 @@ def _read(
 ) -> tuple[list[tuple[Entry, Scanned]], list[tuple[str, str]]]:
     """Every image that can be read beside its entry, and what is wrong with the others; DataError where none can."""
     files = [listing.root / entry.path for entry in listing.entries]
-    seen = scan(files, fingerprints=grouping.pictures, threads=threads, progress=tell("reading"))
+    seen = scan(files, fingerprints=grouping.images, threads=threads, progress=tell("reading"))
     problems = [*listing.faults, *listing.problems]
     pairs: list[tuple[Entry, Scanned]] = []
     for entry, one in zip(listing.entries, seen, strict=True):
@@ -182,10 +182,10 @@ def _faults_in_a_line(listing: Listing) -> str:
 
 
 def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | None = None) -> Manifest:
-    """The manifest with checksums and picture families where rows lack them (hand-made or indexed without pictures).
+    """The manifest with checksums and image families where rows lack them (hand-made or indexed without images).
 
-    Reads all pictures only if something lacks; groups, labels and sides stay as they are. Training asks for this
-    before it looks for leaks. Raises DataError naming the first picture that cannot be read.
+    Reads all images only if something lacks; groups, labels and sides stay as they are. Training asks for this
+    before it looks for leaks. Raises DataError naming the first image that cannot be read.
     """
     if all(row.sha256 and row.pixel_hash and row.family for row in manifest.rows):
         return manifest
@@ -205,7 +205,7 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
 
 
 def _families(seen: Sequence[Scanned], grouping: Grouping, tell: Stage) -> Families | None:
-    if not grouping.pictures:
+    if not grouping.images:
         return None
     prints: list[Fingerprint] = [one.fingerprint for one in seen if one.fingerprint is not None]
     return find_families(prints, progress=tell("comparing"))
@@ -261,7 +261,7 @@ def _with_groups(
     keys = {
         "column": given,
         "name": [name_key(row.path, grouping.pattern) for row in rows],
-        "pictures": names,
+        "images": names,
         "bytes": [row.sha256 for row in rows],
         "pixels": [row.pixel_hash for row in rows],
     }
@@ -279,7 +279,7 @@ def _with_groups(
         raise DataError(f"no file name fits the group pattern '{pattern}', such as {name}; mend it, or leave it out")
     if families is not None:
         kin = counted(len(set(names)), "family", "families")
-        told.append(f"groups from pictures ({kin}, agreement at least {families.threshold:.2f})")
+        told.append(f"groups from images ({kin}, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
     return together, told
 

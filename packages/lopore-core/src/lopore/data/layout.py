@@ -35,7 +35,7 @@ lopore data split data/processed/films.csv --out data/splits/films.csv --seed 0
 lopore train --config configs/first.yaml
 ```
 
-Groups are also found from the pictures: copies that were flipped, turned, brightened or cropped a little stay together.
+Groups are also found from the images: copies that were flipped, turned, brightened or cropped a little stay together.
 A split that parts them does not train.
 """
 

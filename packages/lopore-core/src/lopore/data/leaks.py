@@ -1,4 +1,4 @@
-"""Leaks: the same bytes, pixels, picture or film on two sides of a split."""
+"""Leaks: the same bytes, pixels, image or film on two sides of a split."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
     """Images on two sides that share bytes, pixels, a family of near duplicates, or a group.
 
     between: the sides compared, or "folds" for all folds. Images without a side do not count.
-    Families come from the manifest; for rows that have none, ``lopore.data.index.complete`` looks at the pictures.
+    Families come from the manifest; for rows that have none, ``lopore.data.index.complete`` looks at the images.
     """
     places = _places(manifest, between)
     leaks: dict[tuple[int, int], Leak] = {}

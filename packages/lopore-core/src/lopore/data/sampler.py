@@ -13,11 +13,11 @@ Balance = Literal["none", "class", "group", "class-group"]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Which pictures an epoch shows, in which order: decided by (seed, epoch) alone.
+    """Which images an epoch shows, in which order: decided by (seed, epoch) alone.
 
-    rows: numbers of the pictures. kinds, groups: (len(rows),) class and film of each. balance: "class" gives every
+    rows: numbers of the images. kinds, groups: (len(rows),) class and film of each. balance: "class" gives every
     class the same share of an epoch, "group" every film, "class-group" every film within its class. An epoch has as
-    many pictures as there are rows; a picture comes either floor or ceil of its share of times.
+    many images as there are rows; an image comes either floor or ceil of its share of times.
     """
 
     rows: NDArray[np.int64]

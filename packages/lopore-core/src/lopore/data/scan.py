@@ -1,4 +1,4 @@
-"""Every picture of a set read once, on all cores: checksum, size, depth, grey range, fingerprint; bad files apart."""
+"""Every image of a set read once, on all cores: checksum, size, depth, grey range, fingerprint; bad files apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
 from lopore.errors import LoporeError
 
 MIN_SIDE = 8
-"""Pixels; a smaller picture shows no weld, whatever it is called."""
+"""Pixels; a smaller image shows no weld, whatever it is called."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -32,7 +32,7 @@ Stage: TypeAlias = Callable[[str], Progress]
 class Scanned:
     """What one reading of a file tells.
 
-    sha256: of the file. pixel_hash: 32 hex digits of the decoded grey pixels, equal for the same picture in another
+    sha256: of the file. pixel_hash: 32 hex digits of the decoded grey pixels, equal for the same image in another
     coding. depth: bits a value in the file. low, high: grey values at 1 and 99 % of a sample. mm_per_pixel: as the file
     states it. mean: grey level of the sample, 0 to 1 of its depth. format: "png", "dicom" and so on. polarity: "film",
     "detector", or "unknown" where the file does not say. notes: the reader's own. fingerprint: None unless asked for.
@@ -55,7 +55,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that is no usable picture; the reason goes on after its name: "is empty; export it again"."""
+    """A file that is no usable image; the reason goes on after its name: "is empty; export it again"."""
 
     reason: str
 
@@ -73,7 +73,7 @@ def _tell_nobody(done: int, total: int) -> None:
 def scan(
     files: Sequence[Path], *, fingerprints: bool = True, threads: int | None = None, progress: Progress | None = None
 ) -> list[Scanned | Unreadable]:
-    """Read all ``files``, in order; nothing but the facts is kept, so memory stays at a few pictures (16 KiB a file).
+    """Read all ``files``, in order; nothing but the facts is kept, so memory stays at a few images (16 KiB a file).
 
     threads: default is the cores this process may use, at most 8.
     """
@@ -99,7 +99,7 @@ def facts_of(one: Scanned) -> dict[str, Any]:
 
 
 def pixel_hash(pixels: Pixels) -> str:
-    """32 hex digits of shape, type and values of a picture."""
+    """32 hex digits of shape, type and values of an image."""
     digest = hashlib.blake2b(f"{pixels.shape} {pixels.dtype}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

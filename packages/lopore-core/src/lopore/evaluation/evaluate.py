@@ -1,4 +1,4 @@
-"""A model over one side of a split: an answer for every picture, scores with bounds, and a report to look at."""
+"""A model over one side of a split: an answer for every image, scores with bounds, and a report to look at."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def evaluate(
     rule: DetectionRule | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Predict every picture of one side and score the answers, intervals resampling groups.
+    """Predict every image of one side and score the answers, intervals resampling groups.
 
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
     rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
-    scored before and after it, in ``metrics.pixels``. The scores of pictures are those before.
+    scored before and after it, in ``metrics.pixels``. The scores of images are those before.
     Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
     DataError where the side is empty or its classes are not the model's; ModelError for a rule without maps.
     """
@@ -77,7 +77,7 @@ def evaluate(
 
 
 def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
-    """The rows of a side that carry a label, and how many carry none: what nobody judged is no sound picture."""
+    """The rows of a side that carry a label, and how many carry none: what nobody judged is no sound image."""
     side = manifest if split == "all" else manifest.side(split)
     labelled = side.select([index for index, row in enumerate(side.rows) if row.labels])
     if labelled.rows:
@@ -108,8 +108,8 @@ def evaluate_pixels(
 ) -> PixelMetrics:
     """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
 
-    Pictures whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
-    maps; ConfigError for a rule in mm2 and a picture whose pitch neither the manifest nor the file knows.
+    Images whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
+    maps; ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
     """
     rule = rule or DetectionRule()
     rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
@@ -133,7 +133,7 @@ def evaluate_pixels(
         classes=names,
         rule=rule,
         seed=model.record.seed,
-        notes=(f"{len(unknown)} of {len(paths)} pictures count in no pixel score; first: {unknown[0]}",)
+        notes=(f"{len(unknown)} of {len(paths)} images count in no pixel score; first: {unknown[0]}",)
         if unknown
         else (),
     )
@@ -142,7 +142,7 @@ def evaluate_pixels(
 def _against_mask(
     model: OpenModel, films: Manifest, row: Row, result: Segmented | Failure, rules: Sequence[DetectionRule]
 ) -> tuple[NDArray[np.int64], list[PixelCounts]]:
-    """(K,) pixels of each class in a picture's mask, and the counts under each rule."""
+    """(K,) pixels of each class in an image's mask, and the counts under each rule."""
     if isinstance(result, Failure):
         raise ImageError(result.reason)
     classes = model.record.classes
@@ -153,7 +153,7 @@ def _against_mask(
 
 
 def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Class numbers (h, w) of one picture on the network's input; DataError where they are not known."""
+    """Class numbers (h, w) of one image on the network's input; DataError where they are not known."""
     marked = [classes.index(label) + 1 for label in row.labels if label in classes]
     if row.mask:
         return read_mask(films.mask_files(row), geometry, marked, len(classes))
@@ -253,11 +253,11 @@ def _never_learned(record: ModelRecord, side: Manifest) -> tuple[str, ...]:
 
 
 def write_evaluation(
-    model: OpenModel, evaluation: Evaluation, out: Path, *, pictures: int = 12, spurious: SpuriousReport | None = None
+    model: OpenModel, evaluation: Evaluation, out: Path, *, images: int = 12, spurious: SpuriousReport | None = None
 ) -> list[Path]:
     """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
 
-    pictures: how many false positives and false negatives the gallery shows of each, worst first.
+    images: how many false positives and false negatives the gallery shows of each, worst first.
     spurious: a check for shortcuts, which also becomes spurious.json.
     """
     from lopore.evaluation.report.evaluation_page import evaluation_report
@@ -265,7 +265,7 @@ def write_evaluation(
     artifacts = {
         "predictions.csv": answers_csv([evaluation.answers], model.record.threshold),
         "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
-        "report.html": evaluation_report(model, evaluation, pictures=pictures, spurious=spurious),
+        "report.html": evaluation_report(model, evaluation, images=images, spurious=spurious),
     }
     if spurious is not None:
         artifacts["spurious.json"] = spurious.model_dump_json(indent=2) + "\n"

@@ -24,9 +24,9 @@ def paint_over(pixels: Pixels, region: Mask, rng: np.random.Generator) -> Pixels
     """Fill a region from its surroundings, so that what was there is gone and the place stays inconspicuous.
 
     pixels: (H, W, C) uint8 or uint16, not modified. region: (H, W) bool. Returns the same shape and dtype; pixels
-    outside the region are untouched. Where the region is the whole picture it becomes its median grey.
+    outside the region are untouched. Where the region is the whole image it becomes its median grey.
     Source: pull-push interpolation, Gortler et al., The Lumigraph, SIGGRAPH 1996; the grain is Gaussian with the
-    robust spread of the picture's own fine detail outside the region.
+    robust spread of the image's own fine detail outside the region.
     """
     if not region.any():
         return pixels.copy()

@@ -13,7 +13,7 @@ from lopore.arrays import Pixels
 from lopore.data.class_names import is_sound
 from lopore.inference.decisions import decide
 from lopore.inference.explain import raw_maps
-from lopore.inference.predict import Prepared, score_pictures
+from lopore.inference.predict import Prepared, score_images
 from lopore.preprocessing.resampling import resize
 
 from .inpainting import Mask, grown, paint_over
@@ -64,7 +64,7 @@ def probe(
     heat map, where there is one. The class is the one that was called; the highest score of several.
     """
     record = model.record
-    row = score_pictures(model, [prepared.pixels])[0]
+    row = score_images(model, [prepared.pixels])[0]
     labels = decide(record, row).labels
     if not labels:
         return None
@@ -75,20 +75,20 @@ def probe(
         mark, marked_by = _hottest(heat, _HOT), "heat map"
     rng = np.random.default_rng(seed)
     regions = list(_regions(prepared.pixels.shape[:2], mark, heat, rng, trusted=marked_by != "heat map"))
-    pictures = [paint_over(prepared.pixels, region, rng) for _, region in regions]
-    scores = _scores(model, pictures)
+    images = [paint_over(prepared.pixels, region, rng) for _, region in regions]
+    scores = _scores(model, images)
     gone = [record.classes[column] not in decide(record, one).labels for one in scores]
-    found = _merged([name for name, _ in regions], pictures, scores[:, column].tolist(), gone)
+    found = _merged([name for name, _ in regions], images, scores[:, column].tolist(), gone)
     return Probed(record.classes[column], float(row[column]), marked_by, found)
 
 
-def _scores(model: OpenModel, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
-    parts = [score_pictures(model, pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)]
+def _scores(model: OpenModel, images: Sequence[Pixels]) -> NDArray[np.float32]:
+    parts = [score_images(model, images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
     return np.concatenate(parts) if parts else np.zeros((0, len(model.record.classes)), np.float32)
 
 
 def _merged(
-    names: Sequence[str], pictures: Sequence[Pixels], scores: Sequence[float], gone: Sequence[bool]
+    names: Sequence[str], images: Sequence[Pixels], scores: Sequence[float], gone: Sequence[bool]
 ) -> tuple[Probe, ...]:
     """One probe a region; of several places the first is shown and the mean counts."""
     together: dict[str, list[int]] = {}
@@ -97,7 +97,7 @@ def _merged(
     return tuple(
         Probe(
             name,
-            pictures[places[0]],
+            images[places[0]],
             score=float(np.mean([scores[place] for place in places])),
             lost=float(np.mean([gone[place] for place in places])),
         )
@@ -112,7 +112,7 @@ def _heat(model: OpenModel, prepared: Prepared, explainer: Explainer | None, col
 
 
 def _hottest(heat: NDArray[np.float32], share: float, allowed: Mask | None = None) -> Mask:
-    """The hottest pixels, ``share`` of the picture at most, those without any heat left out."""
+    """The hottest pixels, ``share`` of the image at most, those without any heat left out."""
     values = heat if allowed is None else np.where(allowed, heat, 0.0)
     count = max(1, round(share * heat.size))
     floor = float(np.partition(values, values.size - count, axis=None)[values.size - count])
@@ -157,7 +157,7 @@ def _frame(size: tuple[int, int]) -> Mask:
 
 
 def _moved(mark: Mask, near: Mask, rng: np.random.Generator) -> Iterator[Mask]:
-    """The mark's shape at other places of the picture, off the mark by most of its area."""
+    """The mark's shape at other places of the image, off the mark by most of its area."""
     rows, columns = np.nonzero(mark)
     shape = mark[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     room = mark.shape[0] - shape.shape[0], mark.shape[1] - shape.shape[1]

@@ -1,4 +1,4 @@
-"""The table of answers: one line a picture, the same columns from training, cross-validation and evaluation."""
+"""The table of answers: one line an image, the same columns from training, cross-validation and evaluation."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ class Evaluation:
 
     @property
     def answers(self) -> LabelledScores:
-        """All answers, for the table of answers; each picture keeps the side its manifest gives it."""
+        """All answers, for the table of answers; each image keeps the side its manifest gives it."""
         return LabelledScores("", self.manifest.rows, self.targets, self.scores)
 
     def decision(self, record: ModelRecord, index: int) -> Decision:
-        """The decision on one picture."""
+        """The decision on one image."""
         return decide(record, self.scores[index])

@@ -1,4 +1,4 @@
-"""Whether a model has met the pictures that it is scored on: scores on films it learned from prove nothing."""
+"""Whether a model has met the images that it is scored on: scores on films it learned from prove nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def training_overlap(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
     """A line for each way in which the model's training met these films; none where it did not, or nothing tells.
 
     films: the rows that are scored. The manifest that the model's config names tells what was learned from, as long as
-    its split is still the one in the record; pictures are compared by place, bytes and pixels, and films by the name of
+    its split is still the one in the record; images are compared by place, bytes and pixels, and films by the name of
     their group, which only hints at the same film where the manifests are two.
     """
     from .training_manifest import training_manifest
@@ -57,7 +57,7 @@ def _met(films: Manifest, side: Manifest) -> NDArray[np.bool_]:
 
 
 def _namesakes(films: Manifest, own: Manifest) -> Iterator[str]:
-    """A line where other pictures carry the name of a group that was learned from or chosen on."""
+    """A line where other images carry the name of a group that was learned from or chosen on."""
     used = own.select([index for index, row in enumerate(own.rows) if row.split in ("train", "val")])
     names = {row.group for row in used.rows if row.group and not _FOUND.fullmatch(row.group)}
     pairs = zip(films.rows, _met(films, used), strict=True)

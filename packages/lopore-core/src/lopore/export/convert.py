@@ -19,7 +19,7 @@ from lopore.plugins.registry import call_entry, discover
 from lopore.record.folder import RECORD_NAME, ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, parse_record
 
-from .parity_gate import NO_PICTURES, ParityReport, compare
+from .parity_gate import NO_IMAGES, ParityReport, compare
 
 TOLERANCE = 1e-4
 """The largest difference of a probability between twins: float32 sums in another order."""
@@ -36,19 +36,19 @@ class Conversion:
 
 
 def convert_model(
-    folder: ModelFolder, to: str, pictures: PixelBatch, *, name: str | None = None, version: str | None = None
+    folder: ModelFolder, to: str, images: PixelBatch, *, name: str | None = None, version: str | None = None
 ) -> Conversion:
-    """Make the twin of a model in framework ``to`` as a new model folder beside it, proven equal on ``pictures``.
+    """Make the twin of a model in framework ``to`` as a new model folder beside it, proven equal on ``images``.
 
-    pictures: (N, H, W, C) preprocessed real pictures, at least one. name, version: of the twin; default the model's
+    images: (N, H, W, C) preprocessed real images, at least one. name, version: of the twin; default the model's
     name, and its version with ``-to`` behind. The twin keeps classes, threshold, preprocessing, scores and papers.
     Raises ConfigError or ModelError where there is no twin, PluginError where a backend is absent, ParityError where
     the answers differ; then nothing was published.
     """
     record = folder.record
     giver, taker = check_frameworks(folder, to)
-    if len(pictures) == 0:
-        raise ModelError(NO_PICTURES)
+    if len(images) == 0:
+        raise ModelError(NO_IMAGES)
     native = giver.native_format
     folder.verify(native)
     target = _target(folder, name or record.name, version or f"{record.version}-{to}")
@@ -58,7 +58,7 @@ def convert_model(
         names = list(_asked(taker, "import_weights", planned, weights, workshop))
         candidate = ModelFolder(workshop, planned.model_copy(update={"files": _listed(workshop, taker, names)}))
         notes = dict(planned.architecture["converted_from"])
-        report = compare(folder, native, candidate, taker.native_format, pictures, tolerance=TOLERANCE, notes=notes)
+        report = compare(folder, native, candidate, taker.native_format, images, tolerance=TOLERANCE, notes=notes)
         verdict = report.verdict(quantised=False)
         if verdict:
             raise ParityError(f"{folder.title} as {to} model: {verdict}; nothing was published")

@@ -17,15 +17,15 @@ from lopore.contracts import Explainer, Exporter
 from lopore.errors import ConfigError, ModelError, ParityError
 from lopore.inference.decisions import decide
 from lopore.inference.explain import explainers_for, raw_maps
-from lopore.inference.predict import Prepared, prepare_radiograph, score_pictures
-from lopore.inference.segment import segment_pictures
+from lopore.inference.predict import Prepared, prepare_radiograph, score_images
+from lopore.inference.segment import segment_images
 from lopore.models.opening import OpenModel, open_model
 from lopore.plugins.registry import call_entry, discover
 from lopore.preprocessing.pipeline import read_for
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelRecord
 
-from .parity_gate import NO_PICTURES, ParityReport, publish_export
+from .parity_gate import NO_IMAGES, ParityReport, publish_export
 
 MOST_FILMS = 64
 """Films are read whole, and the answer to one does not depend on another."""
@@ -38,7 +38,7 @@ def export_film(folder: ModelFolder, format: str, films: Sequence[Path]) -> tupl
     where no film is left that the model takes, ParityError where an answer differs.
     """
     if not films:
-        raise ModelError(NO_PICTURES)
+        raise ModelError(NO_IMAGES)
     chosen = films[:: -(-len(films) // MOST_FILMS)]
 
     def measure(exporter: Exporter, source: str, candidate: ModelFolder, notes: dict[str, Any]) -> ParityReport:
@@ -67,7 +67,7 @@ def _compare(
                 continue
             radiograph = prepared.radiograph
             answer = call_entry("exporter", exporter.key, owner, partial(run, radiograph.pixels, radiograph.window))
-            row = score_pictures(model, [prepared.pixels])[0]
+            row = score_images(model, [prepared.pixels])[0]
             scores = np.asarray(answer["scores"], np.float64)
             if scores.shape != row.shape or not np.isfinite(scores).all():
                 raise ParityError(f"{folder.title} as {exporter.format} gave scores {scores} for {film.name}")
@@ -79,7 +79,7 @@ def _compare(
         raise ModelError(f"none of {len(films)} films has a depth that {folder.title} takes; name others with --images")
     return ParityReport(
         format=exporter.format,
-        pictures=len(differences),
+        images=len(differences),
         max_dp=max(differences),
         mean_dp=float(np.mean(differences)),
         flipped=flipped,
@@ -111,7 +111,7 @@ def _map_difference(
 ) -> list[float]:
     """Largest difference over the hottest place in the maps of any class; empty where the source has no such maps."""
     if model.record.task == "segmentation":
-        expected = segment_pictures(model, [prepared.pixels])[0]
+        expected = segment_images(model, [prepared.pixels])[0]
         return [float(np.abs(expected - maps).max())]
     if cam is None:
         return []

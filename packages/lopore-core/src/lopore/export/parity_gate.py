@@ -1,4 +1,4 @@
-"""The parity gate: an export is published only after it gave its source's answers on real pictures."""
+"""The parity gate: an export is published only after it gave its source's answers on real images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lopore.contracts import Exporter
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
 from lopore.inference.decisions import decide
 from lopore.inference.explain import explainers_for, raw_maps
-from lopore.inference.segment import segment_pictures
+from lopore.inference.segment import segment_images
 from lopore.inference.test_time_augmentation import predict_views
 from lopore.messages import counted, did_you_mean
 from lopore.models.opening import OpenModel, choose_predictor, open_model, open_session
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from lopore.record.model import ModelRecord
     from lopore.record.preprocessing import Preprocessing
 
-GATE_PICTURES = 512
+GATE_IMAGES = 512
 GATE_BYTES = 1 << 30
-NO_PICTURES = "the parity gate needs real pictures; name some with --images, or keep the manifest where it was"
+NO_IMAGES = "the parity gate needs real images; name some with --images, or keep the manifest where it was"
 CAM_TOLERANCE = 1e-3
 CAMS = {"cam": ("grad-cam", "Grad-CAM"), "cam_plus": ("grad-cam++", "Grad-CAM++")}
 """Fields of the report: the explainers that a file answers by itself, and their names for people."""
@@ -47,12 +47,12 @@ class ParityReport:
     """What the gate measured.
 
     max_dp: largest difference of a probability, for segmentation of any pixel's too. cam, cam_plus: largest difference
-    of a Grad-CAM and of a Grad-CAM++ map, relative to the hottest place that its picture has in the maps of any class,
+    of a Grad-CAM and of a Grad-CAM++ map, relative to the hottest place that its image has in the maps of any class,
     None where one side offers none.
     """
 
     format: str
-    pictures: int
+    images: int
     max_dp: float
     mean_dp: float
     flipped: int
@@ -67,12 +67,12 @@ class ParityReport:
     def verdict(self, quantised: bool) -> str:
         """Empty where the export may be published, else what is wrong."""
         if quantised:
-            agreement = 1 - self.flipped / self.pictures
+            agreement = 1 - self.flipped / self.images
             return "" if agreement >= QUANTISED_AGREEMENT else f"decisions agree on {agreement:.1%} only"
         if not self.max_dp <= self.tolerance:
             return f"probabilities differ by {self.max_dp:.2e}, {self.tolerance:.0e} is allowed"
         if self.flipped:
-            return f"{self.flipped} of {counted(self.pictures, 'decision differs', 'decisions differ')}"
+            return f"{self.flipped} of {counted(self.images, 'decision differs', 'decisions differ')}"
         for field, (_, title) in CAMS.items():
             found: float | None = getattr(self, field)
             if found is not None and not found <= CAM_TOLERANCE:
@@ -96,20 +96,20 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
     )
 
 
-def export_model(folder: ModelFolder, format: str, pictures: PixelBatch) -> tuple[ModelFolder, ParityReport]:
-    """Write ``folder`` in another format, prove it equal on ``pictures`` and only then add it to the folder.
+def export_model(folder: ModelFolder, format: str, images: PixelBatch) -> tuple[ModelFolder, ParityReport]:
+    """Write ``folder`` in another format, prove it equal on ``images`` and only then add it to the folder.
 
-    pictures: (N, H, W, C) preprocessed real pictures, best of the validation split; at least one, at most 512 are used.
+    images: (N, H, W, C) preprocessed real images, best of the validation split; at least one, at most 512 are used.
     Returns the folder with its new record, and the report that lies beside the file as ``parity-FORMAT.json``.
     Raises ParityError where the answers differ; the folder then stays as it was.
     """
-    if len(pictures) == 0:
-        raise ModelError(NO_PICTURES)
+    if len(images) == 0:
+        raise ModelError(NO_IMAGES)
     if find_exporter(folder, format).opens_film is not None:
         raise ModelError(f"{format} takes whole films; prove it on files, `lopore export {folder.title} --to {format}`")
 
     def measure(exporter: Exporter, source: str, candidate: ModelFolder, notes: dict[str, Any]) -> ParityReport:
-        return compare(folder, source, candidate, exporter.format, pictures, tolerance=exporter.tolerance, notes=notes)
+        return compare(folder, source, candidate, exporter.format, images, tolerance=exporter.tolerance, notes=notes)
 
     return publish_export(folder, format, measure)
 
@@ -198,31 +198,31 @@ def compare(
     source_format: str,
     candidate: ModelFolder,
     candidate_format: str,
-    pictures: PixelBatch,
+    images: PixelBatch,
     *,
     tolerance: float,
     notes: dict[str, Any],
 ) -> ParityReport:
-    """Open both on the CPU and answer the same pictures, at most 512; the report judges, nothing is published here.
+    """Open both on the CPU and answer the same images, at most 512; the report judges, nothing is published here.
 
     candidate: a folder that is not published yet and has the format in its record. ParityError where its scores have
     another shape or are no numbers.
     """
-    pictures = pictures[:GATE_PICTURES]
+    images = images[:GATE_IMAGES]
     with ExitStack() as opened:
         source = open_model(folder, runtime=source_format, device="cpu")
         opened.callback(source.session.close)
         format, predictor = choose_predictor(candidate)
         export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
         opened.callback(export.session.close)
-        expected, got = _both_scores(source, export, pictures)
-        few = pictures[:: -(-len(pictures) // _BATCH)]  # a manifest may hold one class after the other
+        expected, got = _both_scores(source, export, images)
+        few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
         cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
         pixels = _pixel_difference(source, export, few)
     difference = np.abs(expected.astype(np.float64) - got)
     return ParityReport(
         format=candidate_format,
-        pictures=len(pictures),
+        images=len(images),
         max_dp=max(float(difference.max()), pixels),
         mean_dp=float(difference.mean()),
         flipped=_flipped(folder.record, expected, got),
@@ -235,8 +235,8 @@ def compare(
     )
 
 
-def _both_scores(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> tuple[Scores, Scores]:
-    expected, got = _scores(source, pictures), _scores(export, pictures)
+def _both_scores(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[Scores, Scores]:
+    expected, got = _scores(source, images), _scores(export, images)
     if got.shape != expected.shape:
         shapes = f"{got.shape} for {expected.shape}"
         raise ParityError(f"{source.folder.title} as {export.format} gave scores {shapes}; nothing was published")
@@ -248,10 +248,10 @@ def _flipped(record: ModelRecord, expected: Scores, got: Scores) -> int:
     return sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
 
 
-def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
+def _scores(model: OpenModel, images: PixelBatch) -> Scores:
     parts: Sequence[Scores] = [
-        predict_views(model.session.predict, pictures[at : at + _BATCH], model.record.tta_views)
-        for at in range(0, len(pictures), _BATCH)
+        predict_views(model.session.predict, images[at : at + _BATCH], model.record.tta_views)
+        for at in range(0, len(images), _BATCH)
     ]
     scores = np.concatenate(parts)
     if not np.isfinite(scores).all():
@@ -261,22 +261,22 @@ def _scores(model: OpenModel, pictures: PixelBatch) -> Scores:
     return scores
 
 
-def _pixel_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch) -> float:
+def _pixel_difference(source: OpenModel, export: OpenModel, images: PixelBatch) -> float:
     """Largest difference of a pixel's probability; 0 for a classifier.
 
     A score is the largest of its map's pixels, so that a map turned over would have equal scores.
     """
     if source.record.task != "segmentation":
         return 0.0
-    expected, got = segment_pictures(source, list(pictures)), segment_pictures(export, list(pictures))
+    expected, got = segment_images(source, list(images)), segment_images(export, list(images))
     if got.shape != expected.shape:
         shapes = f"{got.shape} for {expected.shape}"
         raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
     return float(np.abs(expected - got).max())
 
 
-def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch, name: str) -> float | None:
-    """Largest difference of an explainer's map over the hottest place that the picture has in the maps of any class.
+def _cam_difference(source: OpenModel, export: OpenModel, images: PixelBatch, name: str) -> float | None:
+    """Largest difference of an explainer's map over the hottest place that the image has in the maps of any class.
 
     A map is a sum of features that may nearly cancel: that of a class without evidence can end at 1e-6 where that of
     another class reaches 0.2, and is rounding noise then, whose own maximum is no scale.
@@ -284,10 +284,10 @@ def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch, 
     ours, theirs = explainers_for(source).get(name), explainers_for(export).get(name)
     if ours is None or theirs is None:
         return None
-    top, worst = np.full(len(pictures), 1e-12), np.zeros(len(pictures))
+    top, worst = np.full(len(images), 1e-12), np.zeros(len(images))
     for index in range(len(source.record.classes)):
-        a = raw_maps(source, ours, pictures, index)
-        b = raw_maps(export, theirs, pictures, index)
+        a = raw_maps(source, ours, images, index)
+        b = raw_maps(export, theirs, images, index)
         if a.shape != b.shape:
             shapes = f"{b.shape} for {a.shape}"
             raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
@@ -296,14 +296,14 @@ def _cam_difference(source: OpenModel, export: OpenModel, pictures: PixelBatch, 
     return float((worst / top).max())
 
 
-def most_gate_pictures(record: Preprocessing, memory: int = GATE_BYTES) -> int:
-    """How many pictures the gate takes: at most 512, and what fits into ``memory`` bytes, but one of any size."""
+def most_gate_images(record: Preprocessing, memory: int = GATE_BYTES) -> int:
+    """How many images the gate takes: at most 512, and what fits into ``memory`` bytes, but one of any size."""
     each = record.size[0] * record.size[1] * record.channels * record.depth // 8
-    return max(1, min(GATE_PICTURES, memory // each))
+    return max(1, min(GATE_IMAGES, memory // each))
 
 
-def gate_pictures(folder: ModelFolder, images: Sequence[Path], *, memory: int = GATE_BYTES) -> PixelBatch:
-    """Preprocessed pictures for the gate from files, evenly picked where there are more than 512 or than fit.
+def gate_inputs(folder: ModelFolder, images: Sequence[Path], *, memory: int = GATE_BYTES) -> PixelBatch:
+    """Preprocessed images for the gate from files, evenly picked where there are more than 512 or than fit.
 
     memory: bytes that they may take; one is taken whatever its size. ModelError where there are none; ImageError for a
     file that cannot be read.
@@ -311,8 +311,8 @@ def gate_pictures(folder: ModelFolder, images: Sequence[Path], *, memory: int = 
     from lopore.preprocessing.pipeline import preprocess, read_for
 
     if not images:
-        raise ModelError(NO_PICTURES)
+        raise ModelError(NO_IMAGES)
     record = folder.record.preprocessing
-    most = most_gate_pictures(record, memory)
+    most = most_gate_images(record, memory)
     step = -(-len(images) // most)
     return np.stack([preprocess(read_for(record, path), record)[0] for path in images[::step]])

@@ -22,8 +22,8 @@ from lopore.errors import ConfigError, LoporeError
 from .film_dense import HALO, dense_strips
 from .film_map import FilmMap, MapFacts, probability_levels
 from .film_windows import FilmTiling, Maps, blended_strips
-from .predict import pictures_at_once, score_pictures
-from .segment import segment_pictures
+from .predict import images_at_once, score_images
+from .segment import segment_images
 from .tiling import TiledLine, step_for
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def map_strips(
         halo = -(-(options.halo or HALO) // session.stride) * session.stride
         chosen = [record.classes.index(name) for name in defect_classes(record)]
         return dense_strips(film, tiling, session, chosen, halo=halo, begin=begin, tick=tick)
-    size = options.batch_size or (1 if options.mode == "dense" else pictures_at_once(record))
+    size = options.batch_size or (1 if options.mode == "dense" else images_at_once(record))
     return blended_strips(film, tiling, network_of(model, tiling), batch_size=size, begin=begin, tick=tick)
 
 
@@ -187,12 +187,12 @@ def dense_notes(model: OpenModel, film: FilmInput, tiling: FilmTiling, film_map:
     batch = [film.read(top, left, height, width) for top, left in places]
     if record.task == "segmentation":
         kept = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
-        own = segment_pictures(model, batch)[(slice(None), slice(None), *kept)]
+        own = segment_images(model, batch)[(slice(None), slice(None), *kept)]
         shared = np.stack([_map_window(film_map, top, left, height, width) for top, left in places])
         far = np.abs(own - shared[(slice(None), slice(None), *kept)]).max(axis=(1, 2, 3))
     else:
         chosen = [record.classes.index(name) for name in film_map.classes]
-        own = score_pictures(model, batch)[:, chosen]
+        own = score_images(model, batch)[:, chosen]
         session = free_size_session(model)
         halo = HALO // session.stride * session.stride
         shared = np.stack([_shared_score(session, film, place, (height, width), halo)[chosen] for place in places])
@@ -244,12 +244,12 @@ def network_of(model: OpenModel, tiling: FilmTiling) -> Callable[[PixelBatch], M
     """Maps (N, K, h, w) of a batch of tiles: a segmentation model's own, or a classifier's scores over the tile."""
     record = model.record
     if record.task == "segmentation":
-        return lambda batch: segment_pictures(model, list(batch))
+        return lambda batch: segment_images(model, list(batch))
     chosen = [record.classes.index(name) for name in defect_classes(record)]
     size = tiling.down.tile // tiling.cell, tiling.across.tile // tiling.cell
 
     def scores_over_tiles(batch: PixelBatch) -> Maps:
-        scores = score_pictures(model, list(batch))[:, chosen]
+        scores = score_images(model, list(batch))[:, chosen]
         return np.broadcast_to(scores[:, :, None, None], (*scores.shape, *size))
 
     return scores_over_tiles

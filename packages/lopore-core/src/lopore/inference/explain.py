@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """One explanation on the original picture: (H, W) float32 on the explainer's own scale, NaN where unseen."""
+    """One explanation on the original image: (H, W) float32 on the explainer's own scale, NaN where unseen."""
 
     values: NDArray[np.float32]
     class_name: str
@@ -79,14 +79,14 @@ def raw_maps(
     maps = explain_batch(explainer, model, batch, class_index)
     if maps.ndim != 3 or len(maps) != len(batch) or not np.isfinite(maps).all():
         raise ModelError(
-            f"{explainer.key} gave maps {maps.shape} for {counted(len(batch), 'picture')}, or values that are no "
+            f"{explainer.key} gave maps {maps.shape} for {counted(len(batch), 'image')}, or values that are no "
             "numbers; choose another explainer"
         )
     return maps
 
 
 def explain(model: OpenModel, prepared: Prepared, *, class_name: str, explainer: Explainer) -> HeatMap:
-    """One explanation of one prepared radiograph, on the original picture."""
+    """One explanation of one prepared radiograph, on the original image."""
     check_class(model, class_name)
     maps = raw_maps(model, explainer, prepared.pixels[None], model.record.classes.index(class_name))
     values = prepared.geometry.map_to_original(maps[0], fill=float("nan"))

@@ -20,7 +20,7 @@ SMALLEST_SHOWN = 400
 
 
 def for_screen(pixels: Pixels) -> NDArray[uint8]:
-    """(H, W, 3) uint8 for a screen: 8-bit pictures as they are, 16-bit between their 0.1 and 99.9 percentiles."""
+    """(H, W, 3) uint8 for a screen: 8-bit images as they are, 16-bit between their 0.1 and 99.9 percentiles."""
     if pixels.dtype == np.uint16:
         low, high = percentile_limits(pixels, 0.1, 99.9)
         pixels = stretch_between(pixels, low, high, np.dtype(np.uint8))
@@ -28,23 +28,23 @@ def for_screen(pixels: Pixels) -> NDArray[uint8]:
 
 
 def blend(
-    picture: NDArray[uint8],
+    image: NDArray[uint8],
     values: NDArray[np.float32],
     *,
     opacity: float,
     limits: tuple[float, float],
     colour_map: str = "inferno",
 ) -> NDArray[uint8]:
-    """Heat over a picture: the hotter the more opaque, NaN left as it is.
+    """Heat over an image: the hotter the more opaque, NaN left as it is.
 
-    picture: (H, W, 3) uint8 RGB. values: (H, W) float32. opacity: 0..1 at the upper limit. limits: raw values at the
-    ends of the colour scale; they are the caller's, so that pictures stay comparable.
+    image: (H, W, 3) uint8 RGB. values: (H, W) float32. opacity: 0..1 at the upper limit. limits: raw values at the
+    ends of the colour scale; they are the caller's, so that images stay comparable.
     """
     low, high = limits
     level = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12), 0, 1)
     colours = _colours(colour_map)[np.rint(level * 255).astype(np.uint8)].astype(np.float32)
     alpha = (opacity * np.sqrt(level))[..., None]
-    mixed = np.rint(picture * (1 - alpha) + colours * alpha)
+    mixed = np.rint(image * (1 - alpha) + colours * alpha)
     return np.asarray(mixed, np.uint8)
 
 
@@ -80,26 +80,26 @@ def draw_overlay(
 ) -> NDArray[uint8]:
     """Radiograph with heat, a caption line above and a scale bar with raw values at its right side.
 
-    pixels: (H, W) or (H, W, 3), 8 or 16 bit. values: (H, W) float32 on the original picture.
-    Returns (k * H + caption, k * W + bar, 3) uint8 RGB; k is 1, and more only for pictures under 200 px, whose pixels
+    pixels: (H, W) or (H, W, 3), 8 or 16 bit. values: (H, W) float32 on the original image.
+    Returns (k * H + caption, k * W + bar, 3) uint8 RGB; k is 1, and more only for images under 200 px, whose pixels
     are shown as squares so that bar and caption can be read.
     """
     limits = limits or natural_limits(values, scale)
     shown = for_screen(pixels)
     if shown.shape[:2] != values.shape:  # a JPEG that its decoder shrank
         shown = round_to(resize(shown, values.shape), np.dtype(np.uint8))
-    picture = blend(shown, values, opacity=opacity, limits=limits, colour_map=colour_map)
-    times = max(1, SMALLEST_SHOWN // max(picture.shape[:2]))
-    picture = picture.repeat(times, axis=0).repeat(times, axis=1)
-    height, width = picture.shape[:2]
+    image = blend(shown, values, opacity=opacity, limits=limits, colour_map=colour_map)
+    times = max(1, SMALLEST_SHOWN // max(image.shape[:2]))
+    image = image.repeat(times, axis=0).repeat(times, axis=1)
+    height, width = image.shape[:2]
     text_scale = max(0.45, min(height, 2 * width) / 1400)
     bar = _scale_bar(height, limits, text_scale, colour_map)
-    body = np.concatenate([picture, bar], axis=1)
+    body = np.concatenate([image, bar], axis=1)
     return np.concatenate([_caption(body.shape[1], title, text_scale), body]) if title else body
 
 
 def _caption(width: int, text: str, text_scale: float) -> NDArray[uint8]:
-    """One line of text, made smaller and at last cut where it is wider than the picture."""
+    """One line of text, made smaller and at last cut where it is wider than the image."""
     import cv2
 
     line = "".join(letter if letter.isprintable() else "?" for letter in text)[:300]

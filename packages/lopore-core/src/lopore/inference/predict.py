@@ -79,19 +79,19 @@ class Prepared:
     appearance: Appearance | None = None
 
 
-def score_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> Scores:
-    """Scores (N, K) of preprocessed pictures, averaged over the record's test views.
+def score_images(model: OpenModel, images: Sequence[Pixels]) -> Scores:
+    """Scores (N, K) of preprocessed images, averaged over the record's test views.
 
     Raises ModelError where the model answers with anything but probabilities, or with another number of classes.
     """
-    predictor, batch = model.predictor, np.stack(pictures)
+    predictor, batch = model.predictor, np.stack(images)
     owner = discover().predictors.sources.get(predictor.key, "lopore")
 
     def work() -> Scores:
         return np.array(predict_views(model.session.predict, batch, model.record.tta_views), np.float32)
 
     scores = call_entry("predictor", predictor.key, owner, work)
-    if scores.shape != (len(pictures), len(model.record.classes)):
+    if scores.shape != (len(images), len(model.record.classes)):
         raise ModelError(
             f"{model.folder.title} gave scores {scores.shape} for {len(model.record.classes)} classes; its weights are "
             "not those of its record, copy the model folder anew"
@@ -114,9 +114,9 @@ def prepare(
 
 
 def prepare_radiograph(record: ModelRecord, radiograph: Radiograph, chain: Chain | None = None) -> Prepared:
-    """``prepare`` for a radiograph in memory; the Geometry leads back to the picture before the chain.
+    """``prepare`` for a radiograph in memory; the Geometry leads back to the image before the chain.
 
-    Raises ImageError for a picture under 8 pixels a side: it shows no weld, and an answer to it would mean nothing.
+    Raises ImageError for an image under 8 pixels a side: it shows no weld, and an answer to it would mean nothing.
     """
     height, width = radiograph.original_shape
     if min(height, width) < MIN_SIDE:
@@ -185,7 +185,7 @@ def predict_radiographs(
     prepared = [prepare_radiograph(model.record, radiograph, chain) for radiograph in radiographs]
     if not prepared:
         return []
-    scores = score_pictures(model, [item.pixels for item in prepared])
+    scores = score_images(model, [item.pixels for item in prepared])
     return [describe_prepared(model, item, row, chain) for item, row in zip(prepared, scores, strict=True)]
 
 
@@ -202,7 +202,7 @@ def predict_files(
     """Predictions in the order of ``paths``; a file that cannot be read becomes a Failure and the rest goes on.
 
     Files are read by threads a batch ahead of the network; at most three batches of inputs are in memory, and a whole
-    film only while its thread prepares it. batch_size: default ``pictures_at_once``.
+    film only while its thread prepares it. batch_size: default ``images_at_once``.
     """
     batches = prepared_in_batches(
         model.record, paths, chain=chain, page=page, batch_size=batch_size, workers=workers, limits=limits
@@ -226,7 +226,7 @@ def prepared_in_batches(
     Where failures abound a list ends with fewer inputs, at four times ``batch_size``. The radiographs are
     ``without_pixels``.
     """
-    batch_size = batch_size or pictures_at_once(record)
+    batch_size = batch_size or images_at_once(record)
     waiting: list[Prepared | Failure] = []
     ready = 0
     for item in _prepared_in_order(record, paths, chain, page, 2 * batch_size, workers, limits):
@@ -238,8 +238,8 @@ def prepared_in_batches(
     yield waiting
 
 
-def pictures_at_once(record: ModelRecord) -> int:
-    """How many pictures a network takes well at once: 32 of 224 x 224 px, fewer of larger ones, at least 4.
+def images_at_once(record: ModelRecord) -> int:
+    """How many images a network takes well at once: 32 of 224 x 224 px, fewer of larger ones, at least 4.
 
     Fewer would leave cores waiting between batches; more would cost memory and gain nothing.
     """
@@ -251,7 +251,7 @@ def _answer(
     model: OpenModel, items: Sequence[Prepared | Failure], chain: Chain | None
 ) -> Iterator[Prediction | Failure]:
     ready = [item for item in items if isinstance(item, Prepared)]
-    rows = iter(score_pictures(model, [item.pixels for item in ready]) if ready else ())
+    rows = iter(score_images(model, [item.pixels for item in ready]) if ready else ())
     for item in items:
         yield item if isinstance(item, Failure) else describe_prepared(model, item, next(rows), chain)
 

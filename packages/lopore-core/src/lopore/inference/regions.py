@@ -37,10 +37,10 @@ class DetectionRule(Params):
         description="Pixels from this probability on, or from a lower threshold on, belong to a region",
     )
     minimum_area_px: float = Field(
-        0.0, ge=0, le=1e8, description="Regions of a smaller area are dropped, in pixels of the original picture"
+        0.0, ge=0, le=1e8, description="Regions of a smaller area are dropped, in pixels of the original image"
     )
     minimum_area_mm2: float | None = Field(
-        None, ge=0, le=1e6, description="The same in square millimetres; needs pictures whose pixel pitch is known"
+        None, ge=0, le=1e6, description="The same in square millimetres; needs images whose pixel pitch is known"
     )
     opening: int = Field(
         0,
@@ -68,7 +68,7 @@ class DetectionRule(Params):
         """The rule with the same thresholds that drops nothing."""
         return self.model_copy(update={"minimum_area_px": 0.0, "minimum_area_mm2": None, "opening": 0})
 
-    def least_area(self, pitch_mm: float | None, name: str = "the picture") -> float:
+    def least_area(self, pitch_mm: float | None, name: str = "the image") -> float:
         """The smallest area that counts, in pixels of the original; ConfigError where mm need an unknown pitch."""
         if not self.minimum_area_mm2:
             return self.minimum_area_px
@@ -81,7 +81,7 @@ class DetectionRule(Params):
 
 
 class Detection(BaseModel):
-    """One connected region of one class, placed on the original picture.
+    """One connected region of one class, placed on the original image.
 
     area_px: pixels of the original; area_mm2: None where the pitch is unknown. centre: (x, y) of its middle.
     box: (left, top, right, bottom). Places are in pixels of the original, (0, 0) its outer corner, (0.5, 0.5) the
@@ -101,7 +101,7 @@ class Detection(BaseModel):
 
 @dataclass(frozen=True)
 class Detections:
-    """What one picture's maps hold under a rule.
+    """What one image's maps hold under a rule.
 
     found: class by class, the largest peak first. regions: (K, h, w) of the pixels of what was found. scores: (K,) the
     largest probability outside what was dropped, 0 where nothing is left. dropped: regions under the least area, and
@@ -123,7 +123,7 @@ def extract_detections(
     thresholds: Sequence[float],
     pitch_mm: float | None = None,
 ) -> Detections:
-    """Regions of one picture's maps, those that a rule drops left out.
+    """Regions of one image's maps, those that a rule drops left out.
 
     maps: (K, h, w) float32 in 0..1 over the network's input at any resolution, K in the order of ``classes``.
     thresholds: (K,) what a region must reach to count, where the rule names none. pitch_mm: of an original pixel.
@@ -151,7 +151,7 @@ def extract_detections(
 
 
 def _on_the_film(place: Affine, shape: tuple[int, int], original: tuple[int, int]) -> Mask:
-    """(h, w): whether the centre of a map's pixel lies on the original picture."""
+    """(h, w): whether the centre of a map's pixel lies on the original image."""
     rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None, :] + 0.5
     x = place.xx * columns + place.xy * rows + place.x0
     y = place.yx * columns + place.yy * rows + place.y0

@@ -42,7 +42,7 @@ def check_maps(model: OpenModel) -> MapSession:
     record = model.record
     if record.task != "segmentation":
         raise ModelError(
-            f"{model.folder.title} has no maps: it is a {record.task} model, which answers for the picture as a whole; "
+            f"{model.folder.title} has no maps: it is a {record.task} model, which answers for the image as a whole; "
             "use a segmentation model for detections"
         )
     if not isinstance(model.session, MapSession):
@@ -52,20 +52,20 @@ def check_maps(model: OpenModel) -> MapSession:
     return model.session
 
 
-def segment_pictures(model: OpenModel, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
+def segment_images(model: OpenModel, images: Sequence[Pixels]) -> NDArray[np.float32]:
     """Probability (N, K, h, w) of each class at each pixel of the network's input, averaged over the test views.
 
-    pictures: preprocessed ones. Raises ModelError for a model without maps, and for maps that are none.
+    images: preprocessed ones. Raises ModelError for a model without maps, and for maps that are none.
     """
     session, predictor, record = check_maps(model), model.predictor, model.record
-    batch = np.stack(pictures)
+    batch = np.stack(images)
     owner = discover().predictors.sources.get(predictor.key, "lopore")
 
     def work() -> NDArray[np.float32]:
         return np.array(segment_views(session.segment, batch, record.tta_views), np.float32)
 
     maps = call_entry("predictor", predictor.key, owner, work)
-    if maps.ndim != 4 or maps.shape[:2] != (len(pictures), len(record.classes)):
+    if maps.ndim != 4 or maps.shape[:2] != (len(images), len(record.classes)):
         raise ModelError(
             f"{model.folder.title} gave maps {maps.shape} for {len(record.classes)} classes; its weights are not those "
             "of its record, copy the model folder anew"
@@ -96,7 +96,7 @@ def _maps_of(model: OpenModel, ready: Sequence[Prepared]) -> Iterator[NDArray[np
     height, width = model.record.preprocessing.size
     many = max(1, _VALUES // (len(model.record.classes) * height * width))
     for start in range(0, len(ready), many):
-        yield from segment_pictures(model, [item.pixels for item in ready[start : start + many]])
+        yield from segment_images(model, [item.pixels for item in ready[start : start + many]])
 
 
 def detect(
@@ -108,7 +108,7 @@ def detect(
     ConfigError for a rule in mm2 where no pitch is known.
     """
     return detections_in(
-        model, prepared, segment_pictures(model, [prepared.pixels])[0], rule or DetectionRule(), pitch_mm
+        model, prepared, segment_images(model, [prepared.pixels])[0], rule or DetectionRule(), pitch_mm
     )
 
 

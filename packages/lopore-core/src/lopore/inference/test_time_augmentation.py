@@ -1,4 +1,4 @@
-"""Test-time views: one picture asked several times, mirrored and turned, and the answers averaged."""
+"""Test-time views: one image asked several times, mirrored and turned, and the answers averaged."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def segment_views(
 
 
 def _turned_back(maps: NDArray[np.float32], view: int) -> NDArray[np.float32]:
-    """Maps (N, K, h, w) of one view as they lie on the picture."""
+    """Maps (N, K, h, w) of one view as they lie on the image."""
     if view & 4:
         maps = np.rot90(maps, -1, axes=(2, 3))
     if view & 2:

@@ -1,4 +1,4 @@
-"""Whether scores are right as frequencies: of pictures scored 0.8, do 0.8 carry the class?
+"""Whether scores are right as frequencies: of images scored 0.8, do 0.8 carry the class?
 
 Brier score: Brier, Monthly Weather Review 78 (1950). Expected calibration error: Naeini, Cooper and Hauskrecht, AAAI
 (2015), here over bins of equal count (Nixon et al., CVPR workshops 2019): bins of equal width leave some nearly empty
@@ -37,7 +37,7 @@ class _Part(BaseModel):
 
 
 class ReliabilityBin(_Part):
-    """Pictures of neighbouring scores. low, high, score: least, largest and mean score. share: of them, who are so."""
+    """Images of neighbouring scores. low, high, score: least, largest and mean score. share: of them, who are so."""
 
     low: float
     high: float
@@ -75,7 +75,7 @@ class ClassCalibration(_Part):
 class Calibration(_Part):
     """Of each class (binary: the positive one, the other mirrors it), and multiclass of the largest score.
 
-    top_label: a picture's largest score against whether that answer is right (Guo et al., ICML 2017).
+    top_label: an image's largest score against whether that answer is right (Guo et al., ICML 2017).
     """
 
     per_class: dict[str, ClassCalibration]
@@ -103,7 +103,7 @@ def _sentence(one: ClassCalibration, are: str, what: str, having: str, lacking: 
             f"{LEAST_A_SIDE} and {LEAST_A_SIDE} are needed."
         )
     top, apart = one.bins[-1], one.ece
-    told = f"Of the {top.images} pictures with the highest scores {what}({top.score:.2f} on average), a share of "
+    told = f"Of the {top.images} images with the highest scores {what}({top.score:.2f} on average), a share of "
     told += f"{top.share.value:.2f} {are}{_between(top.share)}{_verdict(top)}. "
     chance = "" if one.ece_by_chance is None else f"; chance alone gives about {one.ece_by_chance:.2f}"
     return f"{told}Over all scores, score and share are {apart.value:.2f} apart{_between(apart)}{chance}."
@@ -199,6 +199,6 @@ def _parts(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _distances(sums: Floats) -> Floats:
-    """(B, M) of each bin: its part of the pictures times mean score less share."""
+    """(B, M) of each bin: its part of the images times mean score less share."""
     weight, truth, score, _ = _parts(sums)
     return np.asarray((score - truth) / weight.sum(axis=1, keepdims=True), np.float64)

@@ -1,7 +1,7 @@
 """How well the detections of a segmentation model cover the masks: Dice and IoU, with bounds that resample groups.
 
-Pixels are counted on the network's input over all pictures of a side together: one mean over pictures would let a
-picture with a speck weigh as much as one with a large flaw. Dice: Ecology 26 (1945); Jaccard: New Phytologist 11
+Pixels are counted on the network's input over all images of a side together: one mean over images would let a
+image with a speck weigh as much as one with a large flaw. Dice: Ecology 26 (1945); Jaccard: New Phytologist 11
 (1912).
 """
 
@@ -44,24 +44,24 @@ class PixelScores(_Part):
 
 
 class ClassPixels(_Part):
-    """One class: pictures that are labelled with it, pixels of its masks, and the scores before and after the rule.
+    """One class: images that are labelled with it, pixels of its masks, and the scores before and after the rule.
 
     after: None where the rule drops nothing.
     """
 
-    pictures: int
+    images: int
     pixels: int
     before: PixelScores
     after: PixelScores | None = None
 
 
 class PixelMetrics(_Part):
-    """The pixel scores of one split. pictures: those with a known mask (a sound picture's is empty). rule: as used.
+    """The pixel scores of one split. images: those with a known mask (a sound image's is empty). rule: as used.
 
     mean_dice, mean_iou: plain means over the classes that have marks, after the rule where it drops anything.
     """
 
-    pictures: int
+    images: int
     groups: int
     rule: DetectionRule
     per_class: dict[str, ClassPixels]
@@ -73,7 +73,7 @@ class PixelMetrics(_Part):
     def text(self) -> str:
         """What was counted and what the rule drops, for a person."""
         what = (
-            f"The detections in {counted(self.pictures, 'picture')} of {counted(self.groups, 'group')} against their "
+            f"The detections in {counted(self.images, 'image')} of {counted(self.groups, 'group')} against their "
             "masks, all pixels of the network's input together. Found and missed count marks; a false call is a "
             "detection that touches no mark of its class."
         )
@@ -82,7 +82,7 @@ class PixelMetrics(_Part):
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """One picture against its mask, for each class: (K,) pixels right and answered, regions that count, marks that a
+    """One image against its mask, for each class: (K,) pixels right and answered, regions that count, marks that a
     region touches or none does, and regions that touch no mark."""
 
     right: NDArray[np.int64]
@@ -94,7 +94,7 @@ class PixelCounts:
 
 
 def count_pixels(seen: Detections, truth: NDArray[np.uint8], classes: Sequence[str]) -> PixelCounts:
-    """Counts of one picture. truth: (h, w) class numbers at the maps' size: 0 the ground, 1..K the classes, ``IGNORE``
+    """Counts of one image. truth: (h, w) class numbers at the maps' size: 0 the ground, 1..K the classes, ``IGNORE``
     where it is not known; such pixels count nowhere, nor does a region that lies on them by half or more."""
     known = truth != IGNORE
     each = [_count_class(seen.regions[k], truth == k + 1, known) for k in range(len(classes))]
@@ -140,10 +140,10 @@ def pixel_scores(
     seed: int = 0,
     notes: tuple[str, ...] = (),
 ) -> PixelMetrics:
-    """The scores of N pictures.
+    """The scores of N images.
 
     after: counts under ``rule``, or empty where it drops nothing. marked: (N, K) pixels of each class in the masks.
-    labels: (N, K) which class a picture has. groups: (N,) whole numbers from 0, every one occurring.
+    labels: (N, K) which class an image has. groups: (N,) whole numbers from 0, every one occurring.
     """
 
     def score(counts: Sequence[PixelCounts], column: int) -> PixelScores | None:
@@ -156,14 +156,14 @@ def pixel_scores(
         first = score(before, column)
         if first is not None:
             per_class[name] = ClassPixels(
-                pictures=int(labels[:, column].sum()),
+                images=int(labels[:, column].sum()),
                 pixels=int(marked[:, column].sum()),
                 before=first,
                 after=score(after, column),
             )
     shown = [one.after or one.before for one in per_class.values() if one.pixels]
     return PixelMetrics(
-        pictures=len(before),
+        images=len(before),
         groups=int(groups.max()) + 1 if len(groups) else 0,
         rule=rule,
         per_class=per_class,

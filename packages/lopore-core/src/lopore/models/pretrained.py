@@ -103,7 +103,7 @@ def fold_grey(
     """A colour stem for one grey channel: same answers as three equal channels, border included.
 
     stem: (out, 3, kh, kw). Returns (out, planes, kh, kw), the grey mean and std. With w_c, m_c, s_c per colour and g
-    the grey picture normalised by M and S: sum w_c (x - m_c) / s_c = g * sum w_c S / s_c + 1 * sum w_c (M - m_c) / s_c.
+    the grey image normalised by M and S: sum w_c (x - m_c) / s_c = g * sum w_c S / s_c + 1 * sum w_c (M - m_c) / s_c.
     The second term is a constant plane, needed only where the colours' means differ; zero padding then stands for m_c.
     """
     grey_mean, grey_std = sum(mean) / len(mean), sum(std) / len(std)

@@ -38,16 +38,16 @@ def process_rank_of(trainer: Trainer) -> tuple[int, int]:
 
 
 class Fed:
-    """Batches on their way to a learner: counts pictures, and tells lopore's own errors from the plugin's."""
+    """Batches on their way to a learner: counts images, and tells lopore's own errors from the plugin's."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
-        self._batches, self.pictures = batches, 0
+        self._batches, self.images = batches, 0
         self.error: BaseException | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         try:
             for batch in self._batches:
-                self.pictures += len(batch.pixels)
+                self.images += len(batch.pixels)
                 yield batch
         except GeneratorExit:
             raise
@@ -90,7 +90,7 @@ class GuardedLearner:
     def predict(self, batches: Iterable[Batch]) -> Scores:
         fed = Fed(batches)
         scores = self._with(fed, lambda given: np.asarray(self._learner.predict(given), np.float32))
-        expected = (fed.pictures, self._classes)
+        expected = (fed.images, self._classes)
         self._require(scores.shape == expected, f"predict gave scores {scores.shape}, not {expected}")
         return scores
 

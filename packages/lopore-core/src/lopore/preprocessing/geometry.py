@@ -18,9 +18,9 @@ from .resampling import resize
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the network's input lies on the original picture.
+    """Where the network's input lies on the original image.
 
-    original: (height, width) of the file's picture; size: (height, width) of the network's input.
+    original: (height, width) of the file's image; size: (height, width) of the network's input.
     to_input: from original pixels to input pixels, corners at whole numbers (see ``Affine``).
     """
 
@@ -33,7 +33,7 @@ class Geometry:
         return self.to_input.inverse()
 
     def map_to_original(self, values: NDArray[np.floating[Any]], fill: float = 0.0) -> NDArray[np.float32]:
-        """A map over the input, ``(h, w)`` at any resolution, drawn over the original picture by bilinear sampling.
+        """A map over the input, ``(h, w)`` at any resolution, drawn over the original image by bilinear sampling.
 
         Returns (H, W) float32 on the same scale; ``fill`` where the network saw nothing (outside a crop).
         """
@@ -54,7 +54,7 @@ class Geometry:
     def _blank_outside(self, drawn: NDArray[Any], fill: float) -> NDArray[Any]:
         rows, columns = np.arange(self.original[0])[:, None] + 0.5, np.arange(self.original[1])[None, :] + 0.5
         m = self.to_input
-        # Without a turn x hangs on the column alone and y on the row: lines, not two arrays of the picture's size.
+        # Without a turn x hangs on the column alone and y on the row: lines, not two arrays of the image's size.
         x = m.xx * columns + (m.xy * rows if m.xy else 0.0) + m.x0
         y = (m.yx * columns if m.yx else 0.0) + m.yy * rows + m.y0
         inside = (x >= 0) & (x <= self.size[1]) & (y >= 0) & (y <= self.size[0])

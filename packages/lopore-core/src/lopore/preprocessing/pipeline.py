@@ -130,6 +130,6 @@ def check_batch(batch: PixelBatch, shape: tuple[int, int, int], dtype: np.dtype[
         )
 
 
-def to_batch(pictures: list[Pixels]) -> PixelBatch:
-    """(N, H, W, C) from preprocessed pictures of one record."""
-    return np.stack(pictures)
+def to_batch(images: list[Pixels]) -> PixelBatch:
+    """(N, H, W, C) from preprocessed images of one record."""
+    return np.stack(images)

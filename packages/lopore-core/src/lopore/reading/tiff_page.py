@@ -137,8 +137,8 @@ class TiffPage:
 
     def _decode(self, data: bytes, rows: int) -> NDArray[Any]:
         wide, values = self.block[1], 1 if self.planes > 1 else self.samples
-        if self.coding in _PICTURES:
-            return _PICTURES[self.coding](self, data, rows, values)
+        if self.coding in _IMAGE_CODINGS:
+            return _IMAGE_CODINGS[self.coding](self, data, rows, values)
         if self.photometric == 6 and self.subsampling != (1, 1):
             raise ImageError(f"{self.name} is a TIFF of YCbCr colour with subsampling; save it as grey or RGB")
         line = (wide * values * self.bits + 7) // 8
@@ -230,9 +230,9 @@ def _other(page: TiffPage, data: bytes, rows: int, values: int) -> NDArray[Any]:
     return block[:rows]
 
 
-_PICTURES: dict[int, Callable[[TiffPage, bytes, int, int], NDArray[Any]]] = {
+_IMAGE_CODINGS: dict[int, Callable[[TiffPage, bytes, int, int], NDArray[Any]]] = {
     2: _fax, 3: _fax, 4: _fax, codings.JPEG: _jpeg, 34712: _other, 34887: _other, 50002: _other,
 }  # fmt: skip
 
-CODINGS = frozenset({codings.PLAIN, codings.LZW, 8, 32946, 34925, codings.PACKBITS, codings.ZSTD, *_PICTURES})
+CODINGS = frozenset({codings.PLAIN, codings.LZW, 8, 32946, 34925, codings.PACKBITS, codings.ZSTD, *_IMAGE_CODINGS})
 """Codings that are read."""

@@ -115,7 +115,7 @@ class ModelRecord(RecordPart):
     data_fingerprint: str = ""
     split_fingerprint: str = ""
     training_grey: dict[str, float] = Field(default_factory=dict)
-    """Grey level, contrast and sharpness of the training pictures at network size, to notice films unlike them.
+    """Grey level, contrast and sharpness of the training images at network size, to notice films unlike them.
 
     A record may lack any of them; see ``likeness.spread``.
     """

@@ -17,7 +17,7 @@ ResizeMode: TypeAlias = Literal["stretch", "letterbox", "crop", "tile"]
 class Window(BaseModel):
     """Which grey values of a deep image fill the network's range.
 
-    full: the whole range of the type. percentile: of the picture's own values. fixed: ``low`` and ``high`` as grey
+    full: the whole range of the type. percentile: of the image's own values. fixed: ``low`` and ``high`` as grey
     values of the file. tags: the DICOM window where the file has one, else percentile.
     """
 
@@ -57,7 +57,7 @@ class Preprocessing(BaseModel):
         None, ge=1e-4, le=100, description="resize 'tile' only: size of the network's pixels on the film, in mm"
     )
     decoder_scaling: bool = Field(
-        False, description="JPEG only: let the decoder halve the picture while it stays larger than the network's input"
+        False, description="JPEG only: let the decoder halve the image while it stays larger than the network's input"
     )
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None

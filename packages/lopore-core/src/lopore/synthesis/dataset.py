@@ -30,14 +30,14 @@ _TRUTH_COLUMNS = (
 _SOURCE = """# Where these radiographs come from
 
 They were computed by lopore (`lopore.synthesis`), not taken: X-ray attenuation after Beer and Lambert through plate,
-cap and root, with voids, scatter, unsharpness, quantum noise, grain and a density curve. No picture of a weld was used.
+cap and root, with voids, scatter, unsharpness, quantum noise, grain and a density curve. No image of a weld was used.
 
 Licence: CC0-1.0 (public domain). Settings and seed stand in `source.json`; the same release of lopore, numpy and OpenCV
 on the same kind of machine makes the same files again.
 
-- `labels.csv`: one row a picture. Pictures of one `group` are exposures of one weld: keep them on one side of a split.
+- `labels.csv`: one row an image. Images of one `group` are exposures of one weld: keep them on one side of a split.
 - `masks/`: the class of every pixel as a number; the names stand in `source.json` under `mask_classes`.
-- `truth.csv`: one row a flaw and picture, in mm along and across the seam and in pixels.
+- `truth.csv`: one row a flaw and image, in mm along and across the seam and in pixels.
 """
 
 
@@ -79,7 +79,7 @@ def png_bytes(pixels: Pixels, level: int = 1) -> bytes:
     done, content = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, level])
     if not done:
         raise LoporeError(
-            f"a picture of {pixels.shape} {pixels.dtype} cannot be stored as PNG; give (H, W) uint8 or uint16"
+            f"an image of {pixels.shape} {pixels.dtype} cannot be stored as PNG; give (H, W) uint8 or uint16"
         )
     return bytes(content)
 
@@ -114,7 +114,7 @@ def _write_source(
     record = {
         "made_by": "lopore.synthesis",
         "licence": "CC0-1.0",
-        "attribution": "none needed; computed, no picture of a weld was used",
+        "attribution": "none needed; computed, no image of a weld was used",
         "seed": seed,
         "counts": dict(counts),
         "views_per_film": list(views),
@@ -131,10 +131,10 @@ def _write_source(
 def _check_request(counts: Mapping[str, int], seed: int, views: tuple[int, int]) -> None:
     for label, count in counts.items():
         if count < 0:
-            raise ConfigError(f"{count} pictures of {check_label(label)} are asked for; give 0 or more")
+            raise ConfigError(f"{count} images of {check_label(label)} are asked for; give 0 or more")
         check_label(label)
     if not any(counts.values()):
-        raise ConfigError(f"no picture was asked for; give counts such as {DEFAULT_COUNTS}")
+        raise ConfigError(f"no image was asked for; give counts such as {DEFAULT_COUNTS}")
     if not 1 <= views[0] <= views[1]:
         raise ConfigError(
             f"views {views} is no range; give the fewest and the most exposures of a film, such as (2, 4)"
@@ -157,9 +157,9 @@ def write_dataset(
 
     out: a folder that does not exist or is empty. Gets ``<class>/<film>_<view>.png``, ``masks/``, ``labels.csv`` (path,
         label, group, mask, mm_per_pixel), ``truth.csv`` (one row a flaw), ``SOURCE.md`` and ``source.json``.
-    counts: pictures a class; 200 each of no_defect, lack_of_penetration and pore by default.
+    counts: images a class; 200 each of no_defect, lack_of_penetration and pore by default.
     seed: equal seeds make equal data sets. views: fewest and most exposures of one weld, all in one group.
-    compression: of the PNG files, 0 to 9. progress: called with pictures done and pictures in all.
+    compression: of the PNG files, 0 to 9. progress: called with images done and images in all.
     settings: fields of ``FilmSpec`` for every film, such as ``receptor="detector"``.
     Raises LoporeError where ``out`` holds something or cannot be written, ConfigError for an impossible request.
     """
@@ -185,7 +185,7 @@ def write_dataset(
 
 
 def _write_shot(folder: Path, shot: _Shot, seed: int, compression: int, settings: dict[str, Any]) -> SyntheticFilm:
-    """The picture and its mask."""
+    """The image and its mask."""
     # Below a million welds a set, sets of two seeds share none.
     film = sample_film(shot.label, seed * 1_000_003 + shot.weld, shot.view, **settings)
     (folder / shot.path).write_bytes(png_bytes(film.pixels, compression))

@@ -61,16 +61,14 @@ def _primary(spec: FilmSpec) -> Field:
     metal *= np.float32(-spec.attenuation_per_mm)
     laid = lay(metal, Affine(step, 0, float(low[0]), 0, step, float(low[1])).then(spec.mm_to_px()), spec.size)
     if laid is None or laid[1].shape != spec.size:
-        raise ConfigError(
-            f"the seam at angle {spec.angle_deg} does not cover the picture; mend size and pixel_pitch_mm"
-        )
+        raise ConfigError(f"the seam at angle {spec.angle_deg} does not cover the image; mend size and pixel_pitch_mm")
     return np.asarray(cv2.exp(laid[1]), dtype=np.float32)
 
 
 def _lay_flaws(
     primary: Field, spec: FilmSpec, flaws: Sequence[Flaw]
 ) -> tuple[NDArray[np.uint8], tuple[FlawTruth, ...]]:
-    """Let more through where there are voids, in place; the mask, and what lies in the picture."""
+    """Let more through where there are voids, in place; the mask, and what lies in the image."""
     mask = np.zeros(spec.size, np.uint8)
     truths = []
     step, to_px = spec.pixel_pitch_mm / 2, spec.mm_to_px()
@@ -210,7 +208,7 @@ def _scan(values: Field, grey_range: tuple[float, float], bit_depth: int) -> Pix
 def make_film(spec: FilmSpec, flaws: Sequence[Flaw], rng: np.random.Generator) -> SyntheticFilm:
     """One radiograph of the weld in ``spec`` with the given flaws.
 
-    flaws: in seam coordinates; those outside the picture leave no trace and no truth.
+    flaws: in seam coordinates; those outside the image leave no trace and no truth.
     rng: noise, places of marks, unevenness. Equal seeds give equal pixels wherever there is no flaw.
     Returns pixels (H, W) uint8 or uint16, mask (H, W) uint8 and the truth.
     Raises ConfigError for a size outside 64 to 20 000 px.

@@ -203,7 +203,7 @@ def _inclusions(spec: FilmSpec, kind: FlawKind, length: tuple[float, float], wid
 def draw_flaws(kind: FlawKind, spec: FilmSpec, rng: np.random.Generator) -> tuple[Flaw, ...]:
     """Flaws of one kind spread over the part of the seam that ``spec`` shows, from plain to barely visible.
 
-    Every one has its centre well inside the picture as long as the seam runs through it.
+    Every one has its centre well inside the image as long as the seam runs through it.
     """
     if kind == "pore":
         return _pores(spec, rng)

@@ -13,7 +13,7 @@ from .spec import FilmSpec
 from .stamping import lay, local_to_px
 
 Patch = tuple[tuple[slice, slice], Field]
-"""Rows and columns of the picture, and values in mm for them."""
+"""Rows and columns of the image, and values in mm for them."""
 
 _TAPE_MM_LEAD = 0.03
 
@@ -44,7 +44,7 @@ def _arrow(height_px: float) -> Field:
 
 
 def _half_view_mm(spec: FilmSpec) -> tuple[float, float]:
-    """Half the picture's extent along the seam and across it."""
+    """Half the image's extent along the seam and across it."""
     turn = math.radians(spec.angle_deg)
     cosine, sine = abs(math.cos(turn)), abs(math.sin(turn))
     rows, columns = (side * spec.pixel_pitch_mm / 2 for side in spec.size)
@@ -52,7 +52,7 @@ def _half_view_mm(spec: FilmSpec) -> tuple[float, float]:
 
 
 def _beside_seam(spec: FilmSpec, clearance_mm: float, rng: np.random.Generator) -> tuple[float, float]:
-    """A place on the plate, on either side of the seam; it may be cut by the picture's edge."""
+    """A place on the plate, on either side of the seam; it may be cut by the image's edge."""
     along, across = _half_view_mm(spec)
     side = 1.0 if rng.random() < 0.5 else -1.0
     near = spec.seam.width_mm / 2 + clearance_mm

@@ -122,7 +122,7 @@ def _sample_view(film: FilmSpec, rng: np.random.Generator) -> dict[str, Any]:
         turns = 2 * (turns // 2) + int(film.size[0] > film.size[1])
     oblique = rng.random() < 0.1 and not elongated
     lean = rng.uniform(-40, 40) if oblique else rng.normal(0, 1.2)
-    # A slanting seam off the centre would leave the picture together with its flaws.
+    # A slanting seam off the centre would leave the image together with its flaws.
     room = 0.1 * view_mm if oblique else max(0.0, 0.46 * view_mm - film.seam.width_mm / 2)
     sideways = rng.normal(0, 0.05 if oblique else 0.16) * view_mm
     return {

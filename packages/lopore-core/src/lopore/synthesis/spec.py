@@ -117,10 +117,10 @@ class FilmSpec(_Part):
     fall_off: float = Field(0.08, ge=0, le=0.9, description="Loss of intensity towards the corners")
     unevenness: float = Field(0.015, ge=0, le=0.3, description="Slow variation of exposure and processing")
     hot_spot: tuple[float, float] = Field((0.5, 0.5), description="Centre of the beam, in parts of height and width")
-    angle_deg: float = Field(0.0, description="Direction of the seam in the picture, clockwise from the x axis")
+    angle_deg: float = Field(0.0, description="Direction of the seam in the image, clockwise from the x axis")
     mirrored: bool = Field(False, description="Seen from the back: letters read reversed")
-    start_mm: float = Field(0.0, description="Place along the seam at the centre of the picture")
-    offset_mm: float = Field(0.0, description="Distance of the seam from the centre of the picture")
+    start_mm: float = Field(0.0, description="Place along the seam at the centre of the image")
+    offset_mm: float = Field(0.0, description="Distance of the seam from the centre of the image")
     seam: Seam = Seam()
     markings: Markings = Markings()
 
@@ -136,7 +136,7 @@ class FilmSpec(_Part):
         return blur_sigma_mm(unsharpness) / self.pixel_pitch_mm
 
     def mm_to_px(self) -> Affine:
-        """From seam coordinates in mm (x along the seam, y across it) to picture coordinates in pixels."""
+        """From seam coordinates in mm (x along the seam, y across it) to image coordinates in pixels."""
         turn = math.radians(self.angle_deg)
         scale = 1.0 / self.pixel_pitch_mm
         cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
@@ -165,7 +165,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlawTruth:
-    """One flaw as it lies in a picture.
+    """One flaw as it lies in an image.
 
     flaw: what was drawn, in mm.
     centre_px: (x, y), continuous, (0.5, 0.5) the centre of the first pixel.
@@ -185,7 +185,7 @@ class SyntheticFilm:
 
     pixels: (H, W) uint8 or uint16. Film: light is thick metal, pores are dark. Detector: the other way round.
     mask: (H, W) uint8, index into ``MASK_CLASSES``.
-    flaws: those with at least one pixel in the picture.
+    flaws: those with at least one pixel in the image.
     grey_range: what grey 0 and the largest grey stand for: optical density (film) or relative intensity (detector).
     spec: what it was made from.
     """

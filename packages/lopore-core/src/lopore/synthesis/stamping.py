@@ -1,4 +1,4 @@
-"""Small drawings in mm laid into a picture, touching only the pixels that they cover."""
+"""Small drawings in mm laid into an image, touching only the pixels that they cover."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def local_to_px(
 
 
 def lay(drawing: Field, to_px: Affine, size: tuple[int, int]) -> tuple[tuple[slice, slice], Field] | None:
-    """The drawing as it falls on a picture of ``size`` (H, W): rows and columns it covers, and its values there.
+    """The drawing as it falls on an image of ``size`` (H, W): rows and columns it covers, and its values there.
 
-    drawing: (h, w) float32, zero outside. None where it misses the picture. Bilinear, pixel centres at (0.5, 0.5).
+    drawing: (h, w) float32, zero outside. None where it misses the image. Bilinear, pixel centres at (0.5, 0.5).
     """
     import cv2
 

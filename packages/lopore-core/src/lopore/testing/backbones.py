@@ -11,8 +11,8 @@ from lopore.arrays import Task
 from lopore.contracts import Backbone, NetworkRequest
 
 from .check import NotJudged, require
+from .images import discs, in_batches
 from .learning import CLASSES, SEGMENTATION_SIDE, request_for
-from .pictures import discs, in_batches
 from .workshop import Workshop
 
 COUNT = 2
@@ -89,12 +89,12 @@ def _scores_have_shape(backbone: Backbone, workshop: Workshop, tasks: tuple[Task
 
 
 def grey_scores_have_one_column_a_class(backbone: Backbone, workshop: Workshop) -> None:
-    """Through its framework's trainer, grey pictures give (N, K) finite scores."""
+    """Through its framework's trainer, grey images give (N, K) finite scores."""
     tasks: tuple[Task, ...] = ("segmentation",) if backbone.segmentation else ("binary", "multiclass", "multilabel")
     _scores_have_shape(backbone, workshop, tasks, 1)
 
 
 def colour_scores_have_one_column_a_class(backbone: Backbone, workshop: Workshop) -> None:
-    """Through its framework's trainer, colour pictures give (N, K) finite scores."""
+    """Through its framework's trainer, colour images give (N, K) finite scores."""
     tasks: tuple[Task, ...] = ("segmentation",) if backbone.segmentation else ("multiclass", "binary", "multilabel")
     _scores_have_shape(backbone, workshop, tasks, 3)

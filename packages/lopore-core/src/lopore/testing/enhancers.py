@@ -15,9 +15,9 @@ from lopore.errors import LoporeError
 from lopore.plugins.problems import one_line
 
 from .check import require
+from .images import DTYPES, film, flat, full_scale, images, ramp, step
 from .moves import motion_moves_planted_marks, planted_marks_stay
 from .parameters import bounds_of, is_number, variations
-from .pictures import DTYPES, film, flat, full_scale, pictures, ramp, step
 from .process import leaves_all
 from .reach import tiles_equal_the_film
 
@@ -102,14 +102,14 @@ def works_within_its_bounds(enhancer: Enhancer) -> None:
                 _same_kind(result, film(dtype), f"{dtype} at {said}")
 
 
-def attempt(enhancer: Enhancer, picture: Pixels, params: Params) -> Pixels | None:
-    """What apply gives; None where it refuses in one line or would make a picture too large to try."""
+def attempt(enhancer: Enhancer, image: Pixels, params: Params) -> Pixels | None:
+    """What apply gives; None where it refuses in one line or would make an image too large to try."""
     try:
         if enhancer.motion is not None:
-            move = enhancer.motion((picture.shape[0], picture.shape[1]), params)
-            if _area(move) * picture.size > LARGEST:
+            move = enhancer.motion((image.shape[0], image.shape[1]), params)
+            if _area(move) * image.size > LARGEST:
                 return None
-        return enhancer.apply(picture, params)
+        return enhancer.apply(image, params)
     except (ValueError, LoporeError) as error:
         text = str(error)
         require(bool(text.strip()) and "\n" not in text, f"its refusal is not one line: {one_line(text)!r}")
@@ -120,23 +120,23 @@ def _area(move: Affine) -> float:
     return abs(move.xx * move.yy - move.xy * move.yx)
 
 
-def _same_kind(result: Any, picture: Pixels, case: str) -> None:
+def _same_kind(result: Any, image: Pixels, case: str) -> None:
     require(isinstance(result, np.ndarray), f"{case}: it gave {type(result).__name__}, not an array")
-    require(result.dtype == picture.dtype, f"{case}: it gave {result.dtype} for {picture.dtype}")
+    require(result.dtype == image.dtype, f"{case}: it gave {result.dtype} for {image.dtype}")
     require(
-        result.ndim == picture.ndim and result.shape[2:] == picture.shape[2:] and result.size > 0,
-        f"{case}: it gave shape {result.shape} for {picture.shape}",
+        result.ndim == image.ndim and result.shape[2:] == image.shape[2:] and result.size > 0,
+        f"{case}: it gave shape {result.shape} for {image.shape}",
     )
 
 
 def _keeps_depth(enhancer: Enhancer, dtype: np.dtype[Any]) -> None:
-    for picture in pictures(dtype):
-        result = enhancer.apply(picture, enhancer.params())
-        case = f"{dtype}, {'grey' if picture.ndim == 2 else 'colour'}"
-        _same_kind(result, picture, case)
+    for image in images(dtype):
+        result = enhancer.apply(image, enhancer.params())
+        case = f"{dtype}, {'grey' if image.ndim == 2 else 'colour'}"
+        _same_kind(result, image, case)
         require(
-            enhancer.motion is not None or result.shape == picture.shape,
-            f"{case}: it gave shape {result.shape} for {picture.shape} and declares no motion",
+            enhancer.motion is not None or result.shape == image.shape,
+            f"{case}: it gave shape {result.shape} for {image.shape} and declares no motion",
         )
 
 
@@ -162,12 +162,12 @@ def keeps_grey_levels_16_bit(enhancer: Enhancer) -> None:
 
 
 def leaves_input_untouched(enhancer: Enhancer) -> None:
-    """The picture that it was given is the same afterwards."""
+    """The image that it was given is the same afterwards."""
     for dtype in DTYPES:
-        for picture in pictures(dtype):
-            given = picture.copy()
+        for image in images(dtype):
+            given = image.copy()
             enhancer.apply(given, enhancer.params())
-            require(np.array_equal(given, picture), f"it changed the {dtype} picture {picture.shape} that it was given")
+            require(np.array_equal(given, image), f"it changed the {dtype} image {image.shape} that it was given")
 
 
 def repeatable(enhancer: Enhancer) -> None:
@@ -177,28 +177,28 @@ def repeatable(enhancer: Enhancer) -> None:
         enhancer.apply(film(dtype, seed=1), enhancer.params())
         np.random.default_rng().random()
         again = enhancer.apply(film(dtype), enhancer.params())
-        require(np.array_equal(first, again), f"two runs on the same {dtype} picture differ; seed it by a parameter")
+        require(np.array_equal(first, again), f"two runs on the same {dtype} image differ; seed it by a parameter")
 
 
 def keeps_its_result(enhancer: Enhancer) -> None:
-    """A result stays as it is while the next picture is enhanced: no buffer is used twice."""
+    """A result stays as it is while the next image is enhanced: no buffer is used twice."""
     for dtype in DTYPES:
         first = enhancer.apply(film(dtype), enhancer.params())
         kept = first.copy()
         enhancer.apply(film(dtype, seed=1), enhancer.params())
-        require(np.array_equal(first, kept), f"a {dtype} result changed while another picture was enhanced; copy it")
+        require(np.array_equal(first, kept), f"a {dtype} result changed while another image was enhanced; copy it")
 
 
 def takes_any_memory_layout(enhancer: Enhancer) -> None:
-    """A cut-out, mirrored or turned view of a picture gives what a copy of it gives."""
+    """A cut-out, mirrored or turned view of an image gives what a copy of it gives."""
     for dtype in DTYPES:
-        for picture in pictures(dtype):
-            turned = (1, 0, *range(2, picture.ndim))
-            views = {"cut-out": picture[3:-2, 5:-4], "mirrored": picture[:, ::-1], "turned": picture.transpose(turned)}
+        for image in images(dtype):
+            turned = (1, 0, *range(2, image.ndim))
+            views = {"cut-out": image[3:-2, 5:-4], "mirrored": image[:, ::-1], "turned": image.transpose(turned)}
             for name, view in views.items():
                 expected = enhancer.apply(np.ascontiguousarray(view), enhancer.params())
                 same = np.array_equal(enhancer.apply(view, enhancer.params()), expected)
-                require(same, f"a {name} view of a {dtype} picture gives another result than its copy")
+                require(same, f"a {name} view of a {dtype} image gives another result than its copy")
 
 
 def leaves_the_process_as_it_was(enhancer: Enhancer) -> None:
@@ -212,35 +212,35 @@ def leaves_the_process_as_it_was(enhancer: Enhancer) -> None:
 
 
 def constant_image(enhancer: Enhancer) -> None:
-    """Black, grey and white pictures without any detail are enhanced or refused in one line."""
+    """Black, grey and white images without any detail are enhanced or refused in one line."""
     for dtype in DTYPES:
         for share in (0.0, 0.5, 1.0):
             for shape in ((96, 112), (96, 112, 3)):
-                picture = flat(dtype, share, shape)
-                result = attempt(enhancer, picture, enhancer.params())
+                image = flat(dtype, share, shape)
+                result = attempt(enhancer, image, enhancer.params())
                 if result is not None:
-                    _same_kind(result, picture, f"a constant {dtype} picture")
+                    _same_kind(result, image, f"a constant {dtype} image")
 
 
 def tiny_image(enhancer: Enhancer) -> None:
-    """Pictures of 1 x 1 and 3 x 5 pixels are enhanced or refused in one line."""
+    """Images of 1 x 1 and 3 x 5 pixels are enhanced or refused in one line."""
     for dtype in DTYPES:
         for shape in ((1, 1), (3, 5), (1, 1, 3), (3, 5, 3)):
-            picture = film(dtype, 3 if len(shape) == 3 else 1)[: shape[0], : shape[1]].copy()
-            result = attempt(enhancer, picture, enhancer.params())
+            image = film(dtype, 3 if len(shape) == 3 else 1)[: shape[0], : shape[1]].copy()
+            result = attempt(enhancer, image, enhancer.params())
             if result is not None:
-                _same_kind(result, picture, f"a {dtype} picture of shape {shape}")
+                _same_kind(result, image, f"a {dtype} image of shape {shape}")
 
 
 def does_not_wrap_around(enhancer: Enhancer) -> None:
-    """White never turns black: flat pictures keep their order, and a sharp edge gets no stripes beside it."""
+    """White never turns black: flat images keep their order, and a sharp edge gets no stripes beside it."""
     for dtype in DTYPES:
         for said, params in variations(enhancer.params):
-            _flat_pictures_keep_order(enhancer, dtype, said, params)
+            _flat_images_keep_order(enhancer, dtype, said, params)
             _edges_get_no_stripes(enhancer, dtype, said, params)
 
 
-def _flat_pictures_keep_order(enhancer: Enhancer, dtype: np.dtype[Any], said: str, params: Params) -> None:
+def _flat_images_keep_order(enhancer: Enhancer, dtype: np.dtype[Any], said: str, params: Params) -> None:
     results = [attempt(enhancer, flat(dtype, share), params) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     made = [result.astype(np.int64) for result in results if result is not None]
     if len(made) < len(results) or len({result.shape for result in made}) > 1:
@@ -249,7 +249,7 @@ def _flat_pictures_keep_order(enhancer: Enhancer, dtype: np.dtype[Any], said: st
     slack = 4 * full_scale(dtype) // 255
     require(
         bool((steps >= -slack).all() or (steps <= slack).all()),
-        f"{dtype} at {said}: brighter flat pictures come out in no order, "
+        f"{dtype} at {said}: brighter flat images come out in no order, "
         f"{[round(float(result.mean()), 1) for result in made]}: values wrap around",
     )
 
@@ -267,9 +267,9 @@ def _edges_get_no_stripes(enhancer: Enhancer, dtype: np.dtype[Any], said: str, p
     )
 
 
-def _travelled(picture: Pixels) -> float:
+def _travelled(image: Pixels) -> float:
     """How far the grey value moves along a row and along a column, the larger of the two means."""
-    values = picture.astype(np.int64)
+    values = image.astype(np.int64)
     return max(float(np.abs(np.diff(values, axis=axis)).sum(axis=axis).mean()) for axis in (0, 1))
 
 

@@ -13,7 +13,7 @@ from lopore.contracts import Explainer, Session
 from lopore.record.folder import ModelFolder
 
 from .check import NotJudged, require
-from .pictures import pictures_for
+from .images import images_for
 from .process import leaves_all
 from .workshop import Workshop
 
@@ -24,9 +24,9 @@ MapCheck = Callable[[Explainer, str, Workshop], None]
 def checks() -> Iterator[MapCheck]:
     """The promises of an explainer for each format that it reads."""
     yield from (
-        maps_have_one_plane_a_picture,
+        maps_have_one_plane_an_image,
         maps_are_finite_and_not_negative,
-        one_picture_does_not_change_another,
+        one_image_does_not_change_another,
         repeatable,
         fits_answers_for_any_session,
         leaves_the_process_as_it_was,
@@ -34,14 +34,14 @@ def checks() -> Iterator[MapCheck]:
     )
 
 
-def _pictures(folder: ModelFolder, count: int = FEW) -> PixelBatch:
-    return pictures_for(folder.record.preprocessing, count)
+def _images(folder: ModelFolder, count: int = FEW) -> PixelBatch:
+    return images_for(folder.record.preprocessing, count)
 
 
 def _explained(explainer: Explainer, format: str, workshop: Workshop) -> tuple[Session, ModelFolder, list[HeatMaps]]:
-    """A session that fits, its model, and the maps of each class on the same pictures."""
+    """A session that fits, its model, and the maps of each class on the same images."""
     session, folder = _fitting(explainer, format, workshop)
-    pixels, classes = _pictures(folder), range(len(folder.record.classes))
+    pixels, classes = _images(folder), range(len(folder.record.classes))
     maps = workshop.maps(
         explainer.key, format, lambda: [explainer.explain(session, pixels, index) for index in classes]
     )
@@ -57,12 +57,12 @@ def _fitting(explainer: Explainer, format: str, workshop: Workshop) -> tuple[Ses
     return session, folder
 
 
-def maps_have_one_plane_a_picture(explainer: Explainer, format: str, workshop: Workshop) -> None:
+def maps_have_one_plane_an_image(explainer: Explainer, format: str, workshop: Workshop) -> None:
     """Maps are (N, h, w) float32 for every class."""
     for maps in _explained(explainer, format, workshop)[2]:
         require(isinstance(maps, np.ndarray), f"explain gave {type(maps).__name__}, not an array")
         shaped = maps.ndim == 3 and len(maps) == FEW and maps.size > 0 and maps.dtype == np.float32
-        require(shaped, f"maps are {maps.dtype} {maps.shape} for {FEW} pictures; (N, h, w) float32 is asked")
+        require(shaped, f"maps are {maps.dtype} {maps.shape} for {FEW} images; (N, h, w) float32 is asked")
 
 
 def maps_are_finite_and_not_negative(explainer: Explainer, format: str, workshop: Workshop) -> None:
@@ -72,22 +72,22 @@ def maps_are_finite_and_not_negative(explainer: Explainer, format: str, workshop
         require(bool((maps >= 0).all()), f"a map goes down to {maps.min():.3g}; none is under 0")
 
 
-def one_picture_does_not_change_another(explainer: Explainer, format: str, workshop: Workshop) -> None:
-    """A picture's map is the same alone and among others, so nothing is stretched over a batch."""
+def one_image_does_not_change_another(explainer: Explainer, format: str, workshop: Workshop) -> None:
+    """An image's map is the same alone and among others, so nothing is stretched over a batch."""
     session, folder, maps = _explained(explainer, format, workshop)
     for index, together in enumerate(maps):
-        alone = np.concatenate([explainer.explain(session, _pictures(folder)[at : at + 1], index) for at in range(FEW)])
+        alone = np.concatenate([explainer.explain(session, _images(folder)[at : at + 1], index) for at in range(FEW)])
         off = float(np.abs(alone.astype(np.float64) - together).max())
         require(off <= 1e-3 * max(float(together.max()), 1e-6), f"alone and in a batch maps differ by {off:.1e}")
 
 
 def repeatable(explainer: Explainer, format: str, workshop: Workshop) -> None:
-    """The same picture and class give the same map; what draws at random seeds itself."""
+    """The same image and class give the same map; what draws at random seeds itself."""
     session, folder, maps = _explained(explainer, format, workshop)
     for index, first in enumerate(maps):
-        again = explainer.explain(session, _pictures(folder), index)
+        again = explainer.explain(session, _images(folder), index)
         off = float(np.abs(np.asarray(again, np.float64) - first).max())
-        require(off <= 1e-3 * max(float(first.max()), 1e-6), f"two maps of the same pictures differ by {off:.1e}")
+        require(off <= 1e-3 * max(float(first.max()), 1e-6), f"two maps of the same images differ by {off:.1e}")
 
 
 class _Stranger:
@@ -108,20 +108,20 @@ def fits_answers_for_any_session(explainer: Explainer, format: str, workshop: Wo
 def leaves_the_process_as_it_was(explainer: Explainer, format: str, workshop: Workshop) -> None:
     """Random states, directory, locale, environment, library settings and threads are the same afterwards."""
     session, folder = _fitting(explainer, format, workshop)
-    leaves_all(lambda: explainer.explain(session, _pictures(folder), 0))
+    leaves_all(lambda: explainer.explain(session, _images(folder), 0))
 
 
 def leaves_the_session_as_it_was(explainer: Explainer, format: str, workshop: Workshop) -> None:
     """Predictions, and the pixels given, are the same after explaining: mode, weights and hooks are put back."""
     session, folder = _fitting(explainer, format, workshop)
-    batch = _pictures(folder)
+    batch = _images(folder)
     before = session.predict(batch)
     for index in range(len(folder.record.classes)):
         explainer.explain(session, batch, index)
-    after = session.predict(_pictures(folder))
+    after = session.predict(_images(folder))
     off = float(np.abs(before.astype(np.float64) - after).max())
     require(off <= 1e-6, f"scores differ by {off:.1e} after explaining")
     require(
-        np.array_equal(batch, _pictures(folder)),
+        np.array_equal(batch, _images(folder)),
         "explain changed the pixels that it was given",
     )

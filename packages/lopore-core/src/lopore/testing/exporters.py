@@ -15,7 +15,7 @@ from lopore.plugins.process_guard import Changes
 from lopore.record.folder import ModelFolder
 
 from .check import require
-from .pictures import pictures_for
+from .images import images_for
 from .process import require_none
 from .workshop import Workshop
 
@@ -35,8 +35,8 @@ def checks() -> Iterator[ExportCheck]:
     )
 
 
-def _pictures(folder: ModelFolder, count: int = COUNT) -> PixelBatch:
-    return pictures_for(folder.record.preprocessing, count)
+def _images(folder: ModelFolder, count: int = COUNT) -> PixelBatch:
+    return images_for(folder.record.preprocessing, count)
 
 
 def writes_the_file_it_names(exporter: Exporter, workshop: Workshop) -> None:
@@ -66,7 +66,7 @@ def equals_its_source(exporter: Exporter, workshop: Workshop) -> None:
     )
     if exporter.quantised:
         agreement = 1 - flips / len(expected)
-        require(agreement >= QUANTISED_AGREEMENT, f"decisions agree on {agreement:.0%} of the pictures only")
+        require(agreement >= QUANTISED_AGREEMENT, f"decisions agree on {agreement:.0%} of the images only")
         return
     difference = float(np.abs(expected.astype(np.float64) - got).max())
     require(
@@ -77,10 +77,10 @@ def equals_its_source(exporter: Exporter, workshop: Workshop) -> None:
 
 
 def answers_alone_as_in_a_batch(exporter: Exporter, workshop: Workshop) -> None:
-    """The export takes any number of pictures, and a picture's scores do not depend on the others."""
+    """The export takes any number of images, and an image's scores do not depend on the others."""
     folder = workshop.exported(exporter)
     session = workshop.predictor(exporter.format).opens(folder, "cpu", 1)
-    batch = _pictures(folder)
+    batch = _images(folder)
     together = np.asarray(session.predict(batch), np.float64)
     alone = np.concatenate([session.predict(batch[at : at + 1]) for at in range(COUNT)])
     session.close()
@@ -96,6 +96,6 @@ def leaves_the_process_as_it_was(exporter: Exporter, workshop: Workshop) -> None
 def _opened_scores(predictor: Predictor, folder: ModelFolder) -> NDArray[np.float32]:
     session = predictor.opens(folder, "cpu", 1)
     try:
-        return session.predict(_pictures(folder, 24))
+        return session.predict(_images(folder, 24))
     finally:
         session.close()

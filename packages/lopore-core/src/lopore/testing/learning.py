@@ -14,10 +14,10 @@ from lopore.record.folder import ModelFolder, write_model_record
 from lopore.record.model import LeakReport, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 
-from .pictures import discs, discs_and_masks, in_batches
+from .images import discs, discs_and_masks, in_batches
 
 SIDE, SEGMENTATION_SIDE = 48, 64
-"""Largest side of the pictures that the kit trains on; U-Nets halve theirs five times."""
+"""Largest side of the images that the kit trains on; U-Nets halve theirs five times."""
 BATCH = 16
 TRAINING, HELD_OUT = 96, 24
 CLASSES: dict[Task, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
 
 
 def material(request: LearnRequest, count: int, seed: int) -> tuple[Any, Any]:
-    """Pictures of the tiny set at the request's size, and targets of its task."""
+    """Images of the tiny set at the request's size, and targets of its task."""
     network, classes = request.network, len(request.classes)
     if request.task == "segmentation":
         return discs_and_masks(count, network.size, network.channels, seed)
@@ -95,7 +95,7 @@ def _run(learner: Learner, request: LearnRequest) -> tuple[Learner, float]:
 
 
 def learn_masks(trainer: Trainer, backbone: Backbone, folder: Path) -> tuple[Any, ModelFolder]:
-    """One epoch of discs and their masks; returns the scores of held-out pictures and the published model."""
+    """One epoch of discs and their masks; returns the scores of held-out images and the published model."""
     request = request_for(trainer, backbone, "segmentation", epochs=1, steps_per_epoch=2)
     learner = trainer.learner(request)
     learner.fit_epoch(0, in_batches(*material(request, 2 * BATCH, seed=1), BATCH))

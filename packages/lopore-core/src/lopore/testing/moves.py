@@ -14,11 +14,11 @@ from lopore.contracts import Enhancer, Params
 from lopore.errors import LoporeError
 
 from .check import require
+from .images import DTYPES, HEIGHT, PLANT_RADIUS, PLANTS, WIDTH, plant
 from .parameters import variations
-from .pictures import DTYPES, HEIGHT, PLANT_RADIUS, PLANTS, WIDTH, plant
 
 SCALES = (1 / PLANT_RADIUS, 8.0)
-"""Smaller, a mark is less than a pixel; larger, the pictures grow too big to try."""
+"""Smaller, a mark is less than a pixel; larger, the images grow too big to try."""
 
 
 def motion_moves_planted_marks(enhancer: Enhancer) -> None:
@@ -35,7 +35,7 @@ def motion_moves_planted_marks(enhancer: Enhancer) -> None:
         if SCALES[0] < min(_scales(move)) and max(_scales(move)) <= SCALES[1]:
             for colour in (False, True):
                 seen += _marks_seen(enhancer, params, move, said, DTYPES[0], colour)
-    require(seen > 0, "no planted mark is to be seen in any of its pictures, so its motion cannot be judged")
+    require(seen > 0, "no planted mark is to be seen in any of its images, so its motion cannot be judged")
 
 
 def planted_marks_stay(enhancer: Enhancer) -> None:
@@ -49,11 +49,11 @@ def _scales(move: Affine) -> tuple[float, float]:
 
 
 def _marks_seen(enhancer: Enhancer, params: Params, move: Affine, said: str, dtype: np.dtype[Any], colour: bool) -> int:
-    """Compare where both marks are found with where ``move`` takes them; returns how many lay in the picture."""
+    """Compare where both marks are found with where ``move`` takes them; returns how many lay in the image."""
     places = [(x * WIDTH, y * HEIGHT) for x, y in PLANTS]
     planted = [_in_colour(plant(dtype, place), colour) for place in places]
     try:
-        results = [enhancer.apply(picture, params) for picture in planted]
+        results = [enhancer.apply(image, params) for image in planted]
     except (ValueError, LoporeError):
         return 0
     change = np.abs(_grey(results[0]) - _grey(results[1]))
@@ -68,12 +68,12 @@ def _marks_seen(enhancer: Enhancer, params: Params, move: Affine, said: str, dty
     return sum(inside)
 
 
-def _in_colour(picture: Pixels, colour: bool) -> Pixels:
-    return np.repeat(picture[..., None], 3, axis=-1) if colour else picture
+def _in_colour(image: Pixels, colour: bool) -> Pixels:
+    return np.repeat(image[..., None], 3, axis=-1) if colour else image
 
 
-def _grey(picture: Pixels) -> NDArray[np.float64]:
-    values = picture.astype(np.float64)
+def _grey(image: Pixels) -> NDArray[np.float64]:
+    values = image.astype(np.float64)
     return values if values.ndim == 2 else np.asarray(values.mean(axis=2))
 
 

@@ -11,7 +11,7 @@ from lopore.contracts import MapSession, Predictor
 from lopore.record.folder import ModelFolder
 
 from .check import NotJudged, require
-from .pictures import pictures_for
+from .images import images_for
 from .process import leaves_all
 from .workshop import Workshop
 
@@ -35,14 +35,14 @@ def checks() -> Iterator[SessionCheck]:
     )
 
 
-def _pictures(folder: ModelFolder, count: int = COUNT) -> PixelBatch:
-    return pictures_for(folder.record.preprocessing, count)
+def _images(folder: ModelFolder, count: int = COUNT) -> PixelBatch:
+    return images_for(folder.record.preprocessing, count)
 
 
 def scores_have_one_column_a_class(predictor: Predictor, format: str, workshop: Workshop) -> None:
     """Scores are (N, K) float32 probabilities, K from the record, none of them NaN."""
     session, folder = workshop.session(format, predictor)
-    scores = session.predict(_pictures(folder))
+    scores = session.predict(_images(folder))
     expected = (COUNT, len(folder.record.classes))
     require(isinstance(scores, np.ndarray), f"predict gave {type(scores).__name__}, not an array")
     require(scores.shape == expected and scores.dtype == np.float32, f"scores are {scores.dtype} {scores.shape}")
@@ -55,14 +55,14 @@ def rows_sum_to_one(predictor: Predictor, format: str, workshop: Workshop) -> No
     session, folder = workshop.session(format, predictor)
     if folder.record.task not in ("binary", "multiclass"):
         raise NotJudged(f"the model at hand is {folder.record.task}; its rows need not sum to 1")
-    off = float(np.abs(session.predict(_pictures(folder)).astype(np.float64).sum(axis=1) - 1).max())
+    off = float(np.abs(session.predict(_images(folder)).astype(np.float64).sum(axis=1) - 1).max())
     require(off <= CLOSE, f"a row sums to 1 but for {off:.1e}")
 
 
 def batch_equals_single(predictor: Predictor, format: str, workshop: Workshop) -> None:
-    """A picture's scores are the same alone and among others."""
+    """An image's scores are the same alone and among others."""
     session, folder = workshop.session(format, predictor)
-    batch = _pictures(folder)
+    batch = _images(folder)
     together = session.predict(batch.copy())
     alone = np.concatenate([session.predict(batch[at : at + 1]) for at in range(COUNT)])
     difference = float(np.abs(together.astype(np.float64) - alone).max())
@@ -70,22 +70,22 @@ def batch_equals_single(predictor: Predictor, format: str, workshop: Workshop) -
 
 
 def keeps_its_scores(predictor: Predictor, format: str, workshop: Workshop) -> None:
-    """Scores stay as they are while the next pictures are scored: no buffer is used twice."""
+    """Scores stay as they are while the next images are scored: no buffer is used twice."""
     session, folder = workshop.session(format, predictor)
-    batch = _pictures(folder)
+    batch = _images(folder)
     first = session.predict(batch[:FEW])
     kept = np.array(first)
     session.predict(batch[FEW:].copy())
-    require(np.array_equal(first, kept), "scores changed while other pictures were scored; copy them")
+    require(np.array_equal(first, kept), "scores changed while other images were scored; copy them")
 
 
 def leaves_pixels_untouched(predictor: Predictor, format: str, workshop: Workshop) -> None:
     """The pixels that it was given are the same afterwards."""
     session, folder = workshop.session(format, predictor)
-    given = _pictures(folder)
+    given = _images(folder)
     session.predict(given)
     require(
-        np.array_equal(given, _pictures(folder)),
+        np.array_equal(given, _images(folder)),
         "predict changed the pixels that it was given",
     )
 
@@ -96,7 +96,7 @@ def leaves_the_process_as_it_was(predictor: Predictor, format: str, workshop: Wo
 
     def work() -> None:
         session = predictor.opens(folder, "cpu", 1)
-        session.predict(_pictures(folder))
+        session.predict(_images(folder))
         session.close()
 
     leaves_all(work)
@@ -106,9 +106,9 @@ def sessions_are_apart(predictor: Predictor, format: str, workshop: Workshop) ->
     """Two sessions of one model work beside each other, and closing one leaves the other open."""
     folder = workshop.model(format)
     first, second = predictor.opens(folder, "cpu", 1), predictor.opens(folder, "cpu", 1)
-    before = np.array(second.predict(_pictures(folder)))
+    before = np.array(second.predict(_images(folder)))
     first.close()
-    off = float(np.abs(second.predict(_pictures(folder)) - before).max())
+    off = float(np.abs(second.predict(_images(folder)) - before).max())
     second.close()
     require(off <= CLOSE, f"scores of an open session differ by {off:.1e} after another was closed")
 
@@ -120,8 +120,8 @@ def maps_agree_with_scores(predictor: Predictor, format: str, workshop: Workshop
     require(isinstance(session, MapSession), "the session of a segmentation model has no segment(batch)")
     assert isinstance(session, MapSession)  # as was required
     maps, scores = (
-        session.segment(_pictures(folder)),
-        session.predict(_pictures(folder)),
+        session.segment(_images(folder)),
+        session.predict(_images(folder)),
     )
     session.close()
     expected = (COUNT, len(folder.record.classes), *folder.record.preprocessing.size)
@@ -146,7 +146,7 @@ def closes(predictor: Predictor, format: str, workshop: Workshop) -> None:
     scores = []
     for _ in range(2):
         session = predictor.opens(folder, "cpu", 1)
-        scores.append(session.predict(_pictures(folder)))
+        scores.append(session.predict(_images(folder)))
         session.close()
     difference = float(np.abs(scores[0] - scores[1]).max())
     require(difference <= CLOSE, f"scores of a model opened twice differ by {difference:.1e}")

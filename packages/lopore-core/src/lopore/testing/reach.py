@@ -11,8 +11,8 @@ from lopore.preprocessing.enhancement_chain import Chain, ChainStep
 from lopore.preprocessing.film_chain import enhanced_layer
 
 from .check import require
+from .images import DTYPES
 from .parameters import variations
-from .pictures import DTYPES
 
 SHAPE = (190, 260)
 WINDOWS = (

@@ -14,8 +14,8 @@ from lopore.contracts import EpochReport, Learner, LearnRequest, Trainer
 from lopore.errors import ModelError, RunError
 
 from .check import NotJudged, require
+from .images import in_batches
 from .learning import BATCH, CLASSES, HELD_OUT, material, request_for
-from .pictures import in_batches
 from .workshop import Workshop
 
 REOPENED = 1e-5
@@ -30,7 +30,7 @@ def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]
         reports_what_it_saw,
         leaves_batches_untouched,
         predicting_changes_nothing,
-        reads_16_bit_pictures,
+        reads_16_bit_images,
         stops_at_a_loss_that_is_no_number,
         learns_the_tiny_set,
         same_seed_same_result,
@@ -57,9 +57,9 @@ def names_its_devices(trainer: Trainer, workshop: Workshop) -> None:
 
 
 def learns_the_tiny_set(trainer: Trainer, workshop: Workshop) -> None:
-    """Bright discs are told from dark ones: AUC of at least 0.9 on pictures it never saw."""
+    """Bright discs are told from dark ones: AUC of at least 0.9 on images it never saw."""
     score = workshop.trained(trainer.framework, workshop.main_task(trainer))[1]
-    require(score >= 0.9, f"its best AUC on held-out pictures is {score:.3f}; at least 0.9 is asked")
+    require(score >= 0.9, f"its best AUC on held-out images is {score:.3f}; at least 0.9 is asked")
 
 
 def _short(trainer: Trainer, workshop: Workshop, task: Task | None = None) -> tuple[Learner, LearnRequest]:
@@ -81,7 +81,7 @@ def _scores(learner: Learner, request: LearnRequest) -> NDArray[Any]:
 
 
 def reports_what_it_saw(trainer: Trainer, workshop: Workshop) -> None:
-    """An epoch's report counts the pictures it was given; loss, rate and seconds are sound numbers."""
+    """An epoch's report counts the images it was given; loss, rate and seconds are sound numbers."""
     learner, request = _short(trainer, workshop)
     report = learner.fit_epoch(0, in_batches(*material(request, SHORT, seed=3), BATCH))
     require(isinstance(report, EpochReport), f"fit_epoch gave {type(report).__name__}, not an EpochReport")
@@ -109,20 +109,20 @@ def predicting_changes_nothing(trainer: Trainer, workshop: Workshop) -> None:
         learner, request = _short(trainer, workshop)
         _fit(learner, request, 0)
         scores = [_scores(learner, request) for _ in range(count)]
-        require(bool((scores[0] == scores[-1]).all()), "the same pictures get other scores the second time")
+        require(bool((scores[0] == scores[-1]).all()), "the same images get other scores the second time")
         runs.append(_fit(learner, request, 1))
     require(runs[0] == runs[1], f"the next loss is {runs[0]} after one prediction and {runs[1]} after three")
 
 
-def reads_16_bit_pictures(trainer: Trainer, workshop: Workshop) -> None:
-    """A picture in 16 bits, made of one in 8, gets its scores: grey values are divided by the full range of a depth."""
+def reads_16_bit_images(trainer: Trainer, workshop: Workshop) -> None:
+    """An image in 16 bits, made of one in 8, gets its scores: grey values are divided by the full range of a depth."""
     learner, request = _short(trainer, workshop)
     deep = trainer.learner(replace(request, network=replace(request.network, depth=16)))
     pixels, targets = material(request, HELD_OUT, seed=2)
     expected = np.asarray(learner.predict(in_batches(pixels, targets, BATCH)), np.float64)
     got = np.asarray(deep.predict(in_batches(pixels.astype(np.uint16) * 257, targets, BATCH)), np.float64)
     difference = float(np.abs(expected - got).max())
-    require(difference <= DEPTHS, f"in 16 bits the scores of the same pictures differ by {difference:.1e}")
+    require(difference <= DEPTHS, f"in 16 bits the scores of the same images differ by {difference:.1e}")
 
 
 def stops_at_a_loss_that_is_no_number(trainer: Trainer, workshop: Workshop) -> None:
@@ -251,21 +251,21 @@ def _sum_to_one(scores: NDArray[Any], task: str) -> None:
 
 
 def binary_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
-    """Binary: one row a picture, two columns, that sum to 1."""
+    """Binary: one row an image, two columns, that sum to 1."""
     _sum_to_one(_checked_scores(trainer, workshop, "binary"), "binary")
 
 
 def multiclass_rows_sum_to_one(trainer: Trainer, workshop: Workshop) -> None:
-    """Multiclass: one row a picture, one column a class, that sum to 1."""
+    """Multiclass: one row an image, one column a class, that sum to 1."""
     _sum_to_one(_checked_scores(trainer, workshop, "multiclass"), "multiclass")
 
 
 def segmentation_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:
-    """Segmentation: it learns from masks; one row a picture, a class's score is its largest probability of a pixel."""
+    """Segmentation: it learns from masks; one row an image, a class's score is its largest probability of a pixel."""
     scores, _ = workshop.segmenter(trainer.framework)
     _are_probabilities(scores, "segmentation")
 
 
 def multilabel_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:
-    """Multilabel: one row a picture, every class between 0 and 1 by itself."""
+    """Multilabel: one row an image, every class between 0 and 1 by itself."""
     _checked_scores(trainer, workshop, "multilabel")

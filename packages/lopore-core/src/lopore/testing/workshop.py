@@ -120,7 +120,7 @@ class Workshop:
         return max(fitting, key=lambda predictor: predictor.preference)
 
     def trained(self, framework: Framework, task: Task) -> tuple[Learner, float, ModelFolder]:
-        """A learner after the tiny set, its AUC on held-out pictures (NaN but for binary), and its published model."""
+        """A learner after the tiny set, its AUC on held-out images (NaN but for binary), and its published model."""
         made = self._trained.get((framework, task))
         if made is None:
             trainer = self.trainer(framework)
@@ -144,7 +144,7 @@ class Workshop:
         return self._segmenters[framework]
 
     def main_task(self, trainer: Trainer) -> Task:
-        """The task that the kit trains: binary where it is offered, else the first that gives one row a picture."""
+        """The task that the kit trains: binary where it is offered, else the first that gives one row an image."""
         for task in ("binary", "multiclass", "multilabel"):
             if task in trainer.tasks:
                 return task

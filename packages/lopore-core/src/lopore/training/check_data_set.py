@@ -102,5 +102,5 @@ def read_ahead(plan: Plan, progress: Progress) -> None:
     stage = progress.stage("reading validation and test images")
     workers = plan.experiment.data.workers
     with ThreadPoolExecutor(available_cores() if workers is None else max(1, workers)) as pool:
-        for done, _ in enumerate(pool.map(plan.pictures.__getitem__, late), start=1):
+        for done, _ in enumerate(pool.map(plan.images.__getitem__, late), start=1):
             stage(done, len(late))

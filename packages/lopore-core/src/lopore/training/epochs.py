@@ -108,10 +108,10 @@ def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: 
 
 
 def _batches(plan: Plan, train: Rows, learner: Learner, epoch: int) -> Iterator[Batch]:
-    if isinstance(plan.pictures, FilmTiles):
-        return tile_batches(plan, plan.pictures, train, learner, epoch)
+    if isinstance(plan.images, FilmTiles):
+        return tile_batches(plan, plan.images, train, learner, epoch)
     return training_batches(
-        plan.pictures,
+        plan.images,
         plan.targets.labels,
         plan.sampler(train).order(epoch),
         batch_size=plan.experiment.training.batch_size,
@@ -129,7 +129,7 @@ def predict_rows(
     total: NDArray[np.float64] = np.zeros((len(rows), len(plan.targets.classes)))
     for view in range(views if len(rows) else 0):
         batches = evaluation_batches(
-            plan.pictures,
+            plan.images,
             rows,
             batch_size=plan.experiment.training.batch_size,
             workers=plan.experiment.data.workers,

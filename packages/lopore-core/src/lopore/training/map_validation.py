@@ -72,7 +72,7 @@ def maps_and_masks(
 
     def batches() -> Iterator[Batch]:
         return evaluation_batches(
-            plan.pictures, rows, batch_size=settings.training.batch_size, workers=settings.data.workers
+            plan.images, rows, batch_size=settings.training.batch_size, workers=settings.data.workers
         )
 
     def by_view(pixels: PixelBatch) -> NDArray[np.float32]:
@@ -84,7 +84,7 @@ def maps_and_masks(
         if not np.isfinite(maps).all():
             raise RunError("the network draws maps that are no numbers; lower training.optimizer.learning_rate")
         for one in maps:
-            mask = plan.pictures[int(rows[number])][1]
+            mask = plan.images[int(rows[number])][1]
             assert mask is not None
             yield one, mask
             number += 1

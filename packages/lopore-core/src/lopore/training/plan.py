@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
-from lopore.data.batches import Pictures
+from lopore.data.batches import ImageCache
 from lopore.data.leaks import LeakFindings
 from lopore.data.manifest import Manifest
 from lopore.data.sampler import Sampler
@@ -43,7 +43,7 @@ class Plan:
     samples: Manifest
     targets: Targets
     groups: Rows
-    pictures: Pictures | FilmTiles
+    images: ImageCache | FilmTiles
     trainer: Trainer
     backbone: Backbone
     leaks: LeakReport
@@ -75,6 +75,6 @@ class Plan:
 
 def samples_per_epoch(plan: Plan, train: Rows) -> int:
     """Samples that an epoch shows: the training images once, or as many tiles as the config says."""
-    if isinstance(plan.pictures, FilmTiles):
+    if isinstance(plan.images, FilmTiles):
         return plan.experiment.data.tiles.per_epoch or max(2, len(train))
     return len(train)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.experiment import Experiment
-from lopore.data.batches import Pictures
+from lopore.data.batches import ImageCache
 from lopore.data.check import lost
 from lopore.data.class_names import is_sound
 from lopore.data.index import complete
@@ -71,7 +71,7 @@ class _Samples:
     manifest: Manifest
     owners: NDArray[np.int64]
     targets: Targets
-    pixels: Pictures | FilmTiles
+    pixels: ImageCache | FilmTiles
 
     @property
     def tiled(self) -> bool:
@@ -89,9 +89,9 @@ def _samples(manifest: Manifest, experiment: Experiment) -> _Samples:
         made.tiles.check()
         return _Samples(made.manifest, np.array([tile.film for tile in made.tiles.tiles]), made.targets, made.tiles)
     targets = targets_of(manifest, experiment.task, experiment.data.positive)
-    pictures = _pictures(manifest, experiment, targets)
-    pictures.check(range(len(pictures)))
-    return _Samples(manifest, np.arange(len(manifest)), targets, pictures)
+    images = _images(manifest, experiment, targets)
+    images.check(range(len(images)))
+    return _Samples(manifest, np.arange(len(manifest)), targets, images)
 
 
 def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None = None, crossed: bool = False) -> Plan:
@@ -119,7 +119,7 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         samples=samples.manifest if samples.tiled else manifest,
         targets=samples.targets,
         groups=manifest.group_ids()[samples.owners],
-        pictures=samples.pixels,
+        images=samples.pixels,
         trainer=trainer,
         backbone=backbone,
         leaks=_report("folds" if crossed else manifest.about.split_kind or "given", findings),
@@ -142,10 +142,10 @@ def _with_folds(manifest: Manifest, experiment: Experiment, folds: int | None) -
     return replace(manifest, rows=tuple(replace(row, split="") for row in manifest.rows))
 
 
-def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> Pictures:
+def _images(manifest: Manifest, experiment: Experiment, targets: Targets) -> ImageCache:
     files = [manifest.file(row) for row in manifest.rows]
     if experiment.task != "segmentation":
-        return Pictures(files, experiment.preprocessing, cache_mb=experiment.data.cache_mb)
+        return ImageCache(files, experiment.preprocessing, cache_mb=experiment.data.cache_mb)
     names = {name: number + 1 for number, name in enumerate(targets.classes)}
     without = [row for row in manifest.rows if not row.mask and not all(is_sound(label) for label in row.labels)]
     if without:
@@ -155,7 +155,7 @@ def _pictures(manifest: Manifest, experiment: Experiment, targets: Targets) -> P
             "give masks in the manifest, or leave their class out with data.exclude"
         )
     marked = [[names[label] for label in row.labels if label in names] for row in manifest.rows]
-    return Pictures(
+    return ImageCache(
         files,
         experiment.preprocessing,
         masks=[manifest.mask_files(row) for row in manifest.rows],

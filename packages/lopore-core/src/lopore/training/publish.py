@@ -229,7 +229,7 @@ def _record(
         leaks=plan.leaks,
         data_fingerprint=manifest.fingerprint,
         split_fingerprint=manifest.split_fingerprint,
-        training_grey=plan.pictures.appearance([int(row) for row in sample]),
+        training_grey=plan.images.appearance([int(row) for row in sample]),
         training_depths=_counts(plan, sides.train, lambda facts: "16" if facts.depth > 8 else "8"),
         training_polarities=_counts(plan, sides.train, lambda facts: facts.polarity),
         explanation=Explanation(
@@ -246,7 +246,7 @@ def _record(
 
 def _counts(plan: Plan, rows: Rows, value: Callable[[Facts], str]) -> dict[str, int]:
     """How many of the rows' files have each value, by what their headers say."""
-    headers = plan.pictures.headers
+    headers = plan.images.headers
     return dict(Counter(value(headers[int(row)]) for row in rows if int(row) in headers))
 
 
@@ -264,32 +264,32 @@ def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preproc
 
 def gate_rows(sides: Splits, record: Preprocessing) -> Rows:
     """The films for the gate, evenly picked of the validation side, else of test, else of train."""
-    from lopore.export.parity_gate import most_gate_pictures
+    from lopore.export.parity_gate import most_gate_images
 
     rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
-    return rows[:: max(1, -(-len(rows) // most_gate_pictures(record)))]
+    return rows[:: max(1, -(-len(rows) // most_gate_images(record)))]
 
 
 def write_exports(plan: Plan, sides: Splits, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
     """Write the formats the config lists, each through the gate; returns the folder and a line for each failure.
 
-    The gate's pictures are spread over the validation side: at most 512, and no more than take 1 GiB at the network's
-    size (``export.most_gate_pictures``).
+    The gate's images are spread over the validation side: at most 512, and no more than take 1 GiB at the network's
+    size (``export.most_gate_images``).
     """
     from lopore.export.parity_gate import export_model
 
     failed = []
-    pictures: PixelBatch | None = None
+    images: PixelBatch | None = None
     for format in plan.experiment.exports:
         if format in model.record.formats:
             continue
         try:
-            if pictures is None:
+            if images is None:
                 rows = gate_rows(sides, plan.experiment.preprocessing)
-                pictures = np.stack([plan.pictures[int(row)][0] for row in rows])
-            model, report = export_model(model, format, pictures)
+                images = np.stack([plan.images[int(row)][0] for row in rows])
+            model, report = export_model(model, format, images)
             told = f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
-            progress.line(f"saved {model.file_for(format)} (equal on {counted(report.pictures, 'picture')}: {told})")
+            progress.line(f"saved {model.file_for(format)} (equal on {counted(report.images, 'image')}: {told})")
         except LoporeError as error:
             failed.append(f"no {plain(format, 40)} was written: {error}")
             progress.line(f"warning: {failed[-1]}")

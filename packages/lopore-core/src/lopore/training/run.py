@@ -270,11 +270,11 @@ def _preview(plan: Plan, sides: Splits, folder: Path, progress: Progress) -> Non
     turns = range(PREVIEW_ROWS)
     rows = [int(pile[turn * len(pile) // PREVIEW_ROWS]) for turn in turns for pile in rows_by_class if turn < len(pile)]
     rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
-    pictures = [plan.pictures[row][0] for row in rows]
+    images = [plan.images[row][0] for row in rows]
     shown = [plan.samples.rows[row] for row in rows]
     titles = [f"{' + '.join(row.labels)}   {Path(row.path).name}" for row in shown]
     size = plan.experiment.preprocessing.size
     seed, recipe = plan.experiment.seed, plan.experiment.augmentation
     heading = f"{plan.experiment.name}, {size[1]} x {size[0]} px, seed {seed}: unchanged, then as training shows it"
-    path = preview_sheet(folder / "preview.png", pictures, titles, recipe, seed=seed, heading=heading)
+    path = preview_sheet(folder / "preview.png", images, titles, recipe, seed=seed, heading=heading)
     progress.line(f"saved {path}")

@@ -67,7 +67,7 @@ def activation(x: Any, name: str, kind: str) -> Any:
 
 
 def squeeze_excite(x: Any, name: str, style: Style, reduced: int, kind: str, gate: str) -> Any:
-    """Channels weighed by what the whole picture holds (Hu et al., CVPR 2018)."""
+    """Channels weighed by what the whole image holds (Hu et al., CVPR 2018)."""
     channels = x.shape[-1]
     squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.pool")(x)
     squeezed = convolution(squeezed, f"{name}.conv_reduce", style, reduced, bias=True)

@@ -18,7 +18,7 @@ def resnet_features(x: Any, *, block: Block, depths: tuple[int, ...], last: str)
     """The last features, (N, H/32, W/32, 512 or 2048). last: the name of the last layer."""
     x = convolution(x, "conv1", STYLE, 64, kernel=7, stride=2)
     x = activation(batch_norm(x, "bn1", STYLE), "act1", "relu")
-    # After ReLU nothing lies under zero, so that zeros around the picture never win.
+    # After ReLU nothing lies under zero, so that zeros around the image never win.
     x = keras.layers.ZeroPadding2D(1, name="maxpool.pad")(x)
     x = keras.layers.MaxPooling2D(3, 2, "valid", name="maxpool")(x)
     names = [f"layer{stage + 1}.{index}" for stage, depth in enumerate(depths) for index in range(depth)]

@@ -1,4 +1,4 @@
-"""Which pictures of a set are copies of one another."""
+"""Which images of a set are copies of one another."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GROWN = 3  # images from which a family is not joined to another by one weak li
 
 
 class Pair(NamedTuple):
-    """Two pictures held to be one. ``first`` < ``second`` are places in the sequence that was searched.
+    """Two images held to be one. ``first`` < ``second`` are places in the sequence that was searched.
 
     score: agreement up to 1 of the two laid on each other.
     why: one line for people.
@@ -50,12 +50,12 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """Families of one set of pictures.
+    """Families of one set of images.
 
-    labels: (N,) int64, numbers from 0 in the order in which families first appear; a picture alone has its own.
+    labels: (N,) int64, numbers from 0 in the order in which families first appear; an image alone has its own.
     pairs: every pair that was compared and agreed, the surest first, both of one family.
     threshold: the agreement that was asked for, set from what strangers of this very set reach.
-    blank: places of the pictures without content; each is a family of its own and stands in no pair.
+    blank: places of the images without content; each is a family of its own and stands in no pair.
     """
 
     labels: NDArray[np.int64]
@@ -146,7 +146,7 @@ def _candidates(
 
 
 def _mostly_agreed(near: NDArray[np.int64], found: dict[tuple[int, int], Agreement]) -> NDArray[np.bool_]:
-    """(N,) pictures that at least half of the candidates just tried agree with: their family may be larger still."""
+    """(N,) images that at least half of the candidates just tried agree with: their family may be larger still."""
     strange = Agreement(0.0, "")
     hits = [
         sum(
@@ -200,7 +200,7 @@ def _threshold(scores: NDArray[np.float64]) -> float:
     """The emptiest place between this set's strangers and its copies.
 
     Scores of the compared pairs are counted with a soft window; a few imagined pairs on both sides hold the place near
-    the usual one while a set is small. Searched between 0.60, below which two pictures differ for the eye, and 0.85,
+    the usual one while a set is small. Searched between 0.60, below which two images differ for the eye, and 0.85,
     above which honest copies are lost.
     """
     places = np.linspace(*_SEARCHED_BETWEEN, 51)
@@ -234,4 +234,4 @@ def _well_linked(one: Sequence[int], two: Sequence[int], links: dict[int, set[in
 
 
 def _reason(found: Agreement) -> str:
-    return f"the same picture {found.pose}, agreement {found.score:.2f}"
+    return f"the same image {found.pose}, agreement {found.score:.2f}"

@@ -1,4 +1,4 @@
-"""What stays of a picture when it is copied: a hash to print and a small flattened view to compare."""
+"""What stays of an image when it is copied: a hash to print and a small flattened view to compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 128
-"""Pixels on each side of the stored view; every picture is brought to this square, whatever its shape."""
+"""Pixels on each side of the stored view; every image is brought to this square, whatever its shape."""
 
 STEPS_PER_UNIT = 42.0
 """Steps of the stored int8 for one local standard deviation; +-3 of them are kept."""
@@ -28,11 +28,11 @@ _WORKING_SIDE = 512  # px; the view and the keypoints are both taken from it
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """One picture as the search for families sees it.
+    """One image as the search for families sees it.
 
-    phash: 16 hexadecimal digits, signs of the 64 lowest cosine frequencies of the flattened picture. It is kept in
+    phash: 16 hexadecimal digits, signs of the 64 lowest cosine frequencies of the flattened image. It is kept in
         manifests for people and other tools; two upright copies differ in few bits. Families do not rest on it.
-    view: (128, 128) int8, the grey picture with its background taken off and its local contrast made even,
+    view: (128, 128) int8, the grey image with its background taken off and its local contrast made even,
         42 steps a local standard deviation. Brightness, contrast and slow shading are gone from it.
     blank: nothing but rounding noise is in the image. A blank image is joined to no other.
     keypoints: places that are found again on windows and crops; none of a blank image.
@@ -45,12 +45,12 @@ class Fingerprint:
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
-    """Reduce a picture to what its copies share.
+    """Reduce an image to what its copies share.
 
     pixels: (H, W) or (H, W, 3) uint8 or uint16, three channels in the order red, green, blue; not modified.
-        Deep pictures are windowed to their 0.5 and 99.5 percentiles, so burned-in text and dead pixels do not rule.
+        Deep images are windowed to their 0.5 and 99.5 percentiles, so burned-in text and dead pixels do not rule.
     Returns a Fingerprint of at most 42 KiB.
-    Raises ImageError for another shape or type and for a picture without pixels.
+    Raises ImageError for another shape or type and for an image without pixels.
     Source: perceptual hash by cosine signs after Zauner, Implementation and Benchmarking of Perceptual Image Hash
     Functions (2010); the flattened view is local mean and variance normalisation.
     """

@@ -30,7 +30,7 @@ def refined(moving: Floats, fixed: Floats, matrix: Floats, *, steps: int) -> Flo
 
 
 def inside(matrix: Floats, side: int) -> Floats:
-    """1 where the laid picture covers the other, 0 elsewhere."""
+    """1 where the laid image covers the other, 0 elsewhere."""
     covered = laid(np.ones((side, side), np.float32), matrix, side) > 0.99
     return covered.astype(np.float32)
 

@@ -1,8 +1,8 @@
-"""How alike two pictures are, measured against how alike the pictures of one set are anyhow.
+"""How alike two images are, measured against how alike the images of one set are anyhow.
 
 Welds of one workshop share the seam, letters and shading; tiles share the grinding marks. What a whole set shares
 says nothing about copies, so it is taken out: the set's own low cosine frequencies are whitened (what varies between
-its pictures counts, what a small turn, zoom or shift of one picture changes does not). Candidates found so are laid on
+its images counts, what a small turn, zoom or shift of one image changes does not). Candidates found so are laid on
 each other to a fraction of a pixel and compared again, coarse and fine, only where both show something.
 """
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 COARSE = 64
 _KEPT = 16  # cosine frequencies an axis
 _SEARCHED = 96  # whitened dimensions used to find candidates
-_COLUMNS = 4096  # pictures of the index in one product
-_SAMPLE = 400  # pictures the perturbations are measured on
+_COLUMNS = 4096  # images of the index in one product
+_SAMPLE = 400  # images the perturbations are measured on
 _BLOCK_PX = 16
 _LEAST_BLOCKS = 7
-_LEAST_SHARED = 0.55  # of the picture; less is an overlap, not a copy
+_LEAST_SHARED = 0.55  # of the image; less is an overlap, not a copy
 _STRANGE_SHAPE = 0.45  # after the first laying; 199 of 200 real copies reach 0.56, nine of ten strangers do not
 _DOUBTFUL = (0.40, 0.90)
 
@@ -47,7 +47,7 @@ _ZOOM = 0.92  # the centre and four corners of this share of the side stand for 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Outcome of laying one picture on another: ``score`` up to 1, and the pose that the first had to take."""
+    """Outcome of laying one image on another: ``score`` up to 1, and the pose that the first had to take."""
 
     score: float
     pose: str
@@ -66,10 +66,10 @@ class Metric:
 
 
 def learn_metric(fingerprints: Sequence[Fingerprint], generator: np.random.Generator) -> Metric:
-    """Whitening from a set's own pictures.
+    """Whitening from a set's own images.
 
     fingerprints: one or more; up to 1600 of them, drawn by ``generator``, are used. The second moments of all eight
-    poses are shrunk to their diagonal by as many imagined pictures as there are dimensions, so that a set of five is
+    poses are shrunk to their diagonal by as many imagined images as there are dimensions, so that a set of five is
     not whitened to noise.
     Source: within-class covariance normalisation, Hatch et al. (2006), with made copies in place of labels.
     """
@@ -89,7 +89,7 @@ def learn_metric(fingerprints: Sequence[Fingerprint], generator: np.random.Gener
 
 
 class CandidateSearch:
-    """Nearest pictures over eight poses, small turns and small crops, by exhaustive products in blocks."""
+    """Nearest images over eight poses, small turns and small crops, by exhaustive products in blocks."""
 
     def __init__(self, fingerprints: Sequence[Fingerprint], metric: Metric) -> None:
         self._fingerprints, self._metric = fingerprints, metric
@@ -97,7 +97,7 @@ class CandidateSearch:
         self._index = np.concatenate([metric.embed(_unit_cosines(_coarse_views(block)), _SEARCHED) for block in blocks])
 
     def nearest(self, start: int, stop: int, count: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
-        """Candidates of pictures start..stop: (B, count) their numbers, scores and trials, the best first."""
+        """Candidates of images start..stop: (B, count) their numbers, scores and trials, the best first."""
         queries = self._queries(start, stop)
         best = np.full((stop - start, len(self._index)), -1.0, dtype=np.float32)
         for poses in queries.reshape(-1, 8, *queries.shape[1:]):
@@ -125,9 +125,9 @@ class CandidateSearch:
 def comparer(
     fingerprints: Sequence[Fingerprint], metric: Metric, *, kept: int = 256
 ) -> Callable[[int, int, int], Agreement]:
-    """A function ``(first, second, trial) -> Agreement`` that lays the first picture on the second.
+    """A function ``(first, second, trial) -> Agreement`` that lays the first image on the second.
 
-    trial: number of the turn, crop and pose to start from, as CandidateSearch gives it. ``kept`` prepared pictures
+    trial: number of the turn, crop and pose to start from, as CandidateSearch gives it. ``kept`` prepared images
     (0.3 MB each) are held. The score is the mean of three correlations: whitened coarse shape, fine detail, and the
     middle one of the fine blocks, so neither one strong edge nor a common outline can carry a pair alone.
     """
@@ -219,7 +219,7 @@ def _block_means(view: Floats) -> NDArray[np.float64]:
 
 
 def _rescaled(matrix: Floats, factor: float) -> Floats:
-    """The same map between pictures ``factor`` times as large, pixel centres at whole numbers."""
+    """The same map between images ``factor`` times as large, pixel centres at whole numbers."""
     linear = matrix[:, :2]
     shift = factor * matrix[:, 2:] + (factor - 1) / 2 * (1 - linear.sum(axis=1, keepdims=True))
     return np.hstack([linear, shift]).astype(np.float32)
@@ -267,7 +267,7 @@ def _unit_cosines(views: Floats) -> Floats:
 
 
 def _poses(cosines: Floats) -> Floats:
-    """(8, N, 255) unit vectors: a mirrored picture has the odd frequencies negated, a turned one the axes swapped."""
+    """(8, N, 255) unit vectors: a mirrored image has the odd frequencies negated, a turned one the axes swapped."""
     rows, both = _SIGNS[:, None], _SIGNS[:, None] * _SIGNS
     turned = cosines.swapaxes(-1, -2)
     poses = np.stack([part * sign for part in (cosines, turned) for sign in (np.float32(1), rows, _SIGNS, both)])
@@ -285,7 +285,7 @@ def _moments(vectors: Floats) -> NDArray[np.float64]:
 
 
 def _hypotheses() -> list[tuple[Floats, str]]:
-    """Every turn and crop in every pose: maps from the pixels of the other picture to those of the query."""
+    """Every turn and crop in every pose: maps from the pixels of the other image to those of the query."""
     found: list[tuple[Floats, str]] = []
     for linear, offset in _turns_and_crops():
         for swap in (False, True):

@@ -25,13 +25,13 @@ def shown_columns(record: ModelRecord) -> list[int]:
 
 
 def truth_of(evaluation: Evaluation, column: int) -> NDArray[np.int64]:
-    """(N,) of 0 and 1: which pictures carry the class of a column."""
+    """(N,) of 0 and 1: which images carry the class of a column."""
     labels = evaluation.targets.labels
     return np.asarray(labels[:, column] if labels.ndim == 2 else labels == column, np.int64)
 
 
 def ranking_curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
-    """ROC, and precision over recall, as SVG; a class that all pictures carry, or none, has no curve."""
+    """ROC, and precision over recall, as SVG; a class that all images carry, or none, has no curve."""
     from matplotlib.figure import Figure
 
     plots = []
@@ -57,7 +57,7 @@ def ranking_curves(evaluation: Evaluation, record: ModelRecord) -> list[str]:
 
 
 def reliability_diagram(title: str, one: ClassCalibration, scores: NDArray[Any]) -> str:
-    """Share over mean score of each bin with its interval and its count of pictures; below it how many scored what.
+    """Share over mean score of each bin with its interval and its count of images; below it how many scored what.
 
     scores: (N,) those that the bins were made of. The bins must not be empty.
     """
@@ -83,7 +83,7 @@ def reliability_diagram(title: str, one: ClassCalibration, scores: NDArray[Any])
             )
     axes.set(title=plain_label(title), ylabel="share that is so", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.hist(scores, bins=_SCORES_SHOWN, range=(0, 1), color="#8a94a3")
-    below.set(xlabel="score (points: mean of each bin)", ylabel="pictures")
+    below.set(xlabel="score (points: mean of each bin)", ylabel="images")
     for part in (axes, below):
         part.spines[["top", "right"]].set_visible(False)
     return svg_text(figure)

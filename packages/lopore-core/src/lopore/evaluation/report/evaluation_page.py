@@ -32,7 +32,7 @@ RIGHT, WRONG = "42,120,92", "190,70,50"
 
 
 def evaluation_report(
-    model: OpenModel, evaluation: Evaluation, *, pictures: int = 12, spurious: SpuriousReport | None = None
+    model: OpenModel, evaluation: Evaluation, *, images: int = 12, spurious: SpuriousReport | None = None
 ) -> str:
     """A whole HTML page as text; nothing in it is loaded from elsewhere and all names are shown as plain text."""
     from markupsafe import Markup
@@ -50,7 +50,7 @@ def evaluation_report(
         pixel_rows=list(_pixels(metrics.pixels)) if metrics.pixels else [],
         shortcuts=spurious,
         shortcut_rows=list(_shortcuts(spurious)) if spurious else [],
-        galleries=galleries(model, evaluation, pictures),
+        galleries=galleries(model, evaluation, images),
     )
 
 
@@ -107,7 +107,7 @@ def _scores_of(evaluation: Evaluation, name: str, one: ClassCalibration) -> NDAr
 
 def _pixels(found: PixelMetrics) -> Iterator[dict[str, Any]]:
     for name, one in found.per_class.items():
-        counts = f"{counted(one.pictures, 'image')}, {one.pixels} px"
+        counts = f"{counted(one.images, 'image')}, {one.pixels} px"
         for specks, scores in (("kept", one.before), ("dropped", one.after)):
             if scores is not None:
                 yield {"name": name, "counts": counts, "specks": specks, "scores": scores}

@@ -37,9 +37,9 @@ class _Mistake:
 
 @dataclass(frozen=True)
 class _Thumb:
-    """A mistake at thumbnail size: picture (h, w, 3) uint8, heat (h, w) float32 or None, and what is to be said."""
+    """A mistake at thumbnail size: image (h, w, 3) uint8, heat (h, w) float32 or None, and what is to be said."""
 
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
     heat: NDArray[np.float32] | None
     note: str = ""
 
@@ -66,11 +66,11 @@ class Gallery:
     figures: tuple[MistakeFigure, ...]
 
 
-def galleries(model: OpenModel, evaluation: Evaluation, pictures: int) -> list[Gallery]:
-    """False positives and false negatives, up to ``pictures`` of each, the worst first; none for 0."""
-    if not pictures:
+def galleries(model: OpenModel, evaluation: Evaluation, images: int) -> list[Gallery]:
+    """False positives and false negatives, up to ``images`` of each, the worst first; none for 0."""
+    if not images:
         return []
-    false_calls, missed = (mistakes[:pictures] for mistakes in _mistakes(model.record, evaluation))
+    false_calls, missed = (mistakes[:images] for mistakes in _mistakes(model.record, evaluation))
     try:
         explainer, why = choose_explainer(model), ""
     except LoporeError as error:
@@ -113,11 +113,11 @@ def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation
         pixels = for_screen(prepared.radiograph.pixels)
         scale = THUMB / max(pixels.shape[:2])
         size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
-        picture = round_to(resize(pixels, size), np.dtype(np.uint8))
+        image = round_to(resize(pixels, size), np.dtype(np.uint8))
         if explainer is None:
-            return _Thumb(picture, None)
+            return _Thumb(image, None)
         heat = explain(model, prepared, class_name=name, explainer=explainer)
-        return _Thumb(picture, resize(np.nan_to_num(heat.values), size))
+        return _Thumb(image, resize(np.nan_to_num(heat.values), size))
     except LoporeError as error:
         return _Thumb(None, None, str(error))
 
@@ -127,10 +127,10 @@ def _figure(
 ) -> MistakeFigure:
     row = evaluation.manifest.rows[mistake.index]
     images = []
-    if thumb.picture is not None:
-        images.append((image_address(thumb.picture), f"radiograph {row.path}"))
+    if thumb.image is not None:
+        images.append((image_address(thumb.image), f"radiograph {row.path}"))
         if thumb.heat is not None:
-            heated = blend(thumb.picture, thumb.heat, opacity=0.6, limits=limits)
+            heated = blend(thumb.image, thumb.heat, opacity=0.6, limits=limits)
             images.append((image_address(heated), "the same with heat"))
     return MistakeFigure(
         images=tuple(images),

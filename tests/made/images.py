@@ -1,4 +1,4 @@
-"""Pictures of no weld, as arrays and as files of the usual kinds."""
+"""Images of no weld, as arrays and as files of the usual kinds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GREY_AND_COLOUR = {"grey8": GREY8, "grey16": GREY16, "rgb8": RGB8, "rgb16": RGB1
 
 
 def film(height: int = 120, width: int = 160) -> Array:
-    """A smooth picture with one bright corner, so that turns and shifts show."""
+    """A smooth image with one bright corner, so that turns and shifts show."""
     y, x = np.mgrid[0:height, 0:width]
-    picture = 60 + 40 * np.sin(x / 17) + 30 * np.cos(y / 11)
-    picture[: height // 4, : width // 4] += 90
-    grey: Array = picture.astype(np.uint8)
+    image = 60 + 40 * np.sin(x / 17) + 30 * np.cos(y / 11)
+    image[: height // 4, : width // 4] += 90
+    grey: Array = image.astype(np.uint8)
     return grey
 
 

@@ -1,4 +1,4 @@
-"""Pictures that the checks use: small, seeded, in every depth and channel count."""
+"""Images that the checks use: small, seeded, in every depth and channel count."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def film(dtype: np.dtype[Any], channels: int = 1, seed: int = 0) -> Pixels:
     return np.stack([np.rint(grey * tint) for tint in (1.0, 0.95, 0.9)], axis=-1).astype(dtype)
 
 
-def pictures(dtype: np.dtype[Any]) -> list[Pixels]:
+def images(dtype: np.dtype[Any]) -> list[Pixels]:
     """The film in grey and in colour."""
     return [film(dtype, 1), film(dtype, 3)]
 
@@ -47,9 +47,9 @@ def flat(dtype: np.dtype[Any], share: float, shape: tuple[int, ...] = (HEIGHT, W
 
 def step(dtype: np.dtype[Any]) -> Pixels:
     """Dark left and bright right, both near the ends of the scale, as lead beside bare film."""
-    picture = flat(dtype, 10 / 255)
-    picture[:, WIDTH // 2 :] = round(245 / 255 * full_scale(dtype))
-    return picture
+    image = flat(dtype, 10 / 255)
+    image[:, WIDTH // 2 :] = round(245 / 255 * full_scale(dtype))
+    return image
 
 
 def ramp(dtype: np.dtype[Any]) -> Pixels:
@@ -85,7 +85,7 @@ def discs_and_masks(
     return _as_batch(values, channels, 8), np.where(inside, targets[:, None, None] + 1, 0)
 
 
-def pictures_for(plan: Preprocessing, count: int) -> PixelBatch:
+def images_for(plan: Preprocessing, count: int) -> PixelBatch:
     """(N, H, W, C) of the tiny set at the size, channels and depth that a model takes."""
     return discs(count, plan.size, plan.channels, plan.depth, seed=5)[0]
 
