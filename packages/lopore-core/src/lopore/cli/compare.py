@@ -9,7 +9,7 @@ import click
 
 from lopore.messages import counted
 
-from .options import device_option, runtime_option
+from .options import device_option, manifest_option, runtime_option, split_option
 
 if TYPE_CHECKING:
     from lopore.evaluation.model_comparison import ModelComparison
@@ -19,20 +19,8 @@ if TYPE_CHECKING:
 @click.command(name="compare")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    show_default="the manifest that A was trained on",
-    help="Films with their truth, as `lopore data index` writes them.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Split that both are scored on.",
-)
+@manifest_option
+@split_option
 @click.option("--images", type=click.IntRange(0, 200), default=24, show_default=True, help="Most disagreements shown.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/compare-A-B-SPLIT")
 @runtime_option

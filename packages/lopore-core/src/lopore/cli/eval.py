@@ -11,7 +11,7 @@ import click
 
 from lopore.messages import counted, plain
 
-from .options import device_option, runtime_option
+from .options import device_option, manifest_option, runtime_option, split_option
 from .rules import rule_from, rule_options
 from .scores import score_lines, score_text
 
@@ -33,20 +33,8 @@ NOT_KEPT = 3
 
 @click.command(name="eval")
 @click.argument("model_name", metavar="MODEL")
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    show_default="the manifest that the model was trained on",
-    help="Films with their truth, as `lopore data index` writes them.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Side that is scored; only films of `test` were never seen by the training.",
-)
+@manifest_option
+@split_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,20 @@ model_option = click.option(
     metavar="MODEL",
     required=True,
     help="NAME, NAME/VERSION, a model's folder or an .onnx file; `lopore show` lists what is found.",
+)
+manifest_option = click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default="the manifest that the model was trained on",
+    help="Films with their truth, as `lopore data index` writes them.",
+)
+split_option = click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Split that is scored; only films of `test` were never seen by the training.",
 )
 runtime_option = click.option(
     "--runtime",

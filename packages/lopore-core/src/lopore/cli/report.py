@@ -6,25 +6,13 @@ from pathlib import Path
 
 import click
 
-from .options import device_option, runtime_option
+from .options import device_option, manifest_option, runtime_option, split_option
 
 
 @click.command(name="report")
 @click.argument("model_name", metavar="MODEL")
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    show_default="the manifest that the model was trained on",
-    help="Films with their truth, as `lopore data index` writes them.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Split that is scored; only films of `test` were never seen by the training.",
-)
+@manifest_option
+@split_option
 @click.option("--pod", type=click.Path(path_type=Path), metavar="FILE", help="pod.json of `lopore pod --out`.")
 @click.option(
     "--contract",
@@ -34,7 +22,13 @@ from .options import device_option, runtime_option
 )
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), default=0.95, show_default=True)
 @click.option(
-    "--images", type=click.IntRange(0, 200), default=6, show_default=True, help="Mistakes shown of each kind."
+    "--mistakes",
+    "images",
+    metavar="N",
+    type=click.IntRange(0, 200),
+    default=6,
+    show_default=True,
+    help="Mistakes shown of each kind.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/NAME-VERSION-report")
 @runtime_option
