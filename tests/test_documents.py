@@ -239,7 +239,7 @@ def test_no_key_of_a_full_config_is_missing_from_the_configuration_page() -> Non
     ).model_dump(mode="json")
     assert set(full["augmentation"]) == set(switches)
     page = text_of(ROOT / "docs" / "configuration.md")
-    sections = {"data", "preprocessing", "preprocessing.window", "model", "training"}
+    sections = {"data", "data.tiles", "preprocessing", "preprocessing.window", "model", "training"}
     sections |= {f"training.{name}" for name in ("loss", "optimizer", "schedule", "threshold")}
     missing = [key for key in leaf_keys(full) if key not in sections and f"| `{key}` |" not in page]
     assert not missing
@@ -250,6 +250,11 @@ def test_configs_in_documents_and_in_the_repository_are_valid() -> None:
     assert {page.name for page, _ in examples} >= {"training.md", "own-films.md"}
     for page, example in examples:
         parse_experiment(yaml.safe_load(example), source=page.name)
+    parts = [block for block in blocks(ROOT / "docs" / "training.md", "yaml") if not block.startswith("name:")]
+    assert len(parts) >= 3
+    for part in parts:
+        whole = {"name": "part", "task": "segmentation", "data": {"manifest": "films.csv"}} | yaml.safe_load(part)
+        parse_experiment(whole, source="training.md")
     (record,) = blocks(ROOT / "docs" / "concepts.md", "yaml")
     Preprocessing.model_validate(yaml.safe_load(record)["preprocessing"])
     for config in sorted((ROOT / "configs").glob("*.yaml")):

@@ -142,7 +142,7 @@ def test_every_hook_and_every_public_name_is_rendered_from_the_code(pages: dict[
 def test_every_page_of_the_repository_is_in_the_site(pages: dict[str, Page]) -> None:
     for source in (ROOT / "docs").glob("*.md"):
         assert f"{source.stem}.html" in pages
-    assert {"overview.html", "contributing.html", "changelog.html"} <= set(pages)
+    assert {"overview.html", "contributing.html", "changelog.html", "security.html"} <= set(pages)
     for package in (ROOT / "packages").glob("*/README.md"):
         assert f"packages/{package.parent.name}.html" in pages
 
@@ -155,10 +155,10 @@ def test_marks_for_the_tests_are_not_shown(site: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What the site is made from, to be broken."""
-    for name in ("docs", "examples", "packages"):
+    for name in ("docs", "examples", "packages", "tools"):
         ignored = shutil.ignore_patterns("tests", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for place in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "configs"):
+    for place in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "configs"):
         target = tmp_path / place
         (shutil.copytree if (ROOT / place).is_dir() else shutil.copy)(ROOT / place, target)
     return tmp_path

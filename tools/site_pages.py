@@ -28,6 +28,7 @@ OUTSIDE = {
     "README.md": "overview.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "packages/lopore-core/src/lopore/contracts.py": "hooks.md",
     **{f"packages/{name}/README.md": f"packages/{name}.md" for name in PACKAGES},
     "examples/README.md": "examples/index.md",
@@ -84,7 +85,7 @@ def _told(found: click.Command, parent: click.Context, name: str, level: int) ->
     for parameter in found.get_params(context):
         record = parameter.get_help_record(context)
         if record:
-            yield f"| `{_cell(record[0])}` | {_cell(html.escape(record[1]))} |"
+            yield f"| `{_cell(record[0])}` | {_cell(_plain(record[1]))} |"
     yield ""
     if isinstance(found, click.Group):
         for part in found.list_commands(context):
@@ -99,7 +100,14 @@ def _paragraphs(text: str) -> Iterator[str]:
         if part.startswith("\b"):
             yield from ("```text", *part.splitlines()[1:], "```", "")
         else:
-            yield from (html.escape(" ".join(part.split()), quote=False), "")
+            yield from (_plain(" ".join(part.split())), "")
+
+
+def _plain(text: str) -> str:
+    """Text of ``--help`` as Markdown that shows it letter by letter: ``R13_[1][2].png`` is no link. Code stays code."""
+    parts = re.split(r"(`[^`]+`)", text)
+    parts[::2] = [re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(part, quote=False)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _cell(text: str) -> str:
@@ -112,13 +120,13 @@ def command_index() -> str:
     rows = []
     for name in COMMANDS:
         found = command(name)
-        rows.append(f"| [`lopore {name}`]({name}.md) | {found.get_short_help_str(300)} |")
+        rows.append(f"| [`lopore {name}`]({name}.md) | {_cell(_plain(found.get_short_help_str(300)))} |")
         if isinstance(found, click.Group):
             for part in found.list_commands(context):
                 below = found.get_command(context, part)
                 assert below is not None
                 place = f"{name}.md#lopore-{name}-{part}"
-                rows.append(f"| [`lopore {name} {part}`]({place}) | {below.get_short_help_str(300)} |")
+                rows.append(f"| [`lopore {name} {part}`]({place}) | {_cell(_plain(below.get_short_help_str(300)))} |")
     head = ["# Commands", "", "Every command has `--help`, and exits 0 only on success. A mistake gives one line that",
             "says what to do; `lopore --debug COMMAND` shows the traceback behind it.", "",
             "| command | does |", "|---|---|"]  # fmt: skip
