@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -107,13 +107,24 @@ def answer_journal(out: Path, settings: Mapping[str, Any]) -> Iterator[AnswerJou
         stream = path.open("a+b")
     except OSError as error:
         raise cannot_write(path, error) from error
-    with stream:
+    try:
         try:
             lock_file(stream)
         except OSError:
             raise RunError(f"another process writes {out}; wait for it, or choose another file") from None
-        yield AnswerJournal(stream, path, settings)
+        yield _opened(stream, path, settings)
+    finally:
+        with suppress(OSError):  # of a full disk, which the write before has told
+            stream.close()
     path.unlink(missing_ok=True)
+
+
+def _opened(stream: IO[bytes], path: Path, settings: Mapping[str, Any]) -> AnswerJournal:
+    try:
+        return AnswerJournal(stream, path, settings)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
