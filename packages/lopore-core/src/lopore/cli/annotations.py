@@ -24,7 +24,7 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
             "--images", type=_PATH, metavar="FOLDER", help="Folder of the images, where the format holds no sizes."
         ),
         click.option(
-            "--from", "form", type=click.Choice(READABLE), help="Format of SOURCE; default: by what lies there."
+            "--from", "form", type=click.Choice(READABLE), show_default="by what lies there", help="Format of SOURCE."
         ),
         click.argument("source", type=_PATH),
     ):
@@ -34,7 +34,15 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(name="annotations")
 def command() -> None:
-    """Read and write marks of other tools: COCO, YOLO, Pascal VOC, LabelMe, box tables, masks."""
+    """Convert, check and draw marks of other tools.
+
+    COCO, YOLO, Pascal VOC, LabelMe and tables of boxes are read and written, masks of class numbers are written.
+
+    \b
+    Examples:
+      lopore data annotations check instances.json --images films
+      lopore data annotations convert labels --to coco --out set.json
+    """
 
 
 @command.command()
@@ -49,7 +57,7 @@ def convert(source: Path, form: str | None, images: Path | None, target_form: st
     \b
     Examples:
       lopore data annotations convert instances.json --to masks --out masks
-      lopore data annotations convert labels --from yolo --images images --to coco --out set.json
+      lopore data annotations convert labels --from yolo --to coco --out a.json
     """
     from lopore.atomic_files import atomic_folder
     from lopore.data.annotations.formats import FORMATS, read_annotations
@@ -73,8 +81,9 @@ def convert(source: Path, form: str | None, images: Path | None, target_form: st
 @_reading
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(source: Path, form: str | None, images: Path | None, as_json: bool) -> None:
-    """Check annotations: marks outside of their image, empty ones, images that are not there or of another size.
+    """Check annotations against their images.
 
+    Finds marks outside of their image or without area, and images that are missing or of another size.
     The exit status is 1 where something is wrong.
 
     \b

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 @click.argument("second", metavar="B")
 @manifest_option
 @split_option
-@click.option("--images", type=click.IntRange(0, 200), default=24, show_default=True, help="Most disagreements shown.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/compare-A-B-SPLIT")
+@click.option(
+    "--images", type=click.IntRange(0, 200), metavar="N", default=24, show_default=True,
+    help="Most disagreements that the page shows.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/compare-A-B-SPLIT",
+    help="Folder for the comparison.",
+)  # fmt: skip
 @runtime_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")

@@ -13,14 +13,19 @@ from .options import device_option, manifest_option, runtime_option, split_optio
 @click.argument("model_name", metavar="MODEL")
 @manifest_option
 @split_option
-@click.option("--pod", type=click.Path(path_type=Path), metavar="FILE", help="pod.json of `lopore pod --out`.")
+@click.option(
+    "--pod", type=click.Path(path_type=Path), metavar="FILE", help="Result of `lopore pod --out`, its pod.json."
+)
 @click.option(
     "--contract",
     type=click.FloatRange(0.5, 1, max_open=True),
     metavar="RECALL",
     help="Recall to be proven, as in eval.",
 )
-@click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), default=0.95, show_default=True)
+@click.option(
+    "--confidence", type=click.FloatRange(0.5, 1, max_open=True), metavar="SHARE", default=0.95, show_default=True,
+    help="Confidence of the contract.",
+)  # fmt: skip
 @click.option(
     "--mistakes",
     "images",
@@ -30,7 +35,10 @@ from .options import device_option, manifest_option, runtime_option, split_optio
     show_default=True,
     help="Mistakes shown of each kind.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/NAME-VERSION-report")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", show_default="reports/NAME-VERSION-report",
+    help="Folder for the report.",
+)  # fmt: skip
 @runtime_option
 @device_option
 def command(
