@@ -24,14 +24,7 @@ from lopore.record.folder import ModelFolder
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))
 PUBLIC = {"lopore", "lopore.contracts", "lopore.hookspecs", "lopore.errors", "lopore.testing"}
-BESIDE = {
-    "lopore-haarnet": {"lopore_torch.network": {"Classifier"}},
-    "lopore-openvino": {
-        "lopore.record.onnx_file": {"read_plain_onnx"}, "lopore.inference.predict": {"available_cores", "run_seconds"},
-        "lopore.preprocessing.pipeline": {"preprocess"}, "lopore.reading.radiograph": {"Radiograph", "Source"},
-        "lopore.synthesis": {"sample_film"},
-    },
-}  # fmt: skip
+BESIDE = {"lopore-haarnet": {"lopore_torch.network": {"Classifier"}}}
 """What an example needs of lopore beyond the public modules, name by name."""
 OFFERS = {
     "lopore-grating": ("enhancers", "remove-grating"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import lopore_haarnet.plugin
 
-from lopore.testing.check import Check
-from lopore.testing.kit import parametrize_checks
+from lopore.testing import Check, parametrize_checks
 
 
 @parametrize_checks(lopore_haarnet.plugin)

@@ -8,8 +8,7 @@ from pathlib import Path
 import lopore_openvino.plugin
 from lopore_openvino_models import make_model
 
-from lopore.testing.check import Check
-from lopore.testing.kit import parametrize_checks
+from lopore.testing import Check, parametrize_checks
 
 HOME = tempfile.TemporaryDirectory(prefix="lopore-openvino-")  # goes when the process ends
 

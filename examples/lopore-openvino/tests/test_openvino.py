@@ -38,7 +38,7 @@ def test_probabilities_are_those_of_the_graph(depth: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 33])
-def test_a_batch_gives_in_order_what_single_pictures_give(count: int, tmp_path: Path) -> None:
+def test_a_batch_gives_in_order_what_single_images_give(count: int, tmp_path: Path) -> None:
     session = open_openvino(make_model(tmp_path), "auto", 2)
     batch = noise(count) // np.arange(1, count + 1, dtype=np.uint8)[:, None, None, None]
     singles = np.concatenate([session.predict(item[None]) for item in batch])

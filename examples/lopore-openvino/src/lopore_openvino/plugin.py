@@ -33,6 +33,7 @@ def lopore_predictors() -> Iterable[Predictor]:
         summary="ONNX files through OpenVINO in single precision, one image a stream",
         formats=("onnx",),
         opens=_open,
+        runtime=("openvino",),
         preference=20,  # lopore-onnx says 10; measured faster for one film and for many (README)
     )
     yield Predictor(
@@ -40,5 +41,6 @@ def lopore_predictors() -> Iterable[Predictor]:
         summary="OpenVINO in bfloat16 where made films score the same as in single precision, else that",
         formats=("onnx",),
         opens=_open_short,
+        runtime=("openvino",),
         preference=-10,  # answers move in the second decimal: it has to be asked for by name
     )

@@ -13,12 +13,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from lopore import ModelFolder
+from lopore import ModelFolder, available_cores, read_plain_onnx, run_seconds
 from lopore.contracts import PixelBatch, Scores
-from lopore.cores import available_cores
 from lopore.errors import ModelError
-from lopore.inference.predict import run_seconds
-from lopore.record.onnx_file import read_plain_onnx
 
 AHEAD = 2
 """Images that wait for each stream, so that none idles while Python reads an answer."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import openvino as ov
 
-from lopore import ModelFolder, ModelRecord
+from lopore import ModelFolder, ModelRecord, preprocess, read_radiograph, sample_film, write_radiograph
 from lopore.contracts import PixelBatch
-from lopore.preprocessing.pipeline import preprocess
-from lopore.reading.radiograph import Radiograph, Source
-from lopore.synthesis.sampling import sample_film
 
 from .predict import SHORT, OpenVinoSession, open_openvino
 
@@ -35,15 +32,12 @@ def open_short(folder: ModelFolder, device: str, threads: int | None) -> OpenVin
 
 
 def made_films(record: ModelRecord) -> PixelBatch:
-    """Eight films of ``lopore.synthesis`` as the model sees them: (8, H, W, C) of the record's size and depth."""
+    """Eight films of ``lopore.sample_film`` as the model sees them: (8, H, W, C) of the record's size and depth."""
     plain = record.preprocessing.depth == 8 and record.preprocessing.window.mode == "full"
     films = [
         sample_film(label, seed, bit_depth=8 if plain else 16).pixels
         for label in LABELS
         for seed in range(FILMS_A_LABEL)
     ]
-    source = Source("made film", None, "", "made", 1, 1, 8 if plain else 16)
-    shown = [
-        preprocess(Radiograph(film, source, (film.shape[0], film.shape[1])), record.preprocessing) for film in films
-    ]
+    shown = [preprocess(read_radiograph(write_radiograph(film, None)), record.preprocessing) for film in films]
     return np.stack([pixels for pixels, _ in shown])

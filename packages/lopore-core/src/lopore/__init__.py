@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lopore.api.films import index_films, split_films, train
     from lopore.api.model import Model, open
     from lopore.api.results import FilmReport, HeatMapResult, PredictionResult
+    from lopore.cores import available_cores, run_seconds
     from lopore.inference.decisions import Decision
     from lopore.inference.predict import Failure, Prediction, predict_files, predict_radiographs
     from lopore.models.catalogue import find_models, locate_model
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from lopore.plugins.registry import Registry, discover
     from lopore.preprocessing.enhancement_chain import Chain
     from lopore.preprocessing.geometry import Geometry
+    from lopore.preprocessing.pipeline import preprocess
     from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
     from lopore.record.folder import BrokenModel, ModelFolder
     from lopore.record.model import ModelRecord
+    from lopore.record.onnx_file import read_plain_onnx
     from lopore.record.preprocessing import Preprocessing
+    from lopore.synthesis.sampling import sample_film
 
     from .affine import Affine
     from .arrays import HeatMaps, PixelBatch, Pixels, Scores
@@ -63,6 +67,7 @@ _HOMES = {
     "contracts": "IGNORE LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
     "LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor Scores "
     "Session Trainer",
+    "cores": "available_cores run_seconds",
     "errors": "LoporeError PluginError",
     "hookspecs": "hookimpl",
     "inference.decisions": "Decision",
@@ -73,10 +78,13 @@ _HOMES = {
     "plugins.registry": "Registry discover",
     "preprocessing.enhancement_chain": "Chain",
     "preprocessing.geometry": "Geometry",
+    "preprocessing.pipeline": "preprocess",
     "reading.radiograph": "Radiograph read_radiograph write_radiograph",
     "record.folder": "BrokenModel ModelFolder",
     "record.model": "ModelRecord",
+    "record.onnx_file": "read_plain_onnx",
     "record.preprocessing": "Preprocessing",
+    "synthesis.sampling": "sample_film",
     "training_settings": "Loss Optimizer Schedule",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -126,6 +134,7 @@ __all__ = [
     "Scores",
     "Session",
     "Trainer",
+    "available_cores",
     "discover",
     "find_models",
     "hookimpl",
@@ -135,7 +144,11 @@ __all__ = [
     "open_model",
     "predict_files",
     "predict_radiographs",
+    "preprocess",
+    "read_plain_onnx",
     "read_radiograph",
+    "run_seconds",
+    "sample_film",
     "split_films",
     "train",
     "write_radiograph",
