@@ -54,7 +54,9 @@ def test_a_link_to_nowhere_is_called_so(films: Path, invoke: Invoke) -> None:
 
 def test_the_folder_of_one_class_is_told_to_index_the_one_above(films: Path, invoke: Invoke) -> None:
     told = invoke("data", "index", "films/pore").stdout
-    assert "none of 6 images lies in a class folder, so none has a label; index the folder above, or a CSV" in told
+    assert (
+        "none of 6 images lies in a class folder, so none has a label; index the folder above, a CSV of labels" in told
+    )
 
 
 def test_one_missing_film_is_named_with_its_folder(welds: Path, softmax: None) -> None:

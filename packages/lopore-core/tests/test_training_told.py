@@ -29,8 +29,9 @@ def told(experiment: Experiment, *, folds: int | None = None) -> list[str]:
 def test_a_run_tells_how_it_computes_once_before_its_first_epoch(softmax: None, welds: Path) -> None:
     lines = told(config(welds, training__epochs=3))
     begun = [line.split()[0] for line in lines]
-    assert begun == ["run", "saved", "computing", "epoch", "epoch", "epoch", "saved"]
-    assert lines[2] == "computing on cpu, in fp64"
+    epochs = ["epoch"] * 3
+    assert begun == ["building", "run", "saved", "the", "computing", *epochs, "calibration:", "saved"]
+    assert lines[4] == "computing on cpu, in fp64"
 
 
 def test_the_folds_of_a_cross_validation_do_not_say_the_same_again(softmax: None, welds: Path) -> None:
