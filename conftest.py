@@ -27,8 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place_of_the_test_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     """pytest-xdist gives each of its processes a folder in the run's own."""
     own = tmp_path_factory.getbasetemp()
-    once.settle(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
-    os.environ["LOPORE_STATE"] = str(tmp_path_factory.mktemp("state"))  # what was made here is forgotten with the run
+    run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    once.settle(run)
+    # One state for all processes: a model that another one made here would count as one from elsewhere. Gone with it.
+    os.environ["LOPORE_STATE"] = str(run / "state")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,22 @@ FORMATS = ("h5", "weights", "saved_model", "onnx")
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[ModelFolder, dict[str, Any]]]:
-    """Each network in every format, through the gate, with the gate's reports."""
-    made = {}
-    for name in NETWORKS:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[ModelFolder, dict[str, Any]]]:
+    """A network in every format, through the gate, with the gate's reports; made when a test first asks for it."""
+
+    @cache
+    def made(name: str) -> tuple[ModelFolder, dict[str, Any]]:
         folder, reports = copy_of(learned(name), tmp_path_factory.mktemp("export") / name), {}
         for format in FORMATS if name == "mobilenetv3" else ("saved_model", "onnx"):
             folder, reports[format] = export_model(folder, format, films(24, seed=3)[0])
-        made[name] = folder, reports
+        return folder, reports
+
     return made
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_format_passes_the_gate_with_answers_that_differ_and_heat_maps(exported: Any, name: str) -> None:
-    folder, reports = exported[name]
+    folder, reports = exported(name)
     scores = opened(name).predict(films(24, seed=3)[0])
     assert np.ptp(scores[:, 1]) > 0.5
     for format, report in reports.items():
@@ -75,7 +78,7 @@ def test_small_scores_are_the_same_numbers_in_every_format(task: Any, labels: in
 def test_a_session_that_is_closed_while_it_answers_ends_its_answer_or_says_so(
     exported: Any, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    session: Any = open_model(exported["mobilenetv3"][0], runtime=format, device="cpu", threads=1).session
+    session: Any = open_model(exported("mobilenetv3")[0], runtime=format, device="cpu", threads=1).session
     pixels = films(4, seed=8)[0]
 
     def halves(batch: Any) -> Iterator[Any]:
@@ -103,7 +106,7 @@ def test_plain_keras_opens_the_h5_file_and_gets_probabilities(name: str, tmp_pat
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any, name: str) -> None:
-    served = tf.saved_model.load(exported[name][0].file_for("saved_model").parent).signatures["serving_default"]
+    served = tf.saved_model.load(exported(name)[0].file_for("saved_model").parent).signatures["serving_default"]
     for count in (1, 5):
         pixels = films(count, seed=8)[0]
         answer = {key: value.numpy() for key, value in served(pixels=tf.constant(pixels)).items()}
@@ -114,7 +117,7 @@ def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_onnx_file_answers_as_tensorflow_and_carries_exact_heat_maps(exported: Any, name: str) -> None:
     session, pixels = opened(name), films(7, seed=3)[0]
-    runtime = onnxruntime.InferenceSession(exported[name][0].file_for("onnx"), providers=["CPUExecutionProvider"])
+    runtime = onnxruntime.InferenceSession(exported(name)[0].file_for("onnx"), providers=["CPUExecutionProvider"])
     scores, cam, cam_plus = runtime.run(["scores", "cam", "cam_plus"], {"pixels": pixels})
     np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-5)
     for index in (0, 1):
@@ -125,7 +128,7 @@ def test_the_onnx_file_answers_as_tensorflow_and_carries_exact_heat_maps(exporte
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_onnx_file_is_plain_trim_and_opens_alone(exported: Any, name: str) -> None:
-    folder = exported[name][0]
+    folder = exported(name)[0]
     path = folder.file_for("onnx")
     content = read_plain_onnx(path)
     assert record_in_onnx(path).classes == folder.record.classes
@@ -145,14 +148,14 @@ def test_the_onnx_file_is_plain_trim_and_opens_alone(exported: Any, name: str) -
 
 
 def test_saved_models_hold_no_path_of_this_machine(exported: Any) -> None:
-    content = exported["mobilenetv3"][0].file_for("saved_model").read_bytes()
+    content = exported("mobilenetv3")[0].file_for("saved_model").read_bytes()
     for trace in (b"site-packages", str(Path.cwd()).encode(), b".py", b"/tmp"):
         assert trace not in content
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_maps_of_the_saved_model_are_those_of_the_network(exported: Any, name: str) -> None:
-    model, pixels = open_model(exported[name][0], runtime="saved_model", threads=1), films(3, seed=8)[0]
+    model, pixels = open_model(exported(name)[0], runtime="saved_model", threads=1), films(3, seed=8)[0]
     assert explain.cam_fits(model.session)
     for method in (explain.explain_grad_cam, explain.explain_grad_cam_plus_plus):
         want = method(opened(name), pixels, 1)
@@ -231,7 +234,7 @@ def test_torch_and_tensorflow_native_and_onnx_agree_on_real_films(
     from lopore.inference.explain import choose_explainer, raw_maps
 
     films_of = sorted((shared_data / "weld-radiographs").rglob("*.jpg"))[::24]
-    folders = {"tf": exported[name][0], "torch": copy_of(twin(name), tmp_path / "twin")}
+    folders = {"tf": exported(name)[0], "torch": copy_of(twin(name), tmp_path / "twin")}
     real = gate_inputs(folders["tf"], films_of)
     images = np.concatenate([real, films(6, seed=3)[0]])  # a network of made films is sure of real ones
     assert len(real) >= 8
