@@ -14,7 +14,7 @@ from made.once import made_once
 from lopore.record.folder import ModelFolder
 from lopore.training_settings import Optimizer
 
-STEPS, BATCH = 60, 8
+STEPS = 60
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {"backbone": "resnet18", "optimizer": Optimizer(learning_rate=2e-3)},
     "mobilenetv3": {
@@ -36,7 +36,7 @@ def _learn(name: str, folder: Path) -> None:
     from lopore_tf.learner import TensorFlowLearner
 
     learner = TensorFlowLearner(request(**NETWORKS[name], epochs=1, steps_per_epoch=STEPS))
-    learner.fit_epoch(0, batches(STEPS * BATCH, BATCH))
+    learner.fit_epoch(0, batches(STEPS * 16, 16))
     (trainer,) = plugin.lopore_trainers()
     publish(trainer, learner, folder)
 
