@@ -121,7 +121,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict type checking of every package."""
     _install(session, *PACKAGES)
-    session.install(*PINS, "mypy", "types-PyYAML", "openvino")
+    session.install(*PINS, "mypy", "types-PyYAML", "openvino", "pytest")  # the last two for what imports them
     session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES], *EXAMPLES)
 
 
