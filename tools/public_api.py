@@ -54,8 +54,9 @@ def _value(name: str, value: Any, home: ModuleType) -> Iterator[str]:
 
 
 def _is_private(base: type) -> bool:
-    module = import_module(base.__module__)
-    return base.__module__.startswith("lopore") and base.__name__ not in getattr(module, "__all__", ())
+    homes = [base.__module__, *(name for name in MODULES[1:] if base.__module__.startswith(f"{name}."))]
+    public = {name for home in homes for name in getattr(import_module(home), "__all__", ())}
+    return base.__module__.startswith("lopore") and base.__name__ not in public
 
 
 def _expressions(module: ModuleType) -> dict[str, str]:
@@ -63,6 +64,10 @@ def _expressions(module: ModuleType) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(module))
     found = {}
     for item in tree.body:
+        if isinstance(item, ast.ImportFrom) and item.level == 1 and item.module and hasattr(module, "__path__"):
+            names = {alias.name for alias in item.names}
+            inner = _expressions(import_module(f"{module.__name__}.{item.module}"))
+            found |= {name: text for name, text in inner.items() if name in names}
         targets = item.targets if isinstance(item, ast.Assign) else [getattr(item, "target", None)]
         for target in targets:
             if isinstance(target, ast.Name) and getattr(item, "value", None) is not None:

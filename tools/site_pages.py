@@ -29,7 +29,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
-    "packages/lopore-core/src/lopore/contracts.py": "hooks.md",
+    "packages/lopore-core/src/lopore/contracts/__init__.py": "hooks.md",
     **{f"packages/{name}/README.md": f"packages/{name}.md" for name in PACKAGES},
     "examples/README.md": "examples/index.md",
     **{f"examples/{name}/README.md": f"examples/{name}.md" for name in EXAMPLES},

@@ -1,0 +1,63 @@
+"""What a plugin offers and what core asks of it: the one package that a plugin author reads.
+
+Each hook returns light, frozen descriptors. A descriptor names a thing and holds the function that makes it; that
+function imports the framework when it is called, never before. One file a descriptor: ``enhancer``, ``backbone``,
+``trainer`` (with what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``,
+``explainer``. Everything is imported from ``lopore.contracts``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from lopore.affine import Affine
+from lopore.arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
+
+from .backbone import Backbone, NetworkRequest
+from .enhancer import Enhancer, FilmParts, NoParams, Params
+from .explainer import Explainer
+from .exporter import Exporter, FilmRun
+from .learner import Batch, EpochReport, Learner, LearnRequest, MapLearner, StartPoint
+from .session import FreeSizeSession, MapSession, Predictor, Session
+from .trainer import Trainer
+
+__all__ = [
+    "IGNORE",
+    "LOPORE_API",
+    "Affine",
+    "Backbone",
+    "Batch",
+    "Descriptor",
+    "Enhancer",
+    "EpochReport",
+    "Explainer",
+    "Exporter",
+    "FilmParts",
+    "FilmRun",
+    "Framework",
+    "FreeSizeSession",
+    "HeatMaps",
+    "LearnRequest",
+    "Learner",
+    "MapLearner",
+    "MapSession",
+    "NamedWeights",
+    "NetworkRequest",
+    "NoParams",
+    "Params",
+    "PixelBatch",
+    "Pixels",
+    "Precision",
+    "Predictor",
+    "Scores",
+    "Session",
+    "StartPoint",
+    "Task",
+    "Trainer",
+]
+
+LOPORE_API = 1
+"""The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
+
+Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer
+"""What a hook yields: a light, frozen object that names a thing and holds the function that makes it."""
