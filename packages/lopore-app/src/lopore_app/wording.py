@@ -21,17 +21,6 @@ def apart(score: float, limit: float) -> tuple[str, str]:
     return pair
 
 
-def score_text(score: float, digits: int = 3) -> str:
-    """A score as text that is 0 or 1 only where the score is: "0.9997" in place of "1.000", "> 0.999999" at the end."""
-    text = f"{score:.{digits}f}"
-    if 0 < score < 1 and float(text) in (0.0, 1.0):
-        longer = f"{score:.6f}"
-        if float(longer) in (0.0, 1.0):
-            return "> 0.999999" if score > 0.5 else "< 0.000001"
-        return longer
-    return text
-
-
 def words(name: str) -> str:
     """``lack_of_penetration`` as "lack of penetration"."""
     return name.replace("_", " ")

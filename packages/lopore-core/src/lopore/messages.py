@@ -1,4 +1,4 @@
-"""What messages say alike: a count with its noun, and the name that a misspelt one was meant to be."""
+"""What messages say alike: a count with its noun, a score, and the name that a misspelt one was meant to be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from collections.abc import Iterable
 def counted(number: int, one: str, many: str = "") -> str:
     """``1 image``, ``2 images``. many: where an s does not make the plural, such as ``entries`` or ``images have``."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def score_text(score: float, digits: int = 3) -> str:
+    """A score from 0 to 1 with so many digits, and more where it would read as 0 or 1 and is not: "0.9997".
+
+    Past six digits "> 0.999999" and "< 0.000001".
+    """
+    for places in range(digits, max(digits, 6) + 1):
+        text = f"{score:.{places}f}"
+        if not 0 < score < 1 or float(text) not in (0.0, 1.0):
+            return text
+    return "> 0.999999" if score > 0.5 else "< 0.000001"
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:

@@ -17,7 +17,7 @@ _PER_ROW = 3
 
 
 def mistakes(report: EvaluationReport) -> None:
-    """False positives and false negatives with their heat maps."""
+    """False positives, false negatives and wrong classes, each kind by itself, with their heat maps."""
     if not report.has("report.html"):
         st.info("This report has no gallery: `lopore eval MODEL` writes one beside the scores.")
         return

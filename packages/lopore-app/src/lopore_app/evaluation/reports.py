@@ -160,7 +160,7 @@ def read_galleries(report: EvaluationReport) -> list[Gallery]:
     """False positives and false negatives with their heat maps, read out of ``report.html``."""
     parser = _Galleries()
     parser.feed(_text(report, "report.html"))
-    return [gallery for gallery in parser.found if gallery.title.startswith("False")]
+    return [gallery for gallery in parser.found if gallery.title.startswith(("False", "Wrong"))]
 
 
 class _Galleries(html.parser.HTMLParser):

@@ -10,6 +10,7 @@ from lopore.evaluation.occlusion_probe import REGIONS, Probed, probe
 from lopore.evaluation.shortcuts import TOLERANCE, Effect, SpuriousReport
 from lopore.inference.explain import choose_explainer
 from lopore.inference.predict import prepare
+from lopore.messages import score_text
 from lopore.models.opening import OpenModel
 from lopore_app.charts import bars
 from lopore_app.evaluation.reports import (
@@ -120,14 +121,14 @@ def show_tried(pixels: Pixels, found: Probed) -> None:
     columns = st.columns(1 + len(found.probes))
     columns[0].image(image(pixels), width="stretch", alt="The film as it is")
     columns[0].metric(
-        plain(words(found.called)), f"{found.score:.3f}", "as it is", delta_color="off", delta_arrow="off"
+        plain(words(found.called)), score_text(found.score), "as it is", delta_color="off", delta_arrow="off"
     )
     for column, one in zip(columns[1:], found.probes, strict=True):
         column.image(image(one.pixels), width="stretch", alt=f"The film with its {one.region} painted over")
         moved = one.score - found.score
         column.metric(
             titles.get(one.region, one.region),
-            f"{one.score:.3f}",
+            score_text(one.score),
             f"{moved:+.3f}" if abs(moved) >= 0.0005 else "unchanged",
             delta_color="normal" if abs(moved) > TOLERANCE else "off",
             delta_arrow="auto" if abs(moved) >= 0.0005 else "off",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lopore.data.cells import shown_cell
+from lopore.messages import score_text
 from lopore_app.film.film_review import FilmReview, ReviewedMark
-from lopore_app.wording import score_text
 
 COLUMNS = (
     "number", "class", "class_of_the_model", "iso_6520", "origin", "verdict", "score", "x_mm", "y_mm", "length_mm",

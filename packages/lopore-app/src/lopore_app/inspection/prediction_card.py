@@ -9,6 +9,7 @@ import streamlit as st
 from lopore.data.scan import MIN_SIDE
 from lopore.inference.decisions import Decision
 from lopore.inference.regions import Detection, Detections
+from lopore.messages import score_text
 from lopore.models.opening import OpenModel
 from lopore_app.inspection.films import InspectionResult
 from lopore_app.inspection.filmstrip import call_text, tone_of
@@ -16,7 +17,7 @@ from lopore_app.inspection.session import InspectionSession
 from lopore_app.inspection.view import View
 from lopore_app.plain_text import plain
 from lopore_app.viewer.outlines import area_text, colours, extent_text
-from lopore_app.wording import rule_text, score_text, words
+from lopore_app.wording import rule_text, words
 
 TOP = 5
 MOST_LISTED = 50
@@ -101,7 +102,7 @@ def _indication(number: int, one: Detection, colour: str, pitch_mm: float | None
         f'<div><i style="background:{colour}">{number}</i><span title="{name}">{name}</span>'
         f'<em title="width and height of its box">{extent_text(one, pitch_mm)}</em>'
         f'<em title="area, {one.area_px:.0f} pixels of the film">{area_text(one)}</em>'
-        f'<em title="largest probability of a pixel in it">{one.peak:.2f}</em></div>'
+        f'<em title="largest probability of a pixel in it">{score_text(one.peak, 2)}</em></div>'
     )
 
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.messages import counted
+from lopore.messages import counted, score_text
 from lopore_app.review.prediction_log import chain_text, installed_versions, name_on_a_page, shown_name
 from lopore_app.review.record_images import evidence, images_or_reason, thumbnail
 from lopore_app.review.records import Entry, Unanswered
 from lopore_app.viewer.heat_scale import Tops
-from lopore_app.wording import DEMONSTRATION, score_text, words
+from lopore_app.wording import DEMONSTRATION, words
 
 MOST_FILMS = 200
 SIDE = 460

@@ -14,6 +14,7 @@ from lopore.errors import ImageError, LoporeError
 from lopore.inference.explain import HeatMap, choose_explainer, explain
 from lopore.inference.overlay import blend, draw_overlay, for_screen
 from lopore.inference.predict import prepare
+from lopore.messages import score_text
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import round_to
@@ -117,7 +118,7 @@ def overlay_png(entry: Entry, found: RecordImages) -> bytes | None:
     if found.heat is None:
         return write_radiograph(original, None) if entry.outlines else None
     heat = found.heat
-    title = f"{words(heat.class_name)} {entry.prediction.decision.score:.3f}, {heat.explainer}, {unit(heat)}"
+    title = f"{words(heat.class_name)} {score_text(entry.prediction.decision.score)}, {heat.explainer}, {unit(heat)}"
     return write_radiograph(draw_overlay(original, heat.values, limits=found.limits, title=title), None)
 
 

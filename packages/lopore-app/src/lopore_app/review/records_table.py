@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from lopore.messages import counted
+from lopore.messages import counted, score_text
 from lopore_app.plain_text import plain
 from lopore_app.review.prediction_log import chain_text, film_name, name_on_a_page, shown_name
 from lopore_app.review.record_images import evidence, images_or_reason, thumbnail
 from lopore_app.review.records import Entry, Unanswered
 from lopore_app.viewer.heat_scale import scale_bar, tops_of
-from lopore_app.wording import score_text, words
+from lopore_app.wording import words
 
 LATEST, ALL = "Last answer for each film", "Every prediction"
 SHOWN = "records/shown"

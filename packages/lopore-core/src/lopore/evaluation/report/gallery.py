@@ -67,15 +67,19 @@ class Gallery:
 
 
 def galleries(model: OpenModel, evaluation: Evaluation, images: int) -> list[Gallery]:
-    """False positives and false negatives, up to ``images`` of each, the worst first; none for 0."""
+    """False positives, false negatives and wrong classes, up to ``images`` of each, the worst first; none for 0.
+
+    A defect of one class that was called another one is a wrong class, neither a false call nor a miss; only a model
+    that names one of several defect classes makes such a mistake.
+    """
     if not images:
         return []
-    false_calls, missed = (mistakes[:images] for mistakes in _mistakes(model.record, evaluation))
+    false_calls, missed, mistaken = (mistakes[:images] for mistakes in _mistakes(model.record, evaluation))
     try:
         explainer, why = choose_explainer(model), ""
     except LoporeError as error:
         explainer, why = None, str(error)
-    thumbs = {mistake: _thumb(model, explainer, evaluation, mistake) for mistake in (*false_calls, *missed)}
+    thumbs = {mistake: _thumb(model, explainer, evaluation, mistake) for mistake in (*false_calls, *missed, *mistaken)}
     heats = [thumb.heat for thumb in thumbs.values() if thumb.heat is not None]
     scale = explainer.scale if explainer else ""
     limits = natural_limits(np.concatenate([heat.ravel() for heat in heats]), scale) if heats else (0.0, 1.0)
@@ -84,26 +88,42 @@ def galleries(model: OpenModel, evaluation: Evaluation, images: int) -> list[Gal
     parts = (
         ("False positives", "A defect was called that is not there; the surest first.", false_calls),
         ("False negatives", "A defect is there and was not called; the lowest score first.", missed),
+        ("Wrong class", "A defect was called another defect; the surest first.", mistaken),
     )
+    shown = parts if _one_of_several_defects(model.record) else parts[:2]
     return [
         Gallery(title, f"{what} {heat}", tuple(_figure(evaluation, model.record, m, thumbs[m], limits) for m in found))
-        for title, what, found in parts
+        for title, what, found in shown
     ]
 
 
-def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistake], list[_Mistake]]:
-    false_calls, missed = [], []
+def _one_of_several_defects(record: ModelRecord) -> bool:
+    return record.task == "multiclass" and sum(not is_sound(name) for name in record.classes) > 1
+
+
+def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistake], list[_Mistake], list[_Mistake]]:
+    """False calls, misses, and defects that were called another one."""
+    false_calls, missed, mistaken = [], [], []
+    single = _one_of_several_defects(record)
     columns = shown_columns(record)
     defects = [column for column in columns if not is_sound(record.classes[column])] or columns
     for column in defects:
         truth = truth_of(evaluation, column)
         for index, score in enumerate(evaluation.scores[:, column]):
-            called = record.classes[column] in evaluation.decision(record, index).labels
-            if called and not truth[index]:
+            labels = evaluation.decision(record, index).labels
+            called = record.classes[column] in labels
+            if called == bool(truth[index]):
+                continue
+            others = labels if truth[index] else evaluation.manifest.rows[index].labels
+            if single and any(not is_sound(name) for name in others):
+                if called:  # told once, under the class that was called
+                    mistaken.append(_Mistake(index, column, -float(score)))
+            elif called:
                 false_calls.append(_Mistake(index, column, -float(score)))
-            elif truth[index] and not called:
+            else:
                 missed.append(_Mistake(index, column, float(score)))
-    return sorted(false_calls, key=lambda m: m.margin), sorted(missed, key=lambda m: m.margin)
+    kinds = false_calls, missed, mistaken
+    return tuple(sorted(kind, key=lambda one: one.margin) for kind in kinds)  # type: ignore[return-value]  # of three
 
 
 def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lopore.indications import film_images
 from lopore.indications.film_inspection import FilmInspection
+from lopore.messages import score_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -108,4 +109,5 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["score"] = score_text
     return environment.get_template("film_report.html.j2")
