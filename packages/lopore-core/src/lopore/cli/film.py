@@ -20,18 +20,13 @@ FILM = click.argument("film", type=click.Path(path_type=Path), metavar="FILM")
 PAGE = click.option("--page", type=int, metavar="N", help="Page or frame, from 1, of a file with several.")
 
 
-class Point(click.ParamType[tuple[float, float]]):
+def _point(context: click.Context, parameter: click.Parameter, value: str) -> tuple[float, float]:
     """Two numbers with a comma between them."""
-
-    name = "X,Y"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The point. Fails for anything but two finite numbers."""
-        try:
-            x, y = (float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{str(value)[:40]!r} is no point; write it as 120,45", param, ctx)
-        return x, y
+    try:
+        x, y = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value[:40]!r} is no point; write it as 120,45") from None
+    return x, y
 
 
 @click.group(name="film")
@@ -147,8 +142,10 @@ def _as_text(source: FilmSource, found: ImageQuality, indicator: WireIndicator |
 
 @command.command(name="calibrate")
 @FILM
-@click.option("--from", "start", type=Point(), required=True, help="One end of the known object, in pixels.")
-@click.option("--to", "end", type=Point(), required=True, help="Its other end.")
+@click.option(
+    "--from", "start", callback=_point, metavar="X,Y", required=True, help="One end of the known object, in pixels."
+)
+@click.option("--to", "end", callback=_point, metavar="X,Y", required=True, help="Its other end.")
 @click.option("--mm", type=float, required=True, metavar="MM", help="Their distance in mm.")
 @click.option("--note", metavar="WORDS", help="What the object was.")
 def calibrate_command(
