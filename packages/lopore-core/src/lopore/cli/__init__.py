@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 COMMANDS = (
-    "doctor", "plugins", "models", "show", "data", "film", "enhance", "train", "eval", "report", "compare", "pod",
-    "predict", "inspect", "explain", "export", "convert", "app", "serve", "check-plugin", "new-plugin",
+    "doctor", "plugins", "models", "show", "data", "film", "enhance", "train", "sweep", "runs", "eval", "report",
+    "compare", "pod", "predict", "inspect", "explain", "export", "convert", "app", "serve", "check-plugin",
+    "new-plugin",
 )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from lopore.errors import ModelError
 from lopore.messages import did_you_mean
 from lopore.record.folder import RECORD_NAME, BrokenModel, ModelFolder
 
+from .best import best_version
+
 
 def model_roots() -> list[Path]:
     """Where models are looked for: ``./models/final``, then the folders of the path list ``LOPORE_MODELS``."""
@@ -34,7 +36,10 @@ def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | Broke
 
 
 def locate_model(text: str) -> ModelFolder:
-    """A model by path, by ``NAME/VERSION`` or by ``NAME`` (its newest version); ModelError lists what there is."""
+    """A model by path, ``NAME/VERSION``, ``NAME`` (its newest version) or ``NAME/best`` (``best.best_version``).
+
+    ModelError lists what there is.
+    """
     path = Path(text)
     try:
         there = path.exists()
@@ -44,7 +49,10 @@ def locate_model(text: str) -> ModelFolder:
         return ModelFolder.read(path)
     found = [model for model in find_models() if isinstance(model, ModelFolder)]
     exact = [model for model in found if model.title == text]
-    named = sorted((model for model in found if model.record.name == text), key=lambda model: model.record.created)
+    name = text.removesuffix("/best")
+    named = sorted((model for model in found if model.record.name == name), key=lambda model: model.record.created)
+    if named and not exact and name != text:
+        return best_version(name, named)
     if exact or named:
         return (exact or named)[-1]
     if there:

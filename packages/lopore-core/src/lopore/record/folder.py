@@ -15,6 +15,8 @@ from .model import MAX_RECORD_BYTES, ModelFile, ModelRecord, parse_record
 from .published import remember, was_made_here
 
 RECORD_NAME = "lopore.json"
+CONFIG_NAME, LOG_NAME = "config.yaml", "training_log.csv"
+"""What a run leaves beside the weights: the experiment, and a row an epoch."""
 
 
 def _record_bytes(folder: Path) -> bytes:

@@ -20,11 +20,12 @@ from lopore.messages import counted
 from lopore.metrics.score_calibration import calibrated
 from lopore.metrics.selection import validation_score
 from lopore.progress import Progress
+from lopore.record.folder import LOG_NAME
 from lopore.record.score_calibration import ScoreCalibration
 
 from .checkpoints import Checkpoints, State, restore
 from .epoch_tiles import tile_batches
-from .logs import CSV_NAME, TensorBoardLog, write_csv
+from .logs import TensorBoardLog, write_csv
 from .map_validation import answer_maps, check_map_learner
 from .plan import Plan, Rows, Splits, samples_per_epoch
 
@@ -50,7 +51,7 @@ def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, p
         progress.line("warning: no checkpoint of this run is whole; it begins anew")
     if writes:
         checkpoints.discard_after(state.epoch)
-        write_csv(checkpoints.folder / CSV_NAME, state.history)
+        write_csv(checkpoints.folder / LOG_NAME, state.history)
     log = TensorBoardLog(checkpoints.folder / "tensorboard", state.epoch) if writes else None
     begun = state.epoch
     if begun == 0 and settings.precision == "auto" and not settings.deterministic:
@@ -77,7 +78,7 @@ def _keep(learner: Learner, checkpoints: Checkpoints, state: State) -> None:
     if state.best_epoch == state.epoch:
         checkpoints.save_best(learner, state.epoch)
     checkpoints.save(learner, state)
-    write_csv(checkpoints.folder / CSV_NAME, state.history)
+    write_csv(checkpoints.folder / LOG_NAME, state.history)
 
 
 def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: Progress, *, tell: bool) -> State:

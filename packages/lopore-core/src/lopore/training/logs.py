@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 
 from lopore.atomic_files import atomic_write_text
 
-CSV_NAME = "training_log.csv"
 COLUMNS = (
     "epoch", "loss", "learning_rate", "val_auc", "val_f1", "val_loss", "val_dice", "val_iou", "val_hits", "best",
     "images", "seconds", "data_wait_seconds",

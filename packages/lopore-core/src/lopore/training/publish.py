@@ -25,21 +25,20 @@ from lopore.metrics.operating_point import answers_at, operating_point, truth_ta
 from lopore.progress import Progress
 from lopore.reading.radiograph import Facts
 from lopore.record.abstention import Abstention
-from lopore.record.folder import ModelFolder, write_model_record
+from lopore.record.folder import LOG_NAME, ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, Threshold
 from lopore.record.preprocessing import Preprocessing
 from lopore.record.score_calibration import ScoreCalibration
 
 from .abstain import abstention_of
 from .fit_calibration import calibrate
-from .logs import CSV_NAME
 from .map_validation import answer_maps, check_map_learner, map_threshold, pixel_metrics
 from .plan import Plan, Rows, Splits
 from .run_folder import CONFIG, versions
 
 NEARLY_ALL = 0.9
 """Share of the images without a class from which on its threshold is said to call nearly everything."""
-ARTIFACTS = (CONFIG, CSV_NAME, "preview.png")
+ARTIFACTS = (CONFIG, LOG_NAME, "preview.png")
 
 
 @dataclass(frozen=True)

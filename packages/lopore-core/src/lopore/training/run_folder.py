@@ -19,8 +19,9 @@ from lopore.atomic_files import atomic_write_text, lock_file
 from lopore.config.experiment import Experiment, dump_experiment, load_experiment
 from lopore.errors import ConfigError, RunError
 from lopore.messages import did_you_mean
+from lopore.record.folder import CONFIG_NAME
 
-CONFIG, FACTS, LOCK = "config.yaml", "run.json", ".lock"
+CONFIG, FACTS, LOCK = CONFIG_NAME, "run.json", ".lock"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FREE_ON_RESUME = (
     "data.cache_mb",
@@ -86,7 +87,7 @@ def read_config(folder: Path) -> Experiment:
 
 def refuse_other_config(given: Experiment, started: Experiment) -> None:
     """ConfigError naming the settings that differ and would make the resumed run another experiment."""
-    before, now = _flat(started.model_dump(mode="json")), _flat(given.model_dump(mode="json"))
+    before, now = flat_settings(started.model_dump(mode="json")), flat_settings(given.model_dump(mode="json"))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     changed = [key for key in changed if not key.startswith(FREE_ON_RESUME)]
     if changed:
@@ -100,7 +101,7 @@ def identity_of(folder: Path) -> dict[str, str]:
     RunError where the facts of the run are gone.
     """
     facts, experiment = read_facts(folder), read_config(folder)
-    settings = _flat(experiment.model_dump(mode="json"))
+    settings = flat_settings(experiment.model_dump(mode="json"))
     firm = {key: value for key, value in sorted(settings.items()) if not key.startswith(FREE_ON_RESUME)}
     return {
         "run": facts["version"],
@@ -111,10 +112,11 @@ def identity_of(folder: Path) -> dict[str, str]:
     }
 
 
-def _flat(data: Any, at: str = "") -> dict[str, Any]:
+def flat_settings(data: Any, at: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys, such as ``training.epochs``."""
     if not isinstance(data, dict) or not data:
         return {at: data}
-    parts = (_flat(part, f"{at}.{name}".lstrip(".")) for name, part in data.items())
+    parts = (flat_settings(part, f"{at}.{name}".lstrip(".")) for name, part in data.items())
     return {key: value for part in parts for key, value in part.items()}
 
 
@@ -134,6 +136,19 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if not named:
         raise RunError(f"{folder} has no readable {FACTS}, so it cannot be resumed; start a new run")
     return dict(facts)
+
+
+def model_of_run(folder: Path) -> Path | None:
+    """The folder of the model that a run made, also where run and model were moved together; None where there is none.
+
+    RunError where the facts of the run are gone.
+    """
+    stated = read_facts(folder).get("model")
+    if not stated:
+        return None
+    path = Path(str(stated))
+    beside = folder.parent.parent / "final" / path.parent.name / path.name
+    return next((one for one in (beside, path) if one.is_dir()), None)
 
 
 def add_facts(folder: Path, **facts: Any) -> None:
