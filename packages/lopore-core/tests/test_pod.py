@@ -14,7 +14,8 @@ from lopore.metrics.binomial import exact_share, share_at_least, trials_needed
 from lopore.metrics.pod.hit_miss import LEAST_MARKS, fit_candidates, hit_miss_study, models_alike
 from lopore.metrics.pod.likelihood import Trials, fit_hit_miss
 from lopore.metrics.pod.links import LINKS
-from lopore.metrics.pod.signal_response import Signals, fit_signals, signal_study
+from lopore.metrics.pod.signal_fit import Signals, fit_signals
+from lopore.metrics.pod.signal_response import signal_study
 from lopore.metrics.pod.size_bounds import crossing, upper_size
 
 TRUE = (2.81002, 2.93219)  # of logit POD over ln size; the true a90 is 0.812
