@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from lopore.affine import Affine
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.augmentation import Augmentation
-from lopore.data.batches import ImageCache, count_batches, cut, evaluation_batches, training_batches
+from lopore.data.batches import count_batches, cut, evaluation_batches, training_batches
+from lopore.data.image_cache import ImageCache
 from lopore.data.masks import onto_input, read_mask
 from lopore.data.sampler import Sampler
 from lopore.errors import DataError

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
-from lopore.data.batches import ImageCache
+from lopore.data.image_cache import ImageCache
 from lopore.data.leaks import LeakFindings
 from lopore.data.manifest import Manifest
 from lopore.data.sampler import Sampler

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.experiment import Experiment
-from lopore.data.batches import ImageCache
 from lopore.data.check import lost
 from lopore.data.class_names import is_sound
+from lopore.data.image_cache import ImageCache
 from lopore.data.index import complete
 from lopore.data.leaks import LeakFindings, find_leaks
 from lopore.data.manifest import Manifest
