@@ -28,7 +28,7 @@ def one(length: int) -> dict[str, float]:
 
     from lopore.indications import InspectionOptions, inspect_film
     from lopore.models.opening import open_model
-    from lopore.reading.windows import ArrayFilm
+    from lopore.reading.film_source import ArrayFilm
     from lopore.record.model import Threshold
     from lopore.record.preprocessing import Preprocessing, Window
 

@@ -14,7 +14,8 @@ from made.whole_films import disc, ground
 from lopore.indications import FilmInspection, inspect_film, parse_profile
 from lopore.indications.diconde import to_diconde
 from lopore.models.opening import open_model
-from lopore.reading.windows import ArrayFilm, open_film
+from lopore.reading.film_source import ArrayFilm
+from lopore.reading.windows import open_film
 
 pydicom = pytest.importorskip("pydicom")
 RULES = {

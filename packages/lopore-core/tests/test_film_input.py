@@ -15,7 +15,7 @@ from lopore.preprocessing.film_input import FilmInput
 from lopore.preprocessing.film_layers import ScaledLayer, blocks
 from lopore.preprocessing.pipeline import percentile_limits, stretch_between
 from lopore.preprocessing.resampling import resize
-from lopore.reading.windows import ArrayFilm
+from lopore.reading.film_source import ArrayFilm
 from lopore.record.preprocessing import Preprocessing, Window
 
 RNG = np.random.default_rng(0)

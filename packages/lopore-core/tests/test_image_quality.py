@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made.images import Array
 
+from lopore.reading.film_source import ArrayFilm
 from lopore.reading.grey_survey import survey_greys
 from lopore.reading.image_quality import (
     Region,
@@ -19,7 +20,7 @@ from lopore.reading.image_quality import (
     signal_to_noise,
 )
 from lopore.reading.line_marks import find_lines
-from lopore.reading.windows import ArrayFilm, open_film
+from lopore.reading.windows import open_film
 from lopore.reading.wire_indicator import DIAMETERS_MM, WireIndicator, find_wires
 
 PITCH = 0.05

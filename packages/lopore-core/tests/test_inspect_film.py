@@ -19,7 +19,7 @@ from lopore.indications.options import Excluded, InspectionOptions
 from lopore.inference.cover_film import Cancelled
 from lopore.inference.film_map import FilmMap
 from lopore.models.opening import OpenModel, open_model
-from lopore.reading.windows import ArrayFilm
+from lopore.reading.film_source import ArrayFilm
 from lopore.record.model import Threshold
 from lopore.record.preprocessing import Preprocessing
 

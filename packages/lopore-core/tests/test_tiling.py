@@ -13,7 +13,7 @@ from lopore.inference.film_map import STATE_NAME, FilmMap, MapFacts, encode, pro
 from lopore.inference.film_windows import FilmTiling, Maps, blended_strips
 from lopore.inference.tiling import TiledLine, step_for
 from lopore.preprocessing.film_input import FilmInput
-from lopore.reading.windows import ArrayFilm
+from lopore.reading.film_source import ArrayFilm
 from lopore.record.preprocessing import Preprocessing
 
 TILE = 32

@@ -14,9 +14,10 @@ from made.images import GENERATOR, Array, coded
 
 from lopore.errors import ImageError
 from lopore.reading.film_sidecar import calibrate, sidecar_path
+from lopore.reading.film_source import ArrayFilm, FilmSource
 from lopore.reading.headers import Limits
 from lopore.reading.radiograph import read_radiograph
-from lopore.reading.windows import ArrayFilm, FilmSource, open_film
+from lopore.reading.windows import open_film
 
 DEEP = GENERATOR.integers(0, 65536, (301, 203)).astype(np.uint16)
 LAYOUTS: dict[str, dict[str, Any]] = {

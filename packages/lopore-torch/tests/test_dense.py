@@ -17,7 +17,7 @@ from lopore.inference.film_dense import strip_scores, strips_of
 from lopore.inference.tiling import TiledLine
 from lopore.models.opening import OpenModel, open_model
 from lopore.preprocessing.film_input import FilmInput
-from lopore.reading.windows import ArrayFilm
+from lopore.reading.film_source import ArrayFilm
 from lopore_torch.learner import TorchLearner
 
 

@@ -16,7 +16,7 @@ from lopore.indications.acceptance_profile import Profile, parse_profile
 from lopore.indications.options import InspectionOptions
 from lopore.messages import counted
 from lopore.models.opening import OpenModel
-from lopore.reading.windows import FilmSource
+from lopore.reading.film_source import FilmSource
 from lopore_app.film.corrections import corrections_coco
 from lopore_app.film.film_review import FilmReview, Reviewer
 from lopore_app.film.film_work import FilmWork, decided_anew

@@ -17,7 +17,7 @@ from lopore.indications.inspect_film import decide_on_map
 from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.film_input import FilmInput
-from lopore.reading.windows import FilmSource
+from lopore.reading.film_source import FilmSource
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.review_store import ReviewStore

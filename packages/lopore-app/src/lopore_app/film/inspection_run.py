@@ -16,7 +16,7 @@ from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.options import InspectionOptions
 from lopore.inference.cover_film import Cancelled
 from lopore.models.opening import OpenModel
-from lopore.reading.windows import FilmSource
+from lopore.reading.film_source import FilmSource
 from lopore_app.inspection.memory import Memory
 
 STAGES = {"map": "tiles", "regions": "strips searched for marks", "measure": "marks measured"}

@@ -6,7 +6,7 @@ from lopore.indications.acceptance_profile import Profile
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication, SetAside
 from lopore.indications.report.film_report import film_report
-from lopore.reading.windows import FilmSource
+from lopore.reading.film_source import FilmSource
 from lopore_app.film.film_review import FilmReview, ReviewedMark, Reviewer
 from lopore_app.film.film_work import verdict_of
 

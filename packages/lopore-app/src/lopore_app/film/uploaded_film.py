@@ -8,8 +8,8 @@ import numpy as np
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
+from lopore.reading.film_source import ArrayFilm
 from lopore.reading.radiograph import Radiograph, read_radiograph
-from lopore.reading.windows import ArrayFilm
 from lopore_app.inspection.films import Upload
 
 TALL = 1.5

@@ -17,7 +17,7 @@ from lopore.reading.radiograph import Radiograph, Source
 from lopore.record.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
 """Of red, green and blue in grey (ITU-R BT.601), as the image reader has them."""
@@ -68,7 +68,8 @@ def film_of(
     """A film that is read in windows, from a path or an array."""
     from contextlib import closing
 
-    from lopore.reading.windows import ArrayFilm, open_film
+    from lopore.reading.film_source import ArrayFilm
+    from lopore.reading.windows import open_film
 
     if isinstance(film, str | Path):
         return closing(open_film(Path(film), page=page, mm_per_pixel=mm_per_pixel))

@@ -20,8 +20,8 @@ from lopore.preprocessing.resampling import resize
 
 if TYPE_CHECKING:
     from lopore.indications.indication import Indication
+    from lopore.reading.film_source import FilmSource
     from lopore.reading.radiograph import Radiograph
-    from lopore.reading.windows import FilmSource
 
 THUMBNAIL, WIDEST = 360, 1600
 """Longest side in pixels of an image in a notebook, and of a film."""

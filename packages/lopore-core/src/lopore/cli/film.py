@@ -12,8 +12,8 @@ import click
 from lopore.messages import plain
 
 if TYPE_CHECKING:
+    from lopore.reading.film_source import FilmSource
     from lopore.reading.image_quality import ImageQuality
-    from lopore.reading.windows import FilmSource
     from lopore.reading.wire_indicator import WireIndicator
 
 FILM = click.argument("film", type=click.Path(path_type=Path), metavar="FILM")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
     from lopore.preprocessing.enhancement_chain import Chain
     from lopore.progress import Progress
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 
 WORK = ".work"

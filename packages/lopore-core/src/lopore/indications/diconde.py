@@ -17,7 +17,7 @@ from .indication import Indication
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
 """Raw Data Storage: an object without pixels of its own."""

@@ -21,7 +21,7 @@ from .film_inspection import FilmInspection, WeldBand
 from .indication import Indication
 
 if TYPE_CHECKING:
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 Image = NDArray[np.uint8]
 OVERVIEW = 2400

@@ -31,7 +31,7 @@ from .weld_position import find_weld
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
     from lopore.preprocessing.enhancement_chain import Chain
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
     from lopore.record.model import ModelRecord
 
     from .acceptance_profile import Profile

@@ -23,7 +23,7 @@ from .tables import to_coco, to_csv
 
 if TYPE_CHECKING:
     from lopore.inference.film_map import FilmMap
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
     from .acceptance_profile import Profile
 

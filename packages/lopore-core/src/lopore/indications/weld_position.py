@@ -16,7 +16,7 @@ from lopore.preprocessing.film_layers import blocks
 from .film_inspection import WeldBand
 
 if TYPE_CHECKING:
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 ALONG, ACROSS = 256, 400
 """Size of the small film that is searched."""

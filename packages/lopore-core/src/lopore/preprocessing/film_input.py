@@ -24,7 +24,7 @@ from .lookup_tables import histogram
 from .pipeline import percentiles_of, stretch_table
 
 if TYPE_CHECKING:
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 MOST_SCALE = 8.0
 """Films are made at most this much finer or coarser: beyond it one of the two pitches is wrong."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .windows import FilmSource
+from .film_source import FilmSource
 
 _BAND, _WIDE, _MARGIN = 512, 4096, 2
 _MOST_PLACES = 200

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .film_source import FilmSource
 from .grey_survey import GreySurvey, survey_greys
 from .line_marks import LineMark, find_lines
-from .windows import FilmSource
 
 REFERENCE_UM = 88.6
 """Side of the square that equals a round aperture of 100 um. Source: ASTM E2446; ISO 17636-2."""

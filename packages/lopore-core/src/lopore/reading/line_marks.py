@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .windows import FilmSource
+from .film_source import FilmSource
 
 _TILE, _HALO = 1024, 64
 _SIGMAS, _LEAST_PX, _MOST_WIDTH_PX, _BENT_PX = 4.0, 60, 4.0, 2.0

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .windows import FilmSource
+from .film_source import FilmSource
 
 DIAMETERS_MM = (
     3.20, 2.50, 2.00, 1.60, 1.25, 1.00, 0.80, 0.63, 0.50, 0.40, 0.32, 0.25, 0.20, 0.16, 0.125, 0.10, 0.08, 0.063, 0.05,

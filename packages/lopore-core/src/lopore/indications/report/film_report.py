@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from lopore.inference.film_map import FilmMap
-    from lopore.reading.windows import FilmSource
+    from lopore.reading.film_source import FilmSource
 
 MOST_CROPS, MOST_ROWS = 40, 500
 """Marks that are shown by an image and in the table; a page of 100 000 would open nowhere. The CSV holds all."""
