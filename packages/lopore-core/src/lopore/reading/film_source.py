@@ -18,7 +18,8 @@ from .film_sidecar import check_pitch
 from .film_windows import DecodedOnce, Windows
 from .positioned_file import PositionedFile
 from .radiograph import Polarity
-from .windows import GIVEN
+
+GIVEN = "given by the user"
 
 
 @dataclass(frozen=True, kw_only=True)

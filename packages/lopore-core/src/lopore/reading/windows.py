@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .film_sidecar import check_pitch, read_calibration
-from .film_source import FilmFacts, FilmSource
+from .film_source import GIVEN, FilmFacts, FilmSource
 from .film_windows import DecodedOnce, TiffWindows
 from .headers import Limits, check_limits, sniff
 from .positioned_file import PositionedFile
@@ -24,7 +24,6 @@ from .tiff_codings import PLAIN
 
 MAX_FILM_SIDE, MAX_FILM_PIXELS = 2**20, 2**33
 """Limits of a film that is read block by block; ``Limits`` bound what is decoded at once."""
-GIVEN = "given by the user"
 
 
 def open_film(
