@@ -18,9 +18,10 @@ TEST_TOOLS = (
     "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
-    "lopore-core": "[train,dicom,tiff,sweep]",
+    "lopore-core": "[train,dicom,tiff,sweep,postgresql]",
     "lopore-enhance": "[segmentation]",
     "lopore-onnx": "[export]",
+    "lopore-serve": "[postgresql]",
     "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }

@@ -26,6 +26,7 @@ FLOORS = (
     ("export",),
     ("evaluation",),
     ("metrics",),
+    ("audit",),
     ("indications",),
     ("inference",),
     ("models",),

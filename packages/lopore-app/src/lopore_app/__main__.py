@@ -24,6 +24,7 @@ def _origins(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> t
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @click.option("--origin", "origins", multiple=True, callback=_origins, help="Address that people open it under.")
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="Folder that keeps reviews of films.")
+@click.option("--records", help="Folder or postgresql://... for a record of every answer and review.")
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app, and end.")
 def main(
     models: Path | None,
@@ -32,6 +33,7 @@ def main(
     browser: bool,
     origins: tuple[str, ...],
     work: Path | None,
+    records: str | None,
     check: str | None,
 ) -> None:
     """Open lopore's app: films in, decision and heat map out."""
@@ -43,6 +45,8 @@ def main(
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
     if work is not None:
         os.environ["LOPORE_WORK"] = str(work.resolve())
+    if records is not None:
+        os.environ["LOPORE_RECORDS"] = records if "://" in records else str(Path(records).resolve())
     from lopore_app.server import serve
 
     serve(port, address, browser=browser, origins=origins)

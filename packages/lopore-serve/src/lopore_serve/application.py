@@ -19,11 +19,13 @@ from .batching import BusyError
 from .files_routes import files_router
 from .measures import CONTENT_TYPE
 from .protocol_routes import protocol_router
+from .recording import NotRecordedError
 from .service import Service, TooSlowError
 from .uploads import App, Gate
 
 STATUS: tuple[tuple[type[LoporeError], int], ...] = (
-    (BusyError, 503), (TooSlowError, 504), (ModelError, 404), (ImageError, 422), (DataError, 400), (ConfigError, 400),
+    (BusyError, 503), (NotRecordedError, 503), (TooSlowError, 504), (ModelError, 404), (ImageError, 422),
+    (DataError, 400), (ConfigError, 400),
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
+from lopore.audit import Draft
+from lopore.audit.facts import prediction_draft
 from lopore.errors import ConfigError, DataError, ImageError, LoporeError
 from lopore.indications import InspectionOptions
 from lopore.indications.acceptance_profile import profile_of_bytes
@@ -26,6 +28,7 @@ from lopore.validation import explain_validation
 
 from .batching import ModelWorker
 from .film_jobs import FilmJob
+from .recording import BY, receipts_header
 from .service import Service
 
 MOST_FILES = 256
@@ -55,9 +58,12 @@ def files_router(service: Service) -> APIRouter:
         worker = service.pool.worker(model)
         if len(file) > MOST_FILES:
             raise DataError(f"{len(file)} files came; at most {MOST_FILES} go into one request")
-        answers = await asyncio.gather(*(_predict(service, worker, one, page, heat) for one in file))
+        found = await asyncio.gather(*(_predict(service, worker, one, page, heat) for one in file))
+        answers = [answer for answer, _ in found]
+        headers = receipts_header(await service.recorded([draft for _, draft in found if draft is not None]))
         bad = any("error" in answer for answer in answers)
-        return JSONResponse(answers, status_code=422 if bad and len(answers) == 1 else 207 if bad else 200)
+        status = 422 if bad and len(answers) == 1 else 207 if bad else 200
+        return JSONResponse(answers, status_code=status, headers=headers)
 
     @router.post("/inspect", status_code=202)
     async def inspect(
@@ -124,17 +130,19 @@ def _options(text: str) -> InspectionOptions:
 
 async def _predict(
     service: Service, worker: ModelWorker, file: UploadFile, page: int | None, heat: bool
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Draft | None]:
     name = plain(file.filename or "upload", 160)
     try:
         prepared = await service.in_thread(lambda: _prepared(worker, file, name, page))
         row = await service.scores(worker, prepared.pixels)
-        answer: dict[str, Any] = json.loads(describe_prepared(worker.model, prepared, row).model_dump_json())
+        prediction = describe_prepared(worker.model, prepared, row)
+        answer: dict[str, Any] = json.loads(prediction.model_dump_json())
+        draft = prediction_draft(worker.model, prediction, by=BY) if service.recorder.records else None
         if heat:
             answer["heat"] = await service.in_thread(lambda: _overlay(worker, prepared, answer["scores"]))
-        return answer
+        return answer, draft
     except (DataError, ConfigError, ImageError) as error:  # of this file: the others go on
-        return {"source": name, "error": str(error)}
+        return {"source": name, "error": str(error)}, None
 
 
 def _prepared(worker: ModelWorker, file: UploadFile, name: str, page: int | None) -> Prepared:

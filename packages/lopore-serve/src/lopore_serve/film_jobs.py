@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from lopore.audit.facts import inspection_drafts
 from lopore.errors import LoporeError
 from lopore.indications import FilmInspection, InspectionOptions, Profile, inspect_film
 from lopore.inference.cover_film import Cancelled
@@ -18,6 +19,7 @@ from lopore.reading.windows import open_film
 
 from .batching import BusyError, ModelWorker
 from .measures import Measures
+from .recording import BY, Recorder
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -39,6 +41,7 @@ class FilmJob:
     total: int = 0
     error: str = ""
     result: FilmInspection | None = None
+    receipts: tuple[str, ...] = ()
     cancel: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -47,16 +50,17 @@ class FilmJob:
         return {
             "id": self.id, "film": self.name, "model": self.worker.model.folder.title, "state": self.state,
             "stage": self.stage, "done": self.done, "total": self.total, "error": self.error,
+            "records": list(self.receipts),
         }  # fmt: skip
 
 
 class FilmJobs:
     """The queue of films. A film lies in an unnamed temporary file while it waits and is worked on, no longer."""
 
-    def __init__(self, most: int, kept: int, measures: Measures) -> None:
+    def __init__(self, most: int, kept: int, measures: Measures, recorder: Recorder) -> None:
         self._jobs: OrderedDict[str, FilmJob] = OrderedDict()
         self._waiting: queue.Queue[FilmJob | None] = queue.Queue()
-        self._most, self._kept, self._measures = most, kept, measures
+        self._most, self._kept, self._measures, self._recorder = most, kept, measures, recorder
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="lopore films", daemon=True)
@@ -117,6 +121,7 @@ class FilmJobs:
                     cancelled=job.cancel.is_set,
                 )  # fmt: skip
             job.result = _named(job.result, job.name)
+            self._record(job, job.result)
             job.state = "done"
         except Cancelled:
             job.state = "cancelled"
@@ -124,6 +129,11 @@ class FilmJobs:
             job.state, job.error = "failed", str(error).replace(Path(job.upload.name).name, job.name)
         except Exception as error:  # a fault of ours must not end the thread that all films need
             job.state, job.error = "failed", f"unexpected {type(error).__name__}; please report it"
+
+    def _record(self, job: FilmJob, found: FilmInspection) -> None:
+        if self._recorder.records:
+            drafts = inspection_drafts(job.worker.model, found, job.profile, by=BY)
+            job.receipts = tuple(map(str, self._recorder.submit(drafts).result()))
 
 
 def _named(found: FilmInspection, name: str) -> FilmInspection:

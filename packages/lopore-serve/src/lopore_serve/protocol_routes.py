@@ -10,9 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 import lopore
+from lopore.audit.facts import tensor_draft
 
 from . import protocol
 from .batching import ModelWorker
+from .recording import BY, receipts_header
 from .service import Service
 
 
@@ -78,5 +80,9 @@ async def _infer(service: Service, worker: ModelWorker, request: Request) -> Res
     asked, tail = protocol.parse(await request.body(), request.headers.get(protocol.HEAD_LENGTH))
     batch = protocol.pixels_of(asked, tail, worker.model.record)
     rows = await asyncio.gather(*(service.scores(worker, pixels) for pixels in batch))
-    body, headers = protocol.respond(asked, worker.model.folder.title, np.stack(rows))
+    scores = np.stack(rows)
+    body, headers = protocol.respond(asked, worker.model.folder.title, scores)
+    if service.recorder.records:
+        draft = await service.in_thread(lambda: tensor_draft(worker.model, batch, scores, by=BY))
+        headers |= receipts_header(await service.recorded([draft]))
     return Response(body, headers=headers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lopore.arrays import Pixels, Scores
+from lopore.audit import Draft, Receipt
 from lopore.cores import available_cores
 from lopore.errors import LoporeError
 
@@ -16,6 +17,7 @@ from .batching import ModelWorker
 from .film_jobs import FilmJobs
 from .measures import Measures
 from .models import ModelPool
+from .recording import Recorder
 from .settings import ServiceSettings
 
 T = TypeVar("T")
@@ -32,7 +34,8 @@ class Service:
         self.settings = settings
         self.measures = Measures()
         self.pool = ModelPool(settings, self.measures)
-        self.films = FilmJobs(settings.film_jobs, settings.kept_results, self.measures)
+        self.recorder = Recorder(settings.records)
+        self.films = FilmJobs(settings.film_jobs, settings.kept_results, self.measures, self.recorder)
         self._readers = ThreadPoolExecutor(max(2, available_cores()), thread_name_prefix="lopore reader")
         self._stopping = False
         self._opening: threading.Thread | None = None
@@ -69,6 +72,10 @@ class Service:
         except TimeoutError:
             raise TooSlowError(f"no answer within {self.settings.seconds:g} s; ask again, or raise --seconds") from None
 
+    async def recorded(self, drafts: Sequence[Draft]) -> list[Receipt]:
+        """Receipts of what was written down; none where nothing is recorded. NotRecordedError: do not answer."""
+        return await asyncio.wrap_future(self.recorder.submit(drafts))
+
     def stop(self) -> None:
         """Finish what runs, then give everything back."""
         self._stopping = True
@@ -76,4 +83,5 @@ class Service:
             self._opening.join()
         self.films.stop()
         self._readers.shutdown(wait=True)
+        self.recorder.stop()
         self.pool.stop()

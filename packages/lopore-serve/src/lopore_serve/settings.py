@@ -14,7 +14,8 @@ SMALLEST_TOKEN = 16
 class ServiceSettings(BaseModel):
     """max_upload_mb: of one request. queue: images of one model that may wait. seconds: an answer may take so long.
 
-    film_jobs: films that may wait or run at a time. kept_results: finished jobs whose result is remembered.
+    records: folder or address of the records; None writes nothing. film_jobs: films that may wait or run at a time.
+    kept_results: finished jobs whose result is remembered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class ServiceSettings(BaseModel):
     seconds: float = Field(60.0, gt=0, le=3600)
     film_jobs: int = Field(16, ge=1, le=1000)
     kept_results: int = Field(64, ge=1, le=10_000)
+    records: str | None = None
     device: str = "auto"
     threads: int | None = Field(None, ge=1, le=256)
 

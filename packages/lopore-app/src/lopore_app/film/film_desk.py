@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from lopore.errors import LoporeError
+from lopore.indications.acceptance_profile import Profile
 from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel
 from lopore_app.film.film_panels import (
@@ -31,6 +32,7 @@ from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.uploads import on_their_pages, page_control
 from lopore_app.inspection.view import MEMORY, component_state
 from lopore_app.plain_text import plain
+from lopore_app.review.kept_records import record_film_review, record_inspection
 from lopore_app.review.prediction_log import name_on_a_page
 from lopore_app.wording import words
 
@@ -111,6 +113,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         film_downloads(work, film_source(upload, film, pitch), profile, reviews)
         session_field(work, upload.sha256, upload.page)
     _save(work, store, reviewer, changed)
+    _record(work, model, profile)
 
 
 def _chosen(uploads: Sequence[Upload]) -> Upload:
@@ -153,5 +156,16 @@ def _save(work: FilmWork, store: ReviewStore | None, reviewer: Reviewer, changed
     try:
         store.save(work.review, reviewer.name)
         st.session_state[key] = work.review
+    except LoporeError as error:
+        st.error(plain(error, 400))
+
+
+def _record(work: FilmWork, model: OpenModel | None, profile: Profile | None) -> None:
+    """Into the records that app and service share: what was found, and what was decided since."""
+    try:
+        if work.found is not None and model is not None:
+            record_inspection(st.session_state, model, work.found, profile)
+        if work.review is not None:
+            record_film_review(st.session_state, work.review)
     except LoporeError as error:
         st.error(plain(error, 400))

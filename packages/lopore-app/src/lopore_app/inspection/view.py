@@ -18,7 +18,9 @@ from lopore_app.inspection.filmstrip import tone_of
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession, explained_class
 from lopore_app.models.opening import chain_key
+from lopore_app.plain_text import plain
 from lopore_app.review import records
+from lopore_app.review.kept_records import record_answer
 
 CHAIN, EYE = "chain", "eye"
 LEAST = "least_area"
@@ -170,11 +172,17 @@ def keep(
     session: InspectionSession, upload: Upload, chain: Chain, answer: InspectionResult, explainer: str | None = None
 ) -> str:
     """Put an answer into the session's records, once; returns the record's key."""
+    assert session.model is not None
     threshold = answer.prediction.decision.threshold
     kept: dict[tuple[object, ...], str] = st.session_state.setdefault(_KEPT, {})
     asked = upload.key, session.model_key, chain_key(chain), threshold, session.rule, explainer
     if asked not in kept or not any(entry.key == kept[asked] for entry in records.entries(st.session_state)):
-        kept[asked] = records.keep(st.session_state, entry_of(session, upload, answer, explainer))
+        entry = entry_of(session, upload, answer, explainer)
+        kept[asked] = records.keep(st.session_state, entry)
+        try:
+            record_answer(st.session_state, session.model, entry)
+        except LoporeError as error:
+            st.error(plain(error, 300))
     return kept[asked]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
+from lopore.audit.facts import model_fingerprints
 from lopore.data.class_names import MAX_LABEL
 from lopore.errors import ConfigError
 from lopore.inference.predict import Prediction
@@ -93,7 +94,7 @@ class Entry:
             chain=prediction.chain,
             model=model.folder.title,
             model_path=str(model.folder.path.resolve()),
-            fingerprints=fingerprints(model),
+            fingerprints=model_fingerprints(model),
             versions=dict(record.versions),
             rule=record.threshold.rule if own else "set by the reviewer",
             explainer=explainer,
@@ -134,20 +135,6 @@ class Entry:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.prediction.scores)
-
-
-def fingerprints(model: OpenModel) -> dict[str, str]:
-    """What identifies a model in a log: sha256 of its record and of the weights that answered, and its inputs'."""
-    record = model.record
-    weights = next((file.sha256 for file in record.files if file.format == model.format), "")
-    found = {
-        "record": hashlib.sha256(record.to_json().encode()).hexdigest(),
-        "weights": weights,
-        "preprocessing": record.preprocessing_fingerprint,
-        "training_data": record.data_fingerprint,
-        "split": record.split_fingerprint,
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def keep(state: MutableMapping[Any, Any], entry: Entry) -> str:

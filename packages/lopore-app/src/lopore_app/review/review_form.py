@@ -6,6 +6,7 @@ import streamlit as st
 
 from lopore.errors import LoporeError
 from lopore_app.plain_text import plain
+from lopore_app.review.kept_records import record_review
 from lopore_app.review.records import MAX_NOTE, Entry, review
 from lopore_app.review.records_table import SHOWN
 from lopore_app.wording import words
@@ -48,7 +49,7 @@ def save(found: list[Entry], index: int, verdict: str, labels: list[str], note: 
         st.warning("Choose accept, reject or relabel.")
         return
     try:
-        review(st.session_state, found[index].key, verdict, "|".join(labels), note)
+        record_review(st.session_state, review(st.session_state, found[index].key, verdict, "|".join(labels), note))
     except LoporeError as error:
         st.error(plain(error, 300))
         return

@@ -12,8 +12,8 @@ import click
 
 COMMANDS = (
     "doctor", "plugins", "models", "show", "data", "film", "enhance", "train", "sweep", "runs", "eval", "report",
-    "compare", "pod", "predict", "inspect", "explain", "export", "convert", "app", "serve", "check-plugin",
-    "new-plugin",
+    "compare", "pod", "predict", "inspect", "explain", "export", "convert", "app", "serve", "records",
+    "check-plugin", "new-plugin",
 )  # fmt: skip
 
 

@@ -45,6 +45,13 @@ import click
     metavar="FOLDER",
     help="Folder that keeps reviews of films over reloads and days; without it nothing is kept.",
 )
+@click.option(
+    "--records",
+    metavar="PLACE",
+    envvar="LOPORE_RECORDS",
+    show_default="nothing is written",
+    help="Folder, or postgresql://USER@HOST/BASE, for a record of every answer and review.",
+)
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app at this address.")
 def command(
     models: Path | None,
@@ -53,6 +60,7 @@ def command(
     browser: bool,
     origins: tuple[str, ...],
     work: Path | None,
+    records: str | None,
     check: str | None,
 ) -> None:
     """Open the web app: films in, decision and heat map out.
@@ -78,6 +86,11 @@ def command(
     options += [f"--origin={origin}" for origin in origins]
     if work is not None:
         options.append(f"--work={work.resolve()}")
+    if records is not None:
+        from lopore.audit import open_trail
+
+        open_trail(records, create=True).close()  # a place that cannot be used is told before anything starts
+        os.environ["LOPORE_RECORDS"] = records if "://" in records else str(Path(records).resolve())
     if check is not None:
         options.append(f"--check={check}")
     if models is not None:
