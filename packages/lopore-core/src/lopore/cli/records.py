@@ -80,8 +80,8 @@ def show(record: str, place: str, as_json: bool) -> None:
 def check(place: str, as_json: bool, receipt: str | None) -> None:
     """Compute every hash anew and tell what does not fit.
 
-    The exit status is then 1. It finds an edited byte, a row that is missing, and another order. Note the receipt that it prints elsewhere: with
-    --receipt it also finds a chain that was written anew as a whole.
+    The exit status is then 1. It finds an edited byte, a row that is missing, and another order. Note the receipt that
+    it prints elsewhere: with --receipt it also finds a chain that was written anew as a whole.
 
     \b
     Examples:
