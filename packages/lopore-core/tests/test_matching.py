@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lopore.indications.indication import Indication
-from lopore.metrics.matching import Cell, froc_points, hits_at, match_boxes, match_cells, match_mask, sizing_errors_mm
+from lopore.metrics.matching import Cell, match_boxes, match_cells, match_mask, sizing_errors_mm
 
 
 def mark(number: int, box: tuple[float, float, float, float], peak: float) -> Indication:
@@ -30,6 +30,8 @@ CALLS = [
     mark(5, (31, 30, 39, 38), 0.5),  # on the third mark
 ]
 
+KNOWN = np.arange(100)[None, :].repeat(50, axis=0) < 80  # the right end of the film was not looked at
+
 
 def truth() -> np.ndarray:  # type: ignore[type-arg]
     mask = np.zeros((50, 100), np.bool_)
@@ -38,7 +40,7 @@ def truth() -> np.ndarray:  # type: ignore[type-arg]
 
 
 def test_calls_against_a_mask_are_hits_false_or_neither() -> None:
-    found = match_mask("a", CALLS, truth(), known=(0, 0, 80, 50), pitch_mm=0.1)
+    found = match_mask("a", CALLS, truth(), known=KNOWN, pitch_mm=0.1)
     assert [len(call.hits) for call in found.calls] == [1, 0, 0, 0, 1]
     assert [call.false for call in found.calls] == [False, True, False, False, False]
     assert len(found.marks) == 3
@@ -52,19 +54,6 @@ def test_an_outline_that_only_its_box_meets_does_not_hit() -> None:
         update={"contour": ((0, 0), (4, 0), (36, 32), (36, 36), (32, 36))}
     )
     assert match_mask("a", [slanted], mask).calls[0].hits == ()
-
-
-def test_free_response_points_are_counted_from_the_highest_score() -> None:
-    films = [match_mask("a", CALLS, truth(), known=(0, 0, 80, 50), pitch_mm=0.1), match_mask("b", [], truth() & False)]
-    points = froc_points(films)
-    assert [(point.threshold, round(point.hits, 3), point.false_per_film) for point in points] == [
-        (0.9, 0.333, 0.0), (0.8, 0.333, 0.5), (0.7, 0.333, 0.5), (0.6, 0.333, 0.5), (0.5, 0.667, 0.5),
-    ]  # fmt: skip
-    assert hits_at(points, 0.0) == pytest.approx(1 / 3)
-    assert hits_at(points, 1.0) == pytest.approx(2 / 3)
-    only = froc_points(films[:1])
-    assert only[-1].false_per_100_mm == pytest.approx(100 / 8.0)
-    assert hits_at(froc_points(films, least_px=8), 1.0) == pytest.approx(1 / 2)  # the mark of 6 x 6 px does not count
 
 
 def test_boxes_are_hit_from_the_asked_overlap_on() -> None:

@@ -184,7 +184,8 @@ def test_pixel_scores_are_those_of_a_hand_count_before_and_after(marked: Path, i
     alone = json.loads(invoke(*arguments).stdout)
     assert alone["pixels"]["per_class"]["pore"]["after"] is None
     assert alone["pixels"]["per_class"]["pore"]["before"] == pore["before"]
-    assert {**metrics, "pixels": None} == {**alone, "pixels": None}
+    of_marks = {"pixels": None, "indications": None}  # which follow the rule
+    assert {**metrics, **of_marks} == {**alone, **of_marks}
 
 
 def test_the_summary_of_an_evaluation_tells_dice_and_iou(marked: Path, invoke: Invoke) -> None:

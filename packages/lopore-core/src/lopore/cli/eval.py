@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,16 @@ from lopore.messages import counted, plain
 
 from .options import device_option, manifest_option, runtime_option, split_option
 from .rules import rule_from, rule_options
-from .scores import score_lines, score_text
+from .scores import indication_summary, score_lines, score_text
 
 if TYPE_CHECKING:
     from lopore.data.manifest import Manifest
+    from lopore.evaluation.marks.sections import Sections
     from lopore.evaluation.results import Evaluation
     from lopore.evaluation.shortcuts import SpuriousReport
     from lopore.metrics.calibration import Calibration
     from lopore.metrics.classification import Metrics
+    from lopore.metrics.recognition_grade import RecognitionProfile
     from lopore.metrics.segmentation import PixelMetrics, PixelScores
     from lopore.models.opening import OpenModel
     from lopore.record.interval import Interval
@@ -70,6 +73,19 @@ NOT_KEPT = 3
     show_default=True,
     help="Of --contract.",
 )
+@click.option(
+    "--sections",
+    type=click.Path(path_type=Path),
+    metavar="TABLE.csv",
+    help="Truth by place along the film, instead of masks: columns film, begin_mm, end_mm, class, length_mm.",
+)
+@click.option(
+    "--grade",
+    "grade_path",
+    type=click.Path(path_type=Path),
+    metavar="PROFILE.yaml",
+    help="Also grade the model as a system that recognises defects, by your profile of levels.",
+)
 @rule_options
 @runtime_option
 @device_option
@@ -84,20 +100,27 @@ def command(
     as_json: bool,
     contract: float | None,
     confidence: float,
+    sections: Path | None,
+    grade_path: Path | None,
     **options: Any,
 ) -> None:
     """Score a model on one side of a split and write a report.
 
     MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Writes predictions.csv, metrics.json, and
-    report.html, which shows curves, confusion and the worst mistakes with their heat maps.
+    report.html, which shows curves, confusion and the worst mistakes with their heat maps. Of segmentation models, and
+    of models of tiles on whole films, single indications are scored too: marks.csv, which `lopore pod` reads, and
+    false_calls.csv.
 
     \b
     Examples:
       lopore eval weld
       lopore eval weld --split val --spurious
       lopore eval weld --contract 0.95
+      lopore eval weld --sections sections.csv --grade levels.yaml
       lopore eval model.onnx --manifest films.csv --split all
     """
+    from lopore.evaluation.marks.grading import read_recognition_profile
+    from lopore.evaluation.marks.sections import read_sections
     from lopore.evaluation.training_manifest import training_manifest
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
@@ -105,14 +128,18 @@ def command(
     from .doctor import require
     from .inputs import check_out_folder
 
+    truth = read_sections(sections) if sections else None
+    profile = read_recognition_profile(grade_path) if grade_path else None
     folder = locate_model(model_name)
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
     check_out_folder(target)
     require("matplotlib")
     films = training_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
-    found, checked, artifacts = _report(model, films, split, target, **options)
+    found, checked, artifacts = _report(model, films, split, target, truth, **options)
     _tell(found.metrics, checked, artifacts, as_json=as_json)
+    if profile is not None:
+        _grade(found, profile, target, as_json=as_json)
     _tell_abstention(found, model, as_json=as_json)
     kept = contract is None or _contract_kept(found, model, target, contract, confidence, as_json=as_json)
     _tell_failures(found)
@@ -121,7 +148,7 @@ def command(
 
 
 def _report(
-    model: OpenModel, films: Manifest, split: str, target: Path, *, images: int, spurious: bool,
+    model: OpenModel, films: Manifest, split: str, target: Path, truth: Sections | None, *, images: int, spurious: bool,
     min_area: float | None, min_area_mm2: float | None, opening: int | None,
 ) -> tuple[Evaluation, SpuriousReport | None, Sequence[Path]]:  # fmt: skip
     """Score one side, look for shortcuts where that is asked for, and write the report into ``target``."""
@@ -130,7 +157,7 @@ def _report(
     from lopore.progress import Progress
 
     rule = rule_from(min_area, min_area_mm2, opening)
-    found = evaluate(model, films, split=split, rule=rule, progress=Progress().stage("predicting"))
+    found = evaluate(model, films, split=split, rule=rule, sections=truth, progress=Progress().stage("predicting"))
     probing = Progress().stage("painting over")
     checked = check_spurious(model, films, split=split, progress=probing) if spurious else None
     with warnings.catch_warnings():
@@ -146,12 +173,14 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[
         click.echo(_calibration_summary(metrics.calibration))
         if metrics.pixels is not None:
             click.echo(_pixel_summary(metrics.pixels))
+        if metrics.indications is not None:
+            click.echo(indication_summary(metrics.indications))
     for paper in artifacts:
         click.echo(str(paper), err=as_json)
     if checked is not None:
         click.echo(checked.text, err=as_json)
-    seen = metrics.pixels
-    for note in (*metrics.notes, *(seen.notes if seen else ()), *(checked.notes if checked else ())):
+    notes = [part.notes for part in (metrics.pixels, metrics.indications, checked) if part is not None]
+    for note in (*metrics.notes, *chain.from_iterable(notes)):
         click.echo(f"note: {note}", err=True)
 
 
@@ -166,6 +195,17 @@ def _tell_abstention(found: Evaluation, model: OpenModel, *, as_json: bool) -> N
     truth = truth_table(found.targets.labels, len(record.classes))
     checked = check_abstention(found.scores, truth, found.manifest.group_ids(), record.classes, record.abstention)
     for line in ("Not sure: needs a person", *(f"  {line}" for line in checked.lines)):
+        click.echo(plain(line, 300), err=as_json)
+
+
+def _grade(found: Evaluation, profile: RecognitionProfile, target: Path, *, as_json: bool) -> None:
+    """Write grade.json and print the rates with the levels that they and their bounds meet."""
+    from lopore.atomic_files import atomic_write_text
+    from lopore.evaluation.marks.grading import grade_films
+
+    grade = grade_films(found.marks, profile)
+    atomic_write_text(target / "grade.json", grade.model_dump_json(indent=2) + "\n")
+    for line in (str(target / "grade.json"), *grade.lines):
         click.echo(plain(line, 300), err=as_json)
 
 

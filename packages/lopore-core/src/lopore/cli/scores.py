@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lopore.messages import plain
+
 if TYPE_CHECKING:
+    from lopore.metrics.indication_figures import IndicationMetrics
     from lopore.record.interval import Interval
 
 _ORDER = ("roc_auc", "pr_auc", "f1", "precision", "recall", "balanced_accuracy", "accuracy")
@@ -22,3 +25,22 @@ def score_lines(scores: Mapping[str, Interval]) -> list[str]:
     names = [name for name in _ORDER if name in scores]
     names += [name for name in scores if name not in names and "/" not in name]
     return [f"{name:<18} {score_text(scores[name])}" for name in names]
+
+
+def indication_summary(found: IndicationMetrics) -> str:
+    """Marks hit, false calls and sizes of each class, for a terminal."""
+    from lopore.metrics.sizing import SizingError
+
+    lines = [found.text]
+    for name, one in found.per_class.items():
+        lines.append(f"  {plain(name, 60)}: {one.hit} of {one.marks} marks hit; {one.false_calls} false calls")
+        lines.append(f"    hits             {score_text(one.hits)}")
+        lines.append(f"    false per film   {score_text(one.false_per_film)}")
+        if one.false_per_100_mm.value is not None:
+            lines.append(f"    false per 100 mm {score_text(one.false_per_100_mm)}")
+        for at in one.hits_at if one.marks else ():
+            lines.append(f"    hits at {at.false_per_film:<4g}     {score_text(at.hits)}")
+        if isinstance(one.sizing, SizingError):
+            bias = f"{one.sizing.bias.value:+.2f} mm, 95 % within {one.sizing.low:+.2f} to {one.sizing.high:+.2f}"
+            lines.append(f"    length           {bias}")
+    return "\n".join(lines)

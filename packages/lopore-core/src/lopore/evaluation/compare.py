@@ -13,7 +13,8 @@ from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError, DataError
 from lopore.metrics.paired import compare_scores
 
-from .evaluate import Progress, evaluate
+from .against_masks import Progress
+from .evaluate import evaluate
 from .model_comparison import ModelComparison
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,30 +13,29 @@ from numpy.typing import NDArray
 from lopore.atomic_files import atomic_write_text
 from lopore.contracts import MapSession
 from lopore.data.class_names import is_sound
-from lopore.data.manifest import Manifest, Row
-from lopore.data.masks import read_mask
+from lopore.data.manifest import Manifest
 from lopore.data.targets import Targets
-from lopore.errors import DataError, ImageError
+from lopore.errors import DataError
 from lopore.inference.predict import Failure, Prediction, predict_files
 from lopore.inference.regions import DetectionRule
-from lopore.inference.segment import Segmented, check_maps, detections_in, segment_files
+from lopore.inference.segment import check_maps
 from lopore.messages import counted, plain
 from lopore.metrics.classification import measure
-from lopore.metrics.segmentation import PixelCounts, PixelMetrics, count_pixels, pixel_scores
 
+from .against_masks import Progress, evaluate_pixels
+from .marks.tables import mark_tables
+from .marks.tally import MarkTally
+from .marks.whole_films import answer_whole_films, has_whole_films
 from .predictions_csv import answers_csv
 from .results import Evaluation
 from .training_overlap import training_overlap
 
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
-    from lopore.preprocessing.geometry import Geometry
     from lopore.record.model import ModelRecord
 
+    from .marks.sections import Sections
     from .shortcuts import SpuriousReport
-
-
-Progress = Callable[[int, int], None]
 
 
 def evaluate(
@@ -45,13 +44,16 @@ def evaluate(
     *,
     split: str,
     rule: DetectionRule | None = None,
+    sections: Sections | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Predict every image of one side and score the answers, intervals resampling groups.
 
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
     rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
-    scored before and after it, in ``metrics.pixels``. The scores of images are those before.
+    scored before and after it, in ``metrics.pixels``. The scores of images are those before. Indications are scored one
+    by one, in ``metrics.indications``, of segmentation models and of models of tiles on whole films: against the masks,
+    or against ``sections``, the truth by place along the film.
     Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
     DataError where the side is empty or its classes are not the model's; ModelError for a rule without maps.
     """
@@ -60,20 +62,29 @@ def evaluate(
     side, unlabelled = _labelled_side(manifest, split)
     targets = _targets_for(side, model.record)
     paths = [side.file(row) for row in side.rows]
-    masked = any(row.mask for row in side.rows) and isinstance(model.session, MapSession)
-    masked = masked and model.record.task == "segmentation"
+    whole, tally = has_whole_films(model, side), MarkTally(model.record, side, sections, rule)
+    masked = tally.asked and not whole and model.record.task == "segmentation" and isinstance(model.session, MapSession)
+    if sections is not None and not (whole or masked):
+        raise DataError(f"{model.folder.title} gives no places, which the table of sections needs; use a segmentation model")
     steps = len(paths) * (2 if masked else 1)
-    answers, failures = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
+    if whole:
+        answers, failures = answer_whole_films(model, side, tally, progress)
+    else:
+        answers, failures = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     told = (*_notes(model.record, side, failures, unlabelled), *training_overlap(model.folder, side))
     found = _scored(side, targets, answers, model.record, split, failures, told)
-    if not masked:
-        return found
-    pixels = evaluate_pixels(
-        model, found.manifest, rule, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
-    )
-    return replace(found, metrics=found.metrics.model_copy(update={"pixels": pixels}))
+    more: dict[str, object] = {}
+    if masked:
+        pixels = evaluate_pixels(
+            model, side, rule, tally=tally, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
+        )
+        more["pixels"] = pixels if any(row.mask for row in side.rows) else None
+    if tally.asked:
+        more["indications"] = tally.metrics(seed=model.record.seed)
+    metrics = found.metrics.model_copy(update=more)
+    return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=whole)
 
 
 def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
@@ -101,65 +112,6 @@ def _answered(
         if progress is not None:
             progress(index + 1, len(paths))
     return answers, tuple(failures)
-
-
-def evaluate_pixels(
-    model: OpenModel, films: Manifest, rule: DetectionRule | None = None, *, progress: Progress | None = None
-) -> PixelMetrics:
-    """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
-
-    Images whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
-    maps; ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
-    """
-    rule = rule or DetectionRule()
-    rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
-    judged: dict[int, tuple[NDArray[np.int64], list[PixelCounts]]] = {}
-    unknown: list[str] = []
-    paths = [films.file(row) for row in films.rows]
-    for index, result in enumerate(segment_files(model, paths)):
-        try:
-            judged[index] = _against_mask(model, films, films.rows[index], result, rules)
-        except (DataError, ImageError) as error:
-            unknown.append(str(error))
-        if progress is not None:
-            progress(index + 1, len(paths))
-    chosen, names = films.select(sorted(judged)), model.record.classes
-    return pixel_scores(
-        [counts[0] for _, counts in judged.values()],
-        [counts[1] for _, counts in judged.values()] if rule.drops else (),
-        np.array([marked for marked, _ in judged.values()], np.int64).reshape(-1, len(names)),
-        chosen.targets(names).astype(np.bool_),
-        chosen.group_ids(),
-        classes=names,
-        rule=rule,
-        seed=model.record.seed,
-        notes=(f"{len(unknown)} of {len(paths)} images count in no pixel score; first: {unknown[0]}",)
-        if unknown
-        else (),
-    )
-
-
-def _against_mask(
-    model: OpenModel, films: Manifest, row: Row, result: Segmented | Failure, rules: Sequence[DetectionRule]
-) -> tuple[NDArray[np.int64], list[PixelCounts]]:
-    """(K,) pixels of each class in an image's mask, and the counts under each rule."""
-    if isinstance(result, Failure):
-        raise ImageError(result.reason)
-    classes = model.record.classes
-    truth = _truth(films, row, result.prepared.geometry, classes)
-    seen = [detections_in(model, result.prepared, result.maps, rule, row.mm_per_pixel) for rule in rules]
-    marked = np.bincount(truth.ravel(), minlength=len(classes) + 1)[1:].astype(np.int64)
-    return marked, [count_pixels(each, truth, classes) for each in seen]
-
-
-def _truth(films: Manifest, row: Row, geometry: Geometry, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Class numbers (h, w) of one image on the network's input; DataError where they are not known."""
-    marked = [classes.index(label) + 1 for label in row.labels if label in classes]
-    if row.mask:
-        return read_mask(films.mask_files(row), geometry, marked, len(classes))
-    if marked:
-        raise DataError(f"{plain(row.path)} has no mask")
-    return np.zeros(geometry.size, np.uint8)
 
 
 def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
@@ -258,7 +210,8 @@ def write_evaluation(
     """Write predictions.csv, metrics.json and report.html (self-contained) into ``out``; returns their paths.
 
     images: how many false positives and false negatives the gallery shows of each, worst first.
-    spurious: a check for shortcuts, which also becomes spurious.json.
+    spurious: a check for shortcuts, which also becomes spurious.json. Where indications were scored, marks.csv and
+    false_calls.csv list them.
     """
     from lopore.evaluation.report.evaluation_page import evaluation_report
 
@@ -267,6 +220,7 @@ def write_evaluation(
         "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
         "report.html": evaluation_report(model, evaluation, images=images, spurious=spurious),
     }
+    artifacts |= mark_tables(evaluation.marks) if evaluation.metrics.indications else {}
     if spurious is not None:
         artifacts["spurious.json"] = spurious.model_dump_json(indent=2) + "\n"
     for name, text in artifacts.items():

@@ -12,6 +12,7 @@ from lopore.inference.decisions import Decision, decide
 from lopore.inference.predict import Failure
 from lopore.metrics.classification import Metrics
 
+from .marks.tally import MatchedFilm
 from .predictions_csv import LabelledScores
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 class Evaluation:
     """Answers beside the truth, in the order of ``manifest``.
 
-    scores: (N, K) float32. failures: files that gave no answer and are in none of the scores.
+    scores: (N, K) float32. failures: files that gave no answer and are in none of the scores. marks: films whose
+    indications were counted; their ``row`` is a number of the split's own rows, before failures were left out. whole_films:
+    a model of tiles covered films.
     """
 
     manifest: Manifest
@@ -30,6 +33,8 @@ class Evaluation:
     scores: Scores
     metrics: Metrics
     failures: tuple[Failure, ...]
+    marks: tuple[MatchedFilm, ...] = ()
+    whole_films: bool = False
 
     @property
     def answers(self) -> LabelledScores:

@@ -18,7 +18,7 @@ from lopore.inference.film_map import FilmMap
 from lopore.preprocessing.film_layers import blocks
 
 from .film_inspection import FilmInspection, WeldBand
-from .indication import Indication
+from .indication import Indication, Point
 
 if TYPE_CHECKING:
     from lopore.reading.film_source import FilmSource
@@ -163,14 +163,18 @@ class Crop:
     top: int
 
 
-def crop(source: FilmSource, mark: Indication, colour: tuple[int, int, int]) -> Crop:
-    """The film around a mark at its own pixels, shown twice as large where small, made smaller where it is too long."""
+def crop(source: FilmSource, contour: Sequence[Point], colour: tuple[int, int, int]) -> Crop:
+    """The film around a mark at its own pixels, shown twice as large where small, made smaller where it is too long.
+
+    contour: of the mark, (x, y) in film pixels.
+    """
     import cv2
 
     height, width = source.shape
-    x, y = (mark.box[0] + mark.box[2]) / 2, (mark.box[1] + mark.box[3]) / 2
-    wide = max(CROP, math.ceil(mark.box[2] - mark.box[0]) + 2 * MARGIN)
-    high = max(CROP, math.ceil(mark.box[3] - mark.box[1]) + 2 * MARGIN)
+    low, far = np.min(contour, axis=0), np.max(contour, axis=0)
+    x, y = (low + far) / 2
+    wide = max(CROP, math.ceil(far[0] - low[0]) + 2 * MARGIN)
+    high = max(CROP, math.ceil(far[1] - low[1]) + 2 * MARGIN)
     wide, high = min(wide, width), min(high, height)
     left, top = min(max(round(x - wide / 2), 0), width - wide), min(max(round(y - high / 2), 0), height - high)
     pixels = _windowed(source.read(top, left, high, wide))
@@ -180,7 +184,7 @@ def crop(source: FilmSource, mark: Indication, colour: tuple[int, int, int]) -> 
     shown = np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
     plain = np.repeat(shown[:, :, None], 3, axis=2)
     outlined = plain.copy()
-    points = (np.array(mark.contour) - (left, top)) * zoom
+    points = (np.array(contour) - (left, top)) * zoom
     cv2.polylines(outlined, [np.rint(points).astype(np.int32)], True, colour, 1, cv2.LINE_AA)
     return Crop(plain, outlined, zoom, left, top)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -90,15 +90,15 @@ def decide_on_map(
     progress: ProgressCallback = lambda stage, done, total: None,
 ) -> FilmInspection:
     """The inspection from a map that is there: moving a threshold or a rule costs no run of the network."""
-    marks = _marks(film_map, record, film, options, progress)
+    iso, at = options.iso_6520, _thresholds(record, options)
+    marks = marks_of_map(film_map, at, film.source.shape, extent=options.extent, iso_6520=iso, progress=progress)
     seam = find_weld(film.source) if options.seam != "off" else None
     kept = set_aside(marks, options, seam, least_sizes(options, film.pitch_mm, film.source.name))
-    numbered = _numbered(kept.kept)
-    numbered, groups = _grouped(numbered, options, film.pitch_mm)
-    numbered = [mark.in_mm(film.pitch_mm) for mark in numbered]
+    ordered, groups = _grouped(numbered(kept.kept), options, film.pitch_mm)
+    ordered = [mark.in_mm(film.pitch_mm) for mark in ordered]
     verdict = None
     if profile is not None:
-        facts = FilmMarks(numbered, groups, film.source.shape, film.pitch_mm, film_map.classes, options.iso_6520)
+        facts = FilmMarks(ordered, groups, film.source.shape, film.pitch_mm, film_map.classes, options.iso_6520)
         verdict = judge(profile, facts, options.variables)
     return FilmInspection(
         film=_identity(film),
@@ -109,8 +109,8 @@ def decide_on_map(
             trained_mm_per_pixel=record.preprocessing.mm_per_pixel,
         ),
         options=options,
-        indications=tuple(numbered),
-        set_aside=_aside(kept, len(numbered), film.pitch_mm),
+        indications=tuple(ordered),
+        set_aside=_aside(kept, len(ordered), film.pitch_mm),
         groups=tuple(groups),
         seam=seam,
         verdict=verdict,
@@ -120,13 +120,22 @@ def decide_on_map(
     )
 
 
-def _marks(
-    film_map: FilmMap, record: ModelRecord, film: FilmInput, options: InspectionOptions, progress: ProgressCallback
+def marks_of_map(
+    film_map: FilmMap,
+    thresholds: Mapping[str, float],
+    film_shape: tuple[int, int],
+    *,
+    extent: float = 0.5,
+    iso_6520: Mapping[str, str] | None = None,
+    progress: ProgressCallback = lambda stage, done, total: None,
 ) -> list[Indication]:
-    thresholds = _thresholds(record, options)
+    """The marks of every class of a map, not numbered and without mm.
+
+    thresholds: by class. film_shape: (height, width) of the film. extent: as of ``InspectionOptions``.
+    """
     found: list[Indication] = []
     for number, name in enumerate(film_map.classes):
-        low, high = min(options.extent, thresholds[name]), thresholds[name]
+        low, high = min(extent, thresholds[name]), thresholds[name]
         regions = find_regions(
             film_map, number, low=low, high=high, tick=lambda done, total: progress("regions", done, total)
         )
@@ -135,8 +144,8 @@ def _marks(
             number,
             regions,
             low=low,
-            film_shape=film.source.shape,
-            iso_6520=iso_6520_number(name, options.iso_6520),
+            film_shape=film_shape,
+            iso_6520=iso_6520_number(name, dict(iso_6520 or {})),
             tick=lambda done, total: progress("measure", done, total),
         )
     return found
@@ -163,7 +172,7 @@ def least_sizes(options: InspectionOptions, pitch_mm: float | None, name: str) -
     return length, max(options.minimum_area_px, (options.minimum_area_mm2 or 0) / pitch_mm**2)
 
 
-def _numbered(marks: Sequence[Indication], first: int = 1) -> list[Indication]:
+def numbered(marks: Sequence[Indication], first: int = 1) -> list[Indication]:
     """Ids by the largest peak, then the larger area, then the place."""
     order = sorted(marks, key=lambda mark: (-mark.peak, -mark.area_px, mark.centre))
     return [mark.model_copy(update={"id": number}) for number, mark in enumerate(order, start=first)]

@@ -31,6 +31,7 @@ from .operating_point import answers_at, truth_table
 from .ranking import auc_rows, average_precision_rows, perfect_area_lower_bounds
 from .ranking import pr_auc as pr_auc
 from .ranking import roc_auc as roc_auc
+from .indication_figures import IndicationMetrics
 from .segmentation import PixelMetrics
 
 _KINDS = ("f1", "precision", "recall", "roc_auc", "pr_auc")
@@ -65,6 +66,7 @@ class Metrics(_Part):
     undecided: images whose best score stayed under a multiclass threshold (they count with their best class).
     calibration: whether scores are right as frequencies.
     pixels: Dice and IoU of a segmentation model over the masks; None without masks and for other tasks.
+    indications: hits and false calls of single marks; None where no truth of marks is known.
     """
 
     task: Task
@@ -81,6 +83,7 @@ class Metrics(_Part):
     calibration: Calibration
     undecided: int = 0
     pixels: PixelMetrics | None = None
+    indications: IndicationMetrics | None = None
     notes: tuple[str, ...] = Field(())
 
     def flat(self) -> dict[str, Interval]:

@@ -22,18 +22,22 @@ CELL_MARGIN_MM = 3.0
 
 @dataclass(frozen=True)
 class TruthMark:
-    """A mark that is there. length, diameter: in px of the film; mm where known. class_name: empty where not told."""
+    """A mark that is there. length, diameter: in px of the film; mm where known. class_name: empty where not told.
+    box: (left, top, right, bottom) in px, None where only the place along the film is known."""
 
     id: int
     class_name: str = ""
     length_px: float | None = None
     diameter_px: float | None = None
     length_mm: float | None = None
+    diameter_mm: float | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
 class Call:
-    """One indication against the truth. hits: ids of the marks it meets. false: none is met, where all is known."""
+    """One indication against the truth. hits: ids of the marks it meets. false: none is met, where all is known.
+    indication: its id on the film."""
 
     score: float
     hits: tuple[int, ...]
@@ -41,6 +45,7 @@ class Call:
     class_name: str = ""
     length_px: float | None = None
     length_mm: float | None = None
+    indication: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,15 @@ def match_mask(
     indications: Sequence[Indication],
     mask: NDArray[np.bool_],
     *,
-    known: Box | None = None,
+    known: NDArray[np.bool_] | None = None,
+    class_name: str = "",
     tolerance_px: int = TOLERANCE_PX,
     pitch_mm: float | None = None,
 ) -> FilmMatches:
-    """Calls against a mask (H, W) of the film's size: a mark is a connected region of it.
+    """Calls against a mask (H, W) of the film's size: a mark, of ``class_name``, is a connected region of it.
 
     A mark is hit by every indication whose outline meets it. A call is false where its outline meets no mark made wider
-    by ``tolerance_px`` and its centre lies in ``known`` (left, top, right, bottom; None: everywhere).
+    by ``tolerance_px`` and its centre lies where ``known`` (H, W) is true; None: everywhere.
     """
     import cv2
 
@@ -79,9 +85,9 @@ def match_mask(
         there = (slice(top, top + own.shape[0]), slice(left, left + own.shape[1]))
         met = np.unique(labels[there][own])
         near = bool(wide[there][own].any())
-        calls.append(_call(item, tuple(int(number) for number in met if number), near, known))
-    marks = tuple(_mark_of(number, labels, stats, pitch_mm) for number in range(1, len(stats)))
-    return FilmMatches(film, tuple(calls), marks, _known_mm(known, mask.shape, pitch_mm))
+        calls.append(_call(item, tuple(int(number) for number in met if number), near or not _inside(item, known)))
+    marks = tuple(_mark_of(number, labels, stats, pitch_mm, class_name) for number in range(1, len(stats)))
+    return FilmMatches(film, tuple(calls), marks, _known_mm(mask.shape if known is None else _extent(known), pitch_mm))
 
 
 def match_boxes(
@@ -90,25 +96,23 @@ def match_boxes(
     boxes: Sequence[Box],
     *,
     classes: Sequence[str] = (),
-    known: Box | None = None,
     least_iou: float = 0.0,
     pitch_mm: float | None = None,
     shape: tuple[int, int] = (0, 0),
 ) -> FilmMatches:
-    """Calls against boxes: a mark is hit by an indication whose box meets it with an IoU over ``least_iou``."""
+    """Calls against boxes: a mark is hit by an indication whose box meets it, with an IoU of ``least_iou`` or more."""
     truth = np.array(boxes, np.float64).reshape(-1, 4)
     calls = []
     for item in indications:
         shared = _iou(np.array(item.box), truth)
-        calls.append(
-            _call(item, tuple(np.flatnonzero(shared > least_iou) + 1), bool((shared > least_iou).any()), known)
-        )
+        met = (shared > 0) & (shared >= least_iou)
+        calls.append(_call(item, tuple(np.flatnonzero(met) + 1), bool(met.any())))
     names = list(classes) or [""] * len(truth)
     marks = tuple(
-        _sized(number, name, float(max(box[2] - box[0], box[3] - box[1])), pitch_mm)
+        _sized(number, name, float(max(box[2] - box[0], box[3] - box[1])), pitch_mm, box=tuple(box.tolist()))
         for number, (box, name) in enumerate(zip(truth, names, strict=True), start=1)
     )
-    return FilmMatches(film, tuple(calls), marks, _known_mm(known, shape, pitch_mm))
+    return FilmMatches(film, tuple(calls), marks, _known_mm(shape, pitch_mm))
 
 
 @dataclass(frozen=True)
@@ -138,49 +142,11 @@ def match_cells(
         pitch = (item.position_mm[0] / item.centre[0]) if item.centre[0] else 0.0
         first, last = item.box[0] * pitch, item.box[2] * pitch
         met = tuple(number for number, (a, b) in enumerate(ranges, start=1) if first <= b and last >= a)
-        calls.append(_call(item, met, bool(met), None))
+        calls.append(_call(item, met, bool(met)))
     marks = tuple(
         TruthMark(number, cell.class_name, length_mm=cell.length_mm) for number, cell in enumerate(cells, start=1)
     )
     return FilmMatches(film, tuple(calls), marks, length_mm)
-
-
-@dataclass(frozen=True)
-class FrocPoint:
-    """At calls of ``threshold`` or more: the share of marks hit, false calls a film and per 100 mm of known film."""
-
-    threshold: float
-    hits: float
-    false_per_film: float
-    false_per_100_mm: float | None
-
-
-def froc_points(films: Sequence[FilmMatches], *, least_px: float = 0.0) -> list[FrocPoint]:
-    """The free-response curve over films, one point a distinct score, the highest first.
-
-    least_px: only marks of at least this diameter (length where no diameter is known) count; calls that meet smaller
-    ones are still not false.
-    """
-    counted = {(item.film, mark.id) for item in films for mark in item.marks if _size(mark) >= least_px}
-    events = sorted(
-        ((call.score, item.film, call) for item in films for call in item.calls), key=lambda event: -event[0]
-    )
-    total = [item.known_mm for item in films]
-    known = sum(length for length in total if length is not None) if all(total) else None
-    found: set[tuple[str, int]] = set()
-    false, points = 0, []
-    for place, (score, film, call) in enumerate(events):
-        found |= {(film, number) for number in call.hits if (film, number) in counted}
-        false += call.false
-        if place + 1 == len(events) or events[place + 1][0] != score:
-            share = len(found) / len(counted) if counted else float("nan")
-            points.append(FrocPoint(score, share, false / len(films), 100 * false / known if known else None))
-    return points
-
-
-def hits_at(points: Sequence[FrocPoint], false_per_film: float) -> float:
-    """The share of marks hit at no more than so many false calls a film; 0 where no threshold is that strict."""
-    return max((point.hits for point in points if point.false_per_film <= false_per_film), default=0.0)
 
 
 def sizing_errors_mm(films: Iterable[FilmMatches]) -> NDArray[np.float64]:
@@ -200,16 +166,16 @@ def sizing_errors_mm(films: Iterable[FilmMatches]) -> NDArray[np.float64]:
     return np.array(pairs, np.float64).reshape(-1, 2)
 
 
-def _size(mark: TruthMark) -> float:
-    size = mark.diameter_px if mark.diameter_px is not None else mark.length_px
-    return float("inf") if size is None else size
-
-
-def _call(item: Indication, hits: tuple[int, ...], near: bool, known: Box | None) -> Call:
-    x, y = item.centre
-    inside = known is None or (known[0] <= x < known[2] and known[1] <= y < known[3])
+def _call(item: Indication, hits: tuple[int, ...], excused: bool) -> Call:
     numbers = tuple(int(number) for number in hits)
-    return Call(item.peak, numbers, inside and not near, item.class_name, item.length_px, item.length_mm)
+    return Call(item.peak, numbers, not excused, item.class_name, item.length_px, item.length_mm, item.id)
+
+
+def _inside(item: Indication, known: NDArray[np.bool_] | None) -> bool:
+    if known is None:
+        return True
+    x, y = (int(value) for value in item.centre)
+    return bool(known[min(max(y, 0), known.shape[0] - 1), min(max(x, 0), known.shape[1] - 1)])
 
 
 def _drawn(item: Indication, shape: tuple[int, ...]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
@@ -232,21 +198,31 @@ def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray(shared / np.maximum(both, 1e-12), np.float64)
 
 
-def _mark_of(number: int, labels: NDArray[np.int32], stats: NDArray[np.int32], pitch_mm: float | None) -> TruthMark:
+def _mark_of(
+    number: int, labels: NDArray[np.int32], stats: NDArray[np.int32], pitch_mm: float | None, name: str
+) -> TruthMark:
     from lopore.indications.feret import feret_diameters
 
     left, top, width, height, area = stats[number].tolist()
     rows, columns = np.nonzero(labels[top : top + height, left : left + width] == number)
     length = feret_diameters(np.stack([columns, rows], axis=1).astype(np.float64)).length + 1
-    return _sized(number, "", length, pitch_mm, diameter=2 * float(np.sqrt(area / np.pi)))
+    box = float(left), float(top), float(left + width), float(top + height)
+    return _sized(number, name, length, pitch_mm, box, diameter=2 * float(np.sqrt(area / np.pi)))
 
 
-def _sized(number: int, name: str, length: float, pitch_mm: float | None, diameter: float | None = None) -> TruthMark:
-    return TruthMark(number, name, length, diameter, None if pitch_mm is None else length * pitch_mm)
+def _sized(
+    number: int, name: str, length: float, pitch_mm: float | None, box: Box, diameter: float | None = None
+) -> TruthMark:
+    in_mm = [None if pitch_mm is None or value is None else value * pitch_mm for value in (length, diameter)]
+    return TruthMark(number, name, length, diameter, in_mm[0], in_mm[1], box)
 
 
-def _known_mm(known: Box | None, shape: tuple[int, ...], pitch_mm: float | None) -> float | None:
-    if pitch_mm is None:
-        return None
-    sides = (shape[1], shape[0]) if known is None else (known[2] - known[0], known[3] - known[1])
-    return float(max(sides)) * pitch_mm or None
+def _extent(known: NDArray[np.bool_]) -> tuple[int, int]:
+    """Height and width of the smallest rectangle around what is known."""
+    sides = [np.flatnonzero(known.any(axis=axis)) for axis in (1, 0)]
+    high, wide = (int(side[-1] - side[0] + 1) if len(side) else 0 for side in sides)
+    return high, wide
+
+
+def _known_mm(shape: tuple[int, ...], pitch_mm: float | None) -> float | None:
+    return None if pitch_mm is None else float(max(shape)) * pitch_mm or None

@@ -16,6 +16,7 @@ from lopore.record.interval import Interval
 
 from .curves import ranking_curves, reliability_diagram
 from .gallery import galleries
+from .marks_part import marks_part
 
 if TYPE_CHECKING:
     from lopore.evaluation.results import Evaluation
@@ -51,6 +52,7 @@ def evaluation_report(
         shortcuts=spurious,
         shortcut_rows=list(_shortcuts(spurious)) if spurious else [],
         galleries=galleries(model, evaluation, images),
+        **marks_part(evaluation, images),
     )
 
 

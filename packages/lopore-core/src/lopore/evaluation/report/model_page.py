@@ -12,6 +12,7 @@ from lopore.record.interval import Interval
 from .curves import ranking_curves
 from .evaluation_page import TITLES
 from .gallery import galleries
+from .marks_part import marks_part
 from .pod_plot import pod_svg
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def model_page(model: OpenModel, evaluation: Evaluation, facts: ModelFacts, *, i
         curves=[Markup(curve) for curve in ranking_curves(evaluation, record)],  # SVG that we drew
         drift=_drift(record),
         galleries=galleries(model, evaluation, images),
+        **marks_part(evaluation, images),
     )
 
 

@@ -75,7 +75,7 @@ def _crops(found: FilmInspection, source: FilmSource) -> list[dict[str, Any]]:
     order = sorted(found.indications, key=lambda mark: (mark.id not in broken, mark.id))
     cards = []
     for mark in order[:MOST_CROPS]:
-        part = film_images.crop(source, mark, film_images.colour_of(mark.class_name, found.model.classes))
+        part = film_images.crop(source, mark.contour, film_images.colour_of(mark.class_name, found.model.classes))
         cards.append(
             {
                 "mark": mark,
