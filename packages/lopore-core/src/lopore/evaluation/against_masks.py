@@ -37,8 +37,8 @@ def evaluate_pixels(
 ) -> PixelMetrics:
     """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
 
-    tally: also counts the indications of every image, of the same maps. Images whose mask is unknown or does not fit are left out and told in the notes. ModelError for a model without
-    maps; ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
+    tally: also counts the indications of every image, of the same maps. Images whose mask is unknown
+    or does not fit are left out and told in the notes. ModelError for a model without maps; ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
     """
     rule = rule or DetectionRule()
     rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
@@ -73,9 +73,7 @@ def evaluate_pixels(
 def _tally(tally: MarkTally, model: OpenModel, index: int, result: Segmented) -> None:
     radiograph, geometry = result.prepared.radiograph, result.prepared.geometry
     pitch = tally.films.rows[index].mm_per_pixel or radiograph.pixel_pitch_mm
-    found = marks_of_image(
-        result.maps, geometry, tally.thresholds, classes=model.record.classes, pitch_mm=pitch
-    )
+    found = marks_of_image(result.maps, geometry, tally.thresholds, classes=model.record.classes, pitch_mm=pitch)
     tally.add(index, found, geometry.original, pitch)
 
 

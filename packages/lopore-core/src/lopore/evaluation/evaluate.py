@@ -65,7 +65,9 @@ def evaluate(
     whole, tally = has_whole_films(model, side), MarkTally(model.record, side, sections, rule)
     masked = tally.asked and not whole and model.record.task == "segmentation" and isinstance(model.session, MapSession)
     if sections is not None and not (whole or masked):
-        raise DataError(f"{model.folder.title} gives no places, which the table of sections needs; use a segmentation model")
+        raise DataError(
+            f"{model.folder.title} gives no places, which the table of sections needs; use a segmentation model"
+        )
     steps = len(paths) * (2 if masked else 1)
     if whole:
         answers, failures = answer_whole_films(model, side, tally, progress)

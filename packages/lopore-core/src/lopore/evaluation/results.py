@@ -24,8 +24,8 @@ class Evaluation:
     """Answers beside the truth, in the order of ``manifest``.
 
     scores: (N, K) float32. failures: files that gave no answer and are in none of the scores. marks: films whose
-    indications were counted; their ``row`` is a number of the split's own rows, before failures were left out. whole_films:
-    a model of tiles covered films.
+    indications were counted; their ``row`` is a number of the split's own rows, before failures were left out.
+    whole_films: a model of tiles covered films.
     """
 
     manifest: Manifest

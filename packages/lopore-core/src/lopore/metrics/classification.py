@@ -27,11 +27,11 @@ from .bootstrap import (
 )
 from .bootstrap import mean_with_bounds as mean_with_bounds
 from .calibration import Calibration, Reliability
+from .indication_figures import IndicationMetrics
 from .operating_point import answers_at, truth_table
 from .ranking import auc_rows, average_precision_rows, perfect_area_lower_bounds
 from .ranking import pr_auc as pr_auc
 from .ranking import roc_auc as roc_auc
-from .indication_figures import IndicationMetrics
 from .segmentation import PixelMetrics
 
 _KINDS = ("f1", "precision", "recall", "roc_auc", "pr_auc")

@@ -67,8 +67,8 @@ class RecognitionProfile(Facts):
                 if eased:
                     asked = "nothing" if high is None else f"{high:g}"
                     raise ValueError(
-                        f"level {plain(harder.name, 40)!r} asks {asked} of {name}, less than {plain(easier.name, 40)!r} "
-                        f"with {low:g}; list the easiest level first, each with all limits"
+                        f"level {plain(harder.name, 40)!r} asks {asked} of {name}, less than "
+                        f"{plain(easier.name, 40)!r} with {low:g}; list the easiest level first, each with all limits"
                     )
         if any(level.kdr is not None for level in self.levels) and not self.key_classes:
             raise ValueError("a level asks kdr, and key_classes names no class")
@@ -105,15 +105,18 @@ class RecognitionGrade(Facts):
     def lines(self) -> tuple[str, ...]:
         """What a person reads."""
         rates = [f"  {name.upper()} {TITLES[name]}: {_text(one)}" for name, one in self.rates.items()]
-        told = [
-            f"{self.profile}{' (invented limits)' if self.invented else ''}: {counted(self.marks, 'mark')}, "
-            f"{self.key_marks} of key defects, {counted(self.sound_films, 'sound film')}",
-            *rates,
+        counts = (
+            f"{counted(self.marks, 'mark')}, {self.key_marks} of key defects, {counted(self.sound_films, 'sound film')}"
+        )
+        levels = (
             f"Level by the rates themselves: {self.observed or 'none'}. Level that their 95 % bounds support: "
-            f"{self.supported or 'none'}.",
-        ]
+            f"{self.supported or 'none'}."
+        )
+        told = [f"{self.profile}{' (invented limits)' if self.invented else ''}: {counts}", *rates, levels]
         if self.missing:
-            told.append(f"No level is stated without {', '.join(name.upper() for name in self.missing)}: none was there.")
+            told.append(
+                f"No level is stated without {', '.join(name.upper() for name in self.missing)}: none was there."
+            )
         return tuple(told)
 
 

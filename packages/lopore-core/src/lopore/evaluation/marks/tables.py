@@ -17,7 +17,8 @@ CALL_COLUMNS = ("film", "class", "score", "length_mm", "length_px", "x0", "y0", 
 
 
 def mark_tables(films: Sequence[MatchedFilm]) -> dict[str, str]:
-    """``marks.csv``: a line a true mark, hit 1 or 0 at the operating point; ``false_calls.csv``: a line a false call."""
+    """``marks.csv``: a line a true mark, hit 1 or 0 at the operating point; ``false_calls.csv``: a false
+    call."""
     marks = [line for film in films for line in _mark_lines(film)]
     calls = [line for film in films for line in _call_lines(film)]
     return {"marks.csv": _table(MARK_COLUMNS, marks), "false_calls.csv": _table(CALL_COLUMNS, calls)}

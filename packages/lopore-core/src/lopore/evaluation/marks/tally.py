@@ -65,7 +65,7 @@ class MarkTally:
         own = {name: record.threshold_of(name) for name in self.classes}
         if self.rule.threshold is not None:
             own = dict.fromkeys(self.classes, self.rule.threshold)
-        self.thresholds: tuple[Thresholds, ...] = (own, *({name: at for name in self.classes} for at in LADDER))
+        self.thresholds: tuple[Thresholds, ...] = (own, *(dict.fromkeys(self.classes, at) for at in LADDER))
         self.matched: list[MatchedFilm] = []
         self.unknown: list[str] = []
 

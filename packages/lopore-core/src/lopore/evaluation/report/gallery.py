@@ -70,8 +70,8 @@ def galleries(model: OpenModel, evaluation: Evaluation, images: int) -> list[Gal
     """False positives, false negatives and wrong classes, up to ``images`` of each, the worst first; none for 0.
 
     A defect of one class that was called another one is a wrong class, neither a false call nor a miss; only a model
-    that names one of several defect classes makes such a mistake. Of a model of tiles on whole films there are none: its
-    report shows missed and false marks.
+    that names one of several defect classes makes such a mistake. Of a model of tiles on whole films there are none:
+    its report shows missed and false marks.
     """
     if not images or evaluation.whole_films:
         return []

@@ -64,7 +64,7 @@ def sizing_lines(found: IndicationMetrics) -> list[str]:
             bounds = "" if bias.low is None else f" ({bias.low:+.2f} to {bias.high:+.2f})"
             lines.append(
                 f"{name}: lengths of {counted(sizing.pairs, 'mark')} on {counted(sizing.films, 'film')} are measured "
-                f"{bias.value:+.2f} mm{bounds} off in the mean; 95 % lie {sizing.low:+.2f} to {sizing.high:+.2f} mm off."
+                f"{bias.value:+.2f} mm{bounds} off in the mean, 95 % {sizing.low:+.2f} to {sizing.high:+.2f} mm off."
             )
         else:
             lines.append(f"{name}: {sizing.text}")
@@ -72,7 +72,7 @@ def sizing_lines(found: IndicationMetrics) -> list[str]:
 
 
 def froc_plot(found: IndicationMetrics) -> str:
-    """Share of marks hit over false calls a film, with the operating point and intervals at the stated rates, as SVG."""
+    """Share of marks hit over false calls a film, with the operating point and intervals, as SVG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.6, 4.0), layout="constrained")
