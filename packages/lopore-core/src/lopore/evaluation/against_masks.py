@@ -38,7 +38,8 @@ def evaluate_pixels(
     """The detections of a segmentation model against the masks of ``films``, before and after what a rule drops.
 
     tally: also counts the indications of every image, of the same maps. Images whose mask is unknown
-    or does not fit are left out and told in the notes. ModelError for a model without maps; ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
+    or does not fit are left out and told in the notes. ModelError for a model without maps;
+    ConfigError for a rule in mm2 and an image whose pitch neither the manifest nor the file knows.
     """
     rule = rule or DetectionRule()
     rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
