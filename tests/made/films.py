@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.contracts import Batch
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from made.images import save
 
 SIDE = 64

@@ -24,7 +24,8 @@ from made.commands import error_line
 from made.folders import checksums
 from made.plugins import SOFTMAX
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.reading.radiograph import write_radiograph
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -19,7 +19,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made.models import publish, record_for
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import DataError
 from lopore.evaluation.evaluate import evaluate
 from lopore.evaluation.report.curves import precision_recall_points, roc_points

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from made.models import record_for
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.targets import Targets
 from lopore.evaluation.report.gallery import _mistakes
 from lopore.evaluation.results import Evaluation

@@ -13,7 +13,8 @@ from made.commands import error_line, in_one_process
 from made.folders import bytes_of
 from made.plugins import HEAD, SOFTMAX, SOUND, install, on_path
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.preprocessing.enhancement_chain import Chain
 
 

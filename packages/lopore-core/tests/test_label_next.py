@@ -12,7 +12,8 @@ from made.films import smooth
 from made.images import save
 
 from lopore.data.label_next import choose_next, uncertainty
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import DataError
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lopore.data.class_names import is_sound
 from lopore.data.grouping import join_groups, name_key
-from lopore.data.manifest import About, Manifest, Row, is_manifest, sidecar
+from lopore.data.manifest import Manifest, is_manifest, sidecar
+from lopore.data.manifest_row import About, Row
 from lopore.errors import DataError, LoporeError
 from lopore.messages import plain
 

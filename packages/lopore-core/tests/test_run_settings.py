@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from lopore.config.experiment import Experiment
 from lopore.contracts import LearnRequest
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import ConfigError, DataError, LoporeError, RunError
 from lopore.progress import Progress
 from lopore.record.folder import ModelFolder

@@ -12,7 +12,8 @@ from click.testing import Result
 from made.models import publish, record_for
 
 from lopore.atomic_files import sha256_of
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.evaluation.evaluate import evaluate
 from lopore.evaluation.training_manifest import training_manifest
 from lopore.evaluation.training_overlap import training_overlap

@@ -15,7 +15,8 @@ from made.films import film_with
 from made.models import publish_areas
 from numpy.typing import NDArray
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import ModelError
 from lopore.evaluation.evaluate import evaluate
 from lopore.inference.predict import prepare

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.split import assign, complete_shares, fold_manifest, split_manifest, table
 from lopore.errors import DataError
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from made.models import onnx_model, publish, record_for
 from onnx import helper
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.masks import mark_of
 from lopore.errors import DataError
 from lopore.evaluation.inpainting import paint_over

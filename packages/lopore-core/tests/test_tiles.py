@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lopore.arrays import IGNORE
 from lopore.config.experiment import Tiles
 from lopore.data.film_masks import Films
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.tile_samples import TileSamples, films_of, tile_samples
 from lopore.data.tiles import FilmTiles, Tile, cover, draw
 from lopore.errors import DataError

@@ -20,7 +20,8 @@ from .film_names import films_in_a_line, unused_films
 from .findings import HAS, IS, MOST_PATHS, CheckReport, Finding, about
 from .leaks import Between, find_leaks
 from .listing import Entry, Listing
-from .manifest import SPLITS, Manifest, Row
+from .manifest import Manifest
+from .manifest_row import SPLITS, Row
 from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 
 LOW_CONTRAST_LEVELS = 8

@@ -9,7 +9,8 @@ import numpy as np
 from lopore.messages import counted, plain
 
 from .findings import Finding
-from .manifest import SPLITS, Manifest
+from .manifest import Manifest
+from .manifest_row import SPLITS
 from .name_forms import near_equal
 from .sound_class import sound_proposal
 

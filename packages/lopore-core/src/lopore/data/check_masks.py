@@ -16,7 +16,8 @@ from lopore.messages import counted, plain
 
 from .class_names import is_sound
 from .findings import MOST_PATHS, Finding, about
-from .manifest import Manifest, Row
+from .manifest import Manifest
+from .manifest_row import Row
 from .mask_files import MaskFile, read_mask_file
 from .masks import numbers_of
 from .scan import Progress, in_order

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from lopore.messages import counted, plain
 
-from .manifest import Row
+from .manifest_row import Row
 
 Level: TypeAlias = Literal["error", "warning"]
 MOST_PATHS = 1000

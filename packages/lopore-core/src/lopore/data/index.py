@@ -20,7 +20,8 @@ from .folders import list_folder
 from .grouping import join_groups, name_key
 from .label_csv import list_table
 from .listing import Entry, Listing
-from .manifest import About, Manifest, Row
+from .manifest import Manifest
+from .manifest_row import About, Row
 from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 from .sound_class import sound_declared, sound_proposal
 

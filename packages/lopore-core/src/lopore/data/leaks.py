@@ -16,7 +16,8 @@ from lopore.errors import LeakError
 from lopore.messages import counted, plain
 
 from .cells import safe_cell
-from .manifest import SPLITS, Manifest, Row
+from .manifest import Manifest
+from .manifest_row import SPLITS, Row
 
 Between: TypeAlias = Sequence[str] | Literal["folds"]
 """Sides to compare, such as ("train", "test"), or "folds"."""

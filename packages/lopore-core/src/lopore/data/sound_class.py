@@ -10,7 +10,8 @@ from lopore.messages import did_you_mean, plain
 
 from .class_names import NO_DEFECT, is_sound, maybe_sound
 from .listing import Listing
-from .manifest import Manifest, Row
+from .manifest import Manifest
+from .manifest_row import Row
 
 
 def declare_sound(manifest: Manifest, names: Sequence[str]) -> Manifest:

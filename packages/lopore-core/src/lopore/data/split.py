@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from lopore.errors import DataError
 from lopore.messages import counted, did_you_mean, plain
 
-from .manifest import SPLITS, Manifest
+from .manifest import Manifest
+from .manifest_row import SPLITS
 
 By = Literal["group", "image"]
 DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}

@@ -16,7 +16,8 @@ from lopore.record.preprocessing import Preprocessing
 
 from .class_names import is_sound
 from .film_masks import FilmFile, Films
-from .manifest import Manifest, Row
+from .manifest import Manifest
+from .manifest_row import Row
 from .targets import Targets
 from .tiles import FilmTiles, Tile, cover
 

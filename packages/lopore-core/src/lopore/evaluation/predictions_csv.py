@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lopore.arrays import Scores
 from lopore.data.cells import shown_cell
-from lopore.data.manifest import Row
+from lopore.data.manifest_row import Row
 from lopore.data.targets import Targets
 from lopore.metrics.operating_point import answers_at, truth_table
 from lopore.record.model import Threshold

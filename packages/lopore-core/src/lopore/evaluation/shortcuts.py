@@ -27,7 +27,8 @@ from .occlusion_probe import REGIONS, probe
 
 if TYPE_CHECKING:
     from lopore.contracts import Explainer
-    from lopore.data.manifest import Manifest, Row
+    from lopore.data.manifest import Manifest
+    from lopore.data.manifest_row import Row
     from lopore.models.opening import OpenModel
 
 TOLERANCE = 0.1

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.config.experiment import load_experiment
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import LoporeError
 from lopore.messages import plain
 
