@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from lopore.data.class_names import is_sound
 from lopore.data.grouping import join_groups, name_key
-from lopore.data.manifest import Manifest, is_manifest, sidecar
+from lopore.data.manifest import Manifest
 from lopore.data.manifest_row import About, Row
+from lopore.data.manifest_text import is_manifest, sidecar
 from lopore.errors import DataError, LoporeError
 from lopore.messages import plain
 

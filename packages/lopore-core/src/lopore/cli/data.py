@@ -162,7 +162,8 @@ def check(source: Path, root: Path | None, threads: int | None, as_json: bool) -
     from lopore.data.check import check_listing, check_manifest
     from lopore.data.check_masks import masks_in_a_line
     from lopore.data.index import list_images
-    from lopore.data.manifest import Manifest, is_manifest
+    from lopore.data.manifest import Manifest
+    from lopore.data.manifest_text import is_manifest
 
     if is_manifest(source):
         report = check_manifest(Manifest.read(source), threads=threads, stage=stage)
@@ -197,7 +198,8 @@ def _origin(source: Path, options: dict[str, Any]) -> dict[str, str]:
 
 
 def _refuse_overwriting(out: Path, source: Path, replace: bool) -> None:
-    from lopore.data.manifest import Manifest, is_manifest
+    from lopore.data.manifest import Manifest
+    from lopore.data.manifest_text import is_manifest
     from lopore.errors import DataError
 
     if out.exists() and source.exists() and out.samefile(source):

@@ -10,7 +10,7 @@ from pathlib import Path
 from lopore.errors import DataError
 from lopore.messages import plain
 
-from .manifest import MAX_MANIFEST_BYTES
+from .manifest_text import MAX_MANIFEST_BYTES
 
 
 def read_cells(table: Path, is_known: Callable[[str], bool] = lambda name: False) -> list[list[str]]:

@@ -15,7 +15,8 @@ from lopore.messages import plain
 from lopore.reading.regular_files import image_paths
 
 from .label_csv import list_table
-from .manifest import MAX_MANIFEST_BYTES, Manifest, is_manifest
+from .manifest import Manifest
+from .manifest_text import MAX_MANIFEST_BYTES, is_manifest
 from .mask_pairs import names_a_mask
 from .name_forms import nfc, on_disk
 
