@@ -17,7 +17,8 @@ from lopore.atomic_files import sha256_of
 from lopore.contracts import PixelBatch
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
 from lopore.export import parity_gate as gate
-from lopore.export.parity_gate import ParityReport, export_model, find_exporter, gate_inputs
+from lopore.export.parity_gate import export_model, find_exporter, gate_inputs
+from lopore.export.parity_report import ParityReport
 from lopore.models.opening import OpenModel, choose_predictor, open_model
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelFile

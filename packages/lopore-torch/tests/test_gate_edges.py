@@ -12,7 +12,8 @@ from made.films import batches, films
 from made.learning import request
 from numpy.typing import NDArray
 
-from lopore.export.parity_gate import compare, export_model
+from lopore.export.parity_gate import export_model
+from lopore.export.parity_report import compare
 from lopore.plugins.registry import discover
 from lopore.record.folder import ModelFolder
 from lopore.testing import learning

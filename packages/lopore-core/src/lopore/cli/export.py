@@ -11,7 +11,7 @@ import click
 from lopore.messages import counted
 
 if TYPE_CHECKING:
-    from lopore.export.parity_gate import ParityReport
+    from lopore.export.parity_report import ParityReport
     from lopore.record.folder import ModelFolder
 
 images_option = click.option(
@@ -73,7 +73,7 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 def agreement(folder: ModelFolder, report: ParityReport) -> str:
     """One line on how far a published file's answers are from its source's."""
-    from lopore.export.parity_gate import CAMS
+    from lopore.export.parity_report import CAMS
 
     maps = [
         f"{title} {found:.1e}" for field, (_, title) in CAMS.items() if (found := getattr(report, field)) is not None

@@ -19,7 +19,8 @@ from lopore.plugins.registry import call_entry, discover
 from lopore.record.folder import RECORD_NAME, ModelFolder, write_model_record
 from lopore.record.model import Explanation, ModelFile, ModelRecord, parse_record
 
-from .parity_gate import NO_IMAGES, ParityReport, compare
+from .parity_gate import NO_IMAGES
+from .parity_report import ParityReport, compare
 
 TOLERANCE = 1e-4
 """The largest difference of a probability between twins: float32 sums in another order."""

@@ -25,7 +25,8 @@ from lopore.preprocessing.pipeline import read_for
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelRecord
 
-from .parity_gate import NO_IMAGES, ParityReport, publish_export
+from .parity_gate import NO_IMAGES, publish_export
+from .parity_report import ParityReport
 
 MOST_FILMS = 64
 """Films are read whole, and the answer to one does not depend on another."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lopore.arrays import PixelBatch, Scores
+from lopore.arrays import PixelBatch
 from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of
 from lopore.contracts import Exporter
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
-from lopore.inference.decisions import decide
-from lopore.inference.explain import explainers_for, raw_maps
-from lopore.inference.segment import segment_images
-from lopore.inference.test_time_augmentation import predict_views
-from lopore.messages import counted, did_you_mean
-from lopore.models.opening import OpenModel, choose_predictor, open_model, open_session
+from lopore.messages import did_you_mean
 from lopore.plugins.registry import call_entry, discover
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelFile
@@ -31,53 +24,10 @@ from lopore.record.onnx_file import write_record
 if TYPE_CHECKING:
     from lopore.record.model import ModelRecord
     from lopore.record.preprocessing import Preprocessing
+from .parity_report import GATE_IMAGES, ParityReport, compare
 
-GATE_IMAGES = 512
 GATE_BYTES = 1 << 30
 NO_IMAGES = "the parity gate needs real images; name some with --images, or keep the manifest where it was"
-CAM_TOLERANCE = 1e-3
-CAMS = {"cam": ("grad-cam", "Grad-CAM"), "cam_plus": ("grad-cam++", "Grad-CAM++")}
-"""Fields of the report: the explainers that a file answers by itself, and their names for people."""
-QUANTISED_AGREEMENT = 0.98
-_BATCH = 16
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """What the gate measured.
-
-    max_dp: largest difference of a probability, for segmentation of any pixel's too. cam, cam_plus: largest difference
-    of a Grad-CAM and of a Grad-CAM++ map, relative to the hottest place that its image has in the maps of any class,
-    None where one side offers none.
-    """
-
-    format: str
-    images: int
-    max_dp: float
-    mean_dp: float
-    flipped: int
-    tolerance: float
-    cam: float | None
-    cam_plus: float | None
-    source_sha256: str
-    export_sha256: str
-    checked: str
-    notes: dict[str, Any]
-
-    def verdict(self, quantised: bool) -> str:
-        """Empty where the export may be published, else what is wrong."""
-        if quantised:
-            agreement = 1 - self.flipped / self.images
-            return "" if agreement >= QUANTISED_AGREEMENT else f"decisions agree on {agreement:.1%} only"
-        if not self.max_dp <= self.tolerance:
-            return f"probabilities differ by {self.max_dp:.2e}, {self.tolerance:.0e} is allowed"
-        if self.flipped:
-            return f"{self.flipped} of {counted(self.images, 'decision differs', 'decisions differ')}"
-        for field, (_, title) in CAMS.items():
-            found: float | None = getattr(self, field)
-            if found is not None and not found <= CAM_TOLERANCE:
-                return f"{title} differs by {found:.2e} of the maps' maximum, {CAM_TOLERANCE:.0e} is allowed"
-        return ""
 
 
 def find_exporter(folder: ModelFolder, format: str) -> Exporter:
@@ -191,109 +141,6 @@ def written_files(record: ModelRecord, exporter: Exporter, workshop: Path) -> li
         is_main = name == exporter.file_name or (main.is_dir() and name == f"{exporter.file_name}/saved_model.pb")
         files.append(ModelFile(path=name, sha256=sha256_of(path), format=exporter.format if is_main else ""))
     return files
-
-
-def compare(
-    folder: ModelFolder,
-    source_format: str,
-    candidate: ModelFolder,
-    candidate_format: str,
-    images: PixelBatch,
-    *,
-    tolerance: float,
-    notes: dict[str, Any],
-) -> ParityReport:
-    """Open both on the CPU and answer the same images, at most 512; the report judges, nothing is published here.
-
-    candidate: a folder that is not published yet and has the format in its record. ParityError where its scores have
-    another shape or are no numbers.
-    """
-    images = images[:GATE_IMAGES]
-    with ExitStack() as opened:
-        source = open_model(folder, runtime=source_format, device="cpu")
-        opened.callback(source.session.close)
-        format, predictor = choose_predictor(candidate)
-        export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
-        opened.callback(export.session.close)
-        expected, got = _both_scores(source, export, images)
-        few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
-        cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
-        pixels = _pixel_difference(source, export, few)
-    difference = np.abs(expected.astype(np.float64) - got)
-    return ParityReport(
-        format=candidate_format,
-        images=len(images),
-        max_dp=max(float(difference.max()), pixels),
-        mean_dp=float(difference.mean()),
-        flipped=_flipped(folder.record, expected, got),
-        tolerance=tolerance,
-        **cams,
-        source_sha256=sha256_of(folder.file_for(source_format)),
-        export_sha256=sha256_of(candidate.file_for(candidate_format)),
-        checked=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=notes,
-    )
-
-
-def _both_scores(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[Scores, Scores]:
-    expected, got = _scores(source, images), _scores(export, images)
-    if got.shape != expected.shape:
-        shapes = f"{got.shape} for {expected.shape}"
-        raise ParityError(f"{source.folder.title} as {export.format} gave scores {shapes}; nothing was published")
-    return expected, got
-
-
-def _flipped(record: ModelRecord, expected: Scores, got: Scores) -> int:
-    """Decisions that differ."""
-    return sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
-
-
-def _scores(model: OpenModel, images: PixelBatch) -> Scores:
-    parts: Sequence[Scores] = [
-        predict_views(model.session.predict, images[at : at + _BATCH], model.record.tta_views)
-        for at in range(0, len(images), _BATCH)
-    ]
-    scores = np.concatenate(parts)
-    if not np.isfinite(scores).all():
-        raise ParityError(
-            f"{model.folder.title} as {model.format} gave scores that are no numbers; nothing was published"
-        )
-    return scores
-
-
-def _pixel_difference(source: OpenModel, export: OpenModel, images: PixelBatch) -> float:
-    """Largest difference of a pixel's probability; 0 for a classifier.
-
-    A score is the largest of its map's pixels, so that a map turned over would have equal scores.
-    """
-    if source.record.task != "segmentation":
-        return 0.0
-    expected, got = segment_images(source, list(images)), segment_images(export, list(images))
-    if got.shape != expected.shape:
-        shapes = f"{got.shape} for {expected.shape}"
-        raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
-    return float(np.abs(expected - got).max())
-
-
-def _cam_difference(source: OpenModel, export: OpenModel, images: PixelBatch, name: str) -> float | None:
-    """Largest difference of an explainer's map over the hottest place that the image has in the maps of any class.
-
-    A map is a sum of features that may nearly cancel: that of a class without evidence can end at 1e-6 where that of
-    another class reaches 0.2, and is rounding noise then, whose own maximum is no scale.
-    """
-    ours, theirs = explainers_for(source).get(name), explainers_for(export).get(name)
-    if ours is None or theirs is None:
-        return None
-    top, worst = np.full(len(images), 1e-12), np.zeros(len(images))
-    for index in range(len(source.record.classes)):
-        a = raw_maps(source, ours, images, index)
-        b = raw_maps(export, theirs, images, index)
-        if a.shape != b.shape:
-            shapes = f"{b.shape} for {a.shape}"
-            raise ParityError(f"{source.folder.title} as {export.format} gave maps {shapes}; nothing was published")
-        top = np.maximum(top, np.abs(a).max(axis=(1, 2)))
-        worst = np.maximum(worst, np.abs(a - b).max(axis=(1, 2)))
-    return float((worst / top).max())
 
 
 def most_gate_images(record: Preprocessing, memory: int = GATE_BYTES) -> int:

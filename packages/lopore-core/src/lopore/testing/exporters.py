@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch
 from lopore.contracts import Exporter, Predictor
-from lopore.export.parity_gate import QUANTISED_AGREEMENT
+from lopore.export.parity_report import QUANTISED_AGREEMENT
 from lopore.inference.decisions import decide
 from lopore.plugins.process_guard import Changes
 from lopore.record.folder import ModelFolder
