@@ -12,7 +12,8 @@ import numpy as np
 
 from .forest import Forest
 from .overlaps import Overlap, find_overlaps
-from .similarity import Agreement, CandidateSearch, comparer, learn_metric
+from .similarity import Agreement, CandidateSearch, comparer
+from .whitening import learn_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -25,12 +25,10 @@ if TYPE_CHECKING:
     from .fingerprints import Fingerprint
 
     Floats = NDArray[np.float32]
+from .whitening import COARSE, Metric, coarse_views, cosines, halved, in_all_poses, unit_cosines
 
-COARSE = 64
-_KEPT = 16  # cosine frequencies an axis
 _SEARCHED = 96  # whitened dimensions used to find candidates
 _COLUMNS = 4096  # images of the index in one product
-_SAMPLE = 400  # images the perturbations are measured on
 _BLOCK_PX = 16
 _LEAST_BLOCKS = 7
 _LEAST_SHARED = 0.55  # of the image; less is an overlap, not a copy
@@ -53,48 +51,13 @@ class Agreement:
     pose: str
 
 
-@dataclass(frozen=True, eq=False)
-class Metric:
-    """Whitening of one set: ``whiten`` (255, 255), its first columns being those that small changes disturb least."""
-
-    whiten: Floats
-
-    def embed(self, versions: Floats, dimensions: int | None = None) -> Floats:
-        """Unit vectors (..., dimensions) of unit cosine vectors (..., 255)."""
-        flat = versions.reshape(-1, versions.shape[-1]) @ self.whiten[:, :dimensions]
-        return _unit(flat.reshape(*versions.shape[:-1], -1))
-
-
-def learn_metric(fingerprints: Sequence[Fingerprint], generator: np.random.Generator) -> Metric:
-    """Whitening from a set's own images.
-
-    fingerprints: one or more; up to 1600 of them, drawn by ``generator``, are used. The second moments of all eight
-    poses are shrunk to their diagonal by as many imagined images as there are dimensions, so that a set of five is
-    not whitened to noise.
-    Source: within-class covariance normalisation, Hatch et al. (2006), with made copies in place of labels.
-    """
-    sample = generator.permutation(len(fingerprints))[: 4 * _SAMPLE]
-    views = _coarse_views([fingerprints[place] for place in sample.tolist()])
-    poses = _poses(_cosines(views))
-    total = _moments(poses)
-    weight = poses.shape[-1] / (poses.shape[-1] + 8 * len(sample))
-    total = (1 - weight) * total + weight * np.diag(np.diag(total))
-    made = np.array([_disturbed(view, generator) for view in views[:_SAMPLE]])
-    change = _moments(_poses(_cosines(made)) - poses[:, :_SAMPLE]) / 2
-    ridge = 0.02 * np.trace(total) / len(total) * np.eye(len(total))
-    values, vectors = np.linalg.eigh(total + 3 * change + ridge)
-    whiten = vectors / np.sqrt(values)
-    order = np.linalg.eigh(whiten.T @ change @ whiten)[1]
-    return Metric((whiten @ order).astype(np.float32))
-
-
 class CandidateSearch:
     """Nearest images over eight poses, small turns and small crops, by exhaustive products in blocks."""
 
     def __init__(self, fingerprints: Sequence[Fingerprint], metric: Metric) -> None:
         self._fingerprints, self._metric = fingerprints, metric
         blocks = [fingerprints[start : start + 512] for start in range(0, len(fingerprints), 512)]
-        self._index = np.concatenate([metric.embed(_unit_cosines(_coarse_views(block)), _SEARCHED) for block in blocks])
+        self._index = np.concatenate([metric.embed(unit_cosines(coarse_views(block)), _SEARCHED) for block in blocks])
 
     def nearest(self, start: int, stop: int, count: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
         """Candidates of images start..stop: (B, count) their numbers, scores and trials, the best first."""
@@ -115,9 +78,10 @@ class CandidateSearch:
 
     def _queries(self, start: int, stop: int) -> Floats:
         """(80, B, _SEARCHED): every turn and crop in every pose. One product, for a loaded machine stalls at each."""
-        views = _coarse_views(self._fingerprints[start:stop])
+        views = coarse_views(self._fingerprints[start:stop])
         poses = [
-            _poses(_cosines(np.array([laid(view, matrix, COARSE) for view in views]))) for matrix, _ in _HYPOTHESES[::8]
+            in_all_poses(cosines(np.array([laid(view, matrix, COARSE) for view in views])))
+            for matrix, _ in _HYPOTHESES[::8]
         ]
         return self._metric.embed(np.concatenate(poses), _SEARCHED)
 
@@ -160,7 +124,7 @@ def _prepare(stored: NDArray[np.int8]) -> _Prepared:
     detail = smooth - cv2.GaussianBlur(smooth, (0, 0), 3.0)
     variance = np.asarray(cv2.GaussianBlur(detail * detail, (0, 0), 4.0), dtype=np.float32)
     fine = (detail / np.sqrt(variance + np.float32(0.05**2))).astype(np.float32)
-    return _Prepared(view, fine, _energy(fine, 4.0), _halved(view), _halved(_energy(view, 6.0)))
+    return _Prepared(view, fine, _energy(fine, 4.0), halved(view), halved(_energy(view, 6.0)))
 
 
 def _energy(view: Floats, reach_px: float) -> Floats:
@@ -192,7 +156,7 @@ def _shape_correlation(first: _Prepared, second: _Prepared, matrix: Floats, metr
         return 0.0
     weight = laid(first.coarse_energy, matrix, COARSE) * second.coarse_energy * covered
     pair = np.array([laid(first.coarse, matrix, COARSE) * weight, second.coarse * weight])
-    one, two = metric.embed(_unit_cosines(pair))
+    one, two = metric.embed(unit_cosines(pair))
     return float(one @ two)
 
 
@@ -223,65 +187,6 @@ def _rescaled(matrix: Floats, factor: float) -> Floats:
     linear = matrix[:, :2]
     shift = factor * matrix[:, 2:] + (factor - 1) / 2 * (1 - linear.sum(axis=1, keepdims=True))
     return np.hstack([linear, shift]).astype(np.float32)
-
-
-def _coarse_views(fingerprints: Sequence[Fingerprint]) -> Floats:
-    """(N, 64, 64) flattened views in local standard deviations."""
-    return np.array([_halved(one.view.astype(np.float32) / np.float32(STEPS_PER_UNIT)) for one in fingerprints])
-
-
-def _halved(view: Floats) -> Floats:
-    import cv2
-
-    halved = cv2.resize(view, (view.shape[1] // 2, view.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return np.asarray(halved, dtype=np.float32)
-
-
-def _disturbed(view: Floats, generator: np.random.Generator) -> Floats:
-    """A copy as an honest tool might make it: 3 degrees, 4 %, 2 % of the side, a little noise."""
-    import cv2
-
-    centre = (COARSE - 1) / 2
-    turn = cv2.getRotationMatrix2D((centre, centre), generator.uniform(-3, 3), generator.uniform(0.96, 1.04))
-    matrix = np.asarray(turn, dtype=np.float64)
-    matrix[:, 2] += generator.uniform(-0.02, 0.02, 2) * COARSE
-    moved = np.asarray(cv2.warpAffine(view, matrix, (COARSE, COARSE), borderMode=cv2.BORDER_REFLECT_101))
-    return (moved + generator.normal(0, 0.15, view.shape)).astype(np.float32)
-
-
-_SIGNS = ((-1.0) ** np.arange(_KEPT)).astype(np.float32)
-
-
-def _cosines(views: Floats) -> Floats:
-    """(N, 16, 16) lowest frequencies of (N, 64, 64)."""
-    import cv2
-
-    cosines = np.empty((len(views), _KEPT, _KEPT), dtype=np.float32)
-    for place, view in enumerate(views):
-        cosines[place] = cv2.dct(view)[:_KEPT, :_KEPT]
-    return cosines
-
-
-def _unit_cosines(views: Floats) -> Floats:
-    return _unit(_cosines(views).reshape(len(views), -1)[:, 1:])
-
-
-def _poses(cosines: Floats) -> Floats:
-    """(8, N, 255) unit vectors: a mirrored image has the odd frequencies negated, a turned one the axes swapped."""
-    rows, both = _SIGNS[:, None], _SIGNS[:, None] * _SIGNS
-    turned = cosines.swapaxes(-1, -2)
-    poses = np.stack([part * sign for part in (cosines, turned) for sign in (np.float32(1), rows, _SIGNS, both)])
-    return _unit(poses.reshape(8, len(cosines), -1)[:, :, 1:])
-
-
-def _unit(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True).astype(np.float32)
-    return np.asarray(vectors / (lengths + np.float32(1e-9)), dtype=np.float32)
-
-
-def _moments(vectors: Floats) -> NDArray[np.float64]:
-    flat = vectors.reshape(-1, vectors.shape[-1]).astype(np.float64)
-    return flat.T @ flat / len(flat)
 
 
 def _hypotheses() -> list[tuple[Floats, str]]:
