@@ -149,7 +149,8 @@ class App:
 
 def write_films(folder: Path, count: int) -> list[Path]:
     """Made 640 x 640 films: a few from physics, turned and mirrored into a batch."""
-    from lopore.reading.radiograph import read_radiograph, write_radiograph
+    from lopore.reading.encode import write_radiograph
+    from lopore.reading.radiograph import read_radiograph
     from lopore.reading.regular_files import image_paths
 
     words = ["--films", "3", "--seed", "3"]
@@ -173,7 +174,7 @@ def write_films(folder: Path, count: int) -> list[Path]:
 
 def write_large(folder: Path) -> Path:
     """A 2000 x 8640 film of 16 bits."""
-    from lopore.reading.radiograph import write_radiograph
+    from lopore.reading.encode import write_radiograph
 
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:2000, :8640].astype(np.float32)

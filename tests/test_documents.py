@@ -286,7 +286,8 @@ def run_lopore(*words: str, site: Path, cwd: Path) -> str:
 def test_the_ten_line_plugin_of_the_readme_is_found_and_works(tmp_path: Path) -> None:
     import numpy as np
 
-    from lopore.reading.radiograph import read_radiograph, write_radiograph
+    from lopore.reading.encode import write_radiograph
+    from lopore.reading.radiograph import read_radiograph
 
     site = tmp_path / "site"
     site.mkdir()

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import strategies as st
 
 from lopore.errors import ImageError
-from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import read_radiograph
 from made.images import GREY8, GREY16, Array, coded, film
 
 

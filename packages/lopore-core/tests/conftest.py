@@ -16,7 +16,7 @@ from made.commands import lopore as run_lopore
 from made.plugins import SOFTMAX, on_path
 from made.runs import write_welds
 
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -26,7 +26,7 @@ from made.plugins import SOFTMAX
 
 from lopore.data.manifest import Manifest
 from lopore.data.manifest_row import Row
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import read_radiograph
 from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -227,7 +227,7 @@ def test_a_model_that_stands_elsewhere_gets_its_twin_among_the_models(layered: P
 
 
 def test_the_command_converts_and_tells_where(layered: Path, invoke: Callable[..., Result], tmp_path: Path) -> None:
-    from lopore.reading.radiograph import write_radiograph
+    from lopore.reading.encode import write_radiograph
 
     for number, image in enumerate(images()):
         write_radiograph(image[..., 0], tmp_path / "films" / f"{number}.png")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import Result
 
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 
 Invoke = Callable[..., Result]
 

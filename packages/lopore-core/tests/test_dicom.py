@@ -16,8 +16,9 @@ from made.codings import altered, refusal
 from made.images import GREY8, GREY16, Array
 
 from lopore.errors import ImageError
+from lopore.reading.encode import write_radiograph
 from lopore.reading.headers import Limits
-from lopore.reading.radiograph import describe, image_paths, read_radiograph, write_radiograph
+from lopore.reading.radiograph import describe, image_paths, read_radiograph
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -18,7 +18,8 @@ from lopore.data.appearance import Appearance, spread
 from lopore.inference.decisions import decide
 from lopore.inference.doubts import Doubt, doubts_about, judged
 from lopore.preprocessing.pipeline import preprocess
-from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import read_radiograph
 from lopore.record.model import LeakReport, Threshold
 
 Invoke = Callable[..., Result]

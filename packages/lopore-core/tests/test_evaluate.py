@@ -26,7 +26,7 @@ from lopore.evaluation.evaluate import evaluate
 from lopore.evaluation.report.curves import precision_recall_points, roc_points
 from lopore.evaluation.training_manifest import training_manifest
 from lopore.models.opening import open_model
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.record.folder import ModelFolder
 from lopore.record.model import LeakReport, Threshold
 

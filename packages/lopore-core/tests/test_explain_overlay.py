@@ -17,7 +17,8 @@ from lopore.inference.explain import choose_explainer, explain, explainers_for
 from lopore.inference.overlay import COLOUR_MAPS, blend, draw_overlay, natural_limits
 from lopore.inference.predict import prepare
 from lopore.models.opening import open_model
-from lopore.reading.radiograph import read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import read_radiograph
 from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]

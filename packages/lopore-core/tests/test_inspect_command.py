@@ -16,7 +16,7 @@ from made.whole_films import disc, ground
 
 from lopore.indications.film_inspection import FilmInspection
 from lopore.inference.jobs import folder_names, shard_of
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 
 Invoke = Callable[..., Result]
 RULES = """

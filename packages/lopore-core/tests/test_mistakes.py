@@ -22,7 +22,7 @@ from lopore.config.yaml_loader import parse_yaml
 from lopore.data.layout import FIRST_CONFIG
 from lopore.errors import ConfigError, PluginError
 from lopore.plugins.registry import discover
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.record.folder import ModelFolder
 
 

@@ -19,7 +19,8 @@ from lopore.preprocessing.geometry import fit_to_input as place
 from lopore.preprocessing.lookup_tables import histogram
 from lopore.preprocessing.pipeline import percentile_limits, preprocess, read_for, stretch_between, to_batch, to_depth
 from lopore.preprocessing.resampling import resize
-from lopore.reading.radiograph import Radiograph, Source, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import Radiograph, Source
 from lopore.record.preprocessing import Preprocessing, Window
 
 Array = NDArray[Any]

@@ -19,7 +19,8 @@ from made.images import GREY8, GREY16, GREY_AND_COLOUR, RGB8, RGB16, Array, code
 from made.modules import awake_after
 
 from lopore.errors import ImageError
-from lopore.reading.radiograph import describe, read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import describe, read_radiograph
 from lopore.reading.regular_files import image_paths
 
 pictures8 = arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)))

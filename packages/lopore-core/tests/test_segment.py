@@ -23,7 +23,7 @@ from lopore.inference.predict import prepare
 from lopore.inference.regions import DetectionRule
 from lopore.inference.segment import SegmentationPrediction, detect, detect_files
 from lopore.models.opening import open_model
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.record.folder import ModelFolder
 
 Invoke = Callable[..., Result]

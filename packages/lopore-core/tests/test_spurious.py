@@ -25,7 +25,7 @@ from lopore.inference.explain import choose_explainer
 from lopore.inference.predict import prepare
 from lopore.models.opening import OpenModel, open_model
 from lopore.preprocessing.geometry import Geometry
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.record.preprocessing import Preprocessing
 
 SIDE = 64

@@ -16,7 +16,7 @@ from lopore.inference.predict import prepare
 from lopore.inference.regions import DetectionRule
 from lopore.inference.segment import detect
 from lopore.models.opening import open_model
-from lopore.reading.radiograph import write_radiograph
+from lopore.reading.encode import write_radiograph
 from lopore.training_settings import Optimizer
 from lopore_torch.backbones import build, encoder_of
 from lopore_torch.export import export_onnx

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lopore.preprocessing.enhancement_chain import Chain
     from lopore.preprocessing.geometry import Geometry
     from lopore.preprocessing.pipeline import preprocess
-    from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+    from lopore.reading.encode import write_radiograph
+    from lopore.reading.radiograph import Radiograph, read_radiograph
     from lopore.record.folder import BrokenModel, ModelFolder
     from lopore.record.model import ModelRecord
     from lopore.record.onnx_file import read_plain_onnx

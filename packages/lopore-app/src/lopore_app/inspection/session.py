@@ -22,7 +22,8 @@ from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import read_for
-from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.model import ModelRecord
 from lopore.record.preprocessing import Preprocessing
 from lopore_app.inspection.cautions import doubts

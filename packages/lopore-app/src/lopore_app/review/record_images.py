@@ -19,7 +19,8 @@ from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.resampling import resize
-from lopore.reading.radiograph import Radiograph, read_radiograph, write_radiograph
+from lopore.reading.encode import write_radiograph
+from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.folder import ModelFolder
 from lopore_app.models.opening import chain_key, fingerprint, open_folder
 from lopore_app.review.records import Entry

@@ -73,7 +73,8 @@ def command(
 
 
 def _one(path: Path, target: Path, chain: Chain, page: int | None, colour: bool) -> None:
-    from lopore.reading.radiograph import read_radiograph, write_radiograph
+    from lopore.reading.encode import write_radiograph
+    from lopore.reading.radiograph import read_radiograph
 
     radiograph = read_radiograph(path, channels=3 if colour else 1, page=page)
     pixels, _ = chain.apply(radiograph.pixels)

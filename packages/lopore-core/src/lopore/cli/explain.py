@@ -160,7 +160,7 @@ def _draw(
     from lopore.atomic_files import atomic_write_bytes
     from lopore.inference.overlay import draw_overlay
     from lopore.inference.predict import prepare
-    from lopore.reading.radiograph import write_radiograph
+    from lopore.reading.encode import write_radiograph
 
     found = np.load(maps)
     prepared = prepare(model.record, one.path, page=page)

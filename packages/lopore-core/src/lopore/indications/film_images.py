@@ -191,7 +191,7 @@ def crop(source: FilmSource, contour: Sequence[Point], colour: tuple[int, int, i
 
 def png(image: Image) -> bytes:
     """An (h, w) or (h, w, 3) RGB image as PNG."""
-    from lopore.reading.radiograph import write_radiograph
+    from lopore.reading.encode import write_radiograph
 
     return write_radiograph(np.ascontiguousarray(image), None)
 
