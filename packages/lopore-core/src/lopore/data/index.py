@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from lopore.data.near_duplicates.families import Families, find_families
 from lopore.data.near_duplicates.fingerprints import Fingerprint
 from lopore.errors import DataError
 from lopore.messages import counted, plain
 
-from .class_names import is_sound
 from .film_names import films_in_a_line, joined_by_film, unused_films
 from .folders import list_folder
 from .grouping import join_groups, name_key
+from .label_conflicts import Conflict, Conflicts, family_conflicts, merge_equal_files, resolve_conflicts
 from .label_csv import list_table
 from .listing import Entry, Listing
 from .manifest import Manifest
 from .manifest_row import About, Row
 from .scan import Scanned, Stage, Unreadable, facts_of, scan, silent
 from .sound_class import sound_declared, sound_proposal
-
-Conflicts = Literal["keep", "join", "drop"]
 
 
 @dataclass(frozen=True)
@@ -48,27 +44,6 @@ class Grouping:
     pattern: re.Pattern[str] | None = None
     images: bool = True
     film_names: bool = False
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Images that are one file, or look alike, and stand in different classes.
-
-    What looks alike is a copy, or the same part with and without its defect: only a person can tell.
-    """
-
-    family: str
-    paths: tuple[str, ...]
-    labels: tuple[str, ...]
-    same_bytes: bool = False
-
-    def __str__(self) -> str:
-        labels = " and ".join(plain(name, 40) for name in self.labels)
-        named = f"{plain(self.paths[0], 80)}, {plain(self.paths[-1], 80)}"
-        if self.same_bytes:
-            return f"the same file is labelled {labels}: {named}"
-        alike = f"{len(self.paths)} images look alike ({plain(self.family, 20)}) and are labelled {labels}"
-        return f"{alike}: copies, or one part with and without its defect; look at {named}"
 
 
 @dataclass(frozen=True)
@@ -135,12 +110,12 @@ def index_images(
     tell = stage or silent
     origin, grouping = origin or Origin(), grouping or Grouping()
     pairs, problems = _read(listing, grouping, threads, tell)
-    pairs, merged, found = _merge_equal_files(pairs)
+    pairs, merged, found = merge_equal_files(pairs)
     families = _families([one for _, one in pairs], grouping, tell)
     rows = [_row(entry, one, mm_per_pixel) for entry, one in pairs]
     rows, joined_by = _with_groups(rows, [entry.group for entry, _ in pairs], families, grouping)
-    found += _family_conflicts(rows)
-    rows = _resolve(rows, found, conflicts)
+    found += family_conflicts(rows)
+    rows = resolve_conflicts(rows, found, conflicts)
     if not rows:
         raise DataError("every image has conflicting labels and was dropped; index with --conflicts keep and look")
     given = any(row.split for row in rows)
@@ -218,30 +193,6 @@ def _family_names(families: Families | None, count: int) -> list[str]:
     return [f"F{int(number):05d}" for number in families.labels]
 
 
-def _merge_equal_files(
-    pairs: list[tuple[Entry, Scanned]],
-) -> tuple[list[tuple[Entry, Scanned]], list[tuple[str, str]], list[Conflict]]:
-    """Equal files of one side in several classes become one image with all their labels."""
-    equal: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, (entry, one) in enumerate(pairs):
-        equal[one.sha256, entry.split].append(index)
-    gone: set[int] = set()
-    merged: list[tuple[str, str]] = []
-    conflicts: list[Conflict] = []
-    for indices in equal.values():
-        entries = [pairs[index][0] for index in indices]
-        labels = tuple(sorted({label for entry in entries for label in entry.labels}))
-        if len(indices) == 1 or all(entry.labels == labels for entry in entries):
-            continue
-        first = replace(entries[0], labels=labels, mask=next((entry.mask for entry in entries if entry.mask), ()))
-        pairs[indices[0]] = (first, pairs[indices[0]][1])
-        gone.update(indices[1:])
-        merged += [(first.path, entry.path) for entry in entries[1:]]
-        if len({entry.labels for entry in entries if entry.labels}) > 1:
-            conflicts.append(Conflict("", tuple(entry.path for entry in entries), labels, same_bytes=True))
-    return [pair for index, pair in enumerate(pairs) if index not in gone], merged, conflicts
-
-
 def _row(entry: Entry, one: Scanned, mm_per_pixel: float | None) -> Row:
     return Row(
         path=entry.path,
@@ -297,29 +248,3 @@ def _with_film_names(manifest: Manifest, grouping: Grouping) -> tuple[Manifest, 
     if grouping.film_names:
         return joined, [f"{found}: {before} groups became {after}"]
     return manifest, [f"{found}; {before} groups would become {after}: say --film-names join to keep each film whole"]
-
-
-def _family_conflicts(rows: list[Row]) -> list[Conflict]:
-    members: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.family and row.labels:
-            members[row.family].append(row)
-    return [
-        Conflict(family, tuple(row.path for row in found), tuple(sorted({n for row in found for n in row.labels})))
-        for family, found in members.items()
-        if len({row.labels for row in found}) > 1
-    ]
-
-
-def _resolve(rows: list[Row], found: list[Conflict], conflicts: Conflicts) -> list[Row]:
-    if conflicts == "keep":
-        return rows
-    labels = {path: conflict.labels for conflict in found for path in conflict.paths}
-    if conflicts == "drop":
-        return [row for row in rows if row.path not in labels]
-    return [replace(row, labels=_defects(labels.get(row.path, row.labels))) for row in rows]
-
-
-def _defects(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the sound class where a defect is named: someone saw it."""
-    return tuple(name for name in labels if not is_sound(name)) or labels
