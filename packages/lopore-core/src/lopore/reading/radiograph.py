@@ -10,7 +10,7 @@ import mmap
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,21 +18,16 @@ from lopore.affine import Affine
 from lopore.arrays import Pixels
 from lopore.errors import ImageError, memory_is_short
 
-from .bmp import BmpHeader, bmp_header, decode_bmp
+from .decode import Decoded, Wanted, decode_pixels, open_content, read_header
 from .encode import write_radiograph
 from .headers import (
     Content,
     Header,
     Limits,
     check_limits,
-    damaged,
     sniff,
-    unknown_format,
 )
-from .jpeg import JpegHeader, decode_jpeg, decoder_scale, jpeg_header
-from .png import PngHeader, decode_png, png_header
 from .regular_files import Found, check_bytes, display_name, image_paths, open_regular, read_regular
-from .tiff import TiffHeader, tiff_header
 
 __all__ = [
     "Facts",
@@ -138,10 +133,10 @@ def read_radiograph(
         content = source
     else:
         content = read_regular(source, shown, limits)
-    opened = _open(content, shown, limits, page)
+    opened = open_content(content, shown, limits, page)
     check_limits(opened.header, limits, shown)
     chosen = choose_page(opened.header, page, shown)
-    decoded = _decode(opened, content, _Wanted(channels, chosen, reduce_to), shown)
+    decoded = decode_pixels(opened, content, Wanted(channels, chosen, reduce_to), shown)
     return _radiograph(decoded, opened.header, _source(source, shown, content, opened.header, chosen))
 
 
@@ -149,43 +144,6 @@ def _shown(source: Path | bytes, name: str | None) -> str:
     if name is None:
         name = "image in memory" if isinstance(source, bytes) else source.name
     return display_name(name) or "image"
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    channels: int
-    page: int
-    reduce_to: tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class _Opened:
-    header: Header
-    dataset: Any = None
-
-
-def _open(content: bytes, name: str, limits: Limits, page: int | None) -> _Opened:
-    form = sniff(content[:132])
-    if form == "dicom":
-        from .dicom import open_dicom
-
-        dataset, header = open_dicom(content, name, limits)
-        return _Opened(header, dataset)
-    return _Opened(_header(content, form, name, limits, page, whole=True))
-
-
-def _header(content: Content, form: str | None, name: str, limits: Limits, page: int | None, *, whole: bool) -> Header:
-    match form:
-        case "jpeg":
-            return jpeg_header(content, name)
-        case "png":
-            check_limits(png_header(content, name), limits, name)
-            return png_header(content, name, whole=whole)
-        case "tiff":
-            return tiff_header(content, name, limits, page)
-        case "bmp":
-            return bmp_header(content, name)
-    raise unknown_format(content[:132], name)
 
 
 def choose_page(header: Header, page: int | None, name: str) -> int:
@@ -197,50 +155,13 @@ def choose_page(header: Header, page: int | None, name: str) -> int:
     return page or 1
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """scale: by which a JPEG's decoder shrank the image. notes: on what was done to the values."""
-
-    pixels: Pixels
-    scale: int = 1
-    notes: tuple[str, ...] = ()
-
-
-def _decode(opened: _Opened, content: bytes, wanted: _Wanted, name: str) -> _Decoded:
-    """Pixels, upright, with the asked channels."""
-    from .orientation import to_channels, upright
-
-    header = opened.header
-    notes: tuple[str, ...] = ()
-    if isinstance(header, JpegHeader):
-        scale = decoder_scale(header, wanted.reduce_to)
-        stored = decode_jpeg(content, header, wanted.channels, scale, name)
-        return _Decoded(upright(stored, header.orientation), scale)
-    if isinstance(header, PngHeader):
-        stored, notes = decode_png(content, header, name)
-    elif isinstance(header, TiffHeader):
-        from .tiff_image import decode_tiff
-
-        stored, notes = decode_tiff(content, header, name)
-    elif isinstance(header, BmpHeader):
-        stored, notes = decode_bmp(content, header, name)
-    else:
-        from .dicom import DicomHeader, decode_dicom
-
-        assert isinstance(header, DicomHeader)
-        stored, notes = decode_dicom(opened.dataset, header, wanted.page, name)
-    if stored.shape[:2] != (header.height, header.width):
-        raise damaged(name, "the image has another size than its header")
-    return _Decoded(upright(to_channels(stored, wanted.channels), header.orientation), notes=notes)
-
-
 def _source(source: Path | bytes, name: str, content: bytes, header: Header, page: int) -> Source:
     path = None if isinstance(source, bytes) else source
     digest = hashlib.sha256(content).hexdigest()
     return Source(name, path, digest, header.format, page, header.pages, header.depth)
 
 
-def _radiograph(decoded: _Decoded, header: Header, source: Source) -> Radiograph:
+def _radiograph(decoded: Decoded, header: Header, source: Source) -> Radiograph:
     move, scale = Affine(), decoded.scale
     if scale > 1:
         from .orientation import from_scaled
@@ -301,7 +222,7 @@ def _facts(content: Content, source: Path | bytes, name: str, limits: Limits, pa
 
         header: Header = open_dicom(source, name, limits)[1]
     else:
-        header = _header(content, form, name, limits, page, whole=False)
+        header = read_header(content, form, name, limits, page, whole=False)
     check_limits(header, limits, name)
     if page is not None:
         choose_page(header, page, name)
