@@ -13,7 +13,8 @@ from click.testing import Result
 from made.models import bright_areas, publish, publish_areas, record_for
 from made.whole_films import disc, ground
 
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.errors import ConfigError, DataError
 from lopore.evaluation.marks.grading import read_recognition_profile
 from lopore.evaluation.marks.sections import read_sections

@@ -16,7 +16,8 @@ from click.testing import Result
 from made.models import publish, record_for
 
 from lopore.data.cells import cell_text, safe_cell, shown_cell
-from lopore.record.model import Explanation, Interval, LeakReport, Threshold
+from lopore.record.interval import Interval
+from lopore.record.model import Explanation, LeakReport, Threshold
 
 Invoke = Callable[..., Result]
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\r\n"

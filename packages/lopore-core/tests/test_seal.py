@@ -15,7 +15,8 @@ from lopore.atomic_files import sha256_of
 from lopore.errors import LoporeError, ModelError
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
-from lopore.record.model import Interval, ModelFile
+from lopore.record.interval import Interval
+from lopore.record.model import ModelFile
 
 Invoke = Callable[..., Result]
 ARTIFACTS = ("config.yaml", "metrics.json", "parity-onnx.json", "training_log.csv", "predictions.csv", "preview.png")

@@ -14,12 +14,13 @@ from lopore.arrays import Pixels
 from lopore.data.class_names import is_sound
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision
+from lopore.inference.doubts import Doubt
 from lopore.inference.overlay import for_screen
 from lopore.messages import counted, score_text
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.resampling import resize
-from lopore_app.inspection.films import Doubt, InspectionResult, Upload
+from lopore_app.inspection.films import InspectionResult, Upload
 from lopore_app.inspection.memory import SMALL
 from lopore_app.inspection.session import InspectionSession
 

@@ -14,6 +14,7 @@ from lopore.arrays import Pixels, Scores
 from lopore.contracts import MapSession
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision, decide
+from lopore.inference.doubts import Doubt
 from lopore.inference.explain import HeatMap, choose_explainer, explainers_for, raw_maps
 from lopore.inference.predict import Prediction, Prepared, describe_prediction, prepare_radiograph, score_images
 from lopore.inference.regions import DetectionRule, Detections, extract_detections
@@ -27,7 +28,7 @@ from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.model import ModelRecord
 from lopore.record.preprocessing import Preprocessing
 from lopore_app.inspection.cautions import doubts
-from lopore_app.inspection.films import HEAT_PIXELS, Doubt, Enhanced, Film, InspectionResult, Scored, Upload, held_bytes
+from lopore_app.inspection.films import HEAT_PIXELS, Enhanced, Film, InspectionResult, Scored, Upload, held_bytes
 from lopore_app.inspection.memory import Memory
 from lopore_app.models.opening import chain_key, fingerprint
 from lopore_app.viewer.outlines import Regions, outlines

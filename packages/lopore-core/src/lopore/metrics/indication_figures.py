@@ -88,8 +88,9 @@ class IndicationMetrics(Facts):
     def text(self) -> str:
         """What was counted, for a person."""
         return (
-            f"Indications of {counted(self.films, 'film')} against the truth, by {self.matched_by}. A mark is hit "
-            "where an indication meets it; a false call meets no mark. Intervals: 95 %, films of a group drawn together."
+            f"Indications of {counted(self.films, 'film')} against the truth, by {self.matched_by}. A mark is "
+            "hit where an indication meets it; a false call meets no mark. Intervals: 95 %, films of a group "
+            "drawn together."
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lopore.data.csv_text import read_cells
-from lopore.data.manifest import Row
+from lopore.data.manifest_row import Row
 from lopore.errors import DataError
 from lopore.messages import did_you_mean, plain
 from lopore.metrics.matching import Cell

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lopore.arrays import IGNORE
 from lopore.data.class_names import is_sound
-from lopore.data.manifest import Manifest, Row
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.masks import numbers_of, read_sized
 from lopore.errors import DataError
 from lopore.indications.indication import Indication
