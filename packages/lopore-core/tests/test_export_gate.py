@@ -16,7 +16,7 @@ from made.plugins import install, on_path
 from lopore.atomic_files import sha256_of
 from lopore.contracts import PixelBatch
 from lopore.errors import LoporeError, ModelError, ParityError, PluginError
-from lopore.export import parity_gate as gate
+from lopore.export import parity_report as gate
 from lopore.export.parity_gate import export_model, find_exporter, gate_inputs
 from lopore.export.parity_report import ParityReport
 from lopore.models.opening import OpenModel, choose_predictor, open_model
@@ -154,13 +154,13 @@ def test_the_source_is_closed_where_the_export_does_not_open(
         format, predictor = choose_predictor(folder, "onnx")
         return OpenModel(folder, format, predictor, Watched())  # type: ignore[arg-type]
 
-    monkeypatch.setattr("lopore.export.parity_gate.open_model", opened)
+    monkeypatch.setattr("lopore.export.parity_report.open_model", opened)
     with pytest.raises(PluginError, match="no licence key"):
         export_model(copies, "copy-shut", images)
     assert closed == ["source"]
 
 
-def test_the_gate_takes_fewer_pictures_where_they_are_large(copies: ModelFolder, films: Path) -> None:
+def test_the_gate_takes_fewer_images_where_they_are_large(copies: ModelFolder, films: Path) -> None:
     paths = sorted(films.rglob("*.png"))
     assert len(gate_inputs(copies, paths)) == len(paths) == 12
     assert len(gate_inputs(copies, paths, memory=5 * 16 * 16)) == 4
@@ -248,7 +248,7 @@ def test_rounding_in_the_map_of_a_class_without_evidence_fails_no_export(
     assert (worst > gate.CAM_TOLERANCE) == fails
 
 
-def test_maps_are_compared_on_pictures_from_all_over_the_set(
+def test_maps_are_compared_on_images_from_all_over_the_set(
     copies: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A manifest may hold one class after the other; the first images would then be all of one."""

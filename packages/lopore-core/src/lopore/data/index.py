@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lopore.data.near_duplicates.families import Families, find_families
@@ -118,17 +118,11 @@ def index_images(
     rows = resolve_conflicts(rows, found, conflicts)
     if not rows:
         raise DataError("every image has conflicting labels and was dropped; index with --conflicts keep and look")
-    given = any(row.split for row in rows)
-    about = About(
-        source=origin.source, licence=origin.licence, attribution=origin.attribution,
-        groups="; ".join(joined_by), split_kind="given" if given else "", merged=tuple(merged),
-    )  # fmt: skip
-    manifest = Manifest(rows=tuple(rows), root=listing.root, about=about)
-    manifest, film_notes = _with_film_names(manifest, grouping)
-    proposal = sound_proposal(manifest.classes)
-    return Indexed(
-        manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *filter(None, [proposal]))
-    )
+    split_kind = "given" if any(row.split for row in rows) else ""
+    about = About(**asdict(origin), groups="; ".join(joined_by), split_kind=split_kind, merged=tuple(merged))
+    manifest, film_notes = _with_film_names(Manifest(tuple(rows), listing.root, about), grouping)
+    proposal = filter(None, [sound_proposal(manifest.classes)])
+    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *proposal))
 
 
 def _read(

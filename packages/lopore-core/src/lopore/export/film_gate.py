@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,22 @@ def export_film(folder: ModelFolder, format: str, films: Sequence[Path]) -> tupl
     return publish_export(folder, format, measure)
 
 
+@dataclass
+class _Differences:
+    """Of each film: largest difference of a probability and of its maps; how many decisions differ."""
+
+    scores: list[float] = field(default_factory=list)
+    maps: list[float] = field(default_factory=list)
+    flipped: int = 0
+
+    def as_fields(self) -> dict[str, Any]:
+        """The fields of a ``ParityReport`` that films decide."""
+        return {
+            "images": len(self.scores), "max_dp": max(self.scores), "mean_dp": float(np.mean(self.scores)),
+            "flipped": self.flipped, "cam": max(self.maps, default=None), "cam_plus": None,
+        }  # fmt: skip
+
+
 def _compare(
     folder: ModelFolder, source: str, candidate: ModelFolder, exporter: Exporter, films: Sequence[Path],
     notes: dict[str, Any],
@@ -56,9 +73,7 @@ def _compare(
     opens = exporter.opens_film
     assert opens is not None, "only such exporters come here"
     run = call_entry("exporter", exporter.key, owner, lambda: opens(path))
-    differences: list[float] = []
-    cams: list[float] = []
-    flipped = 0
+    found = _Differences()
     model = open_model(folder, runtime=source, device="cpu")
     with closing(model.session):
         cam = explainers_for(model).get("grad-cam")
@@ -72,21 +87,16 @@ def _compare(
             scores = np.asarray(answer["scores"], np.float64)
             if scores.shape != row.shape or not np.isfinite(scores).all():
                 raise ParityError(f"{folder.title} as {exporter.format} gave scores {scores} for {film.name}")
-            differences.append(float(np.abs(scores - row).max()))
-            flipped += _called(folder.record, row) != [bool(one) for one in answer["decision"]]
+            found.scores.append(float(np.abs(scores - row).max()))
+            found.flipped += _called(folder.record, row) != [bool(one) for one in answer["decision"]]
             if "maps" in answer:
-                cams += _map_difference(model, cam, prepared, answer["maps"])
-    if not differences:
+                found.maps += _map_difference(model, cam, prepared, answer["maps"])
+    if not found.scores:
         raise ModelError(f"none of {len(films)} films has a depth that {folder.title} takes; name others with --images")
     return ParityReport(
         format=exporter.format,
-        images=len(differences),
-        max_dp=max(differences),
-        mean_dp=float(np.mean(differences)),
-        flipped=flipped,
+        **found.as_fields(),
         tolerance=exporter.tolerance,
-        cam=max(cams, default=None),
-        cam_plus=None,
         source_sha256=sha256_of(folder.file_for(source)),
         export_sha256=sha256_of(path),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -75,17 +75,10 @@ def compare_scores(
         )
         for one, answer in zip(scores, answers, strict=True)
     ]
-    whole = np.ones((1, len(truth)))
-    values = [one.scores_of(whole) for one in sets]
-    draws: dict[str, list[Floats]] = {}
+    values = [one.scores_of(np.ones((1, len(truth)))) for one in sets]
     count = len(np.unique(groups))
-    if resamples and count > 1:
-        for weights in group_weights(groups, resamples, seed):
-            first, second = (one.scores_of(weights) for one in sets)
-            for name in first:
-                draws.setdefault(name, []).append(first[name] - second[name])
-    behind = sets[0].support()
-    figures = {name: _figure(name, values, draws, behind) for name in values[0]}
+    draws = _differences(sets, groups, resamples, seed) if resamples and count > 1 else {}
+    figures = {name: _figure(name, values, draws, sets[0].support()) for name in values[0]}
     right = [np.asarray((truth == answer).all(axis=1)) for answer in answers]
     return PairedComparison(
         images=len(truth),
@@ -95,6 +88,18 @@ def compare_scores(
         answers=mcnemar(right[0], right[1], groups),
         disagreements=tuple(int(row) for row in np.flatnonzero((answers[0] != answers[1]).any(axis=1))),
     )
+
+
+def _differences(
+    sets: Sequence[ScoredSet], groups: NDArray[np.int64], resamples: int, seed: int
+) -> dict[str, list[Floats]]:
+    """Differences of each figure under resampled groups, in blocks."""
+    draws: dict[str, list[Floats]] = {}
+    for weights in group_weights(groups, resamples, seed):
+        first, second = (one.scores_of(weights) for one in sets)
+        for name in first:
+            draws.setdefault(name, []).append(first[name] - second[name])
+    return draws
 
 
 def _figure(

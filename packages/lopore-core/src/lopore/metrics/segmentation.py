@@ -146,21 +146,18 @@ def pixel_scores(
     labels: (N, K) which class an image has. groups: (N,) whole numbers from 0, every one occurring.
     """
 
-    def score(counts: Sequence[PixelCounts], column: int) -> PixelScores | None:
-        if not counts:
-            return None
+    def score(counts: Sequence[PixelCounts], column: int) -> PixelScores:
         return _scores(counts, column, marked[:, column], groups, resamples, seed)
 
-    per_class = {}
-    for column, name in enumerate(classes):
-        first = score(before, column)
-        if first is not None:
-            per_class[name] = ClassPixels(
-                images=int(labels[:, column].sum()),
-                pixels=int(marked[:, column].sum()),
-                before=first,
-                after=score(after, column),
-            )
+    per_class = {
+        name: ClassPixels(
+            images=int(labels[:, column].sum()),
+            pixels=int(marked[:, column].sum()),
+            before=score(before, column),
+            after=score(after, column) if after else None,
+        )
+        for column, name in enumerate(classes if before else ())
+    }
     shown = [one.after or one.before for one in per_class.values() if one.pixels]
     return PixelMetrics(
         images=len(before),

@@ -26,8 +26,8 @@ from .build_request import make_learner
 from .check_data_set import lacking
 from .checkpoints import Checkpoints
 from .epochs import fit, predict_rows
+from .holdout_scores import labelled_scores as answers_of
 from .plan import Plan, Rows, Splits
-from .publish import answers_of
 from .run_folder import identity_of
 
 ANSWERS = "answers.npz"

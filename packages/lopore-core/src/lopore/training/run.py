@@ -30,9 +30,11 @@ from .check_installed import check_disk
 from .checkpoints import Checkpoints
 from .cross_validation import cross_validate, folds_of
 from .epochs import fit
+from .holdout_scores import HoldoutScores
+from .holdout_scores import score_holdout as judge
 from .plan import Plan, Splits
 from .planning import make_plan
-from .publish import HoldoutScores, judge, publish, write_exports
+from .publish import publish, write_exports
 from .warm_start import start_summary
 
 PREVIEW_ROWS = 8

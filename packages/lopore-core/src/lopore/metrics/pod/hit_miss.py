@@ -60,15 +60,11 @@ def hit_miss_study(
         largest=float(size.max()) if len(size) else None,
         false_calls=false_call_rate(*false_calls) if false_calls else None,
     )
-    missing = _missing(study, size)
-    if missing:
+    if missing := _missing(study, size):
         return study.model_copy(update={"refusals": (Refusal(what="The curve", missing=missing),)})
-    candidates = [
-        one
-        for one in fit_candidates(size, hit, ids, firth=firth)
-        if link in (None, one[1].link.name) and scale in (None, one[0])
-    ]
-    return _stated(study, candidates, size)
+    candidates = fit_candidates(size, hit, ids, firth=firth)
+    allowed = [one for one in candidates if link in (None, one[1].link.name) and scale in (None, one[0])]
+    return _stated(study, allowed, size)
 
 
 def _missing(study: PodStudy, size: Floats) -> tuple[str, ...]:
