@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from made.models import bright_areas, publish, publish_areas, record_for
 from made.whole_films import bar, disc, ground
 from numpy.typing import NDArray
 
+from lopore.data.appearance import Appearance
+from lopore.data.likeness import fit_likeness
 from lopore.errors import ConfigError
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication
@@ -67,6 +70,23 @@ def check(found: FilmInspection) -> None:
     assert abs(mark.length_px - length) < max(2, 0.02 * length)
     assert abs(mark.width_px - width) < 2
     assert mark.orientation_deg == pytest.approx(math.degrees(math.atan2(y0 - y1, x1 - x0)), abs=1.5)
+
+
+def test_a_film_unlike_those_of_training_is_told_by_its_tiles(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    films = [np.rint(rng.normal(90, 8, (64, 160))).clip(0, 255).astype(np.uint8) for _ in range(40)]
+    tiles = [Appearance.of(film[:32, left : left + 32, None]) for film in films for left in (0, 64, 128)]
+    grey, likeness = fit_likeness(tiles, np.repeat(np.arange(40), 3), whole_films=True)
+    plan = Preprocessing(size=(32, 32), resize="tile")
+    record = record_for(
+        name="areas", task="segmentation", classes=("pore", "slag"), preprocessing=plan, training_grey=grey,
+        likeness=likeness, threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),
+    )  # fmt: skip
+    model = open_model(publish(tmp_path / "areas", bright_areas(), record))
+    assert not [note for note in inspect_film(model, ArrayFilm(films[0])).notes if "Unlike" in note]
+    soft = cv2.GaussianBlur(films[0], (0, 0), 2)
+    (told,) = [note for note in inspect_film(model, ArrayFilm(np.asarray(soft))).notes if "less sharp" in note]
+    assert told.endswith("At most 5% of films like them are marked so (40 training films, held out in folds).")
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.5, 0.75])

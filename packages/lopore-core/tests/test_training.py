@@ -14,6 +14,7 @@ import pytest
 from made.runs import config, edit_manifest, log_of, run, weights_of
 
 from lopore.config.experiment import load_experiment
+from lopore.data.appearance import STATISTICS
 from lopore.errors import DataError
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
@@ -42,7 +43,7 @@ def test_a_run_ends_with_a_whole_model_folder_that_opens_and_answers_as_its_pred
     assert record.metrics["roc_auc"].value is not None
     assert record.leaks.clean
     assert not record.leaks.allowed
-    bounds = {f"{name}_{end}" for name in ("mean", "std", "sharpness") for end in ("low", "high")}
+    bounds = {f"{name}_{end}" for name in STATISTICS for end in ("low", "high")}
     assert record.training_grey.keys() == {"mean", "std", *bounds}
     assert "8 validation images of 4 groups" in record.threshold.chosen_on
     assert {file.path for file in record.files} == names - {"lopore.json"}

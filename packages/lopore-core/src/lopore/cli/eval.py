@@ -173,6 +173,8 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[
         click.echo(_calibration_summary(metrics.calibration))
         if metrics.pixels is not None:
             click.echo(_pixel_summary(metrics.pixels))
+        if metrics.unlike is not None:
+            click.echo(metrics.unlike.text)
         if metrics.indications is not None:
             click.echo(indication_summary(metrics.indications))
     for paper in artifacts:

@@ -1,9 +1,9 @@
-"""How an image looks to a network, in three numbers that tell whether it is like the images of training."""
+"""How an image looks to a network, in five numbers that tell whether it is like the images of training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,55 @@ SMOOTHING = 9
 
 @dataclass(frozen=True)
 class Appearance:
-    """mean, std: grey level and contrast on a scale of 0 to 1. sharpness: see there."""
+    """mean, std: grey level and contrast on a scale of 0 to 1. sharpness: see there. grey_range: from the 1st to the
+    99th percentile of the grey values, 0 to 1. cnr: contrast to noise, how many times its noise that range is."""
 
     mean: float
     std: float
     sharpness: float
+    grey_range: float
+    cnr: float
 
     @classmethod
     def of(cls, pixels: Pixels) -> Appearance:
         """pixels: (h, w, C) uint8 or uint16 as the network gets them, not modified."""
         full = float(np.iinfo(pixels.dtype).max)
-        return cls(float(pixels.mean()) / full, float(pixels.std()) / full, sharpness(pixels))
+        spanned = _grey_range(pixels) / full
+        grey = pixels.mean(axis=-1, dtype=np.float32)
+        return cls(
+            float(pixels.mean()) / full,
+            float(pixels.std()) / full,
+            min(_taken_away(grey, 0), _taken_away(grey, 1)),
+            spanned,
+            float(spanned / max(noise(pixels) / full, _LEAST_NOISE)),
+        )
+
+
+STATISTICS = tuple(field.name for field in fields(Appearance))
+_LEAST_NOISE = 1 / 255 / 12**0.5
+"""Of grey values that were rounded to 8 bits, on a scale of 0 to 1."""
+
+
+def noise(pixels: Pixels) -> float:
+    """Standard deviation of the noise in grey values, from what a plane fits nowhere (Immerkaer, Computer Vision and
+    Image Understanding 64, 1996).
+
+    pixels: (h, w, C), not modified; 0 under 3 pixels a side.
+    """
+    import cv2
+
+    grey = pixels.mean(axis=-1, dtype=np.float32)
+    if min(grey.shape) < 3:
+        return 0.0
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    curved = np.asarray(cv2.filter2D(grey, -1, mask), np.float32)[1:-1, 1:-1]
+    return float(np.abs(curved).mean(dtype=np.float64)) * math.sqrt(math.pi / 2) / 6
+
+
+def _grey_range(pixels: Pixels) -> float:
+    counts = np.bincount(pixels.ravel(), minlength=2).cumsum()
+    low, high = np.searchsorted(counts, np.array([0.01, 0.99]) * counts[-1], side="left")
+    return float(high - low)
 
 
 def sharpness(pixels: Pixels) -> float:
@@ -48,19 +86,3 @@ def _taken_away(grey: NDArray[np.float32], axis: int) -> float:
     own, left = np.abs(np.diff(grey, axis=axis)), np.abs(np.diff(smooth, axis=axis))
     total = float(own.sum(dtype=np.float64))
     return float(np.maximum(own - left, 0).sum(dtype=np.float64)) / total if total else 0.0
-
-
-def spread(seen: Sequence[Appearance]) -> dict[str, float]:
-    """The training images' statistics, as a record keeps them in ``training_grey``.
-
-    mean, std: over all pixels of all images. NAME_low, NAME_high for mean, std and sharpness: 1st and 99th
-    percentile over the images.
-    """
-    each = {name: np.array([getattr(one, name) for one in seen]) for name in ("mean", "std", "sharpness")}
-    bounds = {
-        f"{name}_{end}": float(np.percentile(values, share))
-        for name, values in each.items()
-        for end, share in (("low", 1), ("high", 99))
-    }
-    over_all = float(np.sqrt(np.mean(each["std"] ** 2) + np.var(each["mean"])))
-    return {"mean": float(each["mean"].mean()), "std": over_all, **bounds}

@@ -18,7 +18,7 @@ from lopore.preprocessing.pipeline import preprocess, read_for
 from lopore.reading.regular_files import display_name
 from lopore.record.preprocessing import Preprocessing
 
-from .appearance import Appearance, spread
+from .appearance import Appearance
 from .masks import read_mask
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class ImageCache:
             more = f" ({len(bad)} files are so)" if len(bad) > 1 else ""
             raise DataError(f"{bad[0]}{more}; `lopore data check` lists all, mend or leave them out and index again")
 
-    def appearance(self, numbers: Sequence[int]) -> dict[str, float]:
-        """Grey level, contrast and sharpness of images, to notice films unlike them; see ``likeness.spread``."""
-        return spread([Appearance.of(self[int(number)][0]) for number in numbers])
+    def appearances(self, numbers: Sequence[int]) -> list[Appearance]:
+        """How images look to the network, to notice films unlike them."""
+        return [Appearance.of(self[int(number)][0]) for number in numbers]
 
 
 def _named(error: Exception, path: Path) -> DataError:

@@ -13,7 +13,7 @@ from lopore.arrays import IGNORE, Pixels
 from lopore.reading.radiograph import Facts
 from lopore.record.preprocessing import Preprocessing
 
-from .appearance import Appearance, spread
+from .appearance import Appearance
 from .film_masks import Films, Mark
 
 TRIES = 16
@@ -68,9 +68,9 @@ class FilmTiles:
         """Whether any class is marked on a tile."""
         return is_marked(self.mask(number))
 
-    def appearance(self, numbers: Sequence[int]) -> dict[str, float]:
-        """Grey level, contrast and sharpness of tiles; see ``appearance.spread``."""
-        return spread([Appearance.of(self[int(number)][0]) for number in numbers])
+    def appearances(self, numbers: Sequence[int]) -> list[Appearance]:
+        """How tiles look to the network, to notice films unlike them."""
+        return [Appearance.of(self[int(number)][0]) for number in numbers]
 
     def __getitem__(self, number: int) -> tuple[Pixels, NDArray[np.uint8] | None]:
         tile = self.tiles[number]

@@ -21,6 +21,7 @@ from lopore.inference.regions import DetectionRule
 from lopore.inference.segment import check_maps
 from lopore.messages import counted, plain
 from lopore.metrics.classification import measure
+from lopore.metrics.unlike import UnlikeTraining, unlike_training
 
 from .against_masks import Progress, evaluate_pixels
 from .marks.tables import mark_tables
@@ -70,14 +71,16 @@ def evaluate(
         )
     steps = len(paths) * (2 if masked else 1)
     if whole:
-        answers, failures = answer_whole_films(model, side, tally, progress)
+        answers, failures, unlike = answer_whole_films(model, side, tally, progress)
     else:
-        answers, failures = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
+        answers, failures, unlike = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     told = (*_notes(model.record, side, failures, unlabelled), *training_overlap(model.folder, side))
     found = _scored(side, targets, answers, model.record, split, failures, told)
-    more: dict[str, object] = {}
+    more: dict[str, object] = {
+        "unlike": _unlike(model.record, found.manifest, [row in unlike for row in sorted(answers)])
+    }
     if masked:
         pixels = evaluate_pixels(
             model, side, rule, tally=tally, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
@@ -102,18 +105,27 @@ def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
 
 def _answered(
     model: OpenModel, paths: Sequence[Path], progress: Progress | None
-) -> tuple[dict[int, list[float]], tuple[Failure, ...]]:
-    """Scores by place in ``paths``, and the files that gave none."""
+) -> tuple[dict[int, list[float]], tuple[Failure, ...], set[int]]:
+    """Scores by place in ``paths``, the files that gave none, and places of images unlike those of training."""
     answers: dict[int, list[float]] = {}
     failures: list[Failure] = []
+    unlike: set[int] = set()
     for index, result in enumerate(predict_files(model, paths)):
         if isinstance(result, Prediction):
             answers[index] = list(result.scores.values())
+            unlike |= {index} if any(doubt.kind == "appearance" for doubt in result.doubts) else set()
         else:
             failures.append(result)
         if progress is not None:
             progress(index + 1, len(paths))
-    return answers, tuple(failures)
+    return answers, tuple(failures), unlike
+
+
+def _unlike(record: ModelRecord, films: Manifest, marked: Sequence[bool]) -> UnlikeTraining | None:
+    if not record.training_grey:
+        return None
+    stated = None if record.likeness is None else record.likeness.false_alarms
+    return unlike_training(marked, films.group_ids(), stated)
 
 
 def _targets_for(side: Manifest, record: ModelRecord) -> Targets:

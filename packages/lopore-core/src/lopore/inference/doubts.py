@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lopore.data.appearance import Appearance
 from lopore.data.class_names import is_sound
+from lopore.data.likeness import distance_of
 from lopore.messages import plain
 from lopore.record.abstention import UNSURE
 
@@ -59,7 +60,7 @@ def doubts_about(
         *doubts_about_training(record),
         *_unsure(record, decision, scores or {}),
         *_decision(record, decision, scores or {}),
-        *_appearance(record, appearance),
+        *unlike_training(record, appearance),
         *_size(record, geometry),
         *_source(record, film),
         *_enhancement(record, chain),
@@ -123,23 +124,35 @@ _STATISTICS = (
     ("mean", "mean grey", ("darker", "brighter")),
     ("std", "contrast", ("flatter", "harsher")),
     ("sharpness", "sharpness", ("less sharp", "sharper or grainier")),
+    ("grey_range", "grey range", ("of a narrower grey range", "of a wider grey range")),
+    ("cnr", "contrast to noise", ("noisier", "less noisy")),
 )
 
 
-def _appearance(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]:
+def unlike_training(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]:
+    """What tells an image, or a film by the middle of its tiles, from those of training, by the record's bounds."""
     if seen is None:
         return
+    rate = "" if record.likeness is None else f" {record.likeness.rate_text}"
+    told = False
     for name, title, words in _STATISTICS:
         value = getattr(seen, name)
         # A record of another version or an outsider's may lack some of the statistics.
         low, high = record.training_grey.get(f"{name}_low"), record.training_grey.get(f"{name}_high")
         if low is None or high is None or low <= value <= high:
             continue
-        word = words[0] if value < low else words[1]
+        word, told = words[0] if value < low else words[1], True
         yield Doubt(
             kind="appearance",
-            text=f"Unlike the training films: {word} than 99 % of them ({title} {value:.2f}, theirs {low:.2f} to "
-            f"{high:.2f}).",
+            text=f"Unlike the training films: {word} ({title} {value:.2f}, theirs {low:.2f} to {high:.2f}).{rate}",
+            blocks=True,
+        )
+    far = None if record.likeness is None else distance_of(record.likeness, seen)
+    if record.likeness is not None and far is not None and far > record.likeness.distance_high and not told:
+        yield Doubt(
+            kind="appearance",
+            text="Unlike the training films: grey level, contrast, sharpness and noise do not go together as theirs do "
+            f"(distance {far:.2f}, theirs up to {record.likeness.distance_high:.2f}).{rate}",
             blocks=True,
         )
 

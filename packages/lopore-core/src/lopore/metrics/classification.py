@@ -33,6 +33,7 @@ from .ranking import auc_rows, average_precision_rows, perfect_area_lower_bounds
 from .ranking import pr_auc as pr_auc
 from .ranking import roc_auc as roc_auc
 from .segmentation import PixelMetrics
+from .unlike import UnlikeTraining
 
 _KINDS = ("f1", "precision", "recall", "roc_auc", "pr_auc")
 _OVERALL = {"balanced_accuracy": "balanced", **{kind: kind for kind in _KINDS}}
@@ -67,6 +68,7 @@ class Metrics(_Part):
     calibration: whether scores are right as frequencies.
     pixels: Dice and IoU of a segmentation model over the masks; None without masks and for other tasks.
     indications: hits and false calls of single marks; None where no truth of marks is known.
+    unlike: films that the model finds unlike those of training; None where its record cannot tell.
     """
 
     task: Task
@@ -84,6 +86,7 @@ class Metrics(_Part):
     undecided: int = 0
     pixels: PixelMetrics | None = None
     indications: IndicationMetrics | None = None
+    unlike: UnlikeTraining | None = None
     notes: tuple[str, ...] = Field(())
 
     def flat(self) -> dict[str, Interval]:

@@ -13,6 +13,7 @@ from lopore.messages import plain
 from .abstention import Abstention
 from .contract import RecallContract
 from .interval import Interval, RecordPart
+from .likeness import TrainingLikeness
 from .preprocessing import Preprocessing
 from .score_calibration import ScoreCalibration
 from .seal import seal_json, unseal_json
@@ -115,10 +116,10 @@ class ModelRecord(RecordPart):
     data_fingerprint: str = ""
     split_fingerprint: str = ""
     training_grey: dict[str, float] = Field(default_factory=dict)
-    """Grey level, contrast and sharpness of the training images at network size, to notice films unlike them.
-
-    A record may lack any of them; see ``likeness.spread``.
-    """
+    """Grey level, contrast, sharpness, grey range and contrast to noise of the training images at network size, to
+    notice films unlike them. A record may lack any of them; see ``data.likeness``."""
+    likeness: TrainingLikeness | None = None
+    """The distance of all of them together, and how often films like those of training are marked."""
     training_depths: dict[str, int] = Field(default_factory=dict)
     """How many training images have 8 bits a value and how many 16, under "8" and "16"; empty where it is not known."""
     training_polarities: dict[str, int] = Field(default_factory=dict)

@@ -26,6 +26,7 @@ from lopore.record.preprocessing import Preprocessing
 from .holdout_scores import HoldoutScores, licence_of
 from .plan import Plan, Rows, Splits
 from .run_folder import CONFIG, versions
+from .training_likeness import training_likeness
 
 ARTIFACTS = (CONFIG, LOG_NAME, "preview.png")
 
@@ -93,13 +94,14 @@ def _record(
 
 
 def _training_data(plan: Plan, rows: Rows) -> dict[str, Any]:
-    """What the record says of the images that were learned from; grey values of at most about 500 of them."""
-    sample = rows[:: max(1, len(rows) // 500)]
+    """What the record says of the images that were learned from."""
+    grey, likeness = training_likeness(plan, rows)
     return {
         "leaks": plan.leaks,
         "data_fingerprint": plan.manifest.fingerprint,
         "split_fingerprint": plan.manifest.split_fingerprint,
-        "training_grey": plan.images.appearance([int(row) for row in sample]),
+        "training_grey": grey,
+        "likeness": likeness,
         "training_depths": _counts(plan, rows, lambda facts: "16" if facts.depth > 8 else "8"),
         "training_polarities": _counts(plan, rows, lambda facts: facts.polarity),
     }

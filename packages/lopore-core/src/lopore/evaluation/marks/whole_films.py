@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lopore.errors import DataError, LoporeError
-from lopore.indications.inspect_film import marks_of_map, numbered
+from lopore.indications.inspect_film import marks_of_map, numbered, unlike_notes
 from lopore.inference.cover_film import CoverOptions, cover_film
 from lopore.inference.predict import Failure, as_text
 from lopore.messages import plain
@@ -44,8 +44,8 @@ def has_whole_films(model: OpenModel, films: Manifest) -> bool:
 
 def answer_whole_films(
     model: OpenModel, films: Manifest, tally: MarkTally, progress: Callable[[int, int], None] | None = None
-) -> tuple[dict[int, list[float]], tuple[Failure, ...]]:
-    """Scores by row, and the files that gave none; the indications go to ``tally``.
+) -> tuple[dict[int, list[float]], tuple[Failure, ...], set[int]]:
+    """Scores by row, the files that gave none, and rows unlike the training films; the indications go to ``tally``.
 
     The score of a class is the largest probability on the film. DataError for a multiclass model, whose scores of
     tiles make none of a film.
@@ -57,18 +57,23 @@ def answer_whole_films(
         )
     answers: dict[int, list[float]] = {}
     failures: list[Failure] = []
+    unlike: set[int] = set()
     for number, row in enumerate(films.rows):
         path = films.file(row)
         try:
-            answers[number] = _answer(model, path, row.mm_per_pixel, number, tally)
+            answers[number], odd = _answer(model, path, row.mm_per_pixel, number, tally)
+            unlike |= {number} if odd else set()
         except (LoporeError, OSError) as error:
             failures.append(Failure(as_text(path), plain(error)))
         if progress is not None:
             progress(number + 1, len(films.rows))
-    return answers, tuple(failures)
+    return answers, tuple(failures), unlike
 
 
-def _answer(model: OpenModel, path: Path, pitch_mm: float | None, number: int, tally: MarkTally) -> list[float]:
+def _answer(
+    model: OpenModel, path: Path, pitch_mm: float | None, number: int, tally: MarkTally
+) -> tuple[list[float], bool]:
+    """The film's scores, and whether it is unlike those of training."""
     record = model.record
     exact = tuple({value for each in tally.thresholds for value in each.values()})
     with (
@@ -82,11 +87,12 @@ def _answer(model: OpenModel, path: Path, pitch_mm: float | None, number: int, t
             for each in tally.thresholds
         ]
         tally.add(number, found, source.shape, film.pitch_mm)
+        odd = bool(unlike_notes(record, film))
         peaks = {name: _largest(film_map, place) for place, name in enumerate(film_map.classes)}
     if record.task == "binary":
         (peak,) = peaks.values()
-        return [peak if name in peaks else 1 - peak for name in record.classes]
-    return [peaks.get(name, 0.0) for name in record.classes]
+        return [peak if name in peaks else 1 - peak for name in record.classes], odd
+    return [peaks.get(name, 0.0) for name in record.classes], odd
 
 
 def _largest(film_map: FilmMap, place: int) -> float:

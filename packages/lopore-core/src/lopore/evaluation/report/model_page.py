@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lopore.html_page import render_page
 from lopore.messages import counted
@@ -18,6 +18,7 @@ from .pod_plot import pod_svg
 if TYPE_CHECKING:
     from lopore.evaluation.model_facts import ModelFacts
     from lopore.evaluation.results import Evaluation
+    from lopore.metrics.classification import Metrics
     from lopore.metrics.pod.study import PodStudy
     from lopore.models.opening import OpenModel
     from lopore.record.model import ModelRecord
@@ -47,7 +48,7 @@ def model_page(model: OpenModel, evaluation: Evaluation, facts: ModelFacts, *, i
         pod_plot=Markup(pod_svg(facts.pod, [], [])) if facts.pod else "",  # SVG that we drew
         pod_lines=_pod_lines(facts.pod) if facts.pod else (),
         curves=[Markup(curve) for curve in ranking_curves(evaluation, record)],  # SVG that we drew
-        drift=_drift(record),
+        drift=_drift(record, metrics),
         galleries=galleries(model, evaluation, images),
         **marks_part(evaluation, images),
     )
@@ -79,9 +80,22 @@ def _pod_lines(study: PodStudy) -> list[str]:
     return [*lines, *(refusal.text for refusal in study.refusals), *study.notes]
 
 
-def _drift(record: ModelRecord) -> str:
-    known: dict[str, Any] = dict(record.training_grey)
+def _drift(record: ModelRecord, metrics: Metrics) -> list[str]:
+    """What notices films unlike those of training, how often it errs, and how many of the split it marks."""
+    known = record.training_grey
     if not known:
-        return "No statistics of the training films were kept, so films unlike them are not noticed."
-    told = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in sorted(known.items())[:8])
-    return f"Films unlike the training's are told by grey level, contrast and sharpness. Kept of the training: {told}."
+        return ["No statistics of the training films were kept, so films unlike them are not noticed."]
+    names = [name.removesuffix("_low") for name in known if name.endswith("_low") and f"{name[:-4]}_high" in known]
+    bounds = ", ".join(
+        f"{name.replace('_', ' ')} {known[f'{name}_low']:.3g} to {known[f'{name}_high']:.3g}" for name in names
+    )
+    lines = [f"A film is told to be unlike those of training beyond these bounds: {bounds}."]
+    if record.likeness is not None:
+        lines.append(
+            "And where these statistics do not go together as they did there (Mahalanobis distance over "
+            f"{record.likeness.distance_high:.2f}). {record.likeness.rate_text} Image statistics alone are compared: "
+            "an exported network gives no features."
+        )
+    if metrics.unlike is not None:
+        lines.append(f"Of this split {metrics.unlike.text}")
+    return lines
