@@ -21,7 +21,7 @@ EXTRAS = {
     "lopore-core": "[train,dicom,tiff,sweep,postgresql]",
     "lopore-enhance": "[segmentation]",
     "lopore-onnx": "[export]",
-    "lopore-serve": "[postgresql]",
+    "lopore-serve": "[dicom,postgresql]",
     "lopore-tf": "[offline]",
     "lopore-torch": "[offline]",
 }

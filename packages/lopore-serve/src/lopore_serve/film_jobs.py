@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import threading
 import uuid
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from typing import IO, Any, Literal
 from lopore.audit.facts import inspection_drafts
 from lopore.errors import LoporeError
 from lopore.indications import FilmInspection, InspectionOptions, Profile, inspect_film
+from lopore.indications.inspection_folder import write_inspection
 from lopore.inference.cover_film import Cancelled
 from lopore.reading.windows import open_film
 
@@ -21,12 +23,14 @@ from .batching import BusyError, ModelWorker
 from .measures import Measures
 from .recording import BY, Recorder
 
+WORK = ".work"
+"""Folder beside reports that holds the maps of films in work."""
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
 @dataclass
 class FilmJob:
-    """One film. error: why it failed, in one line."""
+    """One film. error: why it failed, in one line. out: folder that gets its report; None for none."""
 
     worker: ModelWorker
     upload: IO[bytes]
@@ -41,6 +45,7 @@ class FilmJob:
     total: int = 0
     error: str = ""
     result: FilmInspection | None = None
+    out: Path | None = None
     receipts: tuple[str, ...] = ()
     cancel: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -116,11 +121,15 @@ class FilmJobs:
 
         try:
             with open_film(Path(job.upload.name), page=job.page) as film, job.worker.lock:
-                job.result = inspect_film(
+                work = job.out.parent / WORK / job.out.name if job.out is not None else None
+                found = inspect_film(
                     job.worker.model, film, profile=job.profile, options=job.options, progress=progress,
-                    cancelled=job.cancel.is_set,
+                    cancelled=job.cancel.is_set, work_folder=work,
                 )  # fmt: skip
-            job.result = _named(job.result, job.name)
+                job.result = _named(found, job.name)
+                if job.out is not None and work is not None:
+                    write_inspection(job.out, job.result, film, found.map, pdf=False)
+                    shutil.rmtree(work, ignore_errors=True)
             self._record(job, job.result)
             job.state = "done"
         except Cancelled:

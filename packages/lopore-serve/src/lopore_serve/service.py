@@ -6,19 +6,25 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lopore.arrays import Pixels, Scores
 from lopore.audit import Draft, Receipt
 from lopore.cores import available_cores
 from lopore.errors import LoporeError
+from lopore.indications import read_profile
+from lopore.indications.acceptance import check_variables
 
 from .batching import ModelWorker
 from .film_jobs import FilmJobs
+from .inbox import Inbox
 from .measures import Measures
 from .models import ModelPool
 from .recording import Recorder
-from .settings import ServiceSettings
+from .settings import InboxSettings, ServiceSettings
+
+if TYPE_CHECKING:
+    from .dicom_listener import DicomListener
 
 T = TypeVar("T")
 
@@ -36,6 +42,8 @@ class Service:
         self.pool = ModelPool(settings, self.measures)
         self.recorder = Recorder(settings.records)
         self.films = FilmJobs(settings.film_jobs, settings.kept_results, self.measures, self.recorder)
+        self.inbox = self._inbox(settings.inbox) if settings.inbox is not None else None
+        self._listener: DicomListener | None = None
         self._readers = ThreadPoolExecutor(max(2, available_cores()), thread_name_prefix="lopore reader")
         self._stopping = False
         self._opening: threading.Thread | None = None
@@ -47,13 +55,40 @@ class Service:
         """Open the models on a thread of its own: the service is live at once, and ready when they have answered."""
         self._opening = threading.Thread(target=self._open, name="lopore models")
         self._opening.start()
+        try:
+            self._take_films()
+        except LoporeError as error:
+            self._fail(error)
+
+    def _take_films(self) -> None:
+        if self.inbox is not None:
+            self.inbox.start()
+        if self.settings.inbox is not None and self.settings.inbox.dicom_port is not None:
+            from .dicom_listener import DicomListener
+
+            self._listener = DicomListener(self.settings.inbox, self.settings.max_upload_bytes)
+
+    def _inbox(self, asked: InboxSettings) -> Inbox:
+        profile = read_profile(asked.profile) if asked.profile is not None else None
+        if profile is not None:
+            check_variables(profile, {})
+
+        def worker() -> ModelWorker | None:
+            return self.pool.worker(asked.model) if self.pool.ready else None
+
+        return Inbox(asked.folder, asked.out, worker, self.films, profile)
 
     def _open(self) -> None:
         try:
             self.pool.open_all()
+            if self.settings.inbox is not None:
+                self.pool.worker(self.settings.inbox.model)  # a name that is not served is told at the start
         except LoporeError as error:
-            self.failure = str(error)
-            self.when_failed()
+            self._fail(error)
+
+    def _fail(self, error: LoporeError) -> None:
+        self.failure = str(error)
+        self.when_failed()
 
     @property
     def ready(self) -> bool:
@@ -81,7 +116,13 @@ class Service:
         self._stopping = True
         if self._opening is not None:
             self._opening.join()
+        if self._listener is not None:
+            self._listener.stop()
+        if self.inbox is not None:
+            self.inbox.stop()
         self.films.stop()
+        if self.inbox is not None:
+            self.inbox.join()
         self._readers.shutdown(wait=True)
         self.recorder.stop()
         self.pool.stop()

@@ -11,6 +11,25 @@ from lopore.errors import ConfigError
 SMALLEST_TOKEN = 16
 
 
+class InboxSettings(BaseModel):
+    """folder: watched for films. out: gets a report a film. model: who inspects; None where one model is served.
+
+    profile: rules in YAML. dicom_port: where senders of DICOM reach the folder; None for no listener. dicom_title: the
+    AE title that they call. dicom_calling: AE titles that may call; none for any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    out: Path
+    model: str | None = None
+    profile: Path | None = None
+    dicom_port: int | None = Field(None, ge=1, le=65535)
+    dicom_address: str = "127.0.0.1"
+    dicom_title: str = Field("LOPORE", pattern=r"^[ -\[\]-~]{1,16}$")
+    dicom_calling: tuple[str, ...] = ()
+
+
 class ServiceSettings(BaseModel):
     """max_upload_mb: of one request. queue: images of one model that may wait. seconds: an answer may take so long.
 
@@ -28,6 +47,7 @@ class ServiceSettings(BaseModel):
     film_jobs: int = Field(16, ge=1, le=1000)
     kept_results: int = Field(64, ge=1, le=10_000)
     records: str | None = None
+    inbox: InboxSettings | None = None
     device: str = "auto"
     threads: int | None = Field(None, ge=1, le=256)
 
