@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lopore.metrics.average_precision import ImageOverlaps, average_precision, box_overlaps
+from lopore.metrics.average_precision import ImageOverlaps, average_precision, box_overlaps, mask_overlaps
 from lopore.metrics.free_response import FilmCalls, calls_of, free_response_areas, leave_one_out
+from lopore.metrics.mark_precision import mark_precision
 from lopore.metrics.matching import Call, FilmMatches, TruthMark
 from lopore.metrics.reader_study import reader_study
 from lopore.metrics.recognition_grade import GradedMark, RecognitionLevel, RecognitionProfile, recognition_grade
@@ -147,6 +148,37 @@ def test_average_precision_equals_cocos_own_to_four_digits(published, shared_dat
     assert found.ap.low < found.ap.value < found.ap.high
 
 
+def test_mask_precision_equals_cocos_own_to_four_digits(published, shared_data):
+    from faster_coco_eval import COCO
+
+    folder = shared_data / "statistics" / "coco"
+    truth = COCO(str(folder / "instances_val2014_100.json"))
+    calls = truth.loadRes(str(folder / "instances_val2014_fakesegm100_results.json"))
+
+    def masks(of, image, name, height, width):
+        entries = of.loadAnns(of.getAnnIds(imgIds=[image], catIds=[name]))
+        drawn = np.array([of.annToMask(one) for one in entries], bool).reshape(-1, height, width)
+        return entries, drawn
+
+    images = []
+    for image in sorted(truth.getImgIds()):
+        size = truth.loadImgs([image])[0]
+        entries = []
+        for name in sorted(truth.getCatIds()):
+            there, marks = masks(truth, image, name, size["height"], size["width"])
+            called, found = masks(calls, image, name, size["height"], size["width"])
+            if there or called:
+                crowd = np.array([bool(one["iscrowd"]) for one in there], bool)
+                scores = np.array([one["score"] for one in called], float)
+                entries.append(ImageOverlaps(str(name), scores, mask_overlaps(found, marks, crowd), crowd))
+        images.append(entries)
+    want, got = published["detection_coco"]["segm"], average_precision(images, resamples=20)
+    assert got.ap.value == pytest.approx(want["AP"], abs=5e-5)
+    assert got.ap50.value == pytest.approx(want["AP50"], abs=5e-5)
+    assert got.ap75.value == pytest.approx(want["AP75"], abs=5e-5)
+    assert got.ap.low < got.ap.value < got.ap.high
+
+
 def test_average_precision_equals_faster_coco_eval_on_made_boxes():
     from faster_coco_eval import COCO, COCOeval_faster
 
@@ -210,3 +242,22 @@ def test_the_supported_level_is_that_of_the_bounds():
     assert grade.supported == "A"
     assert grade.key_marks == 20
     assert recognition_grade([], 0, 0, profile).observed == ""
+
+
+def test_mask_and_box_precision_of_indications_by_hand():
+    """Two marks; one is covered by 3/4 (box IoU 1), one is missed; a call beside a mark counts neither way."""
+    marks = (TruthMark(1, box=(0.0, 0.0, 10.0, 10.0)), TruthMark(2, box=(50.0, 0.0, 60.0, 10.0)))
+    calls = (
+        Call(0.9, (1,), False, overlaps=(0.74,), box=(0.0, 0.0, 10.0, 10.0)),
+        Call(0.8, (), False, box=(12.0, 0.0, 14.0, 4.0)),
+        Call(0.7, (), True, box=(80.0, 0.0, 90.0, 10.0)),
+    )
+    masks, boxes = mark_precision([[FilmMatches("a", calls, marks)]], np.zeros(1, np.int64))
+    half = 51 / 101  # precision 1 up to recall 0.5, none beyond
+    assert masks.ap50.value == pytest.approx(half)
+    assert masks.ap75.value == 0
+    assert masks.ap.value == pytest.approx(half * 5 / 10)  # 0.50 to 0.70
+    assert boxes.ap.value == pytest.approx(half)
+    assert masks.ap.low is None
+    nothing, _ = mark_precision([[FilmMatches("a", calls[2:], ())]], np.zeros(1, np.int64))
+    assert nothing.ap.value is None

@@ -32,6 +32,9 @@ def indication_summary(found: IndicationMetrics) -> str:
     from lopore.metrics.sizing import SizingError
 
     lines = [found.text]
+    for title, ap in (("masks", found.mask_ap), ("boxes", found.box_ap)):
+        if ap is not None and ap.ap.value is not None:
+            lines.append(f"  AP of {title:<11} {score_text(ap.ap)}; at IoU 0.5 {score_text(ap.ap50)}")
     for name, one in found.per_class.items():
         lines.append(f"  {plain(name, 60)}: {one.hit} of {one.marks} marks hit; {one.false_calls} false calls")
         lines.append(f"    hits             {score_text(one.hits)}")

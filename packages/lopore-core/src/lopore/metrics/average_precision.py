@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lopore.record.interval import Interval
 
 from .bootstrap import RESAMPLES, Floats, group_weights, ratio, with_bounds
+from .statement import Facts
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0, 1, 101)
@@ -33,8 +34,7 @@ class ImageOverlaps:
     crowd: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class AveragePrecision:
+class AveragePrecision(Facts):
     """AP over all overlaps, at 0.50 and at 0.75; None where no class has a mark."""
 
     ap: Interval
@@ -54,6 +54,16 @@ def box_overlaps(detections: Floats, marks: Floats, crowd: NDArray[np.bool_]) ->
     return np.asarray(shared / np.where(crowd[None, :], own, own + other - shared), np.float64)
 
 
+def mask_overlaps(detections: NDArray[np.bool_], marks: NDArray[np.bool_], crowd: NDArray[np.bool_]) -> Floats:
+    """(D, G) of masks (D, H, W) and (G, H, W) of one image."""
+    if not len(detections) or not len(marks):
+        return np.zeros((len(detections), len(marks)))
+    a, b = (one.reshape(len(one), -1).astype(np.float32) for one in (detections, marks))
+    shared = np.asarray(a @ b.T, np.float64)  # exact: whole numbers under 2 ** 24
+    own, other = a.sum(axis=1, dtype=np.float64)[:, None], b.sum(axis=1, dtype=np.float64)[None, :]
+    return np.asarray(shared / np.maximum(np.where(crowd[None, :], own, own + other - shared), 1.0), np.float64)
+
+
 def average_precision(
     images: Sequence[Sequence[ImageOverlaps]],
     groups: Sequence[int] | None = None,
@@ -67,6 +77,9 @@ def average_precision(
     """
     ids = np.arange(len(images)) if groups is None else np.asarray(groups, np.int64)
     names = sorted({one.class_name for image in images for one in image})
+    if not names:
+        nothing = Interval(value=None)
+        return AveragePrecision(ap=nothing, ap50=nothing, ap75=nothing)
     tables = [_table(images, name) for name in names]
     value = _means(tables, np.ones((1, len(images))))
     draws = None
@@ -74,7 +87,7 @@ def average_precision(
         draws = np.concatenate([_means(tables, weights) for weights in group_weights(ids, resamples, seed)])
     films = len(np.unique(ids))
     found = [with_bounds(float(value[0, k]), None if draws is None else draws[:, k], groups=films) for k in range(3)]
-    return AveragePrecision(*found)
+    return AveragePrecision(ap=found[0], ap50=found[1], ap75=found[2])
 
 
 @dataclass(frozen=True)

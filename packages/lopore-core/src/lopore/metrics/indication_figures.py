@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lopore.messages import counted
 from lopore.record.interval import Interval
 
+from .average_precision import AveragePrecision
 from .bootstrap import (
     RESAMPLES,
     Floats,
@@ -77,11 +78,17 @@ class ClassIndications(Facts):
 
 
 class IndicationMetrics(Facts):
-    """The indications of one split against the truth. matched_by: outlines against masks, or places along the film."""
+    """The indications of one split against the truth. matched_by: outlines against masks, or places along the film.
+
+    mask_ap, box_ap: by COCO's rules over all classes, of the indications at the operating point; None where only places
+    along the film are known.
+    """
 
     matched_by: str
     films: int
     per_class: dict[str, ClassIndications]
+    mask_ap: AveragePrecision | None = None
+    box_ap: AveragePrecision | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -37,7 +37,8 @@ class TruthMark:
 @dataclass(frozen=True)
 class Call:
     """One indication against the truth. hits: ids of the marks it meets. false: none is met, where all is known.
-    indication: its id on the film."""
+    indication: its id on the film. overlaps: with each mark of ``hits`` the share of both together that both cover
+    (IoU), of outlines or of boxes; empty where only a place along the film is known. box: of the indication, in px."""
 
     score: float
     hits: tuple[int, ...]
@@ -46,6 +47,8 @@ class Call:
     length_px: float | None = None
     length_mm: float | None = None
     indication: int = 0
+    overlaps: tuple[float, ...] = ()
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,11 @@ def match_mask(
     for item in indications:
         (left, top), own = _drawn(item, mask.shape)
         there = (slice(top, top + own.shape[0]), slice(left, left + own.shape[1]))
-        met = np.unique(labels[there][own])
+        met, counts = np.unique(labels[there][own], return_counts=True)
+        met, counts = met[met > 0], counts[met > 0]
         near = bool(wide[there][own].any())
-        calls.append(_call(item, tuple(int(number) for number in met if number), near or not _inside(item, known)))
+        overlaps = counts / (stats[met, 4] + own.sum() - counts)
+        calls.append(_call(item, met.tolist(), near or not _inside(item, known), overlaps.tolist()))
     marks = tuple(_mark_of(number, labels, stats, pitch_mm, class_name) for number in range(1, len(stats)))
     return FilmMatches(film, tuple(calls), marks, _known_mm(mask.shape if known is None else _extent(known), pitch_mm))
 
@@ -106,7 +111,7 @@ def match_boxes(
     for item in indications:
         shared = _iou(np.array(item.box), truth)
         met = (shared > 0) & (shared >= least_iou)
-        calls.append(_call(item, tuple(np.flatnonzero(met) + 1), bool(met.any())))
+        calls.append(_call(item, (np.flatnonzero(met) + 1).tolist(), bool(met.any()), shared[met].tolist()))
     names = list(classes) or [""] * len(truth)
     marks = tuple(
         _sized(number, name, float(max(box[2] - box[0], box[3] - box[1])), pitch_mm, box=tuple(box.tolist()))
@@ -166,9 +171,9 @@ def sizing_errors_mm(films: Iterable[FilmMatches]) -> NDArray[np.float64]:
     return np.array(pairs, np.float64).reshape(-1, 2)
 
 
-def _call(item: Indication, hits: tuple[int, ...], excused: bool) -> Call:
-    numbers = tuple(int(number) for number in hits)
-    return Call(item.peak, numbers, not excused, item.class_name, item.length_px, item.length_mm, item.id)
+def _call(item: Indication, hits: Sequence[int], excused: bool, overlaps: Sequence[float] = ()) -> Call:
+    sizes = item.length_px, item.length_mm
+    return Call(item.peak, tuple(hits), not excused, item.class_name, *sizes, item.id, tuple(overlaps), item.box)
 
 
 def _inside(item: Indication, known: NDArray[np.bool_] | None) -> bool:

@@ -20,6 +20,7 @@ from lopore.inference.cover_film import defect_classes
 from lopore.inference.regions import DetectionRule
 from lopore.messages import counted, plain
 from lopore.metrics.indication_figures import IndicationMetrics, class_indications
+from lopore.metrics.mark_precision import mark_precision
 from lopore.metrics.matching import Cell, FilmMatches, TruthMark, match_cells, match_mask
 
 from .sections import Sections, cells_of
@@ -168,9 +169,12 @@ class MarkTally:
             for key in self.matched[0].own
         }
         how = "outlines against masks" if self.sections is None else "place along the film"
+        by_class = [[film.own[name] for name in self.classes if name in film.own] for film in self.matched]
+        masks, boxes = (None, None) if self.sections is not None else mark_precision(by_class, groups, seed=seed)
         return IndicationMetrics(
-            matched_by=how, films=len(self.matched), per_class=per_class, notes=tuple(self._notes())
-        )
+            matched_by=how, films=len(self.matched), per_class=per_class, mask_ap=masks, box_ap=boxes,
+            notes=tuple(self._notes()),
+        )  # fmt: skip
 
     def _notes(self) -> Iterable[str]:
         if self.unknown:
