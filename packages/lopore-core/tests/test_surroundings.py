@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore.contracts.field_rules import RULES
 from lopore.errors import PluginError
 from lopore.plugins import registry
-from lopore.plugins.descriptor_checks import RULES
 from lopore.plugins.process_guard import isolate_call, kept
 
 

@@ -1,9 +1,10 @@
 """What a plugin offers and what core asks of it: the one package that a plugin author reads.
 
 Each hook returns light, frozen descriptors. A descriptor names a thing and holds the function that makes it; that
-function imports the framework when it is called, never before. One file a descriptor: ``enhancer``, ``backbone``,
-``trainer`` (with what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``,
-``explainer``. Everything is imported from ``lopore.contracts``.
+function imports the framework when it is called, never before. Its fields are checked when it is made
+(``field_rules``), so that no wrong one spreads. One file a descriptor: ``enhancer``, ``backbone``, ``trainer`` (with
+what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``, ``explainer``.
+Everything is imported from ``lopore.contracts``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from lopore.affine import Affine
 from lopore.arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
 
 from .backbone import Backbone, NetworkRequest
-from .enhancer import Enhancer, FilmParts, NoParams, Params
+from .enhancer import Enhancer, FilmParts
 from .explainer import Explainer
 from .exporter import Exporter, FilmRun
 from .learner import Batch, EpochReport, Learner, LearnRequest, MapLearner, StartPoint
+from .params import NoParams, Params
 from .session import FreeSizeSession, MapSession, Predictor, Session
 from .trainer import Trainer
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from lopore.arrays import Framework
 
+from .field_rules import check_fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRequest:
@@ -59,6 +61,9 @@ class Backbone:
     exact_cam: bool = True
     segmentation: bool = False
     family: Callable[[str], Backbone | None] | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def key(self) -> str:

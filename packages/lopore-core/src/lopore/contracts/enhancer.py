@@ -7,21 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
 
-
-class Params(BaseModel):
-    """Base of an enhancer's parameters: bounds, defaults and descriptions draw controls and check configs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class NoParams(Params):
-    """For an enhancer that has nothing to set."""
-
+from .field_rules import check_fields, check_parameters
+from .params import Params
 
 FilmParts: TypeAlias = Callable[[], Iterable[tuple[int, int, Pixels]]]
 """Windows that cover a film once: (top, left, pixels), read anew at each call."""
@@ -60,6 +51,10 @@ class Enhancer:
     )
     presets: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Named chains that this enhancer leads: title -> steps ``{"name": ..., **parameters}``."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_parameters(self.name, self.params)
 
     @property
     def key(self) -> str:

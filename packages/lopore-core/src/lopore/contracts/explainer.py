@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from lopore.arrays import HeatMaps, PixelBatch
 
+from .field_rules import check_fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer:
@@ -28,6 +30,9 @@ class Explainer:
     fits: Callable[[Any], bool] = lambda session: True
     scale: str = "raw"
     source: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def key(self) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lopore.arrays import Framework, Pixels
 
+from .field_rules import check_fields
+
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
 
@@ -38,6 +40,9 @@ class Exporter:
     tolerance: float = 1e-4
     quantised: bool = False
     opens_film: Callable[[Path], FilmRun] | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def key(self) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch, Scores
 
+from .field_rules import check_fields
+
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
 
@@ -75,6 +77,9 @@ class Predictor:
     opens: Callable[[ModelFolder, str, int | None], Session]
     preference: int = 0
     runtime: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lopore.arrays import Framework, NamedWeights
 
+from .field_rules import check_fields
 from .learner import Learner, LearnRequest
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Trainer:
     import_weights: Callable[[ModelRecord, NamedWeights, Path], Sequence[str]] | None = None
     """For ``lopore convert``: write another framework's weights as this one's native file into the folder; returns the
     file names, the native one first. ModelError or ConfigError where there is no such network or they do not fit."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def key(self) -> str:

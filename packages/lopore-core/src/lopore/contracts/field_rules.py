@@ -1,28 +1,21 @@
-"""What each field of a descriptor has to be; checked once, when a plugin lists it, so that no wrong one spreads."""
+"""What each field of a descriptor has to be; asked when one is made, so that no wrong one spreads."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import Any
 
-from lopore.contracts import Backbone, Descriptor, Enhancer, Explainer, Exporter, Params, Predictor, Trainer
 from lopore.errors import PluginError
+
+from .params import Params
 
 _NAME = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*[+]*$")
 _STEP = re.compile(r"^[a-z0-9.+_-]+\s*[(|]")
-TITLE_LENGTH, TEXT_LENGTH, MOST_ENTRIES = 80, 2000, 10_000
-KINDS: Mapping[str, type[Any]] = MappingProxyType({
-    "enhancers": Enhancer, "backbones": Backbone, "trainers": Trainer, "exporters": Exporter, "predictors": Predictor,
-    "explainers": Explainer,
-})  # fmt: skip
-"""The hooks without ``lopore_``, and what each lists."""
+TITLE_LENGTH, TEXT_LENGTH = 80, 2000
 Rule = tuple[Callable[[Any], bool], str]
 
 
@@ -114,38 +107,7 @@ RULES: Mapping[str, Rule] = {name: rule for names, rule in _GROUPS.items() for n
 """What each field has to be, and how that is said."""
 
 
-def check_hooks(plugin: Any) -> None:
-    """PluginError for a function called ``lopore_...`` that is no hook, is not marked as one, or takes arguments."""
-    hooks = [f"lopore_{kind}" for kind in KINDS]
-    for name in dir(plugin):
-        function = getattr(plugin, name)
-        if not name.startswith("lopore_") or not callable(function):
-            continue
-        if name not in hooks:
-            near = difflib.get_close_matches(name, hooks, n=1)
-            raise PluginError(f"there is no hook {name}; {f'did you mean {near[0]}?' if near else ', '.join(hooks)}")
-        if not hasattr(function, "lopore_impl"):
-            raise PluginError(f"{name} lacks @hookimpl; mark it or rename it")
-        asked = [item for item in inspect.signature(function).parameters.values() if item.default is item.empty]
-        if asked:
-            given = ", ".join(map(str, asked))
-            raise PluginError(f"{name}({given}) takes arguments; a hook takes none, it lists what there is")
-
-
-def listed(function: Callable[[], Iterable[Any]], kind: str) -> list[Any]:
-    """The descriptors that a hook lists, each checked; PluginError for the first that is wrong."""
-    wanted = KINDS[kind]
-    found = list(itertools.islice(function(), MOST_ENTRIES + 1))
-    if len(found) > MOST_ENTRIES:
-        raise PluginError(f"lopore_{kind} lists more than {MOST_ENTRIES} entries; a family stands for many")
-    for descriptor in found:
-        if not isinstance(descriptor, wanted):
-            raise PluginError(f"lopore_{kind} gave {type(descriptor).__name__}; it lists {wanted.__name__} descriptors")
-        check_descriptor(descriptor)
-    return found
-
-
-def check_descriptor(descriptor: Descriptor) -> None:
+def check_fields(descriptor: Any) -> None:
     """PluginError in one line for the first field that is not what the contract says."""
     kind = type(descriptor).__name__
     name = str(getattr(descriptor, "name", getattr(descriptor, "framework", "")))[:60]
@@ -154,22 +116,20 @@ def check_descriptor(descriptor: Descriptor) -> None:
             continue
         fits, wanted = RULES[item.name]
         value = getattr(descriptor, item.name)
-        if item.name == "formats" and isinstance(descriptor, Explainer):
+        if item.name == "formats" and kind == "Explainer":
             fits, wanted = _are_formats, "a tuple of names of formats, or ('*',)"
         if not fits(value):
             raise PluginError(f"{item.name} of {kind} '{name}' is {_shown(value)}; it is {wanted}")
-    if isinstance(descriptor, Enhancer):
-        _check_parameters(descriptor)
 
 
-def _check_parameters(enhancer: Enhancer) -> None:
+def check_parameters(name: str, params: type[Params]) -> None:
     """The parameters draw controls, ``--list`` and the record of a chain: they need defaults and JSON."""
     try:
-        enhancer.params().model_dump_json()
+        params().model_dump_json()
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise PluginError(
-            f"params of Enhancer '{enhancer.name}' cannot be made and written as JSON "
+            f"params of Enhancer '{name}' cannot be made and written as JSON "
             f"({type(error).__name__}: {text}); every field has a default and a plain type"
         ) from error
 
