@@ -18,7 +18,7 @@ TEST_TOOLS = (
     "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
 EXTRAS = {
-    "lopore-core": "[train,dicom,tiff,sweep,postgresql]",
+    "lopore-core": "[train,dicom,tiff,sweep,mlflow,wandb,postgresql]",
     "lopore-enhance": "[segmentation]",
     "lopore-onnx": "[export]",
     "lopore-serve": "[dicom,postgresql]",

@@ -23,6 +23,7 @@ FLOORS = (
     ("api",),
     ("testing", "scaffold"),
     ("training",),
+    ("tracking",),
     ("export",),
     ("evaluation",),
     ("metrics",),

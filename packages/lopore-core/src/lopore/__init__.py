@@ -41,7 +41,9 @@ if TYPE_CHECKING:
         LOPORE_API,
         Backbone,
         Batch,
+        Callback,
         Enhancer,
+        EpochEnded,
         EpochReport,
         Explainer,
         Exporter,
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
         NoParams,
         Params,
         Predictor,
+        RunEnded,
+        RunStarted,
         Session,
         Trainer,
     )
@@ -65,9 +69,9 @@ _HOMES = {
     "api.films": "index_films split_films train",
     "api.model": "Model open",
     "api.results": "FilmReport HeatMapResult PredictionResult",
-    "contracts": "IGNORE LOPORE_API Affine Backbone Batch Enhancer EpochReport Explainer Exporter HeatMaps Learner "
-    "LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor Scores "
-    "Session Trainer",
+    "contracts": "IGNORE LOPORE_API Affine Backbone Batch Callback Enhancer EpochEnded EpochReport Explainer Exporter "
+    "HeatMaps Learner LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor RunEnded "
+    "RunStarted Scores Session Trainer",
     "cores": "available_cores run_seconds",
     "errors": "LoporeError PluginError",
     "hookspecs": "hookimpl",
@@ -97,9 +101,11 @@ __all__ = [
     "Backbone",
     "Batch",
     "BrokenModel",
+    "Callback",
     "Chain",
     "Decision",
     "Enhancer",
+    "EpochEnded",
     "EpochReport",
     "Explainer",
     "Exporter",
@@ -131,6 +137,8 @@ __all__ = [
     "Problem",
     "Radiograph",
     "Registry",
+    "RunEnded",
+    "RunStarted",
     "Schedule",
     "Scores",
     "Session",

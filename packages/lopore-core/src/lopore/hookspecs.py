@@ -1,4 +1,4 @@
-"""The two markers and the six hooks through which lopore finds everything it does not do itself.
+"""The two markers and the seven hooks through which lopore finds everything it does not do itself.
 
 A plugin is a module named in the entry-point group ``lopore`` that sets ``LOPORE_API`` and implements any of these.
 """
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
+    from .contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
 
 __all__ = [
     "hookimpl",
     "hookspec",
     "lopore_backbones",
+    "lopore_callbacks",
     "lopore_enhancers",
     "lopore_explainers",
     "lopore_exporters",
@@ -56,3 +57,8 @@ def lopore_predictors() -> Iterable[Predictor]:  # type: ignore[empty-body]
 @hookspec
 def lopore_explainers() -> Iterable[Explainer]:  # type: ignore[empty-body]
     """Ways to show what drove a prediction."""
+
+
+@hookspec
+def lopore_callbacks() -> Iterable[Callback]:  # type: ignore[empty-body]
+    """What hears of training runs, such as a logger or an experiment tracker."""

@@ -16,6 +16,7 @@ from lopore.hookspecs import hookimpl
 from lopore.testing.check import run_check
 from lopore.testing.kit import iter_checks
 
+from .callbacks import CALLBACK_FAULTS
 from .enhancers import ENHANCER_FAULTS
 from .modules import MODULE_FAULTS, SLOW, module_of, source
 from .sessions import EXPLAINER_FAULTS, EXPORTER_FAULTS, PREDICTOR_FAULTS, BatchSession
@@ -83,6 +84,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         ),
     },
     "explainer": _of("explainers", EXPLAINER_FAULTS),
+    "callback": _of("callbacks", CALLBACK_FAULTS),
 }  # fmt: skip
 CASES = [(kind, name) for kind, faults in FAULTS.items() for name in faults]
 
@@ -117,7 +119,7 @@ def promises(kind: str) -> dict[str, str]:
 
 @functools.cache
 def sound() -> Any:
-    """A module that keeps every promise of all seven kinds of check."""
+    """A module that keeps every promise of all kinds of check."""
     module = module_of("lopore_sound")
     for kind, items in SOUND.items():
         setattr(module, f"lopore_{kind}", hookimpl(lister(items)))

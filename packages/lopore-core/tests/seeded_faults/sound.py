@@ -17,6 +17,7 @@ from lopore.affine import Affine
 from lopore.contracts import (
     Backbone,
     Batch,
+    Callback,
     Enhancer,
     EpochReport,
     Explainer,
@@ -233,6 +234,20 @@ def darkness(session: Any, batch: Any, class_index: int) -> Any:
 EXPLAINER = Explainer(
     name="grey", summary="Bright for bright, dark for dark", formats=("npy",), needs="nothing", explain=darkness
 )
+
+
+def note_events(start: Any, params: Any) -> Any:
+    """A file of its own in the run's folder, a line an event."""
+    path = start.folder / "events.txt"
+
+    def hear(event: Any) -> None:
+        with path.open("a") as stream:
+            stream.write(f"{event}\n")
+
+    return hear
+
+
+CALLBACK = Callback(name="notes", summary="A line an event", params=Gain, listen=note_events)
 SOUND: dict[str, list[Any]] = {
     "enhancers": [GAIN, PLAIN, MIRROR, SMOOTH],
     "backbones": [BACKBONE, MAPS],
@@ -240,6 +255,7 @@ SOUND: dict[str, list[Any]] = {
     "predictors": [PREDICTOR, TWICE],
     "exporters": [EXPORTER],
     "explainers": [EXPLAINER],
+    "callbacks": [CALLBACK],
 }
 
 

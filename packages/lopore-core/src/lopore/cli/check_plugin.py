@@ -13,14 +13,15 @@ import click
 if TYPE_CHECKING:
     from lopore.testing.check import Outcome
 
-KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer")
+KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback")
 
 
 @click.command(name="check-plugin")
 @click.argument("name")
 @click.option(
-    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only checks of this kind; may be given again."
-)
+    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), metavar="KIND",
+    help=f"Only checks of this kind ({', '.join(KINDS)}); may be given again.",
+)  # fmt: skip
 @click.option("--only", metavar="REGEX", help="Only checks whose name contains this expression.")
 @click.option(
     "--model",

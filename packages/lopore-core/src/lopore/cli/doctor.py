@@ -24,6 +24,9 @@ PURPOSES = {
 EXTRAS = {
     "train": ("lopore-core[train]", ("albumentations", "tensorboard", "PIL")),
     "statistics": ("lopore-core[statistics]", ("scipy", "matplotlib")),
+    "sweep": ("lopore-core[sweep]", ("optuna",)),
+    "mlflow": ("lopore-core[mlflow]", ("mlflow",)),
+    "wandb": ("lopore-core[wandb]", ("wandb",)),
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
     "tiff": ("lopore-core[tiff]", ("imagecodecs",)),
     "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),

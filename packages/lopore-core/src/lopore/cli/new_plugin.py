@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-KINDS = ("enhancer", "backbone", "trainer", "exporter", "predictor", "explainer")
+KINDS = ("enhancer", "backbone", "trainer", "exporter", "predictor", "explainer", "callback")
 
 
 @click.command(name="new-plugin")

@@ -155,6 +155,12 @@ class TrainConfig(Section):
         description="Share of films whose true class must stay possible, such as 0.95; an image with no or several "
         "possible classes is left to a person. None: the model always answers",
     )
+    callbacks: tuple[str | dict[str, Any], ...] | None = Field(
+        None,
+        max_length=16,
+        description="What hears of the run, by name or with parameters, such as [tensorboard, {name: csv, path: "
+        "runs.csv}]; `lopore plugins` lists them. Default: tensorboard, where it is installed",
+    )
     calibration: Literal["auto", "none", "temperature", "platt", "isotonic"] = Field(
         "auto", description="Fitted on the validation films, where they are enough; scores then mean frequencies"
     )

@@ -3,8 +3,8 @@
 Each hook returns light, frozen descriptors. A descriptor names a thing and holds the function that makes it; that
 function imports the framework when it is called, never before. Its fields are checked when it is made
 (``field_rules``), so that no wrong one spreads. One file a descriptor: ``enhancer``, ``backbone``, ``trainer`` (with
-what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``, ``explainer``.
-Everything is imported from ``lopore.contracts``.
+what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``, ``explainer``,
+``callback`` (with the events that it hears). Everything is imported from ``lopore.contracts``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from lopore.affine import Affine
 from lopore.arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
 
 from .backbone import Backbone, NetworkRequest
+from .callback import Callback, EpochEnded, Listener, RunEnded, RunEvent, RunStarted
 from .enhancer import Enhancer, FilmParts
 from .explainer import Explainer
 from .exporter import Exporter, FilmRun
@@ -29,8 +30,10 @@ __all__ = [
     "Affine",
     "Backbone",
     "Batch",
+    "Callback",
     "Descriptor",
     "Enhancer",
+    "EpochEnded",
     "EpochReport",
     "Explainer",
     "Exporter",
@@ -41,6 +44,7 @@ __all__ = [
     "HeatMaps",
     "LearnRequest",
     "Learner",
+    "Listener",
     "MapLearner",
     "MapSession",
     "NamedWeights",
@@ -51,6 +55,9 @@ __all__ = [
     "Pixels",
     "Precision",
     "Predictor",
+    "RunEnded",
+    "RunEvent",
+    "RunStarted",
     "Scores",
     "Session",
     "StartPoint",
@@ -61,5 +68,5 @@ __all__ = [
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
 
-Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer
+Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer | Callback
 """What a hook yields: a light, frozen object that names a thing and holds the function that makes it."""

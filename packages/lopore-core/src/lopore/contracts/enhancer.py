@@ -54,7 +54,7 @@ class Enhancer:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_parameters(self.name, self.params)
+        check_parameters(f"Enhancer '{self.name}'", self.params)
 
     @property
     def key(self) -> str:

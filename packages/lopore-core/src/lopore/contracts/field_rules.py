@@ -85,7 +85,7 @@ _GROUPS: Mapping[str, Rule] = {
     "formats tasks": (lambda value: bool(value) and _are_names(value), "a tuple of names, at least one"),
     "pretrained": (_are_names, "a tuple of names"),
     "runtime": (_are_modules, "a tuple of names of modules"),
-    "summary scale source explanation_layer": (_is_text, "text of at most 2000 letters"),
+    "summary scale source explanation_layer install": (_is_text, "text of at most 2000 letters"),
     "file_name": (_is_file_name, "a plain file name without folders"),
     "params": (lambda value: isinstance(value, type) and issubclass(value, Params), "a subclass of Params"),
     "presets": (_are_presets, "title -> steps {'name': ...}, the title a few words that do not read like a step"),
@@ -97,7 +97,7 @@ _GROUPS: Mapping[str, Rule] = {
     "devices process_rank": _takes(0),
     "build learner fits": _takes(1),
     "reach family export_weights opens_film": _takes(1, optional=True),
-    "apply export": _takes(2),
+    "apply export listen": _takes(2),
     "lookup motion": _takes(2, optional=True),
     "opens explain": _takes(3),
     "import_weights": _takes(3, optional=True),
@@ -118,18 +118,20 @@ def check_fields(descriptor: Any) -> None:
         value = getattr(descriptor, item.name)
         if item.name == "formats" and kind == "Explainer":
             fits, wanted = _are_formats, "a tuple of names of formats, or ('*',)"
+        if item.name == "needs" and kind == "Callback":
+            fits, wanted = _are_modules, "a tuple of names of modules"
         if not fits(value):
             raise PluginError(f"{item.name} of {kind} '{name}' is {_shown(value)}; it is {wanted}")
 
 
-def check_parameters(name: str, params: type[Params]) -> None:
+def check_parameters(owner: str, params: type[Params]) -> None:
     """The parameters draw controls, ``--list`` and the record of a chain: they need defaults and JSON."""
     try:
         params().model_dump_json()
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise PluginError(
-            f"params of Enhancer '{name}' cannot be made and written as JSON "
+            f"params of {owner} cannot be made and written as JSON "
             f"({type(error).__name__}: {text}); every field has a default and a plain type"
         ) from error
 

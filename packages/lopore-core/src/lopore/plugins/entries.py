@@ -19,6 +19,7 @@ _PACKAGE_FOR = {
     "exporters": "lopore-torch, lopore-tf or lopore-onnx",
     "predictors": "lopore-onnx, lopore-torch or lopore-tf",
     "explainers": "lopore-onnx, lopore-torch or lopore-tf",
+    "callbacks": "other packages",
 }
 
 

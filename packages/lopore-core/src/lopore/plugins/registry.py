@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from lopore.contracts import Backbone, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore import __version__
+from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
 from lopore.errors import LoporeError, PluginError
 from lopore.messages import plain
 
@@ -20,6 +22,8 @@ from .entry_points import GROUP, distribution_name, installed_entries, load_entr
 from .interrupts import noted_interrupts
 from .problems import OWN_PACKAGES, Problem, is_own, leave_out, one_line, told
 
+OWN_MODULE = "lopore.tracking.plugin"
+"""What core offers itself; it goes the way of every plugin, without an entry point of its own."""
 __all__ = [
     "GROUP", "KINDS", "OWN_PACKAGES", "Entries", "Plugin", "Problem", "Registry", "call_entry", "discover",
     "slow_import_seconds",
@@ -38,6 +42,7 @@ class Registry:
     exporters: Entries[Exporter]
     predictors: Entries[Predictor]
     explainers: Entries[Explainer]
+    callbacks: Entries[Callback]
     problems: tuple[Problem, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -120,6 +125,8 @@ def discover() -> Registry:
     """
     blocked = {normal_name(name) for name in os.environ.get("LOPORE_BLOCK", "").split(",") if name.strip()}
     discovery, skipped = Discovery(), []
+    if "lopore-core" not in blocked:
+        discovery.add(f"lopore-core {__version__}", partial(import_module, OWN_MODULE), module=OWN_MODULE)
     entries, unread = installed_entries()
     discovery.problems += unread
     for entry in entries:

@@ -49,6 +49,7 @@ _KINDS: Mapping[str, Kind] = {
         ("numpy>=1.26",),
         ("lopore-torch>=0.1,<0.2  # trains the model that the checks explain",),
     ),
+    "callback": Kind("what happened in a training run, as lines of JSON in its folder.", ("pydantic>=2.8",)),
 }
 KINDS = tuple(_KINDS)
 """What can be written. A trainer comes with a backbone and a predictor, for one is of no use without the others."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lopore.contracts import Explainer, Predictor
 from lopore.errors import ConfigError
 from lopore.plugins.registry import Registry
-from lopore.testing import backbones, enhancers, explainers, exporters, plugins, predictors, trainers
+from lopore.testing import backbones, callbacks, enhancers, explainers, exporters, plugins, predictors, trainers
 
 from .check import Check, promise_of
 from .process import awake
@@ -20,7 +20,7 @@ from .workshop import Model, Workshop
 if TYPE_CHECKING:
     import pytest
 
-KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer")
+KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback")
 
 
 def iter_checks(
@@ -64,6 +64,9 @@ def _every_check(plugin: Any, models: Sequence[Model]) -> Iterator[Check]:
         for training in trainers.checks_for(trainer):
             yield _check(f"trainer/{key}", training, trainer, workshop)
     yield from _session_checks(registry, workshop)
+    for key, callback in registry.callbacks.items():
+        for hearing in callbacks.checks():
+            yield _check(f"callback/{key}", hearing, callback)
 
 
 def _session_checks(registry: Registry, workshop: Workshop) -> Iterator[Check]:

@@ -63,7 +63,7 @@ def registers_without_problems(plugin: Any, source: str, workshop: Workshop) -> 
     """It is imported, speaks this contract, registers, lists what it offers, and gives every name once."""
     registry = Registry.from_plugins({source: plugin})
     require(not registry.problems, "; ".join(str(problem) for problem in registry.problems))
-    require(any(len(getattr(registry, kind)) for kind in KINDS), "it offers nothing; implement one of the six hooks")
+    require(any(len(getattr(registry, kind)) for kind in KINDS), "it offers nothing; implement one of the seven hooks")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lopore.metrics.operating_point import check_rule
 from lopore.plugins.registry import discover
 
 from .check_installed import check_exports, check_libraries
+from .listeners import chosen_callbacks
 
 
 def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
@@ -31,6 +32,7 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     check_rule(experiment.training.threshold, experiment.task)
     experiment.training.loss.terms_of(experiment.task)
     check_libraries(experiment)
+    chosen_callbacks(experiment)
     Augmenter(experiment.augmentation, experiment.preprocessing.size)
     check_exports(experiment, trainer)
     return trainer, backbone

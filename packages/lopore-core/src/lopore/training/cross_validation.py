@@ -27,6 +27,7 @@ from .check_data_set import lacking
 from .checkpoints import Checkpoints
 from .epochs import fit, predict_rows
 from .holdout_scores import labelled_scores as answers_of
+from .listeners import Listeners, listening
 from .plan import Plan, Rows, Splits
 from .run_folder import identity_of
 
@@ -116,7 +117,9 @@ def _fold(plan: Plan, run: Path, sides: Splits, number: int, progress: Progress)
         folder.mkdir(parents=True, exist_ok=True)
         identity = {"fold": str(number), **identity_of(run)}
     checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
-    fit(plan, sides, learner, checkpoints, progress)
+    title, writes = f"{run.name}/fold-{number}", plan.place[0] == 0
+    with listening(Listeners(plan, run, folder, title, progress, writes)) as listeners:
+        fit(plan, sides, learner, checkpoints, progress, listeners)
     scores = predict_rows(plan, sides.test, learner, plan.experiment.training.tta_views)
     if plan.place[0] == 0:
         stream = io.BytesIO()

@@ -25,14 +25,17 @@ from lopore.record.score_calibration import ScoreCalibration
 
 from .checkpoints import Checkpoints, State, restore
 from .epoch_tiles import tile_batches
-from .logs import TensorBoardLog, write_csv
+from .listeners import Listeners
+from .logs import write_csv
 from .map_validation import answer_maps, check_map_learner
 from .plan import Plan, Rows, Splits, samples_per_epoch
 
 WAIT_SECONDS = 600.0
 
 
-def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, progress: Progress) -> State:
+def fit(
+    plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, progress: Progress, listeners: Listeners
+) -> State:
     """Train from the last good checkpoint, or the start, to the last epoch; leaves the chosen weights in the learner.
 
     Only the first process of a group writes.
@@ -52,20 +55,15 @@ def fit(plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, p
     if writes:
         checkpoints.discard_after(state.epoch)
         write_csv(checkpoints.folder / LOG_NAME, state.history)
-    log = TensorBoardLog(checkpoints.folder / "tensorboard", state.epoch) if writes else None
+    listeners.start(sides.train, state.epoch)
     begun = state.epoch
     if begun == 0 and settings.precision == "auto" and not settings.deterministic:
         progress.news("the first batch also tries which number format is fastest here", about="number formats")
-    try:
-        while state.epoch < settings.epochs and not state.stopped:
-            state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
-            if writes:
-                _keep(learner, checkpoints, state)
-                if log:
-                    log.add(state.history[-1])
-    finally:
-        if log:
-            log.close()
+    while state.epoch < settings.epochs and not state.stopped:
+        state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
+        if writes:
+            _keep(learner, checkpoints, state)
+            listeners.epoch(state.history[-1])
     if state.stopped and state.epoch < settings.epochs:
         progress.line(f"stopped early: no better score for {counted(state.stale, 'epoch')}")
     if state.best_epoch:

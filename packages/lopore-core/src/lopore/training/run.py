@@ -32,6 +32,7 @@ from .cross_validation import cross_validate, folds_of
 from .epochs import fit
 from .holdout_scores import HoldoutScores
 from .holdout_scores import score_holdout as judge
+from .listeners import Listeners, listening
 from .plan import Plan, Splits
 from .planning import make_plan
 from .publish import publish, write_exports
@@ -193,10 +194,22 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     if first:
         _preview(plan, sides, folder, progress)
     identity = runs.identity_of(folder) if first else None
-    fit(plan, sides, learner, Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity), progress)
-    judged = judge(plan, sides, learner)
-    if not first:
-        return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
+    checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
+    with listening(Listeners(plan, folder, folder, folder.name, progress, first)) as listeners:
+        fit(plan, sides, learner, checkpoints, progress, listeners)
+        judged = judge(plan, sides, learner)
+        if not first:
+            return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
+        model, failed = _finish(plan, learner, folder, out, judged, progress)
+        listeners.finished(model.path, judged.metrics.flat())
+    return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+
+
+def _finish(
+    plan: Plan, learner: Learner, folder: Path, out: Path, judged: HoldoutScores, progress: Progress
+) -> tuple[ModelFolder, list[str]]:
+    """Publish and export; the model, and a line for each export that was not written."""
+    sides = plan.sides()
     model = _published(folder, out, judged, lambda target: publish(plan, sides, learner, judged, folder, target))
     told = judged.calibration.text if judged.calibration else f"none: {judged.why_uncalibrated}"
     progress.line(f"calibration: {told}")
@@ -204,7 +217,7 @@ def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progre
     model, failed = write_exports(plan, sides, model, progress)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     runs.add_facts(folder, model=str(model.path), computing=_computing(learner), finished=finished)
-    return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+    return model, failed
 
 
 def _computing(learner: Learner) -> dict[str, Any]:

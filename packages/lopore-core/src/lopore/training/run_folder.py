@@ -33,6 +33,7 @@ FREE_ON_RESUME = (
     "training.threshold",
     "training.calibration",
     "training.abstention",
+    "training.callbacks",
     "exports",
     "licence",
 )

@@ -1,0 +1,1 @@
+"""What core itself offers to training runs: CSV, TensorBoard, MLflow and Weights & Biases."""
