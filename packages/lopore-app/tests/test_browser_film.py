@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 from made.app import serving
 from made.browser import chromium, needs_chromium
+from made.commands import lopore
 from made.images import coded
 from made.models import publish_areas
 from made.whole_films import disc, ground
 
-from lopore.indications import inspect_film
-from lopore.models.opening import open_model
-from lopore_app.film.uploaded_film import film_source, read_film
-from lopore_app.inspection.films import Upload
+from lopore.data.manifest import Manifest
 
 pytest.importorskip("selenium", reason="the browser test needs selenium")
 pytestmark = needs_chromium
@@ -99,6 +97,19 @@ class Page:
     def verdicts(self) -> list[str]:
         return [row[10].split()[-1] for row in self.rows() if len(row) > 10]
 
+    def text(self) -> str:
+        return str(self.browser.find_element("tag name", "body").text)
+
+    def tab(self, name: str) -> None:
+        path = f"//*[@role='tab'][normalize-space(.)='{name}']"
+        self.until(lambda: self.browser.find_element("xpath", path).click() or True, name)
+
+    def download(self, folder: Path, label: str, ending: str) -> Path:
+        self.click(label)
+        found = self.until(lambda: next(folder.glob(f"*{ending}"), None), label)
+        assert isinstance(found, Path)
+        return found
+
     def press(self, *keys: str) -> None:
         for name in keys:
             self.run(f"key('{name}')")
@@ -111,55 +122,99 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
     with chromium(got) as browser:
         page = Page(browser)
         page.open(address, film, "Eva")
+        page.until(lambda: "not known: sizes are in pixels" in page.text(), "the quality before any verdict")
         page.click("Inspect the film")
         page.until(lambda: len(page.verdicts()) == len(PORES), "eight marks")
-        seen = set()
-        for _ in PORES:  # every mark is found by the keys
-            page.press("n")
-            time.sleep(0.2)
-            seen.add(page.run("return all('.marks tr.chosen td').map((cell) => cell.textContent)[0]"))
-        assert seen == {str(number) for number in range(1, 9)}
-        page.run("all('.marks tbody tr')[0].click()")
-        page.press("a", "r", "r")
-        page.until(lambda: page.verdicts()[:3] == ["accepted", "rejected", "rejected"], "three verdicts")
-        page.run("all('.marks tbody tr')[3].click()")
-        page.press("l")
-        page.until(lambda: page.run("return all('.sheet.classes button').length === 2"), "the classes")
-        page.run("all('.sheet.classes button').find((item) => item.textContent === 'slag').click()")
-        page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][1] == "slag", "another class")
-        page.press("f")
-        page.run("all('.desk button').find((item) => item.textContent === 'Box').click(); drag(0.42, 0.45, 0.5, 0.6)")
-        page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn")
-        page.press("u")
-        page.until(lambda: len(page.verdicts()) == 8, "the step back")
-        page.run("all('.desk button').find((item) => item.textContent === 'Box').click(); drag(0.42, 0.45, 0.5, 0.6)")
-        page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn again")
-        page.until(lambda: "4 of 9 open" in page.run("return all('span.open')[0].textContent"), "the count")
+        found_by_keys(page)
+        correct(page)
         before = page.rows()
         page.open(address, film, "Eva")  # the page loaded anew: only film and name are given
         page.until(lambda: page.rows() == before, "the work of before")
-        page.click("Marks (CSV)")
-        table = page.until(lambda: next(got.glob("*-marks.csv"), None), "the table").read_text("utf-8")
-        page.click("Session (JSON)")
-        session = json.loads(
-            page.until(lambda: next(got.glob("*-session.json"), None), "the session").read_text("utf-8")
-        )
+        page.click("Inspect the film")  # the map is made anew; what was decided stays
+        page.until(lambda: browser.find_elements("xpath", "//button[contains(., 'Inspect it again')]"), "the map")
+        page.until(lambda: page.verdicts() == [row[10].split()[-1] for row in before], "the same verdicts")
+        page.tab("Save")
+        told = {
+            label: page.download(got, label, ending)
+            for label, ending in (
+                ("Report (HTML)", "-report.html"), ("Marks (CSV)", "-marks.csv"), ("Session (JSON)", "-session.json"),
+                ("Inspection (JSON)", "-inspection.json"), ("Corrections of 1 film (COCO)", "lopore-corrections.json"),
+            )
+        }  # fmt: skip
+        rows = list(csv.DictReader(io.StringIO(told["Marks (CSV)"].read_text("utf-8"))))
+        screen = page.rows()
         page.open(address, film, "Another reader")
         page.until(lambda: page.verdicts() == [], "no trace of the first reader")
-    rows = list(csv.DictReader(io.StringIO(table)))
-    assert [row["verdict"] for row in rows] == [
-        "accepted",
-        "rejected",
-        "rejected",
-        "accepted",
-        *["open"] * 4,
-        "accepted",
-    ]
+    said = ["accepted", "rejected", "rejected", "accepted", *["open"] * 4, "accepted"]
+    assert [row["verdict"] for row in rows] == said
     assert {row["reviewer"] for row in rows if row["verdict"] != "open"} == {"Eva"}
-    assert [mark["verdict"] for mark in session["marks"]] == [row["verdict"] for row in rows]
-    upload = Upload.of(film.name, film.read_bytes())
-    model = open_model(publish_areas(tmp_path / "again"))
-    same = inspect_film(model, film_source(upload, read_film(upload)))
-    told = {(float(row["x_px"]), float(row["area_px"]), float(row["length_px"])) for row in rows[:8]}
-    assert told == {(mark.centre[0], mark.area_px, mark.length_px) for mark in same.indications}
-    assert len(same.indications) == len(PORES)
+    session = json.loads(told["Session (JSON)"].read_text("utf-8"))
+    assert [mark["verdict"] for mark in session["marks"]] == said
+    equal_to_the_command_line(tmp_path, film, rows, screen, told)
+    corrections_are_indexed(tmp_path, film, told["Corrections of 1 film (COCO)"])
+
+
+def found_by_keys(page: Page) -> None:
+    """Every mark comes up by N."""
+    seen = set()
+    for _ in PORES:
+        page.press("n")
+        time.sleep(0.2)
+        seen.add(page.run("return all('.marks tr.chosen td').map((cell) => cell.textContent)[0]"))
+    assert seen == {str(number) for number in range(1, 9)}
+
+
+def correct(page: Page) -> None:
+    """Accept one, reject two, change the class of one, draw one."""
+    page.run("all('.marks tbody tr')[0].click()")
+    page.press("a", "r", "r")
+    page.until(lambda: page.verdicts()[:3] == ["accepted", "rejected", "rejected"], "three verdicts")
+    page.run("all('.marks tbody tr')[3].click()")
+    page.press("l")
+    page.until(lambda: page.run("return all('.sheet.classes button').length === 2"), "the classes")
+    page.run("all('.sheet.classes button').find((item) => item.textContent === 'slag').click()")
+    page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][1] == "slag", "another class")
+    page.press("f")
+    box = "all('.desk button').find((item) => item.textContent === 'Box').click(); drag(0.42, 0.45, 0.5, 0.6)"
+    page.run(box)
+    page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn")
+    page.press("u")
+    page.until(lambda: len(page.verdicts()) == 8, "the step back")
+    page.run(box)
+    page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn again")
+    page.until(lambda: "4 of 9 open" in page.run("return all('span.open')[0].textContent"), "the count")
+
+
+def equal_to_the_command_line(
+    place: Path, film: Path, rows: list[dict[str, str]], screen: list[list[str]], told: dict[str, Path]
+) -> None:
+    """Table, screen, report and downloaded inspection hold the figures of ``lopore inspect --json``."""
+    done = lopore("inspect", place / "models" / "final" / "areas" / "1", film, "--json")
+    assert done.exit_code == 0, done.output
+    same = {mark["id"]: mark for mark in json.loads(done.stdout)["indications"]}
+    left = json.loads(told["Inspection (JSON)"].read_text("utf-8"))
+    page = told["Report (HTML)"].read_text("utf-8")
+    there = {mark["id"]: mark for mark in (*left["indications"], *(one["indication"] for one in left["set_aside"]))}
+    assert len(same) == len(PORES)
+    for row, cells in zip(rows[:8], screen[:8], strict=True):
+        one = same[int(row["number"])]
+        for name in ("centre", "area_px", "length_px", "width_px", "peak"):
+            assert there[one["id"]][name] == one[name]
+        assert (float(row["x_px"]), float(row["area_px"])) == (one["centre"][0], one["area_px"])
+        assert cells[4] == f"{round(one['centre'][0], 1):g}"
+        assert cells[8] == str(round(one["area_px"]))
+        assert f'<td class="n">{one["id"]}</td>' in page
+    assert [one["reason"][:15] for one in left["set_aside"]] == ["rejected by Eva"] * 2
+    assert "4 of 9 marks are open" in page
+
+
+def corrections_are_indexed(place: Path, film: Path, corrections: Path) -> None:
+    """The corrected marks become masks and a manifest of one film."""
+    (place / "films").mkdir()
+    (place / "films" / film.name).write_bytes(film.read_bytes())
+    done = lopore("data", "annotations", "convert", corrections, "--to", "masks", "--out", place / "films" / "masks")
+    assert done.exit_code == 0, done.output
+    words = ("--masks", place / "films" / "masks", "--label", "pore", "--out", place / "set.csv")
+    done = lopore("data", "index", place / "films", *words)
+    assert done.exit_code == 0, done.output
+    assert [row.labels for row in Manifest.read(place / "set.csv").rows] == [("pore",)]

@@ -25,16 +25,17 @@ from lopore.errors import ConfigError, DataError, LoporeError
 from lopore.indications import inspect_film
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.options import InspectionOptions
+from lopore.indications.report.film_report import film_report
 from lopore.models.opening import OpenModel, open_model
+from lopore_app.film.acceptance_panel import profile_of
 from lopore_app.film.corrections import annotations_of, corrections_coco
-from lopore_app.film.film_panels import profile_of
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.film_viewer import desk_data
 from lopore_app.film.film_work import FilmWork, decided_anew, verdict_of
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.review_store import ReviewStore
-from lopore_app.film.reviewed_film import reviewed, reviewed_report
+from lopore_app.film.reviewed_film import reviewed
 from lopore_app.film.uploaded_film import film_source, laid_flat, read_film, to_shown
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
@@ -213,7 +214,7 @@ def test_reviews_are_taken_up_again_each_reader_s_own(found: FilmInspection, tmp
     assert ReviewStore(tmp_path).load(review.sha256, 1, EVA.name) == review
     assert ReviewStore(tmp_path).load(review.sha256, 1, "another reader") is None
     ReviewStore(tmp_path).save(review_of(found), "another reader")
-    assert ReviewStore(tmp_path).readers(review.sha256, 1) == (EVA.name, "another reader")
+    assert [name for name, _ in ReviewStore(tmp_path).everything()] == [EVA.name, "another reader"]
     assert ReviewStore(tmp_path).load(review.sha256, 1, EVA.name) == review
 
 
@@ -259,7 +260,7 @@ def test_the_report_shows_what_the_reviewer_left_and_why_the_rest_is_set_aside(f
     assert [mark.id for mark in after.indications] == [1, 3, 4, 5, 6]
     assert after.set_aside[-1].indication.id == 2
     assert after.verdict is not None
-    page = reviewed_report(review, found, profile_of(PROFILE, "rules.yaml"), source)
+    page = film_report(reviewed(review, found, profile_of(PROFILE, "rules.yaml")), source, found.map)
     for text in ("rejected by Eva Rößler (RT 2)", "3 of 6 marks are open", "lead letters", "slag"):
         assert text in page, text
     assert "<b>scratch" not in page

@@ -83,9 +83,11 @@ def test_a_film_unlike_those_of_training_is_told_by_its_tiles(tmp_path: Path) ->
         likeness=likeness, threshold=Threshold(value=0.6, rule="f1", chosen_on="val"),
     )  # fmt: skip
     model = open_model(publish(tmp_path / "areas", bright_areas(), record))
-    assert not [note for note in inspect_film(model, ArrayFilm(films[0])).notes if "Unlike" in note]
+    assert not [one for one in inspect_film(model, ArrayFilm(films[0])).doubts if one.kind == "appearance"]
     soft = cv2.GaussianBlur(films[0], (0, 0), 2)
-    (told,) = [note for note in inspect_film(model, ArrayFilm(np.asarray(soft))).notes if "less sharp" in note]
+    found = inspect_film(model, ArrayFilm(np.asarray(soft)))
+    assert not found.judged
+    (told,) = [one.text for one in found.doubts if "less sharp" in one.text]
     assert told.endswith("At most 5% of films like them are marked so (40 training films, held out in folds).")
 
 

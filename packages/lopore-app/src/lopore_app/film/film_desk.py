@@ -8,33 +8,26 @@ import streamlit as st
 
 from lopore.errors import LoporeError
 from lopore.indications.acceptance_profile import Profile
-from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel
-from lopore_app.film.film_panels import (
-    film_downloads,
-    mark_panel,
-    marks_panel,
-    pitch_field,
-    profile_fields,
-    reviewer_fields,
-    run_panel,
-    session_field,
-    threshold_field,
-    verdict_panel,
-)
-from lopore_app.film.film_review import Reviewer
-from lopore_app.film.film_viewer import FILM_VIEWER, show_film
-from lopore_app.film.film_work import FilmWork, kept_review, verdict_of
+from lopore.reading.radiograph import Radiograph
+from lopore_app.film.acceptance_panel import verdict_panel
+from lopore_app.film.doubts_panel import cannot_be_judged
+from lopore_app.film.film_panel import FilmPanel
+from lopore_app.film.film_review import Reviewer, empty_review
+from lopore_app.film.film_viewer import FILM_VIEWER, desk_key, show_film
+from lopore_app.film.film_work import FilmWork, kept_review, verdict_of, work_for
+from lopore_app.film.mark_panels import marks_panel
+from lopore_app.film.quality_panel import measured_areas
 from lopore_app.film.review_store import ReviewStore, work_folder
-from lopore_app.film.uploaded_film import film_source, read_film, to_shown
+from lopore_app.film.run_panel import reviewer_fields
+from lopore_app.film.uploaded_film import read_film, to_shown
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
-from lopore_app.inspection.uploads import on_their_pages, page_control
+from lopore_app.inspection.uploads import on_their_pages
 from lopore_app.inspection.view import MEMORY, component_state
 from lopore_app.plain_text import plain
 from lopore_app.review.kept_records import record_film_review, record_inspection
 from lopore_app.review.prediction_log import name_on_a_page
-from lopore_app.wording import words
 
 _WORKS, _CHOSEN = "film/works", "film/chosen"
 
@@ -45,95 +38,88 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     uploads = on_their_pages(uploads)
     with st.sidebar:
         reviewer = reviewer_fields()
-    top, panel = st.columns([3.4, 1], gap="medium")
-    with top:
+    left, right = st.columns([3.4, 1], gap="medium")
+    with left:
         upload = _chosen(uploads)
     try:
         film = memory.get(("whole", upload.key), lambda: read_film(upload), lambda it: int(it.pixels.nbytes))
     except LoporeError as error:
-        st.error(plain(error, 400))
+        left.error(plain(error, 400))
         return
     store = ReviewStore(folder) if (folder := work_folder()) is not None else None
-    works: dict[str, FilmWork] = st.session_state.setdefault(_WORKS, {})
-    work = works.setdefault(upload.key, FilmWork())
-    try:
-        before = kept_review(store, upload.sha256, upload.page, reviewer.name) if work.review is None else None
-    except LoporeError as error:
-        before, store = None, None
-        st.error(plain(error, 400))
-    work.take_result(before)
-    if work.review is None and before is not None:
-        work.review, work.served = before, work.served + 1
-    classes = model.record.classes if model is not None else ()
-    drawn_class = st.session_state.get("film/draw_as") or (classes[0] if classes else "indication")
-    changed = work.take_acts(
-        component_state(FILM_VIEWER, "acts") if _is_of(upload) else None,
-        reviewer,
-        to_shown(film.pixels.shape).inverse(),
-        str(drawn_class),
-    )
-    with panel:
-        pitch = pitch_field(film.pixel_pitch_mm)
-        if film.source.pages > 1:
-            page_control(upload, film.source.pages)
-        profile = None
-        if model is None:
-            st.caption("No model: the film is shown, and marks of earlier sessions.")
-        else:
-            threshold = threshold_field(model)
-            with st.expander("Acceptance"):
-                profile, values = profile_fields()
-            options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=pitch)
-            run_panel(work, model, film_source(upload, film, pitch), options, profile, memory)
-        heat = _heat_choice(work)
-    with top:
+    works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
+    work = work_for(works, upload.key, reviewer.name)
+    store = _taken_up(work, store, upload, film, reviewer)
+    classes = tuple(model.record.classes) if model is not None else ()
+    changed = _acts_of(upload, work, reviewer, film, classes)
+    with right, st.container(key="dials"):
+        panel = FilmPanel.drawn(memory, model, upload, film, work, reviewer)
+    with left:
         show_film(
             memory,
             upload,
             film.pixels,
-            pitch or film.pixel_pitch_mm,
+            panel.source.pixel_pitch_mm,
             work,
-            heat,
+            panel.heat,
             classes=classes,
             kept=store is not None,
+            areas=measured_areas(panel.source, work),
+            reviewer=reviewer.name,
         )
         _status(work, reviewer, store)
-    left, right = st.columns([3.4, 1], gap="medium")
-    with left:
+        cannot_be_judged(work.found)
         marks_panel(work)
-        if profile is not None and work.review is not None and work.found is not None:
-            verdict_panel(verdict_of(work.review, work.found, profile))
+        if panel.profile is not None and work.review is not None and work.found is not None:
+            verdict_panel(verdict_of(work.review, work.found, panel.profile))
         for note in work.found.notes if work.found is not None else ():
             st.caption(f":orange[:material/warning:] {plain(note, 300)}")
-    reviews = [one.review for one in works.values() if one.review is not None]
-    with right:
-        if classes:
-            st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
-        mark_panel(work, tuple(classes), reviewer)
-        film_downloads(work, film_source(upload, film, pitch), profile, reviews)
-        session_field(work, upload.sha256, upload.page)
+    changed |= panel.fill(work, reviewer, classes, works, store)
     _save(work, store, reviewer, changed)
-    _record(work, model, profile)
+    _record(work, model, panel.profile)
+
+
+def _taken_up(
+    work: FilmWork, store: ReviewStore | None, upload: Upload, film: Radiograph, reviewer: Reviewer
+) -> ReviewStore | None:
+    """What a run found, and the work of an earlier day; the store, None where it cannot be read."""
+    if not work.opened:
+        work.opened = True
+        try:
+            before = kept_review(store, upload.sha256, upload.page, reviewer.name)
+        except LoporeError as error:
+            before, store = None, None
+            st.error(plain(error, 400))
+        if before is not None:
+            work.take_kept(before)
+    work.take_result()
+    pitch = work.pitch or film.pixel_pitch_mm
+    if work.review is None:
+        work.review = empty_review(upload.name, upload.sha256, upload.page, film.pixels.shape, pitch)
+    elif work.found is None:
+        work.review = work.review.at_pitch(pitch)
+    return store
+
+
+def _acts_of(upload: Upload, work: FilmWork, reviewer: Reviewer, film: Radiograph, classes: Sequence[str]) -> bool:
+    drawn_class = st.session_state.get("film/draw_as") or (classes[0] if classes else "indication")
+    said = component_state(FILM_VIEWER, "acts") if _is_of(upload, reviewer) else None
+    return work.take_acts(said, reviewer, to_shown(film.pixels.shape).inverse(), str(drawn_class))
 
 
 def _chosen(uploads: Sequence[Upload]) -> Upload:
+    """The film that is looked at; of a file with several pages, on its page."""
     names = {upload.sha256: name_on_a_page(upload.name, 80) for upload in uploads}
+    if len(uploads) == 1:
+        return uploads[0]
     chosen = st.selectbox("Film", list(names), format_func=names.__getitem__, key=_CHOSEN, label_visibility="collapsed")
     return next(upload for upload in uploads if upload.sha256 == chosen)
 
 
-def _is_of(upload: Upload) -> bool:
-    """Whether the last acts of the browser are of this film."""
+def _is_of(upload: Upload, reviewer: Reviewer) -> bool:
+    """Whether the last acts of the browser are of this film and this reader."""
     said = component_state(FILM_VIEWER, "acts")
-    return isinstance(said, Mapping) and said.get("film") == f"film/{upload.key}"
-
-
-def _heat_choice(work: FilmWork) -> str:
-    if work.found is None or work.found.map is None:
-        return ""
-    names = work.found.map.classes
-    chosen = st.segmented_control("Heat", names, format_func=words, key="film/heat")
-    return str(chosen) if chosen in names else ""
+    return isinstance(said, Mapping) and said.get("film") == desk_key(upload, reviewer.name)
 
 
 def _status(work: FilmWork, reviewer: Reviewer, store: ReviewStore | None) -> None:
@@ -151,7 +137,12 @@ def _status(work: FilmWork, reviewer: Reviewer, store: ReviewStore | None) -> No
 def _save(work: FilmWork, store: ReviewStore | None, reviewer: Reviewer, changed: bool) -> None:
     """Keep the review in the folder, where one was named, as soon as it differs from what is kept."""
     key = f"film/saved/{reviewer.name}"
-    if store is None or work.review is None or (not changed and st.session_state.get(key) == work.review):
+    if (
+        store is None
+        or work.review is None
+        or work.review.untouched
+        or (not changed and st.session_state.get(key) == work.review)
+    ):
         return
     try:
         store.save(work.review, reviewer.name)
@@ -165,7 +156,7 @@ def _record(work: FilmWork, model: OpenModel | None, profile: Profile | None) ->
     try:
         if work.found is not None and model is not None:
             record_inspection(st.session_state, model, work.found, profile)
-        if work.review is not None:
+        if work.review is not None and not work.review.untouched:
             record_film_review(st.session_state, work.review)
     except LoporeError as error:
         st.error(plain(error, 400))

@@ -5,7 +5,6 @@ A verdict belongs to the film and the mark, never to the settings that led to it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,9 +15,9 @@ from lopore.errors import ConfigError, DataError
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication
 from lopore.validation import explain_validation
+from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication
 
 Verdict = Literal["open", "accepted", "rejected"]
-Shape = Literal["box", "ellipse", "polyline"]
 MOST_MARKS = 20_000
 SAME_PLACE = 0.3
 """Marks of two runs are one mark where their boxes share this part of their union."""
@@ -59,6 +58,14 @@ class Ignored(_Part):
     reason: str = Field("not to be judged", max_length=200)
 
 
+class WireStatement(_Part):
+    """The thinnest wire of an image quality indicator that a person sees, by its number in ISO 19232-1."""
+
+    number: int = Field(ge=1, le=19)
+    reviewer: Reviewer = Reviewer()
+    when: str = ""
+
+
 class FilmReview(_Part):
     """All marks of one film (sha256 and page), and the regions that are not to be judged."""
 
@@ -72,11 +79,17 @@ class FilmReview(_Part):
     model: str = ""
     marks: tuple[ReviewedMark, ...] = Field((), max_length=MOST_MARKS)
     ignored: tuple[Ignored, ...] = Field((), max_length=1000)
+    wire: WireStatement | None = None
 
     @property
     def open(self) -> int:
         """How many marks nobody decided on."""
         return sum(mark.verdict == "open" for mark in self.marks)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether there is nothing in it yet."""
+        return not self.marks and not self.ignored and self.wire is None
 
     def mark(self, number: int) -> ReviewedMark:
         """The mark of this number; ConfigError where there is none."""
@@ -102,7 +115,7 @@ class FilmReview(_Part):
                 "class_name": before.class_name if class_name is None else class_name[:100],
                 "note": before.note if note is None else note[:2000],
                 "reviewer": reviewer,
-                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "when": _now(),
             }
         )
         return self._with(tuple(after if mark.number == number else mark for mark in self.marks))
@@ -112,9 +125,9 @@ class FilmReview(_Part):
 
         points: x, y, x, y of the film; two corners of a box or an ellipse, or the corners of a polyline.
         """
-        contour = _contour(shape, points, self.width, self.height)
+        contour = contour_of(shape, points, self.width, self.height)
         number = max((mark.number for mark in self.marks), default=0) + 1
-        found = _indication(number, contour, class_name, self.pixel_pitch_mm)
+        found = drawn_indication(number, contour, class_name, self.pixel_pitch_mm)
         mark = ReviewedMark(
             number=number,
             origin="drawn",
@@ -122,15 +135,15 @@ class FilmReview(_Part):
             class_name=class_name[:100],
             verdict="accepted",
             reviewer=reviewer,
-            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            when=_now(),
         )
         return self._with((*self.marks, mark))
 
     def reshaped(self, number: int, points: Sequence[float], reviewer: Reviewer) -> FilmReview:
         """With the edges of one mark elsewhere; ``points`` as of a box."""
         before = self.mark(number)
-        contour = _contour("box", points, self.width, self.height)
-        found = _indication(number, contour, before.class_name, self.pixel_pitch_mm, before.indication)
+        contour = contour_of("box", points, self.width, self.height)
+        found = drawn_indication(number, contour, before.class_name, self.pixel_pitch_mm, before.indication)
         after = before.model_copy(update={"indication": found, "reviewer": reviewer})
         return self._with(tuple(after if mark.number == number else mark for mark in self.marks))
 
@@ -142,9 +155,21 @@ class FilmReview(_Part):
 
     def ignoring(self, points: Sequence[float], reason: str = "not to be judged") -> FilmReview:
         """With one more region that is not to be judged."""
-        corners = _contour("box", points, self.width, self.height)
+        corners = contour_of("box", points, self.width, self.height)
         box = (corners[0][0], corners[0][1], corners[2][0], corners[2][1])
         return self.model_copy(update={"ignored": (*self.ignored, Ignored(box=box, reason=reason[:200]))})
+
+    def with_wire(self, number: int | None, reviewer: Reviewer) -> FilmReview:
+        """With another statement on the wires; None takes it back."""
+        said = None if number is None else WireStatement(number=number, reviewer=reviewer, when=_now())
+        return self.model_copy(update={"wire": said})
+
+    def at_pitch(self, pitch_mm: float | None) -> FilmReview:
+        """With every mark measured in mm by another pitch; None takes the mm away."""
+        if pitch_mm == self.pixel_pitch_mm:
+            return self
+        marks = (mark.model_copy(update={"indication": mark.indication.in_mm(pitch_mm)}) for mark in self.marks)
+        return self.model_copy(update={"pixel_pitch_mm": pitch_mm, "marks": tuple(marks)})
 
     def _with(self, marks: tuple[ReviewedMark, ...]) -> FilmReview:
         return self.model_copy(update={"marks": marks})
@@ -165,6 +190,15 @@ class FilmReview(_Part):
             raise DataError(f"{source} is no film review: {why}") from None
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def empty_review(name: str, sha256: str, page: int, shape: tuple[int, ...], pitch_mm: float | None) -> FilmReview:
+    """The review of a film that no model has looked at; a person may draw on it. shape: (height, width) in px."""
+    return FilmReview(name=name, sha256=sha256, page=page, width=shape[1], height=shape[0], pixel_pitch_mm=pitch_mm)
+
+
 def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmReview:
     """The review of an inspection. before: of the same film; its verdicts, drawn marks and numbers stay.
 
@@ -176,7 +210,7 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
     used: set[int] = set()
     following = max((mark.number for mark in kept), default=0) + 1
     for one in found.indications:
-        same = _same(one, [mark for mark in kept if mark.number not in used])
+        same = same_mark(one, [mark for mark in kept if mark.number not in used])
         if same is None:
             marks.append(ReviewedMark(number=following, origin="model", indication=one, class_name=one.class_name))
             following += 1
@@ -195,10 +229,12 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
         model=found.model.title,
         marks=tuple(marks),
         ignored=before.ignored if before is not None else (),
+        wire=before.wire if before is not None else None,
     )
 
 
-def _same(one: Indication, known: Sequence[ReviewedMark]) -> ReviewedMark | None:
+def same_mark(one: Indication, known: Sequence[ReviewedMark]) -> ReviewedMark | None:
+    """The mark at the same place, None where there is none."""
     shares = [(_shared(one.box, mark.indication.box), mark) for mark in known]
     best = max(shares, key=lambda pair: pair[0], default=None)
     return best[1] if best is not None and best[0] >= SAME_PLACE else None
@@ -212,66 +248,3 @@ def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
     return wide * high / (sum(areas) - wide * high)
-
-
-def _contour(shape: Shape, points: Sequence[float], width: int, height: int) -> list[tuple[float, float]]:
-    """A closed line on the film; ConfigError for one that is no area of it."""
-    finite = len(points) % 2 == 0 and all(math.isfinite(value) for value in points)
-    if not finite or len(points) < (6 if shape == "polyline" else 4) or len(points) > 4000:
-        raise ConfigError(f"{len(points)} numbers draw no {shape}; two corners are needed, of a polyline three")
-    pairs = [
-        (min(max(float(x), 0.0), float(width)), min(max(float(y), 0.0), float(height)))
-        for x, y in zip(points[::2], points[1::2], strict=True)
-    ]
-    if shape == "polyline":
-        line = pairs
-    else:
-        (x0, y0), (x1, y1) = pairs[:2]
-        x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-        line = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
-        if shape == "ellipse":
-            angles = [2 * math.pi * step / 48 for step in range(48)]
-            half = (x1 - x0) / 2, (y1 - y0) / 2
-            line = [(x0 + half[0] * (1 + math.cos(a)), y0 + half[1] * (1 + math.sin(a))) for a in angles]
-    if _area(line) < 1:
-        raise ConfigError("the mark that was drawn covers less than one pixel of the film; draw it larger")
-    return line
-
-
-def _area(line: Sequence[tuple[float, float]]) -> float:
-    following = [*line[1:], line[0]]
-    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(line, following, strict=True))) / 2
-
-
-def _indication(
-    number: int,
-    line: Sequence[tuple[float, float]],
-    class_name: str,
-    pitch_mm: float | None,
-    before: Indication | None = None,
-) -> Indication:
-    """Place and size of a closed line, measured as the model's marks are: Feret diameters, area, box, centre."""
-    xs, ys = [x for x, _ in line], [y for _, y in line]
-    extents = []
-    for step in range(180):
-        angle = math.pi * step / 180
-        along = [x * math.cos(angle) + y * math.sin(angle) for x, y in line]
-        extents.append((max(along) - min(along), step))
-    (length, at), (least, _) = max(extents), min(extents)
-    area = _area(line)
-    turned = -at if at <= 90 else 180 - at
-    return Indication(
-        id=number,
-        class_name=class_name,
-        iso_6520=before.iso_6520 if before else None,
-        peak=before.peak if before else 0.0,
-        mean=before.mean if before else 0.0,
-        centre=((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2),
-        box=(min(xs), min(ys), max(xs), max(ys)),
-        contour=tuple(line),
-        area_px=area,
-        length_px=length,
-        width_px=least,
-        diameter_px=2 * math.sqrt(area / math.pi),
-        orientation_deg=float(turned if turned > -90 else 90),
-    ).in_mm(pitch_mm)

@@ -12,21 +12,33 @@ from lopore.affine import Affine
 from lopore.arrays import Pixels
 from lopore.indications.film_inspection import FilmInspection
 from lopore.inference.explain import HeatMap
+from lopore.preprocessing.pipeline import percentile_limits
+from lopore_app.film.areas import AreaStatistics
 from lopore_app.film.film_review import FilmReview
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.uploaded_film import is_tall, laid_flat, to_shown
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
-from lopore_app.inspection.panes import Pane, described
+from lopore_app.inspection.panes import Pane, described, profile
 from lopore_app.inspection.view import component_state
 from lopore_app.review.prediction_log import name_on_a_page
 from lopore_app.viewer.component import carry, film_viewer
-from lopore_app.viewer.pixels import Blob, Region
+from lopore_app.viewer.pixels import Blob, Region, parse_line
 
 FILM_VIEWER = "film_viewer"
 HEAT_PIXELS = 650_000
-AROUND = 500
+AROUND = 430
 """Pixels of the page that the viewer leaves to table and panel."""
+
+
+def film_key(upload: Upload) -> str:
+    """The film's name between page and browser."""
+    return f"film/{upload.key}"
+
+
+def desk_key(upload: Upload, reviewer: str) -> str:
+    """The review between page and browser: what one reader did is never taken for another's."""
+    return f"{film_key(upload)}/{reviewer}"
 
 
 def show_film(
@@ -39,6 +51,8 @@ def show_film(
     *,
     classes: Sequence[str] = (),
     kept: bool = False,
+    areas: Sequence[AreaStatistics] = (),
+    reviewer: str = "",
 ) -> None:
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
     shown = memory.get(
@@ -50,7 +64,7 @@ def show_film(
         pane = Pane(
             "film", "Film", shown, Affine(), ("film", upload.key), heat=heat_map(work.found, heat, pixels.shape)
         )
-    film = f"film/{upload.key}"
+    film = film_key(upload)
     blobs: dict[str, Blob] = {}
     region = Region.parse(component_state(FILM_VIEWER, "region"), film)
     data = {
@@ -60,11 +74,12 @@ def show_film(
         "width": shown.shape[1],
         "height": shown.shape[0],
         "pitch": pitch,
-        "panes": [described(memory, film, pane, region, blobs)],
+        "panes": [described(memory, film, pane, region, blobs, window=film_window)],
         "marks": None,
-        "profile": None,
+        "profile": profile([pane], parse_line(component_state(FILM_VIEWER, "line"), film)),
+        "areas": [_area(number, one, move) for number, one in enumerate(areas, start=1)],
         "around": AROUND,
-        "desk": {**desk_data(film, work, move), "classes": list(classes), "kept": kept},
+        "desk": {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept},
     }
     with st.container(gap=None, key="film"):
         film_viewer(data, FILM_VIEWER)
@@ -72,18 +87,28 @@ def show_film(
             carry(slot, blob.identity, blob.content)
 
 
+def film_window(pixels: Pixels) -> tuple[float, float]:
+    """Grey values shown as black and white at first: the 0.1 and 99.9 percentiles, whatever the depth."""
+    return percentile_limits(pixels, 0.1, 99.9)
+
+
+def _area(number: int, one: AreaStatistics, move: Affine) -> dict[str, Any]:
+    snr = "" if one.snr is None else f", SNR {one.snr:.0f}"
+    return {"points": _box(one.box, move), "text": f"B{number}: {one.mean:.0f} ± {one.sigma:.1f}{snr}"}
+
+
 def desk_data(film: str, work: FilmWork, move: Affine) -> dict[str, Any]:
     """The marks as the viewer draws them: places on the film as it is shown."""
     review = work.review
     marks = [] if review is None else [_drawn(review, at, move) for at in range(len(review.marks))]
-    ignored = [] if review is None else [{"box": _box(one.box, move)} for one in review.ignored]
+    boxes = [] if review is None else [one.box for one in review.ignored]
     return {
         "film": film,
         "taken": work.taken,
         "served": work.served,
         "selected": work.selected,
         "marks": marks,
-        "ignored": ignored,
+        "ignored": [{"box": _box(box, move)} for box in boxes],
         "locked": review is None,
     }
 

@@ -32,6 +32,8 @@ class FilmWork:
 
     asked: the model and the settings that ``found`` belongs to. taken: number of the last act of the browser that was
     taken. served: grows whenever the server, not the browser, chooses a mark.
+    pitch: of this film as the person gave it, with its source in words. areas: boxes that were measured.
+    opened: whether the review of an earlier day was looked for.
     """
 
     run: InspectionRun | None = None
@@ -43,22 +45,32 @@ class FilmWork:
     taken: int = 0
     served: int = 0
     problem: str | None = None
+    pitch: float | None = None
+    pitch_from: str = ""
+    areas: list[tuple[int, int, int, int]] = field(default_factory=list)
+    area_taken: object = None
+    opened: bool = False
 
-    def take_result(self, before: FilmReview | None) -> None:
-        """Take over what the run found, once. before: of an earlier day, where nothing is here yet."""
+    def take_result(self) -> None:
+        """Take over what the run found, once."""
         run = self.run
         if run is None or run.running:
             return
         if run.result is not None and run.result is not self.found:
-            self.set_found(run.result, before)
+            self.set_found(run.result)
         if run.error is not None:
             self.problem = run.error
             self.run = None
 
-    def set_found(self, found: FilmInspection, before: FilmReview | None = None) -> None:
+    def take_kept(self, before: FilmReview) -> None:
+        """Take up the review of an earlier day; what was decided since is one step back."""
+        self.step(before if self.found is None else review_of(self.found, before))
+        self.served += 1
+
+    def set_found(self, found: FilmInspection) -> None:
         """Another inspection of the same film; what was decided stays with its marks."""
         self.found, self.problem = found, None
-        self.review = review_of(found, self.review or before)
+        self.review = review_of(found, self.review)
         if self.selected is None and self.review.marks:
             self.selected = self.review.marks[0].number
         self.served += 1
@@ -109,6 +121,25 @@ class FilmWork:
         self.review = review
 
 
+def work_for(works: dict[tuple[str, str], FilmWork], film: str, reviewer: str) -> FilmWork:
+    """The work of one reviewer on one film; no reader is led by another.
+
+    What was done before a name was given belongs to the name that is given then. A run of the model is shared.
+    """
+    if (film, reviewer) in works:
+        return works[film, reviewer]
+    nameless = works.pop((film, ""), None) if reviewer else None
+    if nameless is None:
+        nameless = FilmWork()
+        other = next((work for (of, _), work in works.items() if of == film and work.found is not None), None)
+        if other is not None and other.found is not None:
+            nameless = FilmWork(asked=other.asked, pitch=other.pitch, pitch_from=other.pitch_from)
+            nameless.set_found(other.found)
+    nameless.opened = False  # there may be work of an earlier day under this name
+    works[film, reviewer] = nameless
+    return nameless
+
+
 def _after(
     review: FilmReview,
     name: str,
@@ -154,7 +185,14 @@ def decided_anew(
     again = decide_on_map(found.map, model.record, film, options=options, profile=profile)
     used = found.model.model_copy(update={"thresholds": again.model.thresholds})
     notes = tuple(dict.fromkeys((*found.notes, *again.notes)))
-    again = again.model_copy(update={"model": used, "notes": notes, "seconds": found.seconds})
+    again = again.model_copy(
+        update={
+            "model": used,
+            "notes": notes,
+            "seconds": found.seconds,
+            "doubts": found.doubts,
+        }
+    )
     return again.with_map(found.map)
 
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from lopore.data.cells import shown_cell
+from lopore.indications.film_inspection import FilmInspection
+from lopore.indications.tables import doubts_text
 from lopore.messages import score_text
 from lopore_app.film.film_review import FilmReview, ReviewedMark
 
 COLUMNS = (
     "number", "class", "class_of_the_model", "iso_6520", "origin", "verdict", "score", "x_mm", "y_mm", "length_mm",
     "width_mm", "area_mm2", "next_mm", "x_px", "y_px", "length_px", "width_px", "area_px", "group", "note", "reviewer",
-    "level", "when",
+    "level", "when", "doubts",
 )  # fmt: skip
 
 
@@ -41,13 +43,14 @@ def mark_row(mark: ReviewedMark) -> dict[str, Any]:
     }
 
 
-def marks_csv(review: FilmReview) -> str:
-    """One line a mark; mm are empty where the film's pitch is not known."""
+def marks_csv(review: FilmReview, found: FilmInspection | None = None) -> str:
+    """One line a mark; mm are empty where the film's pitch is not known. found: whose doubts stand in every line."""
+    doubts = doubts_text(found) if found is not None else ""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for mark in review.marks:
-        writer.writerow([shown_cell("" if cell is None else cell) for cell in _cells(mark)])
+        writer.writerow([shown_cell("" if cell is None else cell) for cell in (*_cells(mark), doubts)])
     return text.getvalue()
 
 

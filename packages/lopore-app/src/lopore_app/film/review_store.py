@@ -69,10 +69,8 @@ class ReviewStore:
             ).fetchone()
         return None if found is None else FilmReview.from_json(found[0], source=self.path.name)
 
-    def readers(self, sha256: str, page: int) -> tuple[str, ...]:
-        """Who has a review of this film."""
+    def everything(self) -> tuple[tuple[str, FilmReview], ...]:
+        """Every review with its reviewer."""
         with self._open() as link:
-            rows = link.execute(
-                "SELECT reviewer FROM reviews WHERE film = ? AND page = ? ORDER BY saved", (sha256, page)
-            ).fetchall()
-        return tuple(str(row[0]) for row in rows)
+            rows = link.execute("SELECT reviewer, review FROM reviews ORDER BY saved").fetchall()
+        return tuple((str(name), FilmReview.from_json(text, source=self.path.name)) for name, text in rows)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lopore.errors import LoporeError
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication, SetAside
+from lopore.indications.inspection_folder import write_inspection
+from lopore.indications.print_pdf import print_pdf
 from lopore.indications.report.film_report import film_report
+from lopore.inference.film_map import FilmMap
 from lopore.reading.film_source import FilmSource
+from lopore_app.film.corrections import corrections_coco
 from lopore_app.film.film_review import FilmReview, ReviewedMark, Reviewer
 from lopore_app.film.film_work import verdict_of
+from lopore_app.film.mark_table import marks_csv
+from lopore_app.film.quality import Line
 
 
-def reviewed(review: FilmReview, found: FilmInspection, profile: Profile | None) -> FilmInspection:
+def reviewed(
+    review: FilmReview, found: FilmInspection, profile: Profile | None, lines: Sequence[Line] = ()
+) -> FilmInspection:
     """The inspection with the marks of the review under their numbers.
 
     Rejected marks are set aside with who rejected them; drawn ones stand among the indications; what was decided on
@@ -26,7 +41,7 @@ def reviewed(review: FilmReview, found: FilmInspection, profile: Profile | None)
             "set_aside": (*found.set_aside, *aside),
             "groups": (),
             "verdict": None if profile is None else verdict_of(review, found, profile),
-            "notes": (*found.notes, *_notes(review)),
+            "notes": (*found.notes, *_notes(review), *(f"{name}: {text}" for name, text in lines)),
         }
     )
 
@@ -61,6 +76,29 @@ def _notes(review: FilmReview) -> list[str]:
     return lines
 
 
-def reviewed_report(review: FilmReview, found: FilmInspection, profile: Profile | None, source: FilmSource) -> str:
-    """The film's page, as ``lopore inspect`` writes it, with what the reviewer decided."""
-    return film_report(reviewed(review, found, profile), source, found.map)
+def report_pdf(seen: FilmInspection, source: FilmSource, film_map: FilmMap | None) -> bytes:
+    """The report as PDF, printed by the server's browser. Raises LoporeError in one line where that fails."""
+    with tempfile.TemporaryDirectory(prefix="lopore-report-") as folder:
+        page, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        page.write_text(film_report(seen, source, film_map), encoding="utf-8")
+        why = print_pdf(page, target)
+        if why:
+            raise LoporeError(why)
+        return target.read_bytes()
+
+
+def everything_zip(review: FilmReview, seen: FilmInspection, film_map: FilmMap | None, source: FilmSource) -> bytes:
+    """All that ``lopore inspect --out`` writes of the film as it was reviewed, with the marks and the session."""
+    stream = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="lopore-film-") as place:
+        folder = Path(place) / "film"
+        notes = write_inspection(folder, seen, source, film_map)
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.iterdir()):
+                archive.write(path, path.name)
+            archive.writestr("marks.csv", marks_csv(review, seen))
+            archive.writestr("session.json", review.to_json())
+            archive.writestr("corrections.coco.json", corrections_coco([review]))
+            if notes:
+                archive.writestr("NOTES.txt", "".join(f"{note}\n" for note in notes))
+    return stream.getvalue()

@@ -21,14 +21,20 @@ def read_film(upload: Upload) -> Radiograph:
     return read_radiograph(upload.content, channels=1, name=upload.name, page=upload.page)
 
 
-def film_source(upload: Upload, film: Radiograph, pitch_mm: float | None = None) -> ArrayFilm:
-    """The film as an inspection reads it, with the identity of its file. pitch_mm: given by the user."""
+GIVEN = "given by the user"
+
+
+def film_source(upload: Upload, film: Radiograph, pitch_mm: float | None = None, pitch_from: str = GIVEN) -> ArrayFilm:
+    """The film as an inspection reads it, with the identity of its file.
+
+    pitch_mm: instead of the one that the file states. pitch_from: where it comes from, in words.
+    """
     pitch = pitch_mm or film.pixel_pitch_mm
     source = ArrayFilm(
         film.pixels,
         name=film.source.name,
         pixel_pitch_mm=pitch,
-        pitch_source=None if pitch is None else "given by the user" if pitch_mm else f"{film.source.format} file",
+        pitch_source=None if pitch is None else pitch_from if pitch_mm else f"{film.source.format} file",
         polarity=film.polarity,
         window=film.window,
         notes=film.notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,7 +102,7 @@ def show_images(session: InspectionSession, view: View, heats: list[HeatMap], ey
             "pitch": view.film.full.pixel_pitch_mm,
             "panes": drawn,
             "marks": marks(view),
-            "profile": profile(shown[:2], film),
+            "profile": profile(shown[:2], parse_line(component_state(VIEWER, "line"), film)),
             "around": around,
         }
         # The viewer comes first: at one place in the page for ever, it is never taken down and built up again.
@@ -127,9 +128,19 @@ def marks(view: View) -> dict[str, Any] | None:
     return {"lines": lines, "tags": tags}
 
 
-def described(memory: Memory, film: str, pane: Pane, region: Region | None, blobs: dict[str, Blob]) -> dict[str, Any]:
-    """What the viewer needs to know of a pane; its pixels go into ``blobs`` by slot."""
-    blob, window = memory.get(("overview", *pane.key), lambda: _overview(pane.pixels), lambda it: len(it[0].content))
+def described(
+    memory: Memory,
+    film: str,
+    pane: Pane,
+    region: Region | None,
+    blobs: dict[str, Blob],
+    *,
+    window: Callable[[Pixels], tuple[float, float]] = auto_window,
+) -> dict[str, Any]:
+    """What the viewer needs to know of a pane; its pixels go into ``blobs`` by slot. window: its grey values at
+    first."""
+    key = "overview", window.__name__, *pane.key
+    blob, limits = memory.get(key, lambda: _overview(pane.pixels, window), lambda it: len(it[0].content))
     move = pane.to_original
     facts: dict[str, Any] = {
         "film": film,
@@ -141,7 +152,7 @@ def described(memory: Memory, film: str, pane: Pane, region: Region | None, blob
         "width": pane.pixels.shape[1],
         "height": pane.pixels.shape[0],
         "to": [move.xx, move.xy, move.x0, move.yx, move.yy, move.y0],
-        "auto": window,
+        "auto": limits,
         **blob.facts,
     }
     blobs[pane.slot] = blob
@@ -158,8 +169,8 @@ def described(memory: Memory, film: str, pane: Pane, region: Region | None, blob
     return facts
 
 
-def _overview(pixels: Pixels) -> tuple[Blob, tuple[float, float]]:
-    return Blob.of(smaller(pixels, OVERVIEW_PIXELS)), auto_window(pixels)
+def _overview(pixels: Pixels, window: Callable[[Pixels], tuple[float, float]]) -> tuple[Blob, tuple[float, float]]:
+    return Blob.of(smaller(pixels, OVERVIEW_PIXELS)), window(pixels)
 
 
 def _heat(heat: HeatMap, limits: tuple[float, float], blobs: dict[str, Blob]) -> dict[str, Any]:
@@ -177,9 +188,8 @@ def _heat(heat: HeatMap, limits: tuple[float, float], blobs: dict[str, Blob]) ->
     }
 
 
-def profile(shown: list[Pane], film: str) -> dict[str, Any] | None:
+def profile(shown: list[Pane], line: tuple[float, float, float, float] | None) -> dict[str, Any] | None:
     """Grey values along the line that was drawn, of each image at its full resolution."""
-    line = parse_line(component_state(VIEWER, "line"), film)
     if line is None:
         return None
     other = [pane for pane in shown if not pane.same]

@@ -136,12 +136,12 @@ def _warnings(session: InspectionSession, view: View) -> None:
             f'<div class="lopore-caution {kind}">{escape(doubt.text)}</div>'
             for kind, doubt in zip(kinds, found, strict=True)
         ]
-        st.html(_folded(lines))
+        st.html(folded(lines))
     for note in view.answer.prediction.notes:
         st.caption(plain(note, 200))
 
 
-def _folded(lines: list[str]) -> str:
+def folded(lines: list[str]) -> str:
     """A few doubts as they are; more of them behind a line that says how many, so that the dials stay in the window."""
     if len(lines) <= MOST_DOUBTS:
         return "".join(lines)

@@ -41,7 +41,12 @@ _carrier = st.components.v2.component("lopore.carrier", js=_text("store.js", "ca
 _viewer = st.components.v2.component(
     "lopore.viewer",
     css=_text("viewer.css"),
-    js="\n".join((_colours(), _text("store.js", "acts.js", "pane.js", "viewer.js", "gestures.js", "marks.js"))),
+    js="\n".join(
+        (
+            _colours(),
+            _text("store.js", "acts.js", "pane.js", "viewer.js", "look.js", "measure.js", "gestures.js", "marks.js"),
+        )
+    ),
 )
 _chain = st.components.v2.component("lopore.chain", css=_text("chain.css"), js=_text("store.js", "chain.js"))
 _strip = st.components.v2.component("lopore.strip", css=_text("strip.css"), js=_text("store.js", "strip.js"))
@@ -75,7 +80,14 @@ def session_number() -> str:
 def film_viewer(data: dict[str, Any], key: str) -> None:
     """The viewer; ``st.session_state[key]`` holds ``region`` and ``line`` as the user asked for them, and ``acts``:
     what was done to the marks of a whole film, in order."""
-    _viewer(data=data, key=key, on_region_change=_nothing, on_line_change=_nothing, on_acts_change=_nothing)
+    _viewer(
+        data=data,
+        key=key,
+        on_region_change=_nothing,
+        on_line_change=_nothing,
+        on_acts_change=_nothing,
+        on_area_change=_nothing,
+    )
 
 
 def mark_table(data: dict[str, Any], key: str) -> None:

@@ -258,7 +258,7 @@ class _Job:
 
 def _print(found: FilmInspection) -> None:
     """A film's answer for a person: the verdict, the largest indications, what to take care of."""
-    from lopore.messages import plain
+    from lopore.messages import plain, score_text
 
     verdict = f", {found.verdict.answer}" if found.verdict else ""
     click.echo(f"{plain(found.film.name)}: {counted(len(found.indications), 'indication')}{verdict}")
@@ -273,10 +273,14 @@ def _print(found: FilmInspection) -> None:
             else f"{mark.length_px:.0f} x {mark.width_px:.0f} px"
         )
         place = f"({mark.centre[0]:.0f}, {mark.centre[1]:.0f})"
-        click.echo(f"  #{mark.id:<4} {plain(mark.class_name, 30):<20} {mark.peak:.2f}  {size:<20} at {place} px")
+        click.echo(
+            f"  #{mark.id:<4} {plain(mark.class_name, 30):<20} {score_text(mark.peak, 2)}  {size:<20} at {place} px"
+        )
     if len(found.indications) > 20:
         click.echo(f"  and {len(found.indications) - 20} more; --out writes all")
     if found.set_aside:
         click.echo(f"  {counted(len(found.set_aside), 'mark')} set aside")
+    for doubt in found.doubts:
+        click.echo(f"  doubt: {plain(doubt.text, 400)}")
     for note in found.notes:
         click.echo(f"  note: {plain(note, 300)}")

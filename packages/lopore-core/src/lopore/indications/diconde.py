@@ -73,6 +73,8 @@ def _identify(whole: FileDataset, found: FilmInspection, film: Dataset | None) -
     whole.Modality, whole.SeriesNumber, whole.InstanceNumber = "OT", 1, 1
     whole.SeriesInstanceUID, whole.CreatorVersionUID = generate_uid(), generate_uid()
     whole.SeriesDescription = _short(f"indications by lopore {found.lopore}, {found.model.title}", 64)
+    if said := [*(doubt.text for doubt in found.doubts), *found.notes]:
+        whole.ImageComments = _short(" ".join(said), 10240)
     day, _, time = found.created.partition("T")
     whole.ContentDate, whole.ContentTime = day.replace("-", ""), time[:8].replace(":", "")
     if film is not None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from lopore.errors import DataError
+from lopore.inference.doubts import Doubt, judged
 from lopore.inference.film_map import FilmMap
 from lopore.validation import explain_validation
 
@@ -84,11 +85,18 @@ class FilmInspection(_Part):
     seam: WeldBand | None = None
     verdict: Verdict | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    """Reasons to trust the marks less, the gravest first."""
     lopore: str = ""
     created: str = ""
     seconds: float = 0.0
 
     _map: FilmMap | None = PrivateAttr(default=None)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the film can be judged by this model: no doubt blocks."""
+        return judged(self.doubts)
 
     @property
     def map(self) -> FilmMap | None:

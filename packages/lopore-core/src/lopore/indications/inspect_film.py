@@ -10,13 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lopore.data.appearance import Appearance
-from lopore.data.likeness import middle_of
 from lopore.errors import ConfigError
 from lopore.inference.cover_film import Cancelled, cover_film, defect_classes
-from lopore.inference.doubts import unlike_training
+from lopore.inference.film_doubts import doubts_about_film
 from lopore.inference.film_map import FilmMap
 from lopore.inference.film_regions import find_regions
 from lopore.inference.predict import as_text
@@ -41,8 +37,6 @@ if TYPE_CHECKING:
 
     from .acceptance_profile import Profile
 
-_TILES_LOOKED_AT = 8
-"""Along each side, to tell whether a film is like those of training."""
 ProgressCallback = Callable[[str, int, int], None]
 """Told (stage, done, all): stages are "map", "regions" and "measure"."""
 
@@ -80,11 +74,14 @@ def inspect_film(
         levels = tuple({*_thresholds(record, options).values(), options.extent})
         film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick)
         found = decide_on_map(film_map, record, film, options=options, profile=profile, progress=progress)
-    notes = tuple(
-        dict.fromkeys((*_model_notes(record), *unlike_notes(record, film), *film.notes, *film_map.notes, *found.notes))
-    )
+    notes = tuple(dict.fromkeys((*_model_notes(record), *film.notes, *film_map.notes, *found.notes)))
     done = found.model_copy(
-        update={"model": used_model(model, options), "notes": notes, "seconds": round(time.monotonic() - began, 2)}
+        update={
+            "model": used_model(model, options),
+            "notes": notes,
+            "doubts": doubts_about_film(record, film),
+            "seconds": round(time.monotonic() - began, 2),
+        }
     )
     return done.with_map(film_map if work_folder is not None else None)
 
@@ -267,20 +264,6 @@ def _model_notes(record: ModelRecord) -> tuple[str, ...]:
     if record.leaks.allowed:
         notes.append("the model was trained on a split with leaks: its figures are too good")
     return tuple(notes)
-
-
-def unlike_notes(record: ModelRecord, film: FilmInput) -> tuple[str, ...]:
-    """What tells a film, by the middle of tiles spread over it, from the training films of a model of tiles."""
-    if record.preprocessing.resize != "tile" or not record.training_grey:
-        return ()
-    height, width = record.preprocessing.size
-    rows, columns = (
-        max(1, min(_TILES_LOOKED_AT, length // side)) for length, side in zip(film.shape, (height, width), strict=True)
-    )
-    tops = np.linspace(0, max(film.shape[0] - height, 0), rows).astype(int)
-    lefts = np.linspace(0, max(film.shape[1] - width, 0), columns).astype(int)
-    seen = [Appearance.of(film.read(int(top), int(left), height, width)) for top in tops for left in lefts]
-    return tuple(doubt.text for doubt in unlike_training(record, middle_of(seen)))
 
 
 def _weld_notes(options: InspectionOptions, seam: WeldBand | None) -> tuple[str, ...]:

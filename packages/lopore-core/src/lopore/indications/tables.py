@@ -16,12 +16,16 @@ COLUMNS = (
     "film", "id", "status", "class", "iso_6520", "peak", "mean", "x_px", "y_px", "length_px", "width_px", "area_px",
     "diameter_px", "orientation_deg", "x_mm", "y_mm", "length_mm", "width_mm", "area_mm2", "diameter_mm", "nearest_id",
     "distance_px", "distance_mm", "group", "box_left", "box_top", "box_right", "box_bottom", "touches_edge", "reason",
+    "doubts",
 )  # fmt: skip
 
 
 def to_csv(found: FilmInspection) -> str:
     """One row an indication, then one for each mark that was set aside, with the reason; mm are empty without a
-    pitch."""
+    pitch.
+
+    doubts: of the whole film, in every row; a film without a mark has a row of its own that holds them.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -30,7 +34,17 @@ def to_csv(found: FilmInspection) -> str:
         writer.writerow(_row(found, mark, "breaks a rule" if mark.id in broken else "indication", ""))
     for item in found.set_aside:
         writer.writerow(_row(found, item.indication, "set aside", item.reason))
+    if not found.indications and not found.set_aside and found.doubts:
+        cells = dict.fromkeys(COLUMNS, "") | {
+            "film": found.film.name, "status": "no indication", "doubts": doubts_text(found),
+        }  # fmt: skip
+        writer.writerow([shown_cell(cells[name]) for name in COLUMNS])
     return text.getvalue()
+
+
+def doubts_text(found: FilmInspection) -> str:
+    """Every doubt about a film in one line."""
+    return " ".join(doubt.text for doubt in found.doubts)
 
 
 def _row(found: FilmInspection, mark: Indication, status: str, reason: str) -> list[Any]:
@@ -40,13 +54,14 @@ def _row(found: FilmInspection, mark: Indication, status: str, reason: str) -> l
         *mark.centre, mark.length_px, mark.width_px, mark.area_px, mark.diameter_px, mark.orientation_deg, x_mm, y_mm,
         mark.length_mm, mark.width_mm, mark.area_mm2, mark.diameter_mm, mark.nearest_id, mark.distance_px,
         mark.distance_mm, mark.group_id, *mark.box, int(mark.touches_edge), reason,
+        doubts_text(found),
     ]  # fmt: skip
     return [shown_cell(value) for value in values]
 
 
 def to_coco(found: FilmInspection) -> str:
     """COCO's object detection format, with the peak probability as ``score``; polygons in px of the film."""
-    classes = list(found.model.classes)
+    classes = list(dict.fromkeys((*found.model.classes, *(mark.class_name for mark in found.indications))))
     annotations = [
         {
             "id": mark.id,
@@ -63,7 +78,11 @@ def to_coco(found: FilmInspection) -> str:
         for mark in found.indications
     ]  # fmt: skip
     plain = {
-        "info": {"description": f"indications by {found.model.title}", "date_created": found.created},
+        "info": {
+            "description": f"indications by {found.model.title}",
+            "date_created": found.created,
+            "doubts": [doubt.text for doubt in found.doubts],
+        },
         "images": [{"id": 1, "file_name": found.film.name, "width": found.film.width, "height": found.film.height}],
         "categories": [{"id": number, "name": name} for number, name in enumerate(classes, start=1)],
         "annotations": annotations,

@@ -62,7 +62,7 @@ def doubts_about(
         *_decision(record, decision, scores or {}),
         *unlike_training(record, appearance),
         *_size(record, geometry),
-        *_source(record, film),
+        *source_doubts(record, film.source.file_depth, film.polarity),
         *_enhancement(record, chain),
     ]
     return tuple(sorted(found, key=lambda doubt: not doubt.blocks))
@@ -184,9 +184,9 @@ def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:
         )
 
 
-def _source(record: ModelRecord, film: Radiograph) -> Iterator[Doubt]:
+def source_doubts(record: ModelRecord, file_depth: int, polarity: str) -> Iterator[Doubt]:
     """Depth and polarity against those of the training films; a record that states neither is compared with itself."""
-    depth, known = 16 if film.source.file_depth > 8 else 8, record.training_depths
+    depth, known = 16 if file_depth > 8 else 8, record.training_depths
     if known and str(depth) not in known:
         yield Doubt(
             kind="depth", text=f"The film has {depth} bits; the training films had {' or '.join(sorted(known))}."
@@ -194,14 +194,14 @@ def _source(record: ModelRecord, film: Radiograph) -> Iterator[Doubt]:
     elif not known and depth < record.preprocessing.depth:
         yield Doubt(kind="depth", text=f"The film has 8 bits; the model was made for {record.preprocessing.depth}.")
     theirs = {name for name in record.training_polarities if name != "unknown"}
-    if film.polarity != "unknown" and theirs and film.polarity not in theirs:
+    if polarity != "unknown" and theirs and polarity not in theirs:
         yield Doubt(
             kind="polarity",
-            text=f"On this film brighter means {_MEANS[film.polarity]} radiation, on the training films "
+            text=f"On this film brighter means {_MEANS[polarity]} radiation, on the training films "
             f"{_MEANS[min(theirs)]}: the model sees it reversed.",
             blocks=True,
         )
-    elif film.polarity == "detector" and not record.training_polarities:
+    elif polarity == "detector" and not record.training_polarities:
         yield Doubt(
             kind="polarity",
             text="On this film brighter means more radiation (detector); a model trained on films sees it reversed, "

@@ -81,8 +81,6 @@ acts.key = (event) => {
     l: () => tellActs("class"), "?": () => tellActs("help"),
     Delete: () => acts.selected !== null && act("erase", { mark: acts.selected }),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!work) return;
-  event.preventDefault();
+  if (work) { event.preventDefault(); work(); } else if (!acts.viewKey?.(event)) return;
   event.stopImmediatePropagation(); // R would run the page anew
-  work();
 };

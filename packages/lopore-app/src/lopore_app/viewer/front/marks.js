@@ -8,6 +8,7 @@ Object.assign(Viewer.prototype, {
     if (!desk) { this.deskBar?.remove(); this.overview?.remove(); this.deskBar = this.overview = null; return; }
     if (!this.deskBar) this.deskParts();
     acts.send = (name, value) => this.send(name, value);
+    acts.viewKey = (event) => this.viewKey(event);
     takeActs(desk);
     this.count();
   },
@@ -68,7 +69,7 @@ Object.assign(Viewer.prototype, {
     const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
     const native = 1 / (devicePixelRatio || 1);
     const fits = Math.min(width / Math.max(1.6 * (x1 - x0), 1), height / Math.max(1.6 * (y1 - y0), 1));
-    this.view = { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
+    this.view = { ...this.view, x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
     this.fitted = false;
     this.redraw();
   },
@@ -76,7 +77,11 @@ Object.assign(Viewer.prototype, {
   drawDesk(pane) {
     const ink = pane.ink;
     for (const region of this.desk.ignored) this.hatch(pane, region.box);
-    for (const mark of seenMarks()) this.drawMark(pane, mark);
+    const marks = seenMarks();
+    const chosen = marks.filter((mark) => mark.number === acts.selected);
+    this.labels = [];
+    chosen.forEach((mark) => this.labelPlace(pane, mark)); // its number is never left out
+    for (const mark of [...marks.filter((one) => !chosen.includes(one)), ...chosen]) this.drawMark(pane, mark, chosen.includes(mark));
     if (this.sketch) {
       ink.setLineDash([5, 4]);
       ink.strokeStyle = "#4fd1ff";
@@ -100,9 +105,8 @@ Object.assign(Viewer.prototype, {
   },
 
   // Open, accepted and rejected differ in colour, in the line and in the sign at the number.
-  drawMark(pane, mark) {
+  drawMark(pane, mark, chosen) {
     const ink = pane.ink;
-    const chosen = mark.number === acts.selected;
     const path = new Path2D();
     for (let at = 0; at < mark.points.length; at += 2) path.lineTo(...pane.onScreen(this.view, mark.points[at], mark.points[at + 1]));
     path.closePath();
@@ -114,23 +118,36 @@ Object.assign(Viewer.prototype, {
       ink.stroke(path);
     }
     ink.setLineDash([]);
+    const place = chosen ? this.labels[0] : this.labelPlace(pane, mark);
+    if (!place) return;
+    ink.fillStyle = chosen ? "#ffffff" : INKS[mark.verdict];
+    ink.fillRect(place.left, place.top, place.wide, 17);
+    ink.fillStyle = "#0c0d10";
+    ink.fillText(place.text, place.left + 4, place.top + 13);
+  },
+
+  // Where a mark's number stands; null off the canvas and where it would hide another one.
+  labelPlace(pane, mark) {
     const sign = { open: "", accepted: "✓", rejected: "✗" }[mark.verdict];
     const text = `${mark.number}${sign}`;
-    ink.font = `${chosen ? 700 : 600} 12px system-ui, sans-serif`;
-    const [right, top] = pane.onScreen(this.view, mark.box[2], mark.box[1]);
-    const wide = ink.measureText(text).width + 8;
-    const [left, above] = [right + 4, top - 18];
-    if (left < -wide || above < -18 || left > pane.canvas.clientWidth || above > pane.canvas.clientHeight) return;
-    ink.fillStyle = chosen ? "#ffffff" : INKS[mark.verdict];
-    ink.fillRect(left, above, wide, 17);
-    ink.fillStyle = "#0c0d10";
-    ink.fillText(text, left + 4, above + 13);
+    pane.ink.font = "600 12px system-ui, sans-serif";
+    const corners = [pane.onScreen(this.view, mark.box[0], mark.box[1]), pane.onScreen(this.view, mark.box[2], mark.box[3])];
+    const place = { text, wide: pane.ink.measureText(text).width + 8, left: Math.max(corners[0][0], corners[1][0]) + 4, top: Math.min(corners[0][1], corners[1][1]) - 18 };
+    const { clientWidth: width, clientHeight: height } = pane.canvas;
+    if (place.left < -place.wide || place.top < -18 || place.left > width || place.top > height) return null;
+    place.left = Math.min(place.left, width - place.wide - 2);
+    place.top = Math.max(place.top, 2);
+    const hides = this.labels.some((one) => place.left < one.left + one.wide + 2 && one.left < place.left + place.wide + 2 && Math.abs(place.top - one.top) < 18);
+    if (hides) return null;
+    this.labels.push(place);
+    return place;
   },
 
   hatch(pane, [x0, y0, x1, y1]) {
     const ink = pane.ink;
-    const [left, top] = pane.onScreen(this.view, x0, y0);
-    const [right, bottom] = pane.onScreen(this.view, x1, y1);
+    const [one, other] = [pane.onScreen(this.view, x0, y0), pane.onScreen(this.view, x1, y1)];
+    const [left, right] = [Math.min(one[0], other[0]), Math.max(one[0], other[0])];
+    const [top, bottom] = [Math.min(one[1], other[1]), Math.max(one[1], other[1])];
     ink.save();
     ink.beginPath();
     ink.rect(left, top, right - left, bottom - top);
@@ -157,8 +174,10 @@ Object.assign(Viewer.prototype, {
   drawOverview() {
     const pane = this.panes[0];
     const ratio = devicePixelRatio || 1;
-    const { clientWidth: width, clientHeight: height } = this.overview;
+    const width = this.overview.clientWidth;
     if (!width) return;
+    const height = Math.round(Math.min(Math.max((width * this.data.height) / this.data.width, 28), 72));
+    this.overview.style.height = this.overview.style.flexBasis = `${height}px`;
     Object.assign(this.overview, { width: width * ratio, height: height * ratio });
     const ink = this.overview.getContext("2d");
     ink.scale(ratio, ratio);
@@ -177,10 +196,13 @@ Object.assign(Viewer.prototype, {
       ink.stroke();
     }
     const canvas = this.visible()[0].canvas;
-    const [half, high] = [canvas.clientWidth / 2 / this.view.scale, canvas.clientHeight / 2 / this.view.scale];
+    const [half, high] = this.laid(canvas.clientWidth / 2 / this.view.scale, canvas.clientHeight / 2 / this.view.scale);
     ink.strokeStyle = "#4fd1ff";
     ink.lineWidth = 1.5;
-    ink.strokeRect(left + by * (this.view.x - half), top + by * (this.view.y - high), 2 * by * half, 2 * by * high);
+    const ends = (middle, reach, most) => [Math.max(0, middle - reach), Math.min(most, middle + reach)];
+    const [x0, x1] = ends(this.view.x, half, this.data.width);
+    const [y0, y1] = ends(this.view.y, high, this.data.height);
+    ink.strokeRect(left + by * x0 + 1, top + by * y0 + 1, Math.max(by * (x1 - x0) - 2, 1), Math.max(by * (y1 - y0) - 2, 1));
   },
 
   // True where the gesture belongs to the desk.
@@ -258,8 +280,8 @@ Object.assign(Viewer.prototype, {
     this.sheet.setAttribute("role", "dialog");
     this.sheet.setAttribute("aria-label", "Keys");
     const keys = [["N, P", "next, previous mark at 1:1"], ["A, R", "accept, reject; then the next open one"], ["L", "another class"],
-      ["O", "open again"], ["U", "undo"], ["Delete", "erase a mark that was drawn"], ["F, 1", "whole film, 1:1"], ["+, −", "magnify"],
-      ["Shift and arrows", "move the film"], ["Right drag", "grey window"], ["Enter", "end a polyline"], ["?", "this list"]];
+      ["O", "open again"], ["U", "undo"], ["Delete", "erase a mark that was drawn"], ["F, 1", "whole film, 1:1"], ["+, −", "magnify"], ["I, T, M", "invert, turn, mirror"], ["Z", "magnifying glass"],
+      ["Shift and arrows", "move the film"], ["Right drag", "grey window"], ["Enter", "end a polyline"], ["Escape", "last ruler away"], ["?", "this list"]];
     keys.forEach(([key, what]) => this.sheet.append(element("b", "", key), element("span", "", what)));
     this.frame.append(this.sheet);
   },

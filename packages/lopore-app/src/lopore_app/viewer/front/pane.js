@@ -2,12 +2,20 @@
 
 const STAND_IN = 250; // ms
 
-function greys(bytes, part, window) {
+// From the film to the screen, but for the magnification: quarter turns clockwise, then mirrored. [a, b, c, d] of
+// right = a x + b y, down = c x + d y; its inverse is its transpose.
+const WAYS = [[1, 0, 0, 1], [0, -1, 1, 0], [-1, 0, 0, -1], [0, 1, -1, 0]];
+function orientation({ turn = 0, mirrored = false }) {
+  const [a, b, c, d] = WAYS[turn % 4];
+  return mirrored ? [-a, -b, c, d] : [a, b, c, d];
+}
+
+function greys(bytes, part, window, inverted) {
   const values = part.depth === 16 ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1) : bytes;
   const levels = part.depth === 16 ? 65536 : 256;
   const [low, high] = window;
   const table = new Uint8ClampedArray(levels);
-  for (let value = 0; value < levels; value++) table[value] = ((value - low) / Math.max(high - low, 1)) * 255;
+  for (let value = 0; value < levels; value++) table[value] = (inverted ? (high - value) : (value - low)) / Math.max(high - low, 1) * 255;
   const image = new ImageData(part.w, part.h);
   const out = new Uint32Array(image.data.buffer);
   if (part.channels === 1) {
@@ -51,6 +59,7 @@ class Pane {
     parent.append(this.box);
     this.drawn = {}; // slot kind -> {key, canvas}
     this.window = null;
+    this.inverted = false;
   }
 
   describe(part) {
@@ -97,13 +106,13 @@ class Pane {
     if (!part) return null;
     const found = store.slots.get(part.slot);
     const limits = this.limits();
-    const look = kind === "heat" ? colours.name : limits.join();
+    const look = kind === "heat" ? colours.name : `${limits.join()}/${this.inverted}`;
     const key = `${part.id}/${look}`;
     const known = this.drawn[kind];
     if (known?.key === key) return known.canvas;
     if (!found || found.id !== part.id) return kind === "whole" ? this.standIn(known) : null;
     if (kind === "whole") this.missing = null;
-    const image = kind === "heat" ? heatImage(found.bytes, part, colours.table) : greys(found.bytes, part, limits);
+    const image = kind === "heat" ? heatImage(found.bytes, part, colours.table) : greys(found.bytes, part, limits, this.inverted);
     this.drawn[kind] = { key, film: this.part.film, canvas: onCanvas(image) };
     return this.drawn[kind].canvas;
   }
@@ -117,42 +126,72 @@ class Pane {
     const ink = this.canvas.getContext("2d");
     ink.setTransform(1, 0, 0, 1, 0, 0);
     ink.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.there = this.layers(ink, view, [width / 2, height / 2], opacity, colours);
+    if (this.lens && this.there) this.magnified(ink, view, opacity, colours);
+    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.ink = ink;
+  }
+
+  // The film with its heat, the place of the view at ``middle`` of the canvas; whether all of it is there.
+  layers(ink, view, middle, opacity, colours) {
+    const ratio = globalThis.devicePixelRatio || 1;
     const scale = view.scale * ratio;
+    const [a, b, c, d] = orientation(view);
     const [xx, xy, x0, yx, yy, y0] = this.part.to;
+    const [right, down] = [x0 - view.x, y0 - view.y];
     ink.setTransform(
-      scale * xx, scale * yx, scale * xy, scale * yy,
-      (x0 - view.x) * scale + (width * ratio) / 2, (y0 - view.y) * scale + (height * ratio) / 2,
+      scale * (a * xx + b * yx), scale * (c * xx + d * yx), scale * (a * xy + b * yy), scale * (c * xy + d * yy),
+      (a * right + b * down) * scale + middle[0] * ratio, (c * right + d * down) * scale + middle[1] * ratio,
     );
     ink.imageSmoothingEnabled = scale * Math.hypot(xx, yx) < 3; // from there on one sees the pixels that there are
     ink.imageSmoothingQuality = "high";
     const whole = this.layer("whole", this.part, colours);
-    this.there = Boolean(whole);
     if (whole) ink.drawImage(whole, 0, 0, this.part.width, this.part.height);
     const tile = this.part.tile;
     const sharp = this.layer("tile", tile, colours);
     if (sharp) ink.drawImage(sharp, tile.x0, tile.y0, tile.x1 - tile.x0, tile.y1 - tile.y0);
     const heat = this.layer("heat", this.part.heat, colours);
-    this.there &&= Boolean(heat) || !this.part.heat;
     if (heat && whole) {
       ink.globalAlpha = opacity;
       ink.imageSmoothingEnabled = true;
       ink.drawImage(heat, 0, 0, this.part.width, this.part.height);
       ink.globalAlpha = 1;
     }
+    return Boolean(whole) && (Boolean(heat) || !this.part.heat);
+  }
+
+  // A round glass over the place of the pointer.
+  magnified(ink, view, opacity, colours) {
+    const ratio = globalThis.devicePixelRatio || 1;
+    const { at, radius } = this.lens;
+    ink.save();
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.ink = ink;
+    ink.beginPath();
+    ink.arc(at[0], at[1], radius, 0, 7);
+    ink.clip();
+    ink.fillStyle = "#14161a";
+    ink.fillRect(at[0] - radius, at[1] - radius, 2 * radius, 2 * radius);
+    this.layers(ink, this.lens.view, at, opacity, colours);
+    ink.restore();
+    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+    ink.strokeStyle = "#4fd1ff";
+    ink.lineWidth = 2;
+    ink.beginPath();
+    ink.arc(at[0], at[1], radius, 0, 7);
+    ink.stroke();
   }
 
   onScreen(view, x, y) {
-    return [(x - view.x) * view.scale + this.canvas.clientWidth / 2, (y - view.y) * view.scale + this.canvas.clientHeight / 2];
+    const [a, b, c, d] = orientation(view);
+    const [right, down] = [(x - view.x) * view.scale, (y - view.y) * view.scale];
+    return [a * right + b * down + this.canvas.clientWidth / 2, c * right + d * down + this.canvas.clientHeight / 2];
   }
 
   onFilm(view, event) {
     const box = this.canvas.getBoundingClientRect();
-    return [
-      (event.clientX - box.left - box.width / 2) / view.scale + view.x,
-      (event.clientY - box.top - box.height / 2) / view.scale + view.y,
-    ];
+    const [a, b, c, d] = orientation(view);
+    const [right, down] = [(event.clientX - box.left - box.width / 2) / view.scale, (event.clientY - box.top - box.height / 2) / view.scale];
+    return [a * right + c * down + view.x, b * right + d * down + view.y];
   }
 
   // Grey value under a place of the original film: [value, exact], or null outside.

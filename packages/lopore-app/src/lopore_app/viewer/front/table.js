@@ -9,6 +9,7 @@ class MarkTable {
     this.box = element("div", "scroll");
     this.table = element("table");
     this.table.setAttribute("aria-label", "Marks of the film");
+    this.table.setAttribute("role", "grid");
     this.box.append(this.table);
     this.box.tabIndex = 0;
     this.frame.append(this.bar, this.box);

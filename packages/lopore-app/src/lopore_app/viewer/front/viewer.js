@@ -28,6 +28,7 @@ class Viewer {
     this.frame.append(this.bar, this.grid, this.graph, this.status);
     root.append(this.frame);
     this.panes = [];
+    this.lines = [];
     this.tools();
     this.listener = () => this.redraw();
     store.listeners.add(this.listener);
@@ -39,6 +40,7 @@ class Viewer {
   close() {
     store.listeners.delete(this.listener);
     acts.listeners.delete(this.actListener);
+    acts.viewKey = null;
     if (acts.data && this.desk) acts.data = null;
     this.watcher.disconnect();
     clearTimeout(this.rest);
@@ -54,11 +56,12 @@ class Viewer {
       return box;
     };
     const tool = group(
-      ["Pan", "Window", "Line"],
+      ["Pan", "Window", "Line", "Area"],
       ["Drag moves the film, the wheel magnifies", "Drag sets grey level (up, down) and width (left, right); so does the right button with any tool",
-       "Draw a line: its length and the grey values along it"],
+       "Draw a line: its length and the grey values along it; Escape takes the last one away", "Drag a box: its mean, deviation, SNR and CNR"],
       this.tool, (name) => { this.tool = name; this.frame.dataset.tool = name; },
     );
+    this.areaTool = tool.lastChild;
     this.sides = group(
       ["Both", "Original", "Enhanced"], ["Side by side", "The film alone", "What the network is given, alone"],
       this.shown, (name) => { this.shown = name; this.arrange(); },
@@ -66,8 +69,7 @@ class Viewer {
     const zoom = element("span", "group");
     zoom.append(
       button("Fit", "The whole film (F)", () => this.fit()),
-      button("1:1", "One film pixel on one screen pixel (1)", () => this.magnify(1 / (this.view.scale * (devicePixelRatio || 1)))),
-      button("Reset grey", "Grey window back to the film's own", () => this.resetWindow()),
+      button("1:1", "One film pixel on one screen pixel (1)", () => this.native()),
     );
     this.outlineTool = element("span", "group");
     const outlines = button("Outlines", "Lines around what the model found, on or off (O)", () => this.outline(!this.outlined));
@@ -94,7 +96,7 @@ class Viewer {
       this.redraw();
     });
     this.heatTools.append(element("span", "label", "Heat"), opacity, colours);
-    this.bar.append(tool, this.sides, zoom, this.outlineTool, this.heatTools);
+    this.bar.append(tool, this.sides, zoom, ...this.lookTools(), this.outlineTool, this.heatTools);
     this.outline(this.outlined);
     this.frame.dataset.tool = this.tool;
   }
@@ -114,7 +116,8 @@ class Viewer {
     while (this.panes.length < data.panes.length) this.panes.push(new Pane(this.grid));
     while (this.panes.length > data.panes.length) this.panes.pop().box.remove();
     data.panes.forEach((part, at) => this.panes[at].describe(part));
-    if (other) { this.fitted = true; this.line = null; }
+    if (other) this.restoreLook();
+    this.areaTool.hidden = !data.areas;
     this.sides.hidden = data.panes.length !== 2;
     if (!this.sides.hidden) this.sides.lastChild.textContent = data.panes[1].same ? "With heat" : "Enhanced";
     this.outlineTool.hidden = !data.marks;
@@ -138,15 +141,16 @@ class Viewer {
     const width = this.grid.clientWidth;
     const beside = this.frame.clientHeight - this.grid.clientHeight;
     const height = Math.max(430, innerHeight - this.data.around) - beside;
+    const [filmWidth, filmHeight] = this.laid(this.data.width, this.data.height);
     let best = [0, 1];
     for (let columns = 1; columns <= shown.length; columns++) {
       const rows = Math.ceil(shown.length / columns);
-      const scale = Math.min(width / columns / this.data.width, height / rows / this.data.height);
+      const scale = Math.min(width / columns / filmWidth, height / rows / filmHeight);
       if (scale > best[0]) best = [scale, columns];
     }
     const rows = Math.ceil(shown.length / best[1]);
     // No taller than the film needs: bars of black are no use. A whole film is looked at in parts.
-    const needed = rows * (((width / best[1]) * this.data.height) / this.data.width + 24) + beside;
+    const needed = rows * (((width / best[1]) * filmHeight) / filmWidth + 24) + beside;
     this.frame.style.maxHeight = this.data.desk ? "" : `${Math.max(320, Math.ceil(needed))}px`;
     this.grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${best[1]}, minmax(0, 1fr))`;
     if (this.fitted) this.fit(); else this.redraw();
@@ -156,7 +160,8 @@ class Viewer {
     const pane = this.visible()[0];
     if (!pane || !this.data) return;
     const { clientWidth: width, clientHeight: height } = pane.canvas;
-    this.view = { x: this.data.width / 2, y: this.data.height / 2, scale: Math.min(width / this.data.width, height / this.data.height) };
+    const [filmWidth, filmHeight] = this.laid(this.data.width, this.data.height);
+    this.view = { ...this.view, x: this.data.width / 2, y: this.data.height / 2, scale: Math.min(width / filmWidth, height / filmHeight) };
     this.fitted = true;
     this.redraw();
   }
@@ -165,13 +170,8 @@ class Viewer {
     const [x, y] = at ?? [this.view.x, this.view.y];
     const scale = Math.min(Math.max(this.view.scale * factor, 0.005), 64);
     const real = scale / this.view.scale;
-    this.view = { x: x + (this.view.x - x) / real, y: y + (this.view.y - y) / real, scale };
+    this.view = { ...this.view, x: x + (this.view.x - x) / real, y: y + (this.view.y - y) / real, scale };
     this.fitted = false;
-    this.redraw();
-  }
-
-  resetWindow() {
-    this.panes.forEach((pane) => { pane.window = null; });
     this.redraw();
   }
 
@@ -191,20 +191,21 @@ class Viewer {
       else pane.arrived();
       if (this.data.marks && this.outlined && pane.ink) this.drawMarks(pane);
       if (this.desk && pane.ink) this.drawDesk(pane);
-      if (this.line && pane.ink) this.drawLine(pane);
+      if (pane.ink && pane.there) { this.drawMeasures(pane); this.drawScaleBar(pane); }
       const [low, high] = pane.limits();
       const sizes = `${pane.part.width} × ${pane.part.height} px, ${pane.part.depth} bit`;
-      const grey = pane.part.depth === 16 || pane.window ? `, grey ${Math.round(low)} to ${Math.round(high)}` : "";
+      const grey = pane.part.depth === 16 || pane.window || this.desk ? `, grey ${Math.round(low)} to ${Math.round(high)}` : "";
       const whose = this.visible()[0] === pane ? `${this.data.name}  ·  ` : "";
       pane.caption.textContent = `${whose}${pane.part.title}  ·  ${sizes}${grey}`;
       pane.canvas.setAttribute("aria-label", `${pane.part.title}, ${sizes}`);
     }
     if (this.overview) this.drawOverview();
+    this.showLook();
     if (!other && this.visible().every((pane) => pane.there)) {
       if (store.awaited !== null) expect(null);
     }
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.askForPixels(), REST);
+    this.rest = setTimeout(() => { this.keepLook(); this.askForPixels(); }, REST);
   }
 
   // Sharper pixels are asked for only where the film has more than were sent, and only for what is on the screen.
@@ -212,13 +213,17 @@ class Viewer {
     const first = this.visible()[0];
     if (!first?.part || !this.send) return;
     const ratio = devicePixelRatio || 1;
-    const density = this.view.scale * ratio;
-    const coarse = this.visible().some((pane) => Math.min(density, 1) > 1.15 * (pane.part.w / pane.part.width) * Math.hypot(pane.part.to[0], pane.part.to[3]) ** -1);
-    if (!coarse) return;
-    const [halfWidth, halfHeight] = [first.canvas.clientWidth / 2 / this.view.scale, first.canvas.clientHeight / 2 / this.view.scale];
+    const dense = this.view.scale * ratio;
+    const coarse = this.visible().some((pane) => Math.min(dense, 1) > 1.15 * (pane.part.w / pane.part.width) * Math.hypot(pane.part.to[0], pane.part.to[3]) ** -1);
+    const glass = this.panes.find((pane) => pane.lens)?.lens;
+    if (!coarse && !glass) return;
+    const view = coarse ? this.view : glass.view;
+    const density = view.scale * ratio;
+    const [wideSeen, highSeen] = coarse ? [first.canvas.clientWidth, first.canvas.clientHeight] : [4 * glass.radius, 4 * glass.radius];
+    const [halfWidth, halfHeight] = this.laid(wideSeen / 2 / view.scale, highSeen / 2 / view.scale);
     const now = {
-      x0: Math.max(0, this.view.x - halfWidth), y0: Math.max(0, this.view.y - halfHeight),
-      x1: Math.min(this.data.width, this.view.x + halfWidth), y1: Math.min(this.data.height, this.view.y + halfHeight),
+      x0: Math.max(0, view.x - halfWidth), y0: Math.max(0, view.y - halfHeight),
+      x1: Math.min(this.data.width, view.x + halfWidth), y1: Math.min(this.data.height, view.y + halfHeight),
     };
     if (now.x1 <= now.x0 || now.y1 <= now.y0) return;
     const last = this.asked;

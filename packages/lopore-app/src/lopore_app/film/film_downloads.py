@@ -1,0 +1,88 @@
+"""What leaves: report, tables, session; and a session that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+
+import streamlit as st
+
+from lopore.errors import LoporeError
+from lopore.indications.acceptance_profile import Profile
+from lopore.indications.diconde import to_diconde
+from lopore.indications.print_pdf import find_browser
+from lopore.indications.report.film_report import film_report
+from lopore.messages import counted
+from lopore.reading.film_source import FilmSource
+from lopore_app.film.corrections import corrections_coco
+from lopore_app.film.film_review import FilmReview
+from lopore_app.film.film_work import FilmWork
+from lopore_app.film.mark_table import marks_csv
+from lopore_app.film.quality import Line
+from lopore_app.film.reviewed_film import everything_zip, report_pdf, reviewed
+from lopore_app.plain_text import plain
+from lopore_app.review.zip_archive import safe_stem
+
+
+def film_downloads(
+    work: FilmWork, source: FilmSource, profile: Profile | None, reviews: Sequence[FilmReview], lines: Sequence[Line]
+) -> None:
+    """Files of this film; each is made from what is given to it here. lines: of the film's quality."""
+    review, found = work.review, work.found
+    if review is None or (review.untouched and found is None):
+        st.caption("Nothing to save yet.")
+        return
+    stem = safe_stem(review.name)
+    if found is not None:
+        seen = reviewed(review, found, profile, lines)
+        _made("Report (HTML)", partial(film_report, seen, source, found.map), f"{stem}-report.html", "text/html")
+        if find_browser() is not None:
+            _made("Report (PDF)", partial(report_pdf, seen, source, found.map), f"{stem}-report.pdf", "application/pdf")
+        else:
+            st.caption("For a PDF print the HTML report: this server has no browser to print with.")
+        if find_spec("pydicom") is not None:
+            _made("DICONDE", partial(to_diconde, seen), f"{stem}-indications.dcm", "application/dicom")
+        everything = partial(everything_zip, review, seen, found.map, source)
+        _made("Everything (ZIP)", everything, f"{stem}.zip", "application/zip", icon=":material/folder_zip:")
+        _made("Inspection (JSON)", seen.to_json, f"{stem}-inspection.json", "application/json")
+    _made("Marks (CSV)", partial(marks_csv, review, found), f"{stem}-marks.csv", "text/csv")
+    _made("Session (JSON)", review.to_json, f"{stem}-session.json", "application/json")
+    _made(
+        f"Corrections of {counted(len(reviews), 'film')} (COCO)", partial(corrections_coco, reviews),
+        "lopore-corrections.json", "application/json", icon=":material/model_training:",
+    )  # fmt: skip
+    st.caption("In the corrections open marks are ignored; rejected ones are sound ground.")
+
+
+def _made(label: str, make: Callable[[], str | bytes], name: str, mime: str, icon: str = ":material/download:") -> None:
+    """One file, made when it is asked for."""
+    st.download_button(
+        label,
+        make,
+        name,
+        mime,
+        width="stretch",
+        on_click="ignore",
+        icon=icon,
+        key=f"film/get/{label.split()[0]}/{mime}",
+    )
+
+
+def session_field(work: FilmWork, sha256: str, page: int) -> None:
+    """Take up a session that was saved as a file; it has to be of this very film."""
+    given = st.file_uploader("Take up a saved session (JSON)", key=f"film/session/{sha256}/{page}")
+    if given is None or st.session_state.get(f"film/taken/{sha256}/{page}") == given.file_id:
+        return
+    st.session_state[f"film/taken/{sha256}/{page}"] = given.file_id
+    try:
+        saved = FilmReview.from_json(given.getvalue(), source="the session file")
+    except LoporeError as error:
+        st.error(plain(error, 300))
+        return
+    if (saved.sha256, saved.page) != (sha256, page):
+        st.error(plain(f"the session file is of another film ({saved.name}, page {saved.page})", 300))
+        return
+    work.step(saved)
+    work.selected, work.served = (saved.marks[0].number if saved.marks else None), work.served + 1
+    st.rerun()

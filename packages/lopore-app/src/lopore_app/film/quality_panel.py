@@ -1,0 +1,119 @@
+"""Quality first: what is known of the film before a verdict, its pitch, the thinnest wire, boxes that are measured."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import streamlit as st
+
+from lopore.reading.radiograph import Radiograph
+from lopore.reading.film_source import FilmSource
+from lopore_app.film.areas import MOST_AREAS, AreaStatistics, area_row, area_statistics, parse_area
+from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_viewer import FILM_VIEWER, film_key
+from lopore_app.film.film_work import FilmWork
+from lopore_app.film.quality import FilmQuality, Line, measure_quality
+from lopore_app.film.uploaded_film import GIVEN, to_shown
+from lopore_app.inspection.films import Upload
+from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.view import component_state
+from lopore_app.viewer.pixels import parse_line
+
+NOT_STATED = "not stated"
+
+
+def quality_of(memory: Memory, upload: Upload, source: FilmSource) -> FilmQuality:
+    """Measured once for a film and a pitch."""
+    key = "quality", upload.key, str(source.pixel_pitch_mm)
+    return memory.get(key, lambda: measure_quality(source), lambda _: 1 << 16)
+
+
+def quality_panel(lines: tuple[Line, ...]) -> None:
+    """What is known, each statement with its source."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd><bdi>{escape(text)}</bdi></dd>" for name, text in lines)
+    st.html(f'<dl class="lopore-facts">{rows}</dl>')
+
+
+def pitch_field(upload: Upload, film: Radiograph, work: FilmWork) -> None:
+    """The size of a film pixel: as the file states it, as the person gives it, or by a known object on the film."""
+    key = f"film/pitch/{upload.key}"
+    if key not in st.session_state:
+        st.session_state[key] = work.pitch
+    stated = film.pixel_pitch_mm
+    given = st.number_input(
+        "Pixel pitch in mm",
+        min_value=0.0005,
+        max_value=10.0,
+        step=0.001,
+        format="%.5f",
+        key=key,
+        placeholder=f"{stated:.4g}, stated by the file" if stated else "not known",
+        help="Of this film. Without a pitch nothing is measured in mm: it is never guessed.",
+    )
+    if given != work.pitch:
+        work.pitch, work.pitch_from = given, GIVEN
+    with st.popover("Calibrate by a known object", icon=":material/straighten:", width="stretch"):
+        line = parse_line(component_state(FILM_VIEWER, "line"), film_key(upload))
+        if line is None:
+            st.caption("Draw a line (tool Line) from one end of an object of known length to the other.")
+            return
+        pixels = math.hypot(line[2] - line[0], line[3] - line[1])
+        st.caption(f"The last line is {pixels:.1f} px long.")
+        length = st.number_input("Its true length in mm", min_value=0.1, value=None, key=f"film/length/{upload.key}")
+        st.button(
+            "Take it as the pitch", on_click=_calibrate, args=(work, key, length, pixels), disabled=not length,
+            width="stretch", key="film/calibrate",
+        )  # fmt: skip
+
+
+def _calibrate(work: FilmWork, key: str, length: float, pixels: float) -> None:
+    st.session_state[key] = work.pitch = length / pixels
+    work.pitch_from = f"calibrated on the film: {length:g} mm over {pixels:.1f} px"
+
+
+def wire_field(work: FilmWork, reviewer: Reviewer) -> bool:
+    """The thinnest wire that the reader sees; whether the statement changed."""
+    if work.review is None:
+        return False
+    options = [NOT_STATED, *(f"W{number}" for number in range(1, 20))]
+    said = work.review.wire.number if work.review.wire is not None else 0
+    chosen = st.selectbox(
+        "Thinnest wire seen", options, index=said, help="By its number in ISO 19232-1, with your name at it",
+        key=f"film/wire/{work.review.sha256}/{work.review.page}/{reviewer.name}/{work.served}",
+    )  # fmt: skip
+    number = options.index(chosen)
+    if number == said:
+        return False
+    work.step(work.review.with_wire(number or None, reviewer))
+    return True
+
+
+def take_areas(upload: Upload, source: FilmSource, work: FilmWork) -> None:
+    """Measure the box that was drawn last, once."""
+    said = component_state(FILM_VIEWER, "area")
+    number = said.get("seq") if isinstance(said, dict) else None
+    if number is None or number == work.area_taken:
+        return
+    box = parse_area(said, film_key(upload), to_shown(source.shape).inverse(), source.shape)
+    if box is None:
+        return
+    work.area_taken = number
+    work.areas = [*work.areas[-MOST_AREAS + 1 :], box]
+
+
+def measured_areas(source: FilmSource, work: FilmWork) -> list[AreaStatistics]:
+    """Statistics of every box that was drawn; contrast against the first."""
+    return [area_statistics(source, box, work.areas[0]) for box in work.areas]
+
+
+def areas_panel(measured: list[AreaStatistics], work: FilmWork) -> None:
+    """The boxes in numbers."""
+    if not measured:
+        return
+    st.dataframe([area_row(number, one) for number, one in enumerate(measured, start=1)], hide_index=True)
+    for why in dict.fromkeys(one.why for one in measured if one.why):
+        st.caption(escape(why))
+    st.button(
+        "Take the boxes away", icon=":material/close:", width="stretch", key="film/areas", on_click=work.areas.clear
+    )

@@ -1,0 +1,104 @@
+"""Who reads, at which threshold, and the run of the model over the film."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from lopore.errors import LoporeError
+from lopore.indications.acceptance_profile import Profile
+from lopore.indications.options import InspectionOptions
+from lopore.models.opening import OpenModel
+from lopore.reading.film_source import FilmSource
+from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_work import FilmWork, decided_anew
+from lopore_app.film.inspection_run import InspectionRun
+from lopore_app.inspection.memory import Memory
+from lopore_app.models.opening import fingerprint
+from lopore_app.plain_text import plain
+
+REVIEWER, LEVEL = "film/reviewer", "film/level"
+KEPT = (REVIEWER, LEVEL)
+"""Settings that outlive a look at another page."""
+
+
+def reviewer_fields() -> Reviewer:
+    """Who decides; stands with each verdict."""
+    for key in KEPT:
+        if key not in st.session_state and f"remembered/{key}" in st.session_state:
+            st.session_state[key] = st.session_state[f"remembered/{key}"]
+    name = st.text_input("Reviewer", key=REVIEWER, max_chars=80, placeholder="Name, kept with each verdict")
+    level = st.text_input("Level", key=LEVEL, max_chars=40, placeholder="Qualification, such as RT 2")
+    st.session_state[f"remembered/{REVIEWER}"], st.session_state[f"remembered/{LEVEL}"] = name, level
+    return Reviewer(name=" ".join(name.split()), level=" ".join(level.split()))
+
+
+def threshold_field(model: OpenModel) -> float | None:
+    """The probability that a mark reaches; None for the model's own."""
+    own, key = float(model.record.threshold.value), f"film/threshold/{fingerprint(model.folder)}"
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(f"remembered/{key}", own)
+    chosen = float(
+        st.slider(
+            "Threshold",
+            0.0,
+            1.0,
+            step=0.01,
+            key=key,
+            help="Another threshold asks the network nothing: the film's map is there.",
+        )
+    )
+    st.session_state[f"remembered/{key}"] = chosen
+    if chosen == own:
+        st.caption("The model's own")
+        return None
+    st.button(f"Back to the model's own, {own:.3f}", on_click=_own_threshold, args=(key, own), width="stretch")
+    return chosen
+
+
+def _own_threshold(key: str, own: float) -> None:
+    st.session_state[key] = own
+
+
+def run_panel(
+    work: FilmWork,
+    model: OpenModel,
+    source: FilmSource,
+    options: InspectionOptions,
+    profile: Profile | None,
+    visitor: Memory,
+) -> None:
+    """The button, the bar while it runs, and why nothing came."""
+    covering = fingerprint(model.folder), source.sha256, source.page, source.pixel_pitch_mm
+    deciding = options.threshold, profile.sha256 if profile else "", tuple(sorted(options.variables.items()))
+    if work.run is not None and work.run.running:
+        _progress(work.run)
+        return
+    if work.found is not None and work.asked[:1] == (covering,) and work.asked[1:] != (deciding,):
+        try:
+            work.set_found(decided_anew(work.found, model, source, options, profile))
+            work.asked = covering, deciding
+        except LoporeError as error:
+            st.error(plain(error, 400))
+    stale = work.found is not None and work.asked[:1] != (covering,)
+    if stale:
+        st.caption(":orange[:material/warning:] The marks are of another model or pitch; inspect the film again.")
+    label = "Inspect the film" if work.found is None or stale else "Inspect it again"
+    kind: Literal["primary", "secondary"] = "primary" if work.found is None or stale else "secondary"
+    if st.button(label, type=kind, icon=":material/search:", width="stretch", key="film/inspect"):
+        work.run = InspectionRun(model, source, options, profile, visitor).start()
+        work.asked = covering, deciding
+        st.rerun()
+    if work.problem:
+        st.error(plain(work.problem, 400))
+
+
+@st.fragment(run_every=0.7)
+def _progress(run: InspectionRun) -> None:
+    if not run.running:
+        st.rerun()
+    now = run.progress
+    st.progress(now.share, text=plain(now.text, 120) if now.total else "Reading the film")
+    if st.button("Stop", icon=":material/stop:", width="stretch", key="film/stop"):
+        run.stop()

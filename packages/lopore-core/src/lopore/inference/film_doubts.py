@@ -1,0 +1,45 @@
+"""Reasons to trust the marks of a whole film less."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lopore.data.appearance import Appearance
+from lopore.data.likeness import middle_of
+
+from .doubts import Doubt, doubts_about_training, source_doubts, unlike_training
+
+if TYPE_CHECKING:
+    from lopore.preprocessing.film_input import FilmInput
+    from lopore.record.model import ModelRecord
+
+_TILES_LOOKED_AT = 8
+"""Along each side, to tell whether a film is like those of training."""
+
+
+def doubts_about_film(record: ModelRecord, film: FilmInput) -> tuple[Doubt, ...]:
+    """What the record, the file and the grey values say against the marks of one film, the gravest first.
+
+    A model of tiles compares the middle of tiles spread over the film with its training films; a record without such
+    statistics, or of images that were not cut into tiles, leaves the comparison out.
+    """
+    found = [
+        *doubts_about_training(record),
+        *unlike_training(record, _appearance(record, film)),
+        *source_doubts(record, film.source.file_depth, film.source.polarity),
+    ]
+    return tuple(sorted(found, key=lambda doubt: not doubt.blocks))
+
+
+def _appearance(record: ModelRecord, film: FilmInput) -> Appearance | None:
+    if record.preprocessing.resize != "tile" or not record.training_grey:
+        return None
+    height, width = record.preprocessing.size
+    rows, columns = (
+        max(1, min(_TILES_LOOKED_AT, length // side)) for length, side in zip(film.shape, (height, width), strict=True)
+    )
+    tops = np.linspace(0, max(film.shape[0] - height, 0), rows).astype(int)
+    lefts = np.linspace(0, max(film.shape[1] - width, 0), columns).astype(int)
+    return middle_of([Appearance.of(film.read(int(top), int(left), height, width)) for top in tops for left in lefts])
