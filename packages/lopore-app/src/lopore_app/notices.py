@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lopore_app.film.review_store import work_folder
 from lopore_app.viewer.component import lost_session_notice
 from lopore_app.wording import DEMONSTRATION
 
 PRIVACY = (
     "Uploads and records live in the memory of this server, for this session: closing or reloading the page drops "
     "them. Nothing is kept on disk or sent elsewhere, and no usage statistics are collected."
+)
+PRIVACY_WITH_FOLDER = (
+    "Uploads and records live in the memory of this server, for this session: closing or reloading the page drops "
+    "them. Reviews of films (hashes, marks, verdicts, names of reviewers, no pixels) are kept in the folder that the "
+    "server was given. Nothing is sent elsewhere, and no usage statistics are collected."
 )
 LOST = (
     "The server was started anew, or this page was away for too long. The films and records of the session before are "
@@ -28,4 +34,4 @@ def footer() -> None:
     st.divider()
     left, right = st.columns(2, gap="large")
     left.caption(f":material/person_search: {DEMONSTRATION}")
-    right.caption(f":material/lock: {PRIVACY}")
+    right.caption(f":material/lock: {PRIVACY if work_folder() is None else PRIVACY_WITH_FOLDER}")

@@ -26,9 +26,9 @@ STYLE = """<style>
 .lopore-caution { font-size: .84rem; line-height: 1.35; border-left: 3px solid #f2b01e;
   padding: 1px 0 1px 9px; margin-bottom: 7px; }
 .lopore-caution.grave { border-left-color: #d9372c; font-weight: 600; }
-.lopore-facts { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 3px 10px; font-size: .84rem;
-  line-height: 1.35; margin: 0; padding: 0; font-variant-numeric: tabular-nums; }
-.lopore-facts dt { font-weight: 600; } .lopore-facts dd { margin: 0; overflow-wrap: anywhere; }
+.stHtml .lopore-facts { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 3px 10px; font-size: .84rem;
+  line-height: 1.35; margin: 0 !important; padding: 0 !important; font-variant-numeric: tabular-nums; }
+.lopore-facts dt { font-weight: 600; margin: 0; } .lopore-facts dd { margin: 0; overflow-wrap: anywhere; }
 .st-key-call-unjudged { border-left: 8px solid #7d6bb3; padding-left: .6rem;
   border-image: repeating-linear-gradient(135deg, #7d6bb3 0 4px, transparent 4px 7px) 8; }
 .lopore-doubts summary { font-size: .84rem; font-weight: 600; cursor: pointer; margin-bottom: 6px; }
