@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lopore.affine import Affine
-from lopore.reading.image_quality import Region, contrast_to_noise, signal_of, signal_to_noise
 from lopore.reading.film_source import FilmSource
+from lopore.reading.image_quality import Region, contrast_to_noise, signal_of, signal_to_noise
 
 MOST_AREAS = 12
 

@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel
-from lopore.reading.radiograph import Radiograph
 from lopore.reading.film_source import ArrayFilm
+from lopore.reading.radiograph import Radiograph
 from lopore_app.film.acceptance_panel import profile_fields
 from lopore_app.film.film_downloads import film_downloads, session_field
 from lopore_app.film.film_review import Reviewer

@@ -12,8 +12,8 @@ import numpy as np
 
 from lopore.indications.film_inspection import WeldBand
 from lopore.indications.weld_position import find_weld
-from lopore.reading.image_quality import ImageQuality, assess
 from lopore.reading.film_source import FilmSource
+from lopore.reading.image_quality import ImageQuality, assess
 from lopore.reading.wire_indicator import WireIndicator, find_wires
 from lopore_app.film.film_review import FilmReview, Ignored, WireStatement
 

@@ -7,8 +7,8 @@ from html import escape
 
 import streamlit as st
 
-from lopore.reading.radiograph import Radiograph
 from lopore.reading.film_source import FilmSource
+from lopore.reading.radiograph import Radiograph
 from lopore_app.film.areas import MOST_AREAS, AreaStatistics, area_row, area_statistics, parse_area
 from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_viewer import FILM_VIEWER, film_key

@@ -27,19 +27,21 @@ def doubts_about_film(record: ModelRecord, film: FilmInput) -> tuple[Doubt, ...]
     """
     found = [
         *doubts_about_training(record),
-        *unlike_training(record, _appearance(record, film)),
+        *film_unlike_training(record, film),
         *source_doubts(record, film.source.file_depth, film.source.polarity),
     ]
     return tuple(sorted(found, key=lambda doubt: not doubt.blocks))
 
 
-def _appearance(record: ModelRecord, film: FilmInput) -> Appearance | None:
+def film_unlike_training(record: ModelRecord, film: FilmInput) -> tuple[Doubt, ...]:
+    """What tells a film, by the middle of tiles spread over it, from the training films of a model of tiles."""
     if record.preprocessing.resize != "tile" or not record.training_grey:
-        return None
+        return ()
     height, width = record.preprocessing.size
     rows, columns = (
         max(1, min(_TILES_LOOKED_AT, length // side)) for length, side in zip(film.shape, (height, width), strict=True)
     )
     tops = np.linspace(0, max(film.shape[0] - height, 0), rows).astype(int)
     lefts = np.linspace(0, max(film.shape[1] - width, 0), columns).astype(int)
-    return middle_of([Appearance.of(film.read(int(top), int(left), height, width)) for top in tops for left in lefts])
+    seen = [Appearance.of(film.read(int(top), int(left), height, width)) for top in tops for left in lefts]
+    return tuple(unlike_training(record, middle_of(seen)))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lopore.errors import DataError, LoporeError
-from lopore.indications.inspect_film import marks_of_map, numbered, unlike_notes
+from lopore.indications.inspect_film import marks_of_map, numbered
 from lopore.inference.cover_film import CoverOptions, cover_film
+from lopore.inference.film_doubts import film_unlike_training
 from lopore.inference.predict import Failure, as_text
 from lopore.messages import plain
 from lopore.preprocessing.film_input import FilmInput
@@ -87,7 +88,7 @@ def _answer(
             for each in tally.thresholds
         ]
         tally.add(number, found, source.shape, film.pitch_mm)
-        odd = bool(unlike_notes(record, film))
+        odd = bool(film_unlike_training(record, film))
         peaks = {name: _largest(film_map, place) for place, name in enumerate(film_map.classes)}
     if record.task == "binary":
         (peak,) = peaks.values()
