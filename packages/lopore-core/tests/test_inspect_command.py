@@ -15,7 +15,7 @@ from made.models import publish_areas
 from made.whole_films import disc, ground
 
 from lopore.indications.film_inspection import FilmInspection
-from lopore.inference.jobs import folder_names, shard_of
+from lopore.inference.jobs import folder_names
 from lopore.reading.encode import write_radiograph
 
 Invoke = Callable[..., Result]
@@ -109,15 +109,6 @@ def test_what_is_done_is_passed_over_and_other_options_are_not_mixed_in(invoke: 
     assert other.exit_code == 1
     assert "holds another inspection; name another --out, or remove it" in other.stderr
     assert record.stat().st_mtime_ns == before
-
-
-def test_shards_share_the_films_and_the_last_table_holds_all(invoke: Invoke, welds: Path) -> None:
-    (welds / "broken.png").unlink()
-    for shard in ("1/2", "2/2"):
-        assert invoke("inspect", "areas", "welds", "--out", "out", "--no-pdf", "--shard", shard).exit_code == 0
-    rows = list(csv.DictReader((welds.parent / "out" / "films.csv").open()))
-    assert [row["film"] for row in rows] == ["film0.png", "film1.png", "film2.png"]
-    assert sorted(item for number in (1, 2, 3) for item in shard_of(range(10), (number, 3))) == list(range(10))
 
 
 def test_films_of_one_name_get_folders_of_their_own() -> None:

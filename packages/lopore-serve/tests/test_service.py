@@ -18,8 +18,8 @@ import httpx
 import numpy as np
 import pytest
 from made.commands import lopore
-from made.models import publish, publish_areas
-from made.service import TOKEN, running
+from made.models import publish
+from made.service import TOKEN, free_port, running
 from made.whole_films import disc, ground
 
 
@@ -232,21 +232,12 @@ def test_it_finishes_what_runs_when_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.returncode in (0, -signal.SIGTERM) and set(answers) == {200}
 
 
-def test_it_comes_back_after_it_was_killed(tmp_path: Path) -> None:
-    publish_areas(tmp_path / "models" / "areas" / "1")
-    with running(tmp_path / "models") as (_, process):
-        process.kill()
-        process.wait(timeout=20)
-    with running(tmp_path / "models") as (address, _):
-        assert httpx.get(f"{address}/v2/health/ready").status_code == 200
-
-
-def test_without_a_model_it_ends_with_one_line(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    with running(tmp_path / "models") as (_, process):
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and errors.splitlines()[-1].startswith("lopore: nothing to serve")
-    assert "Traceback" not in errors
+def test_without_a_model_it_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOPORE_MODELS", "")
+    ended = lopore("serve", "--port", free_port())
+    assert ended.exit_code == 1 and ended.stderr.splitlines()[-1].startswith("lopore: nothing to serve")
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_network_needs_a_token_or_a_word(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 
 COMMANDS = (
     "doctor", "plugins", "models", "show", "data", "film", "enhance", "train", "sweep", "runs", "eval", "report",
-    "compare", "pod", "predict", "inspect", "explain", "export", "convert", "app", "serve", "records",
+    "compare", "pod", "predict", "inspect", "explain", "export", "convert", "app", "serve", "jobs", "records",
     "check-plugin", "new-plugin",
 )  # fmt: skip
 

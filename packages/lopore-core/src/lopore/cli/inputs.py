@@ -22,6 +22,7 @@ class Tally:
     def __init__(self) -> None:
         self.good = 0
         self.bad = 0
+        self.failed: list[str] = []
 
     def attempt(self, path: Path, work: Callable[[], None]) -> None:
         """Run ``work`` and count it as good; a user's error is told and counted, everything else passes."""
@@ -48,6 +49,7 @@ class Tally:
 
         self.bad += 1
         name, shown = display_name(Path(source).name), plain(source, 300)
+        self.failed.append(shown)
         if reason.startswith(f"{name} "):
             text = f"{shown}{reason[len(name) :]}"
         else:

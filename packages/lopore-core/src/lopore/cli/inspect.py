@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from lopore.messages import counted
 
-from .options import device_option, page_option, runtime_option
+from .options import device_option, page_option, runtime_option, shard_option
 from .rules import FiniteRange
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ SIZE = FiniteRange(0, 1e6)
     show_default="the smaller mark's length", help="The same in pixels.",
 )  # fmt: skip
 @click.option("--chain", "chain_text", metavar="STEPS", help="Enhance first, as `lopore enhance` takes steps.")
-@click.option("--shard", metavar="I/N", help="Only every N-th film, from the I-th on: one job of many.")
+@shard_option
 @click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print the report by a browser, if there is one.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Tiles that the network takes at once.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of the network.")
@@ -128,7 +129,7 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     if profile is not None:
         check_variables(profile, variables)
     options = _options(asked, variables)
-    shard = parse_shard(asked["shard"]) if asked["shard"] else (1, 1)
+    shard = parse_shard(asked["shard"]) if asked["shard"] else None
     chain = Chain.from_text(asked["chain_text"]) if asked["chain_text"] else None
     if asked["out"] is not None:
         check_out_folder(asked["out"])
@@ -137,9 +138,12 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     )
     paths = expand(films, tally)
     job = _Job(model, options, profile, chain, asked, Progress(quiet=asked["as_json"]))
-    for path, name in shard_of(list(zip(paths, folder_names(paths), strict=True)), shard):
+    mine = shard_of(list(zip(paths, folder_names(paths), strict=True)), shard or (1, 1))
+    for path, name in mine:
         tally.attempt(path, lambda path=path, name=name: job.film(path, name))  # type: ignore[misc]
-    if asked["out"] is not None:
+    if asked["out"] is not None and shard is not None:
+        job.end_of_shard(asked["out"], shard, len(mine), tally.failed)
+    elif asked["out"] is not None:
         job.finish(asked["out"])
     tally.finish("inspected")
 
@@ -249,11 +253,21 @@ class _Job:
 
         if not out.is_dir():
             return
-        if (out / WORK).is_dir() and not any((out / WORK).iterdir()):
-            (out / WORK).rmdir()
+        self._tidy(out)
         click.echo(f"table of all films: {write_summary(out)}", err=True)
         for note in sorted(self._notes):
             click.echo(f"note: {note}", err=True)
+
+    def end_of_shard(self, out: Path, shard: tuple[int, int], films: int, failed: Sequence[str]) -> None:
+        """What `lopore jobs merge` asks for; the table of all films is its work."""
+        from lopore.indications.merge_folders import write_shard
+
+        self._tidy(out)
+        click.echo(f"shard {shard[0]} of {shard[1]} is written: {write_shard(out, shard, films, failed)}", err=True)
+
+    def _tidy(self, out: Path) -> None:
+        with suppress(OSError):  # another shard works there, or it is not there
+            (out / WORK).rmdir()
 
 
 def _print(found: FilmInspection) -> None:

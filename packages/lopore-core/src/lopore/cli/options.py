@@ -52,4 +52,9 @@ device_option = click.option(
     show_default=True,
     help="Where the network runs: auto, cpu, cuda, cuda:1 or mps.",
 )
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N blocks of the files: one job of many; `lopore jobs merge` puts them together.",
+)
 page_option = click.option("--page", type=click.IntRange(1), metavar="N", help="Page of a multi-page file, from 1.")

@@ -11,7 +11,7 @@ import click
 
 from lopore.messages import counted
 
-from .options import device_option, model_option, page_option, runtime_option
+from .options import device_option, model_option, page_option, runtime_option, shard_option
 from .rules import FiniteRange, rule_from, rule_options
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     show_default="what each file states",
     help="Segmentation: size of a pixel, for areas in mm2.",
 )
+@shard_option
 @runtime_option
 @device_option
 @click.option(
@@ -78,6 +79,7 @@ def command(
     out: Path | None,
     as_json: bool,
     detections: Path | None,
+    shard: str | None,
     runtime: str | None,
     device: str,
     threads: int | None,
@@ -95,8 +97,10 @@ def command(
       lopore predict --model weld films/
       lopore predict --model weld --out predictions.csv "films/*.tif"
       lopore predict --model model.onnx film.png --json
+      lopore predict --model weld --out predictions.csv --shard 3/64 films/
     """
     from lopore.inference.doubts import doubts_about_training
+    from lopore.inference.jobs import parse_shard, part_path, shard_of
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
     from lopore.preprocessing.enhancement_chain import Chain
@@ -109,6 +113,10 @@ def command(
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
     work = _Work(model, rule=_rule_of(model, options, detected=detections is not None), chain=chain, **options)
     paths = expand(images, tally)
+    if shard is not None:
+        mine = parse_shard(shard)
+        paths = shard_of(paths, mine)
+        out, detections = (None if table is None else part_path(table, mine) for table in (out, detections))
     for doubt in doubts_about_training(model.record):
         click.echo(f"note: {doubt.text}", err=True)
     if out is None and detections is None:

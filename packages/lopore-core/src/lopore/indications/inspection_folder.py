@@ -89,15 +89,13 @@ def write_summary(out: Path) -> Path:
     """``films.csv``: one row a film that lies in ``out``, whichever run or shard wrote it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["folder", "film", "sha256", "indications", "set_aside", "verdict", "broken_rules", "largest_mm", "seconds"]
-    )
+    writer.writerow(["folder", "film", "sha256", "indications", "set_aside", "verdict", "broken_rules", "largest_mm"])
     for folder, found in _inspections(out):
         broken = [rule.rule for rule in found.verdict.rules if rule.answer == "broken"] if found.verdict else []
         lengths = [mark.length_mm for mark in found.indications if mark.length_mm is not None]
         cells = (
             folder.name, found.film.name, found.film.sha256, len(found.indications), len(found.set_aside),
-            found.verdict.answer if found.verdict else "", "; ".join(broken), max(lengths, default=""), found.seconds,
+            found.verdict.answer if found.verdict else "", "; ".join(broken), max(lengths, default=""),
         )  # fmt: skip
         writer.writerow(map(shown_cell, cells))
     atomic_write_text(out / SUMMARY, text.getvalue())
