@@ -43,8 +43,8 @@ def local_contrast_reach(*, radius: int, spread_radius: int, gain: float, floor:
 def _one_channel(image: Pixels, radius: int, spread_radius: int, gain: float, floor: float) -> Pixels:
     top = int(np.iinfo(image.dtype).max)
     difference = image * float(FINE)
-    difference -= _mean(_mean(difference, radius), radius)
-    variance = _mean(_mean(np.rint(difference * (difference / FINE**2)), spread_radius), spread_radius)
+    difference -= window_mean(window_mean(difference, radius), radius)
+    variance = window_mean(window_mean(np.rint(difference * (difference / FINE**2)), spread_radius), spread_radius)
     variance += (floor / 100 * top) ** 2
     difference *= gain / 100 * top / FINE
     difference /= np.sqrt(variance, out=variance)
@@ -52,8 +52,11 @@ def _one_channel(image: Pixels, radius: int, spread_radius: int, gain: float, fl
     return np.rint(np.clip(difference, 0, top, out=difference), out=difference).astype(image.dtype)
 
 
-def _mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    """Rounded mean of a square window; sums of whole numbers under 2**53 are exact, so the order does not count."""
+def window_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    """Rounded mean of a square window of 2 * radius + 1 pixels.
+
+    Sums of whole numbers under 2**53 are exact, so their order does not count.
+    """
     side = 2 * radius + 1
     sums = cv2.boxFilter(values, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_REFLECT_101)
     return np.rint(np.asarray(sums, np.float64) / side**2)

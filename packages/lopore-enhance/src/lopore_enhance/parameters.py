@@ -114,6 +114,15 @@ class LocalContrast(Params):
     floor: float = Field(0.4, ge=0.01, le=100, description="Smallest spread, in per cent of full scale")
 
 
+class ContrastToNoise(Params):
+    radius: int = Field(12, ge=1, le=500, description="Background: pixels from the middle to the side of its square")
+    noise_radius: int = Field(24, ge=1, le=500, description="Noise: pixels from the middle to the side of its square")
+    knee: float = Field(
+        8.0, gt=0, le=1000, description="Contrast-to-noise ratio half way from mid-grey to the end of the scale"
+    )
+    floor: float = Field(0.05, ge=0.001, le=100, description="Smallest noise, in per cent of full scale")
+
+
 class Resize(Params):
     width: int = Field(640, ge=1, le=32767, description="Pixels")
     height: int = Field(640, ge=1, le=32767, description="Pixels")

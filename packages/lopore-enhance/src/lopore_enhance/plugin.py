@@ -117,6 +117,8 @@ def _detail() -> Iterator[Enhancer]:
     yield _enhancer("detail", "flatten", "Slow shading of plate and beam taken away", p.Flatten)
     local = "Grey against the film's own background, in units of the local spread"
     yield _enhancer("local_contrast", "local-contrast", local, p.LocalContrast)
+    noise = "Grey against the film's own background, in units of the local noise"
+    yield _enhancer("contrast_to_noise", "contrast-to-noise", noise, p.ContrastToNoise)
 
 
 def _geometry() -> Iterator[Enhancer]:

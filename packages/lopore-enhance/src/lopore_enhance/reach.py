@@ -32,6 +32,12 @@ def _local_contrast(params: p.LocalContrast) -> int:
     return local_contrast_reach(**vars(params))
 
 
+def _contrast_to_noise(params: p.ContrastToNoise) -> int:
+    from .contrast_to_noise import contrast_to_noise_reach  # OpenCV is imported there
+
+    return contrast_to_noise_reach(**vars(params))
+
+
 REACH: Mapping[str, Callable[[Any], int]] = {
     "greyscale": lambda params: 0,
     "median": _radius,
@@ -41,6 +47,7 @@ REACH: Mapping[str, Callable[[Any], int]] = {
     "gaussian": _gaussian,
     "unsharp-mask": _gaussian,
     "local-contrast": _local_contrast,
+    "contrast-to-noise": _contrast_to_noise,
     "sharpness": lambda params: 1,
     "non-local-means": _non_local,
 }

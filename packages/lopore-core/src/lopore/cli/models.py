@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """List models, with format, score and leaks.
 
-    Models are looked for in ./models/final and in the folders of the path list LOPORE_MODELS. A model that cannot be
+    Models are looked for in ./models/final, in the folders of the path list LOPORE_MODELS and in installed packages of
+    models such as lopore-weld. A model that cannot be
     used is listed with its reason. The exit status is 1 where no model is found.
 
     \b
@@ -41,7 +42,9 @@ def command(as_json: bool) -> None:
             click.echo(plain(_line(item), MOST_LETTERS))
     if not found:
         roots = ", ".join(str(root.absolute()) for root in model_roots())
-        raise ModelError(f"no model in {roots}; train one, go to the project's folder, or set LOPORE_MODELS")
+        raise ModelError(
+            f"no model in {roots}; train one, pip install lopore-weld, go to the project's folder, or set LOPORE_MODELS"
+        )
 
 
 def _line(folder: ModelFolder) -> str:

@@ -11,6 +11,7 @@ from lopore.messages import did_you_mean
 from lopore.record.folder import RECORD_NAME, BrokenModel, ModelFolder
 
 from .best import best_version
+from .installed import installed_roots
 
 
 def model_roots() -> list[Path]:
@@ -20,9 +21,15 @@ def model_roots() -> list[Path]:
 
 
 def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | BrokenModel]:
-    """Every model folder under the roots (a root, ``NAME/VERSION`` below it, or ``VERSION``), sorted by path."""
+    """Every model folder under the roots (a root, ``NAME/VERSION`` below it, or ``VERSION``), sorted by path.
+
+    roots: None for ``model_roots()`` and the packages of models that are installed.
+    """
     seen: set[Path] = set()
-    for root in roots if roots is not None else model_roots():
+    for root in roots if roots is not None else [*model_roots(), *installed_roots()]:
+        if isinstance(root, BrokenModel):
+            yield root
+            continue
         for depth in ("", "*/", "*/*/"):
             for record in sorted(root.glob(f"{depth}{RECORD_NAME}")):
                 folder = record.parent
@@ -38,7 +45,7 @@ def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | Broke
 def locate_model(text: str) -> ModelFolder:
     """A model by path, ``NAME/VERSION``, ``NAME`` (its newest version) or ``NAME/best`` (``best.best_version``).
 
-    ModelError lists what there is.
+    The user's own models come before those of packages, whatever their age. ModelError lists what there is.
     """
     path = Path(text)
     try:
@@ -47,14 +54,16 @@ def locate_model(text: str) -> ModelFolder:
         there, text = False, f"{text[:80]}..."
     if there and (not path.is_dir() or (path / RECORD_NAME).exists()):
         return ModelFolder.read(path)
-    found = [model for model in find_models() if isinstance(model, ModelFolder)]
-    exact = [model for model in found if model.title == text]
-    name = text.removesuffix("/best")
-    named = sorted((model for model in found if model.record.name == name), key=lambda model: model.record.created)
-    if named and not exact and name != text:
-        return best_version(name, named)
-    if exact or named:
-        return (exact or named)[-1]
+    found, name = [], text.removesuffix("/best")
+    for places in (model_roots(), [root for root in installed_roots() if isinstance(root, Path)]):
+        met = [model for model in find_models(places) if isinstance(model, ModelFolder)]
+        exact = [model for model in met if model.title == text]
+        named = sorted((model for model in met if model.record.name == name), key=lambda model: model.record.created)
+        if named and not exact and name != text:
+            return best_version(name, named)
+        if exact or named:
+            return (exact or named)[-1]
+        found += met
     if there:
         return ModelFolder.read(path)  # says what the folder lacks
     have = ", ".join(model.title for model in found[:10]) or "none"

@@ -24,6 +24,11 @@ def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
+def blocked_names() -> set[str]:
+    """The distributions that ``LOPORE_BLOCK=NAME,NAME`` leaves out."""
+    return {normal_name(name) for name in os.environ.get("LOPORE_BLOCK", "").split(",") if name.strip()}
+
+
 def source_of(entry: EntryPoint) -> str:
     """Distribution and version on one line."""
     if entry.dist is None or not entry.dist.name:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -18,7 +17,14 @@ from lopore.messages import plain
 from . import process_guard
 from .discovery import KINDS, Discovery, Plugin, slow_import_seconds
 from .entries import Entries, settle
-from .entry_points import GROUP, distribution_name, installed_entries, load_entry, normal_name, source_of
+from .entry_points import (
+    GROUP,
+    blocked_names,
+    distribution_name,
+    installed_entries,
+    load_entry,
+    source_of,
+)
 from .interrupts import noted_interrupts
 from .problems import OWN_PACKAGES, Problem, is_own, leave_out, one_line, told
 
@@ -123,7 +129,7 @@ def discover() -> Registry:
 
     ``LOPORE_BLOCK=name,name`` leaves distributions out before anything of theirs is imported. No framework is imported.
     """
-    blocked = {normal_name(name) for name in os.environ.get("LOPORE_BLOCK", "").split(",") if name.strip()}
+    blocked = blocked_names()
     discovery, skipped = Discovery(), []
     if "lopore-core" not in blocked:
         discovery.add(f"lopore-core {__version__}", partial(import_module, OWN_MODULE), module=OWN_MODULE)

@@ -93,7 +93,7 @@ def _truth_rows(shot: _Shot, film: SyntheticFilm) -> list[tuple[Any, ...]]:
     for truth in film.flaws:
         flaw = truth.flaw
         numbers = (*flaw.centre_mm, *flaw.size_mm, flaw.angle_deg, *truth.centre_px)
-        rows.append((shot.path, shot.film_id, flaw.kind, ISO_6520_NUMBERS[flaw.kind], *(f"{n:.4f}" for n in numbers),
+        rows.append((shot.path, shot.film_id, flaw.kind, flaw.iso_6520, *(f"{n:.4f}" for n in numbers),
                      *truth.box_px, f"{truth.contrast:.5f}"))  # fmt: skip
     return rows
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,17 @@ from lopore.arrays import Pixels
 from lopore.errors import ConfigError
 
 from .flaws import void_drawing
-from .markings import lead_marks, mark_film, steel_marks
-from .physics import Field, density_of, density_slope, flaw_contrast, lead_attenuation_per_mm
+from .markings import Patch, lead_marks, mark_film, steel_marks
+from .physics import (
+    Field,
+    density_of,
+    density_slope,
+    flaw_contrast,
+    lead_attenuation_per_mm,
+    tungsten_attenuation_per_mm,
+)
 from .seam import seam_thickness
-from .spec import MASK_CLASSES, FilmSpec, Flaw, FlawTruth, SyntheticFilm
+from .spec import MASK_CLASSES, FilmSpec, Flaw, FlawKind, FlawTruth, SyntheticFilm
 from .stamping import lay, local_to_px
 
 _SEAM_STEP_PX = 2
@@ -65,6 +73,13 @@ def _primary(spec: FilmSpec) -> Field:
     return np.asarray(cv2.exp(laid[1]), dtype=np.float32)
 
 
+def gain_per_mm(kind: FlawKind, spec: FilmSpec) -> float:
+    """Logarithm of the primary intensity's rise for each mm of a flaw; negative where it is metal."""
+    if kind == "tungsten_inclusion":
+        return spec.attenuation_per_mm - tungsten_attenuation_per_mm(spec.energy_kev)
+    return -spec.attenuation_per_mm if kind == "excess_penetration" else spec.attenuation_per_mm
+
+
 def _lay_flaws(
     primary: Field, spec: FilmSpec, flaws: Sequence[Flaw]
 ) -> tuple[NDArray[np.uint8], tuple[FlawTruth, ...]]:
@@ -78,7 +93,8 @@ def _lay_flaws(
         if laid is None:
             continue
         place, depth = laid
-        primary[place] *= np.exp(np.float32(spec.attenuation_per_mm) * depth)
+        gain = gain_per_mm(flaw.kind, spec)
+        primary[place] *= np.exp(np.float32(gain) * depth)
         inside = depth > _MASK_SHARE * flaw.size_mm[2]
         if not inside.any():
             continue
@@ -86,7 +102,7 @@ def _lay_flaws(
         rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
         top, left = place[0].start, place[1].start
         box = (left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1)
-        contrast = flaw_contrast(flaw.size_mm[2], spec.attenuation_per_mm, spec.scatter_ratio)
+        contrast = flaw_contrast(flaw.size_mm[2], gain, spec.scatter_ratio)
         truths.append(FlawTruth(flaw=flaw, centre_px=to_px(*flaw.centre_mm), box_px=box, contrast=contrast))
     return mask, tuple(truths)
 
@@ -121,10 +137,10 @@ def _expose(primary: Field, scatter: Field, beam: Field, spec: FilmSpec) -> Fiel
     return primary
 
 
-def _lay_lead(intensity: Field, spec: FilmSpec, rng: np.random.Generator) -> None:
+def _lay_lead(intensity: Field, spec: FilmSpec, marks: Iterable[Patch]) -> None:
     attenuation = np.float32(-lead_attenuation_per_mm(spec.energy_kev))
     left = np.float32(spec.markings.lead_scatter * spec.scatter_ratio / (1.0 + spec.scatter_ratio))
-    for place, lead in lead_marks(spec, rng):
+    for place, lead in marks:
         intensity[place] *= left + (1 - left) * np.exp(attenuation * lead)
 
 
@@ -205,11 +221,24 @@ def _scan(values: Field, grey_range: tuple[float, float], bit_depth: int) -> Pix
     return grey
 
 
-def make_film(spec: FilmSpec, flaws: Sequence[Flaw], rng: np.random.Generator) -> SyntheticFilm:
+Traces: TypeAlias = Callable[[Field, tuple[float, float], np.random.Generator], None]
+"""Draws into density or intensity (H, W) in place; told what black and white stand for."""
+
+
+def make_film(
+    spec: FilmSpec,
+    flaws: Sequence[Flaw],
+    rng: np.random.Generator,
+    *,
+    lead: Iterable[Patch] = (),
+    traces: Traces | None = None,
+) -> SyntheticFilm:
     """One radiograph of the weld in ``spec`` with the given flaws.
 
     flaws: in seam coordinates; those outside the image leave no trace and no truth.
     rng: noise, places of marks, unevenness. Equal seeds give equal pixels wherever there is no flaw.
+    lead: more lead in mm, besides the letters of ``spec.markings``. traces: what the film or the panel shows besides
+    the exposure; drawn last.
     Returns pixels (H, W) uint8 or uint16, mask (H, W) uint8 and the truth.
     Raises ConfigError for a size outside 64 to 20 000 px.
     """
@@ -220,12 +249,15 @@ def make_film(spec: FilmSpec, flaws: Sequence[Flaw], rng: np.random.Generator) -
     for place, steel in steel_marks(spec, streams.marks):
         primary[place] *= np.exp(np.float32(-spec.attenuation_per_mm) * steel)
     intensity = _expose(primary, scatter, beam, spec)
-    _lay_lead(intensity, spec, streams.marks)
+    _lay_lead(intensity, spec, lead_marks(spec, streams.marks))
+    _lay_lead(intensity, spec, lead)
     exposed = _blur(intensity, spec.blur_sigma_px)
     receive = _develop if spec.receptor == "film" else _read_out
     values = receive(exposed, spec, streams.noise)
     grey_range = _grey_range(coarse, scatter, beam, spec)
     if spec.receptor == "film":
         mark_film(values, spec, grey_range, streams.scan)
+    if traces is not None:
+        traces(values, grey_range, streams.scan)
     pixels = _scan(values, grey_range, spec.bit_depth)
     return SyntheticFilm(pixels=pixels, mask=mask, flaws=truths, grey_range=grey_range, spec=spec)

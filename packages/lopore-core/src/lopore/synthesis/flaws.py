@@ -86,25 +86,59 @@ def _crack(flaw: Flaw, step: float, rng: np.random.Generator) -> Field:
     return np.asarray(void, dtype=np.float32)
 
 
+def _soft(flaw: Flaw, step: float, rng: np.random.Generator) -> Field:
+    """Undercut, root concavity or excess penetration: a hollow or ridge that fades to its sides and ends."""
+    length, width, _ = flaw.size_mm
+    along, across = _axis(length, step), _axis(2.2 * width, step)
+    knots = max(4, round(length / max(width, 1.0)))
+    path = 0.08 * width * _rough(rng, along.size, knots)
+    half = width / 2 * np.clip(0.9 + 0.2 * _rough(rng, along.size, knots), 0.4, 1.4)
+    height = np.clip(0.7 + 0.3 * _rough(rng, along.size, knots), 0.15, 1.2) * _ends(along, length, length / 3)
+    distance = (across[:, None] - path[None, :]) / half[None, :].astype(np.float32)
+    profile = np.maximum(1.0 - distance * distance, 0.0)
+    if flaw.kind == "undercut":  # steep towards the seam, slow towards the plate
+        profile *= np.clip(0.75 - 0.5 * distance, 0.1, 1.0)
+    return np.asarray(profile * height[None, :], dtype=np.float32)
+
+
+def _worm(flaw: Flaw, step: float) -> Field:
+    """A tapered tube: an escaping gas bubble, wider where it began."""
+    length, width, depth = flaw.size_mm
+    along, across = _axis(length, step), _axis(width, step)
+    share = np.clip(along / length + 0.5, 0.0, 1.0)
+    half = np.maximum(width / 2 * np.sqrt(np.maximum(share * (1 - share) * 4, 0.0)) * (1.0 - 0.6 * share), 1e-3)
+    squared = (across[:, None] / half[None, :].astype(np.float32)) ** 2
+    tube = np.sqrt(np.maximum(1.0 - squared, 0.0)) * half[None, :]
+    return np.asarray(tube * (depth / max(float(tube.max()), 1e-6)), dtype=np.float32)
+
+
+_DRAWERS = {
+    "slag_inclusion": _slag, "crack": _crack, "undercut": _soft, "root_concavity": _soft, "excess_penetration": _soft,
+}  # fmt: skip
+
+
 def void_drawing(flaw: Flaw, step_mm: float) -> Field:
-    """Length of void along the beam in mm, (rows across, columns along) float32, ``step_mm`` a pixel, flaw centred.
+    """Length of the flaw along the beam in mm, (rows across, columns along) float32, ``step_mm`` a pixel, flaw centred.
 
     Its largest value is the flaw's depth.
     """
-    if flaw.kind == "pore":
+    if flaw.iso_6520 == "2016":
+        return _worm(flaw, step_mm)
+    if flaw.kind in ("pore", "tungsten_inclusion"):
         return _ellipsoid(flaw, step_mm)
     rng = np.random.default_rng(flaw.shape_seed)
-    draw = {"slag_inclusion": _slag, "crack": _crack}.get(flaw.kind, _gap)
+    draw = _DRAWERS.get(flaw.kind, _gap)
     void = draw(flaw, step_mm, rng)
     return np.asarray(void * np.float32(flaw.size_mm[2] / max(float(void.max()), 1e-6)), dtype=np.float32)
 
 
-def _seam_angle(spec: FilmSpec, along: float) -> float:
+def seam_angle(spec: FilmSpec, along: float) -> float:
+    """Direction of the seam at a place along it, in degrees out of its axis."""
     ahead, behind = (centre_line_mm(spec.seam, np.array([along + d]))[0] for d in (2.0, -2.0))
     return math.degrees(math.atan2(float(ahead - behind), 4.0))
 
 
-def _place(spec: FilmSpec, along: float, across_share: float) -> tuple[float, float]:
+def place_on_seam(spec: FilmSpec, along: float, across_share: float) -> tuple[float, float]:
     """A place in mm from one along the seam and one across it, in half widths of the cap."""
     centre = float(centre_line_mm(spec.seam, np.array([along]))[0])
     return along, centre + across_share * spec.seam.width_mm / 2
@@ -147,7 +181,7 @@ def _pores(spec: FilmSpec, rng: np.random.Generator) -> tuple[Flaw, ...]:
         else:
             along, across = spec.start_mm + rng.uniform(-1, 1) * reach, rng.uniform(-0.7, 0.7)
         along = float(np.clip(along, spec.start_mm - reach, spec.start_mm + reach))
-        pores.append(_one_pore(spec, _place(spec, along, float(np.clip(across, -0.85, 0.85))), diameter, rng))
+        pores.append(_one_pore(spec, place_on_seam(spec, along, float(np.clip(across, -0.85, 0.85))), diameter, rng))
     return tuple(pores)
 
 
@@ -165,8 +199,8 @@ def _line_of_gaps(spec: FilmSpec, kind: FlawKind, share: float, width: float, de
         # Pieces of an unbroken line overlap by their tapered ends.
         size = (piece + (0.0 if intermittent else 0.5), width * rng.uniform(0.8, 1.2), depth * rng.uniform(0.75, 1.0))
         centre = place + piece / 2
-        gaps.append(Flaw(kind=kind, centre_mm=_place(spec, centre, share), size_mm=size,
-                         angle_deg=_seam_angle(spec, centre), shape_seed=int(rng.integers(2**31))))  # fmt: skip
+        gaps.append(Flaw(kind=kind, centre_mm=place_on_seam(spec, centre, share), size_mm=size,
+                         angle_deg=seam_angle(spec, centre), shape_seed=int(rng.integers(2**31))))  # fmt: skip
         place += piece + (rng.uniform(0.8, 5.0) if intermittent else 0.0)
     return tuple(gaps)
 
@@ -195,8 +229,21 @@ def _inclusions(spec: FilmSpec, kind: FlawKind, length: tuple[float, float], wid
     for _ in range(int(rng.integers(1, 4))):
         along = spec.start_mm + rng.uniform(-0.7, 0.7) * reach
         size = (rng.uniform(length[0], longest), rng.uniform(*width), _depth(spec, 0.06, 0.25, rng))
-        found.append(Flaw(kind=kind, centre_mm=_place(spec, along, rng.uniform(-0.45, 0.45)), size_mm=size,
+        found.append(Flaw(kind=kind, centre_mm=place_on_seam(spec, along, rng.uniform(-0.45, 0.45)), size_mm=size,
                           angle_deg=rng.normal(0, 8), shape_seed=int(rng.integers(2**31))))  # fmt: skip
+    return tuple(found)
+
+
+def _tungsten(spec: FilmSpec, rng: np.random.Generator) -> tuple[Flaw, ...]:
+    """Splinters of the electrode: small, dense, sharply bounded."""
+    reach = _reach_mm(spec)
+    found = []
+    for index in range(int(rng.integers(1, 7))):
+        size = rng.uniform(1.0, 2.0) if index == 0 else rng.uniform(0.3, 1.5)
+        along, share = spec.start_mm + rng.uniform(-1, 1) * reach, rng.uniform(-0.6, 0.6)
+        found.append(Flaw(kind="tungsten_inclusion", centre_mm=place_on_seam(spec, along, share),
+                          size_mm=(size, size * rng.uniform(0.5, 1.0), 0.5 * size * rng.uniform(0.4, 1.0)),
+                          angle_deg=rng.uniform(0, 180)))  # fmt: skip
     return tuple(found)
 
 
@@ -211,6 +258,14 @@ def draw_flaws(kind: FlawKind, spec: FilmSpec, rng: np.random.Generator) -> tupl
         return _lack_of_penetration(spec, rng)
     if kind == "lack_of_fusion":
         return _lack_of_fusion(spec, rng)
+    if kind == "tungsten_inclusion":
+        return _tungsten(spec, rng)
+    if kind == "undercut":
+        share = rng.choice([-1, 1]) * rng.uniform(0.95, 1.05)
+        return _line_of_gaps(spec, kind, share, rng.uniform(0.6, 1.6), _depth(spec, 0.05, 0.15, rng), rng)
+    if kind in ("root_concavity", "excess_penetration"):
+        width = max(0.8, 0.3 * spec.seam.width_mm * rng.uniform(0.6, 1.0))
+        return _line_of_gaps(spec, kind, spec.seam.root_offset, width, _depth(spec, 0.08, 0.2, rng), rng)
     if kind == "slag_inclusion":
         return _inclusions(spec, kind, (2.0, 12.0), (0.5, 2.0), rng)
     return _inclusions(spec, kind, (4.0, 30.0), (0.2, 0.7), rng)

@@ -15,14 +15,17 @@ Field: TypeAlias = NDArray[np.float32]
 """``(H, W)`` float32, one value a pixel."""
 
 # mu/rho in cm2/g from NIST, "Tables of X-Ray Mass Attenuation Coefficients" (NISTIR 5632, Hubbell and Seltzer), with
-# coherent scatter, iron and lead. Lead's K edge (88 keV) lies between two entries, so 80 to 100 keV is a bridge.
+# coherent scatter, iron, lead and tungsten. K edges (lead 88 keV, tungsten 69.5 keV) lie between two entries, which
+# makes a bridge.
 _ENERGY_KEV = (40.0, 50.0, 60.0, 80.0, 100.0, 150.0, 200.0, 300.0, 400.0, 500.0, 600.0, 800.0, 1000.0, 1250.0)
 # fmt: off
 _IRON = (3.63, 1.958, 1.205, 0.5952, 0.3717, 0.1964, 0.1460, 0.1099, 0.0940, 0.08414, 0.07704, 0.06699, 0.05995, 0.0535)
 _LEAD = (14.36, 8.041, 5.021, 2.419, 5.549, 2.014, 0.9985, 0.4031, 0.2323, 0.1614, 0.1248, 0.08870, 0.07102, 0.05876)
+_TUNGSTEN = (10.67, 5.949, 3.713, 7.81, 4.438, 1.581, 0.7844, 0.3238, 0.1925, 0.1378, 0.1093, 0.08066, 0.06618, 0.05577)
 # fmt: on
 _IRON_G_CM3 = 7.874
 _LEAD_G_CM3 = 11.35
+_TUNGSTEN_G_CM3 = 19.3
 
 FOG_DENSITY = 0.25
 """Base and fog of an unexposed film; ISO 11699-1 films are at or below 0.3."""
@@ -47,6 +50,11 @@ def iron_attenuation_per_mm(energy_kev: float) -> float:
 def lead_attenuation_per_mm(energy_kev: float) -> float:
     """Linear attenuation coefficient of lead in 1/mm for 40 to 1250 keV; see ``iron_attenuation_per_mm``."""
     return _per_mm(energy_kev, _LEAD, _LEAD_G_CM3)
+
+
+def tungsten_attenuation_per_mm(energy_kev: float) -> float:
+    """Linear attenuation coefficient of tungsten in 1/mm for 40 to 1250 keV; see ``iron_attenuation_per_mm``."""
+    return _per_mm(energy_kev, _TUNGSTEN, _TUNGSTEN_G_CM3)
 
 
 def flaw_contrast(void_mm: float, attenuation_per_mm: float, scatter_ratio: float) -> float:

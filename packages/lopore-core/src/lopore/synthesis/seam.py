@@ -58,6 +58,18 @@ def _cap(
     return np.asarray(relief * height, dtype=np.float32)
 
 
+def _beads(seam: Seam, across: Field, along: NDArray[np.float64], lumps: Field) -> Field:
+    """Scales: each bead rises slowly and ends in a crescent step over the one before."""
+    rng = np.random.default_rng([seam.seed, 2])
+    shift = 0.35 * smooth_noise(rng, along, 2.0 * seam.bead_pitch_mm)
+    phase = (along / seam.bead_pitch_mm + shift).astype(np.float32) - np.float32(0.9) * across * across
+    phase += np.float32(0.06) * lumps
+    share = phase - np.floor(phase)
+    strength = np.clip(0.8 + 0.35 * smooth_noise(rng, along, 1.5 * seam.bead_pitch_mm), 0.1, 1.6)
+    scale = share * np.minimum((1 - share) * np.float32(9.0), np.float32(1.0))
+    return np.asarray(scale * np.maximum(1 - across * across, 0) ** 0.5 * (seam.bead_mm * strength), np.float32)
+
+
 def _lumps(seam: Seam, along: NDArray[np.float64], rows: int, rng: np.random.Generator) -> Field:
     import cv2
 
@@ -108,6 +120,8 @@ def seam_thickness(spec: FilmSpec, along_mm: NDArray[np.float64], across_mm: NDA
     root_body = np.maximum(1.0 - root * root, 0.0)
     root_body *= root_body
     metal += root_body * (seam.root_mm * (1.0 + 0.25 * smooth_noise(rng, along_mm, 14.0)))
+    if seam.bead_mm:
+        metal += _beads(seam, across, along_mm, lumps)
     metal += lumps * (body * seam.lumps_mm + np.float32(0.3 * seam.plate_texture_mm))
     toe = np.maximum(1.0 - (np.abs(across) - 1.08) ** 2 * 60.0, 0.0)
     metal -= toe * (seam.undercut_mm * np.abs(smooth_noise(rng, along_mm, 7.0)))

@@ -16,7 +16,10 @@ from lopore.arrays import Pixels
 from .lettering import CHARACTERS
 from .physics import blur_sigma_mm, iron_attenuation_per_mm, total_unsharpness_mm
 
-FlawKind: TypeAlias = Literal["pore", "lack_of_penetration", "lack_of_fusion", "slag_inclusion", "crack"]
+FlawKind: TypeAlias = Literal[
+    "pore", "lack_of_penetration", "lack_of_fusion", "slag_inclusion", "crack",
+    "tungsten_inclusion", "undercut", "root_concavity", "excess_penetration",
+]  # fmt: skip
 Receptor: TypeAlias = Literal["film", "detector"]
 
 NO_DEFECT = "no_defect"
@@ -24,8 +27,12 @@ ISO_6520_NUMBERS: dict[str, str] = {
     "crack": "100",
     "pore": "2011",
     "slag_inclusion": "301",
+    "tungsten_inclusion": "304",
     "lack_of_fusion": "401",
     "lack_of_penetration": "402",
+    "undercut": "501",
+    "excess_penetration": "504",
+    "root_concavity": "515",
 }
 """Reference numbers of ISO 6520-1 for the kinds of flaw drawn here."""
 MASK_CLASSES: tuple[str, ...] = (
@@ -35,6 +42,10 @@ MASK_CLASSES: tuple[str, ...] = (
     "lack_of_fusion",
     "slag_inclusion",
     "crack",
+    "tungsten_inclusion",
+    "undercut",
+    "root_concavity",
+    "excess_penetration",
 )
 """The class that each value of a mask stands for, 0 first."""
 
@@ -63,6 +74,8 @@ class Seam(_Part):
     wander_mm: float = Field(0.3, ge=0, description="Wander of the centre line")
     curvature_per_m: float = Field(0.0, ge=-10, le=10)
     undercut_mm: float = Field(0.1, ge=0, description="Groove along the toes")
+    bead_mm: float = Field(0.0, ge=0, description="Height of beads that lie on each other like scales")
+    bead_pitch_mm: float = Field(6.0, gt=0, description="Length of one such bead")
     halo_mm: float = Field(0.0, ge=-3, description="A second, wider layer or a backing strip")
     halo_share: float = Field(1.7, gt=1, description="Its width over that of the cap")
     plate_texture_mm: float = Field(0.03, ge=0, description="Unevenness of the plate")
@@ -147,13 +160,15 @@ class FilmSpec(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaw:
-    """One void in the weld, in seam coordinates.
+    """One imperfection of the weld, in seam coordinates: a void, or more or denser metal.
 
-    kind: class, named as in ISO 6520-1.
+    kind: class, named as in ISO 6520-1. ``tungsten_inclusion`` and ``excess_penetration`` are metal, all others voids.
     centre_mm: (along the seam, across it).
-    size_mm: (length, width, depth along the beam); a pore is an ellipsoid of these axes, the others are gaps.
+    size_mm: (length, width, depth along the beam); pores and tungsten are ellipsoids of these axes, undercut, root
+        concavity and excess penetration soft hollows or ridges, the others gaps.
     angle_deg: turn of the length out of the seam's direction.
     shape_seed: decides the roughness of gaps.
+    number: of ISO 6520-1 where it is finer than that of the kind, such as 2016 for a worm-hole; empty: the kind's.
     """
 
     kind: FlawKind
@@ -161,6 +176,12 @@ class Flaw:
     size_mm: tuple[float, float, float]
     angle_deg: float = 0.0
     shape_seed: int = 0
+    number: str = ""
+
+    @property
+    def iso_6520(self) -> str:
+        """Reference number of ISO 6520-1."""
+        return self.number or ISO_6520_NUMBERS[self.kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +191,7 @@ class FlawTruth:
     flaw: what was drawn, in mm.
     centre_px: (x, y), continuous, (0.5, 0.5) the centre of the first pixel.
     box_px: (left, top, right, bottom) of its part of the mask, right and bottom exclusive.
-    contrast: largest relative rise of intensity that its void causes before unsharpness.
+    contrast: largest relative rise of intensity that it causes before unsharpness; negative for metal.
     """
 
     flaw: Flaw
