@@ -17,6 +17,7 @@ TEST_TOOLS = (
     "onnx", "grad-cam", "captum", "selenium", "httpx", "tritonclient[http]", "websockets", "hatchling", "openvino",
     "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
+AXE = "axe-core@4.14.1"
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff,sweep,mlflow,wandb,postgresql]",
     "lopore-enhance": "[segmentation]",
@@ -193,6 +194,17 @@ def app(session: nox.Session) -> None:
     """The app alone, over the models of ./models/final and LOPORE_MODELS."""
     _install(session, "lopore-core", "lopore-enhance", "lopore-onnx", "lopore-app")
     session.run("lopore", "app", *session.posargs)
+
+
+@nox.session(default=False)
+def accessibility(session: nox.Session) -> None:
+    """Every page of the app before axe-core, and a film by keyboard; needs chromium, chromedriver and npm."""
+    _install(session, "lopore-core", "lopore-enhance", "lopore-onnx", "lopore-app")
+    session.install(*PINS, "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "selenium", "onnx")
+    place = session.create_tmp()
+    session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", place, AXE, external=True)
+    rules = str(ROOT / place / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "-n0", "packages/lopore-app/tests/test_accessibility.py", env={"LOPORE_AXE": rules})
 
 
 @nox.session(default=False)

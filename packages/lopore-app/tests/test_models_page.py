@@ -49,7 +49,7 @@ def app(two: tuple[ModelFolder, ModelFolder]) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.info, app.error)
+    kinds = (app.header, app.markdown, app.caption, app.info, app.error)
     return "\n".join(str(item.value).replace("\\", "") for kind in kinds for item in kind)
 
 

@@ -74,7 +74,17 @@ def sound(app: AppTest) -> AppTest:
 
 
 def summary(app: AppTest) -> str:
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.error, app.warning, app.text)
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.error,
+        app.warning,
+        app.text,
+    )
     return "\n".join(str(item.value).replace("\\", "") for kind in kinds for item in kind)
 
 
@@ -133,7 +143,7 @@ def test_a_name_from_outside_is_shown_as_text_and_never_as_markup(
     opened: Callable[..., AppTest], model_folder: ModelFolder, seeded: dict[str, Any]
 ) -> None:
     app = sound(opened("records", state=seeded))
-    drawn = [str(item.value) for kind in (app.markdown, app.caption, app.subheader) for item in kind]
+    drawn = [str(item.value) for kind in (app.markdown, app.caption, app.header, app.subheader) for item in kind]
     assert not any("<b>" in text or "**film**" in text for text in drawn)
     assert not any("<b>" in item.proto.body for item in app.get("html"))
 

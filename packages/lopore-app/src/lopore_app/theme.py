@@ -40,7 +40,7 @@ SERIES = ("#1f83b4", "#e08214", "#3a9d5d", "#c0504d", "#8064a2", "#7f8c8d", "#b8
 STYLE = """<style>
 .stMainBlockContainer { padding-left: 2.2rem; padding-right: 2.2rem; max-width: 1720px }
 .stMainBlockContainer h1 { font-size: 1.75rem; padding: 0 0 0.7rem }
-.stMainBlockContainer h3 { font-size: 1.2rem; padding: 0.3rem 0 0.5rem }
+.stMainBlockContainer :is(h2, h3) { font-size: 1.2rem; padding: 0.3rem 0 0.5rem }
 [data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primaryFormSubmit"] {
   color: light-dark(#ffffff, #07262d) !important; }
 .st-key-lost_session, .stLayoutWrapper:has(> .st-key-lost_session) { position: absolute; height: 0; }

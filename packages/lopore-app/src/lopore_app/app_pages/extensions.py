@@ -19,11 +19,11 @@ def page() -> None:
         "Found at run time: anything installed with the entry-point group `lopore` appears here and on the other pages."
     )
     problems(registry)
-    st.subheader("Packages", anchor=False)
+    st.header("Packages", anchor=False)
     plugins(registry)
-    st.subheader("What they offer", anchor=False)
+    st.header("What they offer", anchor=False)
     registry_entries(registry)
-    st.subheader("What to install for what", anchor=False)
+    st.header("What to install for what", anchor=False)
     to_install()
     if os.environ.get("LOPORE_MODELS"):
         st.caption(f"LOPORE_MODELS: {plain(os.environ['LOPORE_MODELS'], 300)}")

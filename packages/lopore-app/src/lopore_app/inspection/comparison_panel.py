@@ -112,7 +112,7 @@ def difference(one: float | None, other: float | None) -> float | None:
 def show_side(folder: ModelFolder, said: ModelOutput) -> None:
     """One model's call and its image, with heat, with outlines, or both."""
     decision = said.prediction.decision
-    st.subheader(f"{plain(words(decision.text))} {score_text(decision.score)}", anchor=False)
+    st.header(f"{plain(words(decision.text))} {score_text(decision.score)}", anchor=False)
     heat, limits = said.heat, (0.0, 1.0)
     if heat is not None:
         limits = limits_of(tops_of(st.session_state), fingerprint(folder), heat, chain_key(Chain()))

@@ -44,7 +44,7 @@ def model_details(folder: ModelFolder) -> None:
     """Everything the record says of one model, and what can be done with it."""
     record = folder.record
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.subheader(plain(folder.title), anchor=False)
+    left.header(plain(folder.title), anchor=False)
     with right.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Check and open", icon=":material/verified:", key=f"open/{folder.title}"):
             _check(folder)
@@ -80,7 +80,7 @@ def unusable_models(catalogue: ModelCatalogue) -> None:
     """Folders that look like models and cannot be used; they harm nothing else."""
     if not catalogue.broken:
         return
-    st.subheader("Cannot be used", anchor=False)
+    st.header("Cannot be used", anchor=False)
     st.caption("These folders look like models. They are left out, and nothing else is affected.")
     for item in catalogue.broken:
         with st.container(border=True):

@@ -15,7 +15,7 @@ from lopore_app.viewer.heat_scale import tops_of
 
 def record_downloads(found: list[Entry], everything: Sequence[Entry], failed: Sequence[Unanswered]) -> None:
     """Everything that can leave the session; each file is made when it is asked for."""
-    st.subheader("Download", anchor=False)
+    st.header("Download", anchor=False)
     tops = dict(tops_of(st.session_state))  # the files are made where no session is at hand
     files: tuple[tuple[str, str, str, str, Callable[[], str | bytes], str], ...] = (
         ("Log", "JSON", "lopore-log.json", "application/json", lambda: log_json(found, failed),

@@ -91,7 +91,7 @@ def panel(found: list[Entry], index: int) -> None:
     entry = found[index]
     decision = entry.prediction.decision
     st.text(f"{index + 1} of {len(found)}: {shown_name(entry, 44)}")
-    st.subheader(f"{plain(entry.call_text)} {score_text(decision.score)}", anchor=False)
+    st.header(f"{plain(entry.call_text)} {score_text(decision.score)}", anchor=False)
     for text in entry.doubts:
         st.caption(f":orange[:material/warning:] {plain(text, 300)}")
     images = images_or_reason(entry, tops_of(st.session_state))

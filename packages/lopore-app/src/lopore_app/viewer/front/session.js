@@ -18,6 +18,8 @@ class Notice {
     const away = Boolean(document.querySelector("[data-testid=stConnectionStatus]"));
     if (store.away && !away) this.trigger("back", (store.returns = (store.returns ?? 0) + 1));
     store.away = away;
+    // Streamlit names its fields for files and calls them presentation at once; a name belongs to a group.
+    document.querySelectorAll("[data-testid=stFileUploaderDropzone][role=presentation]").forEach((field) => field.setAttribute("role", "group"));
   }
 
   update({ session, text }) {

@@ -38,7 +38,6 @@ class Strip {
       const card = this.cards.get(film.id);
       card.className = `film ${film.tone}`;
       card.lastChild.textContent = film.state;
-      card.setAttribute("aria-label", film.state ? `${film.name}, ${film.state}` : film.name); // the whole name
     });
     this.tally.textContent = data.tally;
     const gone = store.awaited !== null && !this.cards.has(store.awaited);
@@ -60,7 +59,10 @@ class Strip {
     card.type = "button";
     card.title = film.name;
     card.setAttribute("role", "option");
-    card.append(element("span", "thumb"), element("span", "title", shortened(film.name)), element("span", "state"));
+    // Names of a series begin alike: both ends are seen, and the whole name is read out.
+    const name = element("span", "title");
+    name.append(element("span", "begin", film.name.slice(0, -8)), element("span", "", film.name.slice(-8)));
+    card.append(element("span", "thumb"), name, element("span", "state"));
     card.addEventListener("click", () => this.choose(film.id));
     this.cards.set(film.id, card);
     return card;
@@ -109,8 +111,5 @@ class Strip {
     if (inside) this.cards.get(next)?.focus();
   }
 }
-
-// Names of a series begin alike: both ends are kept.
-const shortened = (name) => (name.length > 16 ? `${name.slice(0, 7)}…${name.slice(-8)}` : name);
 
 export default mount(STRIPS, Strip);
