@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import betainc
 
 from lopore.config.experiment import ThresholdRule
 from lopore.errors import DataError
@@ -50,15 +51,20 @@ def test_the_threshold_is_the_highest_that_keeps_the_bound():
     )
 
 
-def test_the_contract_is_kept_in_at_least_95_of_100_draws():
-    """benchmarks/simulate_intervals.py draws thousands; of 200 draws at 95 %, 181 or more keep it in 999 of 1000."""
-    truth, labels, _ = made(20000, 99)
-    lowest = np.array([truth[labels == 1].reshape(-1, 2).min(axis=1)])
-    kept = 0
-    for seed in range(200):
-        found = recall_contract(*made(93, 1000 + seed), recall=0.95, confidence=0.95)
-        kept += float((lowest >= found.threshold).mean()) >= 0.95
-    assert kept >= 181
+@pytest.mark.parametrize("films", [59, 93, 200])
+def test_the_contract_is_kept_as_often_as_theory_says(films):
+    """Uniform scores: a threshold t finds 1 - t of all films, so no sample stands for the truth."""
+    rng, allowed = np.random.default_rng(films), failures_allowed(films, 0.95, 0.95)
+    kept, at_least = 0, 0
+    for _ in range(1000):
+        scores = rng.random(films)
+        found = recall_contract(scores, np.ones(films), np.arange(films), recall=0.95, confidence=0.95)
+        kept += found.threshold <= 0.05
+        at_least += np.sort(scores)[allowed] <= 0.05  # the score of the first film that must be found
+    theory = 1 - betainc(films - allowed, allowed + 1, 0.95)
+    assert 0.95 <= theory < 0.98
+    assert at_least / 1000 == pytest.approx(theory, abs=0.021)  # three standard errors
+    assert kept >= at_least
 
 
 def test_ties_and_equal_scores_promise_nothing_that_is_not_so():
