@@ -190,7 +190,7 @@ class Learner(SoftmaxLearner):
     def predict(self, batches):
         scores = super().predict(batches)
         return scores[:, :1] if self.mode == "one-column" else scores
-    def publish(self, folder):
+    def publish(self, folder, calibration=None):
         return ["../elsewhere.npy"] if self.mode == "publishes-elsewhere" else super().publish(folder)
 
 @hookimpl

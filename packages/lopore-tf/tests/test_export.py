@@ -105,6 +105,13 @@ def test_plain_keras_opens_the_h5_file_and_gets_probabilities(name: str, tmp_pat
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_plain_keras_opens_the_native_file_and_gets_probabilities(name: str) -> None:
+    network = keras.models.load_model(learned(name).file_for("keras"), compile=False)
+    pixels = films(5, seed=8)[0]
+    np.testing.assert_allclose(network(pixels, training=False), opened(name).predict(pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any, name: str) -> None:
     served = tf.saved_model.load(exported(name)[0].file_for("saved_model").parent).signatures["serving_default"]
     for count in (1, 5):

@@ -93,7 +93,7 @@ class MeanAsText(SoundLearner):
 
 
 class PublishesOthers(SoundLearner):
-    def publish(self, folder: Path) -> Sequence[str]:
+    def publish(self, folder: Path, calibration: Any = None) -> Sequence[str]:
         np.save(folder / "softmax.npy", 0.5 * self.weights)
         return ["softmax.npy"]
 

@@ -107,7 +107,7 @@ class SoftmaxLearner:
     def load_weights(self, folder: Path) -> None:
         self.weights = np.load(folder / "weights.npy")
 
-    def publish(self, folder: Path) -> Sequence[str]:
+    def publish(self, folder: Path, calibration: Any = None) -> Sequence[str]:
         np.save(folder / "softmax.npy", self.weights)
         return ["softmax.npy"]
 

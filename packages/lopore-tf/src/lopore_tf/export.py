@@ -30,8 +30,8 @@ def export_h5(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "model.h5"``: raw pixels to **probabilities** (N, K) in the order of the record's classes.
 
     ``keras.models.load_model("model.h5")`` and one call give what lopore gives: normalisation is the first layer, and
-    softmax or sigmoid the last. ``.keras`` holds the logits instead, because training and heat maps need them. Of a
-    segmentation model the call gives two arrays: the scores, and the maps (N, K, H, W).
+    softmax or sigmoid the last, as in ``model_best.keras``. Of a segmentation model the call gives two arrays: the
+    scores, and the maps (N, K, H, W).
     """
     network = load_network(folder)
     with _quiet():

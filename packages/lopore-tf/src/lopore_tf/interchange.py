@@ -15,6 +15,7 @@ from lopore.plugins.registry import discover
 
 from .architectures import ARCHITECTURES
 from .backbones import backbone_of, normalisation_of, rebuild
+from .export import probabilities
 from .learner import PUBLISHED_FILE
 from .naming import load_state, state_of
 from .network import NORMALISE
@@ -42,7 +43,7 @@ def import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Pat
     _refuse_without_twin(record)
     model = rebuild(record)
     load_state(model, weights, source=f"the weights given for {record.name}/{record.version}")
-    model.save(folder / PUBLISHED_FILE)
+    probabilities(model, record.task, record.calibration).save(folder / PUBLISHED_FILE)
     return [PUBLISHED_FILE]
 
 

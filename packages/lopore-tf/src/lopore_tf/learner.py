@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ConfigError, ModelError, RunError
+from lopore.record.score_calibration import ScoreCalibration
 from lopore.training.gradient_accumulation import DataWaitTimer, groups
 from lopore.training.learning_rate import LearningRateSchedule
 from lopore.training.precision_trial import ComputePlan, Trial
 
 from . import distributed, precision
 from .backbones import build, cam_support, normalisation_of, statistics_in_force
+from .export import probabilities
 from .freezing import frozen_layers, groups_of
 from .optimizer import Updater
 from .precision import LossScale
@@ -258,9 +260,9 @@ class TensorFlowLearner:
             except ValueError as error:
                 raise ModelError(f"{folder / WEIGHTS_FILE} does not fit this network: {error}") from None
 
-    def publish(self, folder: Path) -> Sequence[str]:
-        """Write ``model_best.keras``: the network of raw pixels to logits, of standard Keras layers only."""
-        self.predicting.save(folder / PUBLISHED_FILE)
+    def publish(self, folder: Path, calibration: ScoreCalibration | None = None) -> Sequence[str]:
+        """Write ``model_best.keras``: raw pixels to calibrated probabilities, of standard Keras layers only."""
+        probabilities(self.predicting, self.request.task, calibration).save(folder / PUBLISHED_FILE)
         return [PUBLISHED_FILE]
 
 

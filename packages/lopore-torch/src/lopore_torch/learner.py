@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ModelError, RunError
+from lopore.record.score_calibration import ScoreCalibration
 from lopore.training.gradient_accumulation import DataWaitTimer, groups
 from lopore.training.learning_rate import LearningRateSchedule
 from lopore.training.precision_trial import Trial, rank
@@ -322,7 +323,7 @@ class TorchLearner:
                 text = " ".join(str(error).split())[:160]
                 raise ModelError(f"{folder / WEIGHTS_FILE} does not fit this network: {text}") from None
 
-    def publish(self, folder: Path) -> Sequence[str]:
+    def publish(self, folder: Path, calibration: ScoreCalibration | None = None) -> Sequence[str]:
         """Write ``model_best.pth``, a state dict on the CPU that ``torch.load(..., weights_only=True)`` opens."""
         write_tensors(_portable(self.predicting), folder / PUBLISHED_FILE)
         return [PUBLISHED_FILE]

@@ -15,6 +15,7 @@ from lopore.arrays import NamedWeights, PixelBatch, Precision, Scores, Task
 from .backbone import NetworkRequest
 
 if TYPE_CHECKING:
+    from lopore.record.score_calibration import ScoreCalibration
     from lopore.training_settings import Loss, Optimizer, Schedule
 
 
@@ -137,8 +138,11 @@ class Learner(Protocol):
         """Take weights written by ``save_weights``."""
         ...
 
-    def publish(self, folder: Path) -> Sequence[str]:
-        """Write the weights in the framework's native format into the model folder; returns the file names."""
+    def publish(self, folder: Path, calibration: ScoreCalibration | None = None) -> Sequence[str]:
+        """Write the weights in the framework's native format into the model folder; returns the file names.
+
+        calibration: of the scores, for a format that opens alone and then gives probabilities; the record holds it.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lopore.arrays import Scores
 from lopore.contracts import Batch, EpochReport, Learner, MapLearner, Trainer
 from lopore.errors import PluginError
+from lopore.record.score_calibration import ScoreCalibration
 
 from .registry import call_entry, discover
 
@@ -109,8 +110,8 @@ class GuardedLearner:
     def load_weights(self, folder: Path) -> None:
         self._call(partial(self._learner.load_weights, folder))
 
-    def publish(self, folder: Path) -> Sequence[str]:
-        names = self._call(lambda: list(self._learner.publish(folder)))
+    def publish(self, folder: Path, calibration: ScoreCalibration | None = None) -> Sequence[str]:
+        names = self._call(lambda: list(self._learner.publish(folder, calibration)))
         inside = [isinstance(name, str) and _is_inside(folder, folder / name) for name in names]
         self._require(bool(names) and all(inside), f"publish named {names!r}; it names files that it wrote")
         return names

@@ -35,7 +35,7 @@ def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, 
     """Write the model folder ``target`` (``models/final/NAME/VERSION``); it appears when it is whole."""
     facts = dict(learner.facts())
     with atomic_folder(target) as folder:
-        names = list(learner.publish(folder))
+        names = list(learner.publish(folder, judged.calibration))
         for name in ARTIFACTS:
             if (run / name).is_file():
                 shutil.copyfile(run / name, folder / name)
