@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lopore.data.manifest import Manifest
 
 _ELSEWHERE = {
-    "annotations": "annotations:command", "leaks": "data_leaks:leaks", "next": "data_next:next",
-    "split": "data_split:split", "synth": "data_synth:synth",
+    "annotations": "annotations:command", "crop": "data_crop:crop", "leaks": "data_leaks:leaks",
+    "next": "data_next:next", "split": "data_split:split", "synth": "data_synth:synth",
 }  # fmt: skip
 """Commands with a file of their own, imported when they are asked for."""
 

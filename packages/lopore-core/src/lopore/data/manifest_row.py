@@ -20,7 +20,8 @@ class Row:
     same thing, found from the pixels. split: train, val, test or empty. fold: 0.. or None. mask: paths as ``path``,
     several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. polarity: "film",
     "detector", or empty where the file does not say. depth: bits a channel. sha256: of the file. pixel_hash: of the
-    decoded pixels. phash: 16 hex digits, for near duplicates.
+    decoded pixels. phash: 16 hex digits, for near duplicates. crop_of: of a part of a film its place there, as
+    ``films/a.png#xywh=left,top,width,height`` in px of the film.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Row:
     sha256: str = ""
     pixel_hash: str = ""
     phash: str = ""
+    crop_of: str = ""
 
     def __post_init__(self) -> None:
         """Names are kept in composed letters: two spellings of one weld would hide a leak."""

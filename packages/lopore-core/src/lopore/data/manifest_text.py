@@ -110,6 +110,7 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
         sha256=hex_digits(cell["sha256"], "sha256", where),
         pixel_hash=hex_digits(cell["pixel_hash"], "pixel_hash", where),
         phash=hex_digits(cell["phash"], "phash", where),
+        crop_of=plain(cell["crop_of"], 4200),
     )
 
 

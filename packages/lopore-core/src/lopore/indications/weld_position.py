@@ -54,6 +54,17 @@ def find_weld(source: FilmSource) -> WeldBand | None:
     )
 
 
+def weld_box(source: FilmSource) -> tuple[int, int, int, int] | None:
+    """The smallest box around the weld, (left, top, right, bottom) in px of the film; None where none stands out."""
+    band = find_weld(source)
+    if band is None:
+        return None
+    across, down = zip(*band.upper, *band.lower, strict=True)
+    height, width = source.shape
+    left, top = max(0, int(min(across))), max(0, int(min(down)))
+    return left, top, min(width, int(np.ceil(max(across)))), min(height, int(np.ceil(max(down))))
+
+
 def _small(source: FilmSource) -> Small:
     """(along, across) mean grey values of the film, at most ALONG x ACROSS."""
     import cv2
