@@ -11,6 +11,7 @@ from lopore.indications.acceptance_profile import Profile
 from lopore.models.opening import OpenModel
 from lopore.reading.radiograph import Radiograph
 from lopore_app.film.acceptance_panel import verdict_panel
+from lopore_app.film.beside_panel import changes_panel
 from lopore_app.film.doubts_panel import cannot_be_judged
 from lopore_app.film.film_panel import FilmPanel
 from lopore_app.film.film_review import Reviewer, empty_review
@@ -53,7 +54,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     classes = tuple(model.record.classes) if model is not None else ()
     changed = _acts_of(upload, work, reviewer, film, classes)
     with right, st.container(key="dials"):
-        panel = FilmPanel.drawn(memory, model, upload, film, work, reviewer)
+        panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
     with left:
         show_film(
             memory,
@@ -66,10 +67,12 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             kept=store is not None,
             areas=measured_areas(panel.source, work),
             reviewer=reviewer.name,
+            beside=panel.beside,
         )
         _status(work, reviewer, store)
         cannot_be_judged(work.found)
         marks_panel(work)
+        changes_panel(work, film.pixels.shape, panel.beside)
         if panel.profile is not None and work.review is not None and work.found is not None:
             verdict_panel(verdict_of(work.review, work.found, panel.profile))
         for note in work.found.notes if work.found is not None else ():

@@ -14,13 +14,17 @@ from lopore.models.opening import OpenModel
 from lopore.reading.film_source import ArrayFilm
 from lopore.reading.radiograph import Radiograph
 from lopore_app.film.acceptance_panel import profile_fields
+from lopore_app.film.beside_panel import other_film
 from lopore_app.film.film_downloads import film_downloads, session_field
+from lopore_app.film.film_header import header_lines
 from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_viewer import OtherFilm
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.mark_panels import mark_panel
 from lopore_app.film.quality import FilmQuality, quality_lines
 from lopore_app.film.quality_panel import (
     areas_panel,
+    header_panel,
     measured_areas,
     pitch_field,
     quality_of,
@@ -52,12 +56,13 @@ class FilmPanel:
     source: ArrayFilm
     profile: Profile | None
     heat: str
+    beside: OtherFilm | None
     tabs: Sequence[DeltaGenerator]
 
     @classmethod
     def drawn(
-        cls, memory: Memory, model: OpenModel | None, upload: Upload, film: Radiograph, work: FilmWork,
-        reviewer: Reviewer,
+        cls, memory: Memory, model: OpenModel | None, uploads: Sequence[Upload], upload: Upload, film: Radiograph,
+        work: FilmWork, works: Works, reviewer: Reviewer,
     ) -> FilmPanel:  # fmt: skip
         """Draw the controls that the film on the screen depends on."""
         if film.source.pages > 1:
@@ -67,6 +72,7 @@ class FilmPanel:
         with tabs[0]:
             facts = st.container()
             pitch_field(upload, film, work)
+            header_panel(header_lines(upload, film))
         source = film_source(upload, film, work.pitch, work.pitch_from)
         take_areas(upload, source, work)
         profile, values, threshold = None, dict[str, float](), None
@@ -80,7 +86,8 @@ class FilmPanel:
                 options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=work.pitch)
                 run_panel(work, model, source, options, profile, memory)
             heat = _heat_choice(work)
-        return cls(memory, upload, source, profile, heat, (facts, *tabs))
+            beside = other_film(memory, uploads, upload, film, work, works, reviewer.name)
+        return cls(memory, upload, source, profile, heat, beside, (facts, *tabs))
 
     def fill(
         self, work: FilmWork, reviewer: Reviewer, classes: Sequence[str], works: Works, store: ReviewStore | None

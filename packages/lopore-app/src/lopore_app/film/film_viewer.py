@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lopore.preprocessing.pipeline import percentile_limits
 from lopore_app.film.areas import AreaStatistics
 from lopore_app.film.film_review import FilmReview
 from lopore_app.film.film_work import FilmWork
+from lopore_app.film.two_films import Overlay
 from lopore_app.film.uploaded_film import is_tall, laid_flat, to_shown
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
@@ -27,7 +29,7 @@ from lopore_app.viewer.pixels import Blob, Region, parse_line
 
 FILM_VIEWER = "film_viewer"
 HEAT_PIXELS = 650_000
-AROUND = 430
+AROUND = 250
 """Pixels of the page that the viewer leaves to table and panel."""
 
 
@@ -39,6 +41,24 @@ def film_key(upload: Upload) -> str:
 def desk_key(upload: Upload, reviewer: str) -> str:
     """The review between page and browser: what one reader did is never taken for another's."""
     return f"{film_key(upload)}/{reviewer}"
+
+
+@dataclass(frozen=True)
+class OtherFilm:
+    """A film beside the one that is read. shown: its pixels as they are shown. overlay: onto the first as shown."""
+
+    key: str
+    name: str
+    shown: Pixels
+    shape: tuple[int, ...]
+    overlay: Overlay
+    review: FilmReview | None
+
+    def drawn(self) -> list[dict[str, Any]]:
+        """Its marks at their places on the first film as it is shown."""
+        assert self.review is not None
+        move = to_shown(self.shape).then(self.overlay.to_first)
+        return [_drawn(self.review, at, move) for at in range(len(self.review.marks))]
 
 
 def show_film(
@@ -53,6 +73,7 @@ def show_film(
     kept: bool = False,
     areas: Sequence[AreaStatistics] = (),
     reviewer: str = "",
+    beside: OtherFilm | None = None,
 ) -> None:
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
     shown = memory.get(
@@ -65,6 +86,11 @@ def show_film(
             "film", "Film", shown, Affine(), ("film", upload.key), heat=heat_map(work.found, heat, pixels.shape)
         )
     film = film_key(upload)
+    panes = [pane]
+    desk = {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept}
+    if beside is not None:
+        panes.append(Pane("beside", beside.name, beside.shown, beside.overlay.to_first, ("film", beside.key)))
+        desk["beside"] = [] if beside.review is None else beside.drawn()
     blobs: dict[str, Blob] = {}
     region = Region.parse(component_state(FILM_VIEWER, "region"), film)
     data = {
@@ -74,12 +100,12 @@ def show_film(
         "width": shown.shape[1],
         "height": shown.shape[0],
         "pitch": pitch,
-        "panes": [described(memory, film, pane, region, blobs, window=film_window)],
+        "panes": [described(memory, film, each, region, blobs, window=film_window) for each in panes],
         "marks": None,
-        "profile": profile([pane], parse_line(component_state(FILM_VIEWER, "line"), film)),
+        "profile": profile(panes, parse_line(component_state(FILM_VIEWER, "line"), film)),
         "areas": [_area(number, one, move) for number, one in enumerate(areas, start=1)],
         "around": AROUND,
-        "desk": {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept},
+        "desk": desk,
     }
     with st.container(gap=None, key="film"):
         film_viewer(data, FILM_VIEWER)

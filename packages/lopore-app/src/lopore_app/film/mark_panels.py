@@ -29,7 +29,8 @@ def marks_panel(work: FilmWork) -> None:
         {"key": key, "title": f"{title}, {units[key]}" if key in units else title, "number": key not in text}
         for key, title in COLUMNS
     ]
-    empty = "No mark. Inspect the film, or draw what you see." if review is None else "No indication was found."
+    looked = work.found is not None
+    empty = "No indication was found." if looked else "No mark yet. Inspect the film, or draw what you see."
     mark_table({"columns": columns, "rows": rows, "empty": empty}, "film/marks")
 
 

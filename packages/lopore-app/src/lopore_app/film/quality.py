@@ -42,7 +42,7 @@ def quality_lines(source: FilmSource, quality: FilmQuality, review: FilmReview |
     greys, noise = quality.image.greys, quality.image.noise
     top = int(np.iinfo(source.dtype).max)
     lines: list[Line] = [
-        ("Grey", f"{greys.usual[0]} to {greys.usual[1]} of 0 to {top} ({greys.range_used:.0%}), {greys.levels} in use"),
+        ("Grey", f"{greys.usual[0]} to {greys.usual[1]} of 0 to {top} ({greys.range_used:.1%}), {greys.levels} in use"),
     ]
     if noise is None:
         lines.append(("SNR", "not measured: no part of the film is even enough"))

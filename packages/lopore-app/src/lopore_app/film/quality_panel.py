@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -29,10 +30,26 @@ def quality_of(memory: Memory, upload: Upload, source: FilmSource) -> FilmQualit
     return memory.get(key, lambda: measure_quality(source), lambda _: 1 << 16)
 
 
-def quality_panel(lines: tuple[Line, ...]) -> None:
-    """What is known, each statement with its source."""
+def quality_panel(lines: Sequence[Line]) -> None:
+    """What is known, each statement with its source; several notes are folded."""
+    facts, notes = [line for line in lines if line[0] != "Note"], [line for line in lines if line[0] == "Note"]
+    if len(notes) < 2:
+        st.html(_rows(lines))
+        return
+    st.html(
+        f'{_rows(facts)}<details class="lopore-doubts"><summary>{len(notes)} notes</summary>{_rows(notes)}</details>'
+    )
+
+
+def header_panel(lines: Sequence[Line]) -> None:
+    """What the film's own file says."""
+    with st.expander("Header of the file"):
+        st.html(_rows(lines, "lopore-facts long"))
+
+
+def _rows(lines: Sequence[Line], kind: str = "lopore-facts") -> str:
     rows = "".join(f"<dt>{escape(name)}</dt><dd><bdi>{escape(text)}</bdi></dd>" for name, text in lines)
-    st.html(f'<dl class="lopore-facts">{rows}</dl>')
+    return f'<dl class="{kind}">{rows}</dl>'
 
 
 def pitch_field(upload: Upload, film: Radiograph, work: FilmWork) -> None:

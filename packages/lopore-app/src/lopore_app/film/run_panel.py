@@ -15,7 +15,7 @@ from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_work import FilmWork, decided_anew
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.inspection.memory import Memory
-from lopore_app.models.opening import fingerprint
+from lopore_app.models.opening import fingerprint, model_key
 from lopore_app.plain_text import plain
 
 REVIEWER, LEVEL = "film/reviewer", "film/level"
@@ -70,7 +70,7 @@ def run_panel(
     visitor: Memory,
 ) -> None:
     """The button, the bar while it runs, and why nothing came."""
-    covering = fingerprint(model.folder), source.sha256, source.page, source.pixel_pitch_mm
+    covering = model_key(model), source.sha256, source.page, source.pixel_pitch_mm
     deciding = options.threshold, profile.sha256 if profile else "", tuple(sorted(options.variables.items()))
     if work.run is not None and work.run.running:
         _progress(work.run)

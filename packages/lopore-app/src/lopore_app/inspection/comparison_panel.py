@@ -15,7 +15,7 @@ from lopore_app.inspection.film_choice import FilmChoice, choose_film, example_f
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.view import MEMORY
 from lopore_app.models.catalogue import ModelCatalogue, unplaced
-from lopore_app.models.opening import chain_key, fingerprint, open_folder
+from lopore_app.models.opening import chain_key, model_key, open_folder
 from lopore_app.plain_text import plain
 from lopore_app.review.record_images import thumbnail
 from lopore_app.review.records import entries
@@ -115,7 +115,7 @@ def show_side(folder: ModelFolder, said: ModelOutput) -> None:
     st.header(f"{plain(words(decision.text))} {score_text(decision.score)}", anchor=False)
     heat, limits = said.heat, (0.0, 1.0)
     if heat is not None:
-        limits = limits_of(tops_of(st.session_state), fingerprint(folder), heat, chain_key(Chain()))
+        limits = limits_of(tops_of(st.session_state), model_key(open_folder(folder)), heat, chain_key(Chain()))
     image = thumbnail(said.original, 620, heat, limits)
     if said.lines:
         image = draw(image, said.lines, said.original.shape[:2], tuple(said.prediction.scores))

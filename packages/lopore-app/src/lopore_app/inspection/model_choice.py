@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.models.opening import OpenModel
+from lopore.models.opening import OpenModel, usable_predictors
 from lopore.record.folder import ModelFolder
 from lopore_app.models.catalogue import ModelCatalogue, unplaced
 from lopore_app.models.opening import open_folder
@@ -47,10 +47,29 @@ def choose_model(catalogue: ModelCatalogue) -> OpenModel | None:
             for broken in catalogue.broken:
                 st.text(f"{broken.path.parent.name}/{broken.path.name}: {unplaced(broken.reason, broken.path)}")
     try:
-        return open_folder(folder) if folder is not None else None
+        return open_folder(folder, _runtime(folder)) if folder is not None else None
     except LoporeError as error:
         st.error(plain(unplaced(error, folder.path) if folder else error, 400))
         return None
+
+
+def _runtime(folder: ModelFolder) -> str | None:
+    """The format that is opened, where several are installed for: another runtime may have other explainers."""
+    found = {format: f"{predictor.name}, {format}" for format, predictor in reversed(usable_predictors(folder))}
+    if len(found) < 2:
+        return None
+    key, options = f"runtime/{folder.title}", list(reversed(found))
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(f"remembered/{key}", options[0])
+    chosen = st.selectbox(
+        "Runtime",
+        options,
+        format_func=lambda format: found[format],
+        key=key,
+        help="What runs the model. Some explainers, such as integrated gradients, need a runtime with gradients.",
+    )
+    st.session_state[f"remembered/{key}"] = chosen
+    return chosen
 
 
 def _model_chosen() -> None:

@@ -30,7 +30,7 @@ from lopore.record.preprocessing import Preprocessing
 from lopore_app.inspection.cautions import doubts
 from lopore_app.inspection.films import HEAT_PIXELS, Enhanced, Film, InspectionResult, Scored, Upload, held_bytes
 from lopore_app.inspection.memory import Memory
-from lopore_app.models.opening import chain_key, fingerprint
+from lopore_app.models.opening import chain_key, model_key
 from lopore_app.viewer.outlines import Regions, outlines
 
 
@@ -49,7 +49,7 @@ class InspectionSession:
         )
         self.plan = model.record.preprocessing if model else Preprocessing()
         self._reading = f"{self.plan.channels}/{self.plan.size if self.plan.decoder_scaling else ''}"
-        self.model_key = fingerprint(model.folder) if model else ""
+        self.model_key = model_key(model) if model else ""
 
     def film(self, upload: Upload) -> Film:
         """Decode an upload as the model's record asks; ImageError in one line where it is no image lopore reads."""

@@ -28,6 +28,8 @@ STYLE = """<style>
 .lopore-caution.grave { border-left-color: #d9372c; font-weight: 600; }
 .stHtml .lopore-facts { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 3px 10px; font-size: .84rem;
   line-height: 1.35; margin: 0 !important; padding: 0 !important; font-variant-numeric: tabular-nums; }
+.stHtml .lopore-facts.long { grid-template-columns: minmax(0, 1fr); gap: 0; max-height: 340px; overflow-y: auto; }
+.lopore-facts.long dd { margin-bottom: 5px; }
 .lopore-facts dt { font-weight: 600; margin: 0; } .lopore-facts dd { margin: 0; overflow-wrap: anywhere; }
 .st-key-call-unjudged { border-left: 8px solid #7d6bb3; padding-left: .6rem;
   border-image: repeating-linear-gradient(135deg, #7d6bb3 0 4px, transparent 4px 7px) 8; }

@@ -26,18 +26,24 @@ def chain_key(chain: Chain) -> str:
     return json.dumps(chain.as_data(), sort_keys=True)
 
 
+def model_key(model: OpenModel) -> str:
+    """What an answer depends on: record, weights and the runtime that opened them."""
+    return f"{fingerprint(model.folder)}/{model.predictor.name}/{model.format}"
+
+
 @lru_cache(maxsize=OPEN_AT_ONCE)
-def _opened(path: str, fingerprint: str) -> OpenModel:
-    return open_model(ModelFolder.read(Path(path)))
+def _opened(path: str, fingerprint: str, runtime: str | None) -> OpenModel:
+    return open_model(ModelFolder.read(Path(path)), runtime=runtime)
 
 
-def open_folder(folder: ModelFolder) -> OpenModel:
+def open_folder(folder: ModelFolder, runtime: str | None = None) -> OpenModel:
     """One copy of a model in memory for all visitors, opened anew when its record changes.
 
+    runtime: a predictor or a format, the preferred one by default.
     Raises LoporeError where a weight file is not the one that was published or nothing installed opens it.
     """
     with _ONE_AT_A_TIME:  # two visitors who ask at once open it once
-        return _opened(str(folder.path.resolve()), fingerprint(folder))
+        return _opened(str(folder.path.resolve()), fingerprint(folder), runtime)
 
 
 def forget_opened() -> None:

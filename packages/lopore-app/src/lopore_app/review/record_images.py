@@ -22,7 +22,7 @@ from lopore.preprocessing.resampling import resize
 from lopore.reading.encode import write_radiograph
 from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.folder import ModelFolder
-from lopore_app.models.opening import chain_key, fingerprint, open_folder
+from lopore_app.models.opening import chain_key, model_key, open_folder
 from lopore_app.review.records import Entry
 from lopore_app.viewer.heat_scale import Limits, Tops, limits_of, scale_text, unit
 from lopore_app.viewer.outlines import draw
@@ -44,7 +44,7 @@ class RecordImages:
 
 def model_of(entry: Entry) -> OpenModel:
     """The model that answered, opened once for all; ModelError where it is gone or was changed since."""
-    return open_folder(ModelFolder.read(Path(entry.model_path)))
+    return open_folder(ModelFolder.read(Path(entry.model_path)), entry.prediction.runtime or None)
 
 
 def upload_of(entry: Entry) -> bytes:
@@ -74,7 +74,7 @@ def images_of(entry: Entry, *, explained: bool = True, tops: Tops | None = None)
         prepared = prepare(model.record, content, chain=chain, name=entry.film, page=entry.prediction.page)
         explainer = choose_explainer(model, entry.explainer)
         heat = explain(model, prepared, class_name=entry.explained_class, explainer=explainer)
-        limits = limits_of({} if tops is None else tops, fingerprint(model.folder), heat, chain_key(chain))
+        limits = limits_of({} if tops is None else tops, model_key(model), heat, chain_key(chain))
     return RecordImages(film.pixels, chain.apply(film.pixels)[0], heat, limits)
 
 

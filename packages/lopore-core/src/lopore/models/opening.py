@@ -22,32 +22,40 @@ ROUNDING = 1e-5
 """How far a float32 softmax or an average of maps may leave 0..1."""
 
 
+def usable_predictors(folder: ModelFolder) -> list[tuple[str, Predictor]]:
+    """Every (format, predictor) that opens this model here, the preferred one first."""
+    from lopore.plugins.registry import discover
+
+    able = [
+        (format, predictor)
+        for format in folder.record.formats
+        for predictor in discover().predictors.values()
+        if format in predictor.formats
+    ]
+    return sorted(able, key=lambda pair: -pair[1].preference)
+
+
 def choose_predictor(folder: ModelFolder, runtime: str | None = None) -> tuple[str, Predictor]:
     """The (format, predictor) that opens this model: ``runtime`` by predictor name or format, else the preferred one.
 
     ModelError says which formats the folder has and which predictors are installed.
     """
-    from lopore.plugins.registry import discover
-
-    predictors = discover().predictors
-    able = [
-        (format, predictor)
-        for format in folder.record.formats
-        for predictor in predictors.values()
-        if format in predictor.formats
-    ]
+    able = usable_predictors(folder)
     fitting = [(format, predictor) for format, predictor in able if runtime in (None, predictor.name, format)]
     if runtime and able and not fitting:
         known = sorted({name for format, predictor in able for name in (predictor.name, format)})
         near = did_you_mean(runtime, known)
         raise ModelError(f"'{runtime}' opens no file of {folder.title}; choose {' or '.join(known)}{near}")
     if not fitting:
+        from lopore.plugins.registry import discover
+
+        predictors = discover().predictors
         raise ModelError(
             f"nothing installed opens {folder.title}: it has {', '.join(folder.record.formats) or 'no weights'}, "
             f"installed are {', '.join(sorted(predictors)) or 'no predictors'}; "
             "install lopore-onnx for onnx, lopore-torch for pth and pt, lopore-tf for keras, h5 and saved_model"
         )
-    return max(fitting, key=lambda pair: pair[1].preference)
+    return fitting[0]
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ Object.assign(Viewer.prototype, {
   drawDesk(pane) {
     const ink = pane.ink;
     for (const region of this.desk.ignored) this.hatch(pane, region.box);
-    const marks = seenMarks();
-    const chosen = marks.filter((mark) => mark.number === acts.selected);
+    const marks = pane === this.panes[0] ? seenMarks() : this.desk.beside ?? [];
+    const chosen = pane === this.panes[0] ? marks.filter((mark) => mark.number === acts.selected) : [];
     this.labels = [];
     chosen.forEach((mark) => this.labelPlace(pane, mark)); // its number is never left out
     for (const mark of [...marks.filter((one) => !chosen.includes(one)), ...chosen]) this.drawMark(pane, mark, chosen.includes(mark));
@@ -208,6 +208,7 @@ Object.assign(Viewer.prototype, {
   // True where the gesture belongs to the desk.
   deskDown(pane, event) {
     if (!this.desk || event.button) return false;
+    if (this.drawing && pane !== this.panes[0]) return true; // a mark belongs to the film that is read
     const at = pane.onFilm(this.view, event);
     if (this.drawing === "polyline") {
       this.sketch ??= { tool: "polyline", points: [] };

@@ -119,7 +119,8 @@ class Viewer {
     if (other) this.restoreLook();
     this.areaTool.hidden = !data.areas;
     this.sides.hidden = data.panes.length !== 2;
-    if (!this.sides.hidden) this.sides.lastChild.textContent = data.panes[1].same ? "With heat" : "Enhanced";
+    if (!this.sides.hidden) this.sides.lastChild.textContent = data.desk ? "The other" : data.panes[1].same ? "With heat" : "Enhanced";
+    if (data.desk) this.sides.children[1].textContent = "This film";
     this.outlineTool.hidden = !data.marks;
     this.heatTools.hidden = !data.panes.some((part) => part.heat);
     this.deskUpdate(data.desk);
