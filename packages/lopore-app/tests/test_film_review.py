@@ -26,12 +26,14 @@ from lopore.indications import inspect_film
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.options import InspectionOptions
 from lopore.indications.report.film_report import film_report
+from lopore.inference.doubts import Doubt
 from lopore.models.opening import OpenModel, open_model
 from lopore_app.film.acceptance_panel import profile_of
 from lopore_app.film.corrections import annotations_of, corrections_coco
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.film_viewer import desk_data
 from lopore_app.film.film_work import FilmWork, decided_anew, verdict_of
+from lopore_app.film.films_to_label import films_csv, films_to_label
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.review_store import ReviewStore
@@ -266,6 +268,22 @@ def test_the_report_shows_what_the_reviewer_left_and_why_the_rest_is_set_aside(f
     assert "<b>scratch" not in page
     for mark in after.indications:
         assert f"{mark.length_mm:.2f}" in page
+
+
+def test_films_that_teach_most_come_first(found: FilmInspection) -> None:
+    uploads = [Upload.of(f"{name}.png", name.encode()) for name in ("open", "new", "done", "unlike")]
+    opened, done, unlike = FilmWork(), FilmWork(), FilmWork()
+    for work in (opened, done):
+        work.set_found(found)
+    unlike.set_found(found.model_copy(update={"doubts": (Doubt(kind="appearance", text="darker", blocks=True),)}))
+    assert done.review is not None
+    for mark in done.review.marks:
+        done.review = done.review.decided(mark.number, "accepted", EVA)
+    told = films_to_label(zip(uploads, (opened, None, done, unlike), strict=True))
+    assert [one.name for one in told] == ["unlike.png", "open.png", "new.png"]
+    least = min(abs(mark.peak - found.model.thresholds[mark.class_name]) for mark in found.indications)
+    assert told[1].reason == f"5 open marks, the least sure {least:.3f} from the threshold"
+    assert films_csv(told).splitlines()[1].startswith("unlike.png,1,")
 
 
 def test_corrections_become_masks_that_an_index_takes(found: FilmInspection, tmp_path: Path) -> None:

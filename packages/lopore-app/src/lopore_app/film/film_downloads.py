@@ -18,9 +18,11 @@ from lopore.reading.film_source import FilmSource
 from lopore_app.film.corrections import corrections_coco
 from lopore_app.film.film_review import FilmReview
 from lopore_app.film.film_work import FilmWork
+from lopore_app.film.films_to_label import films_csv, films_to_label
 from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.quality import Line
 from lopore_app.film.reviewed_film import everything_zip, report_pdf, reviewed
+from lopore_app.inspection.films import Upload
 from lopore_app.plain_text import plain
 from lopore_app.review.zip_archive import safe_stem
 
@@ -67,6 +69,16 @@ def _made(label: str, make: Callable[[], str | bytes], name: str, mime: str, ico
         icon=icon,
         key=f"film/get/{label.split()[0]}/{mime}",
     )
+
+
+def label_next(films: Sequence[tuple[Upload, FilmWork | None]]) -> None:
+    """Of several films those that are worth a person's time next."""
+    found = films_to_label(films)
+    if len(films) < 2 or not found:
+        return
+    st.markdown("**Label these next**")
+    st.dataframe([{"Film": one.name, "Why": one.reason} for one in found], hide_index=True)
+    _made("Label next (CSV)", partial(films_csv, found), "lopore-label-next.csv", "text/csv")
 
 
 def session_field(work: FilmWork, sha256: str, page: int) -> None:

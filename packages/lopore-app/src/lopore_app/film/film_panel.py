@@ -15,7 +15,7 @@ from lopore.reading.film_source import ArrayFilm
 from lopore.reading.radiograph import Radiograph
 from lopore_app.film.acceptance_panel import profile_fields
 from lopore_app.film.beside_panel import other_film
-from lopore_app.film.film_downloads import film_downloads, session_field
+from lopore_app.film.film_downloads import film_downloads, label_next, session_field
 from lopore_app.film.film_header import header_lines
 from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_viewer import OtherFilm
@@ -52,6 +52,7 @@ class FilmPanel:
     """
 
     memory: Memory
+    uploads: Sequence[Upload]
     upload: Upload
     source: ArrayFilm
     profile: Profile | None
@@ -87,7 +88,7 @@ class FilmPanel:
                 run_panel(work, model, source, options, profile, memory)
             heat = _heat_choice(work)
             beside = other_film(memory, uploads, upload, film, work, works, reviewer.name)
-        return cls(memory, upload, source, profile, heat, beside, (facts, *tabs))
+        return cls(memory, uploads, upload, source, profile, heat, beside, (facts, *tabs))
 
     def fill(
         self, work: FilmWork, reviewer: Reviewer, classes: Sequence[str], works: Works, store: ReviewStore | None
@@ -111,6 +112,7 @@ class FilmPanel:
             reviews = [review for review in mine if review is not None]
             film_downloads(work, self.source, self.profile, reviews, lines)
             session_field(work, self.upload.sha256, self.upload.page)
+            label_next([(one, works.get((one.key, reviewer.name))) for one in self.uploads])
         return changed
 
     @property
