@@ -6,7 +6,8 @@ DATA holds ``weld-films`` and ``gdxray-casting-inserts`` (for research only). Wi
 searched by a black top-hat over local noise, which learns nothing; CSV has the columns film, score, x0, y0, x1 and y1
 in pixels, from a model that met none of these films. The operating point is the score at so many false calls a film
 within the masks' rectangles, or an image of the casting. Pores count as found where a call lies within 3 mm of their
-place along the film (calls beside the weld are left out); the share of sound places of 10 mm with a call tells how many would be found by chance.
+place along the film; calls beside the weld are left out. The share of sound places of 10 mm with a call tells how many
+would be found by chance.
 """
 
 from __future__ import annotations

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made.models import record_for
+from made.models import publish, record_for
 
 from lopore.inference.decisions import decide
 from lopore.inference.doubts import _unsure
+from lopore.inference.predict import predict_files
 from lopore.metrics.conformal import check_abstention, conformal_quantile, films_needed, fit_abstention, sets_of
 from lopore.metrics.statement import Refusal
+from lopore.models.catalogue import locate_model
+from lopore.models.opening import open_model
+from lopore.preprocessing.pipeline import preprocess, read_for
+from lopore.reading.radiograph import write_radiograph
 from lopore.record.abstention import Abstention
+from lopore.record.onnx_file import record_in_onnx
 
 CLASSES = ("sound", "pore", "crack")
 
@@ -98,3 +104,26 @@ def test_an_image_that_may_be_of_several_classes_is_left_to_a_person():
     (doubt,) = _unsure(record, decide(record, list(torn.values())), torn)
     assert doubt.text == "Not sure: needs a person: with 95% coverage it may be no_defect or pore."
     assert doubt.blocks
+
+
+def test_an_onnx_file_alone_abstains_as_lopore_does(tmp_path):
+    """The record inside the file and plain ONNX Runtime give the same images to a person as ``lopore predict``."""
+    import onnxruntime
+
+    abstention = Abstention(coverage=0.9, limits={"no_defect": 0.6, "pore": 0.45}, fitted_on="made films")
+    publish(tmp_path / "bright", record=record_for(abstention=abstention))
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes((tmp_path / "bright" / "model.onnx").read_bytes())
+    rng, paths = np.random.default_rng(0), []
+    for number, level in enumerate(np.linspace(20, 235, 24)):
+        paths.append(tmp_path / f"{number}.png")
+        write_radiograph(rng.normal(level, 5, (16, 16)).clip(0, 255).astype(np.uint8), paths[-1])
+    told = list(predict_files(open_model(locate_model(str(alone))), paths))
+    record = record_in_onnx(alone)
+    assert record.abstention == abstention
+    session = onnxruntime.InferenceSession(alone, providers=["CPUExecutionProvider"])
+    pixels = np.stack([preprocess(read_for(record.preprocessing, path), record.preprocessing)[0] for path in paths])
+    scores = session.run(["scores"], {"pixels": pixels})[0]
+    left = [record.abstention.possible(record.classes, row) != decide(record, row).labels for row in scores.tolist()]
+    assert [any("needs a person" in doubt.text for doubt in one.doubts) for one in told] == left
+    assert 0 < sum(left) < len(left)
