@@ -18,6 +18,7 @@ TEST_TOOLS = (
     "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
 )  # fmt: skip
 AXE = "axe-core@4.14.1"
+NOTEBOOK_TOOLS = ("nbclient==0.11.0", "nbformat==5.11.1", "ipykernel==7.4.0")  # for the session `notebooks` alone
 EXTRAS = {
     "lopore-core": "[train,dicom,tiff,sweep,mlflow,wandb,postgresql]",
     "lopore-enhance": "[segmentation]",
@@ -179,6 +180,20 @@ def demo(session: nox.Session) -> None:
     """Make radiographs, train, evaluate, export, predict with ONNX, open the app (not with `-- --no-app`)."""
     _install(session, "lopore-core", "lopore-enhance", "lopore-torch", "lopore-onnx", "lopore-app")
     session.run("python", "tools/demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def notebooks(session: nox.Session) -> None:
+    """The example notebooks, executed from top to bottom, each in an empty folder; their outputs are thrown away."""
+    _install(session, "lopore-core", "lopore-torch", "lopore-onnx")
+    session.install(*PINS, *NOTEBOOK_TOOLS)
+    place = Path(session.create_tmp())
+    for notebook in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
+        folder = place / notebook.stem
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        shutil.copy(notebook, folder)
+        session.run("jupyter-execute", str(folder / notebook.name))
 
 
 @nox.session(default=False)

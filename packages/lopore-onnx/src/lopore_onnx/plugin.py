@@ -21,6 +21,18 @@ def _open(folder: ModelFolder, device: str, threads: int | None) -> Session:
     return open_onnx(folder, device, threads)
 
 
+def _open_int8(folder: ModelFolder, device: str, threads: int | None) -> Session:
+    from .predict import open_onnx
+
+    return open_onnx(folder, device, threads, "onnx-int8")
+
+
+def _export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mapping[str, Any]:
+    from .int8_export import export_int8
+
+    return export_int8(folder, target, images)
+
+
 def _export_film(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     from .film_export import export_film
 
@@ -65,6 +77,14 @@ def lopore_predictors() -> Iterable[Predictor]:
         runtime=("onnxruntime",),
         preference=10,  # the published form: no framework to import, and faster than either on CPUs
     )
+    yield Predictor(
+        name="onnxruntime-int8",
+        summary="Quantised ONNX files through ONNX Runtime",
+        formats=("onnx-int8",),
+        opens=_open_int8,
+        runtime=("onnxruntime",),
+        preference=-10,  # its answers move: taken where it is named, or where there is nothing else
+    )
 
 
 @hookimpl
@@ -76,6 +96,15 @@ def lopore_exporters() -> Iterable[Exporter]:
         file_name="film.onnx",
         export=_export_film,
         opens_film=_open_film,
+    )
+    yield Exporter(
+        framework="any",
+        format="onnx-int8",
+        summary="Static int8 by channel for ONNX Runtime, calibrated on validation images, from the model's onnx file",
+        file_name="model.int8.onnx",
+        export=_export_int8,
+        quantised=True,
+        calibrated=True,
     )
 
 

@@ -75,12 +75,12 @@ class OnnxSession:
         self._runtime = None
 
 
-def open_onnx(folder: ModelFolder, device: str, threads: int | None) -> OnnxSession:
-    """Open the folder's ONNX file after it was found to be plain data of the expected inputs and outputs.
+def open_onnx(folder: ModelFolder, device: str, threads: int | None, format: str = "onnx") -> OnnxSession:
+    """Open the folder's ONNX file of one format after it was found to be plain data of the expected inputs and outputs.
 
     device: auto, cpu or cuda. threads: for one run; default the cores this process may use.
     """
-    path, limit = folder.file_for("onnx"), run_seconds()
+    path, limit = folder.file_for(format), run_seconds()
     content = read_plain_onnx(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_cores()

@@ -14,7 +14,7 @@ from lopore.arrays import Framework, Pixels
 from .field_rules import check_fields
 
 if TYPE_CHECKING:
-    from lopore.record.folder import ModelFolder
+    pass
 
 
 FilmRun: TypeAlias = Callable[[Pixels, tuple[float, float] | None], Mapping[str, NDArray[Any]]]
@@ -27,6 +27,8 @@ class Exporter:
 
     source: the framework whose native file it reads. tolerance: the largest |dp| its gate allows.
     quantised: answers may move; the gate then asks for equal decisions at the stated rate instead.
+    calibrated: ``export(model, folder, images)`` is given (N, H, W, C) preprocessed real images besides, to fit the
+        file to; the gate judges on others.
     opens_film: for a format that takes whole films as they are read, with window and resize inside:
         ``opens_film(path)`` gives ``run(pixels, window) -> {"scores": (K,), "decision": (K,), "maps": (K, h, w)}``,
         maps only where the file has them; window is that of the file's tags or None. The gate compares real films.
@@ -36,9 +38,10 @@ class Exporter:
     format: str
     summary: str
     file_name: str
-    export: Callable[[ModelFolder, Path], Mapping[str, Any]]
+    export: Callable[..., Mapping[str, Any]]
     tolerance: float = 1e-4
     quantised: bool = False
+    calibrated: bool = False
     opens_film: Callable[[Path], FilmRun] | None = None
 
     def __post_init__(self) -> None:

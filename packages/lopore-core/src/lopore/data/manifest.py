@@ -112,13 +112,13 @@ class Manifest:
                     table[index, names[label]] = 1
         return table
 
-    def write(self, path: Path) -> Manifest:
+    def write(self, path: Path | str) -> Manifest:
         """Write CSV and JSON atomically; returns the manifest as it now lies there (counts and fingerprints filled).
 
         Cells that a spreadsheet would take for a formula are written with a leading apostrophe, which ``read`` takes
         off again. Raises LoporeError where the place cannot be written.
         """
-        path = path.absolute()
+        path = Path(path).absolute()
         about = self.about.model_copy(
             update={
                 "root": relative_root(self.root, path.parent),
@@ -136,9 +136,9 @@ class Manifest:
         return replace(self, about=about, location=path)
 
     @classmethod
-    def read(cls, path: Path) -> Manifest:
+    def read(cls, path: Path | str) -> Manifest:
         """The manifest at ``path``; DataError in one line where it is absent, foreign, or a row is not usable."""
-        path = path.absolute()
+        path = Path(path).absolute()
         about = read_about(sidecar(path))
         rows = tuple(read_rows(path))
         if not rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch
 from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 from .parity_report import GATE_IMAGES, ParityReport, compare
 
 GATE_BYTES = 1 << 30
+LEAST_TO_CALIBRATE = 8
 NO_IMAGES = "the parity gate needs real images; name some with --images, or keep the manifest where it was"
 
 
@@ -46,38 +48,55 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
     )
 
 
-def export_model(folder: ModelFolder, format: str, images: PixelBatch) -> tuple[ModelFolder, ParityReport]:
+def export_model(
+    folder: ModelFolder, format: str, images: PixelBatch, truth: NDArray[np.bool_] | None = None
+) -> tuple[ModelFolder, ParityReport]:
     """Write ``folder`` in another format, prove it equal on ``images`` and only then add it to the folder.
 
-    images: (N, H, W, C) preprocessed real images, best of the validation split; at least one, at most 512 are used.
+    images: (N, H, W, C) preprocessed real images, best of the validation split; at least one, at most 512 are used. A
+    format that is calibrated takes every second one for itself and is judged on the others. truth: (N, K), which
+    classes they show, where it is known.
     Returns the folder with its new record, and the report that lies beside the file as ``parity-FORMAT.json``.
     Raises ParityError where the answers differ; the folder then stays as it was.
     """
     if len(images) == 0:
         raise ModelError(NO_IMAGES)
-    if find_exporter(folder, format).opens_film is not None:
+    chosen = find_exporter(folder, format)
+    if chosen.calibrated and len(images) < LEAST_TO_CALIBRATE:
+        raise ModelError(f"{format} is calibrated on real images: {LEAST_TO_CALIBRATE} are needed, {len(images)} given")
+    given, judged = (images[::2], slice(1, None, 2)) if chosen.calibrated else (None, slice(None))
+    if chosen.opens_film is not None:
         raise ModelError(f"{format} takes whole films; prove it on files, `lopore export {folder.title} --to {format}`")
 
     def measure(exporter: Exporter, source: str, candidate: ModelFolder, notes: dict[str, Any]) -> ParityReport:
-        return compare(folder, source, candidate, exporter.format, images, tolerance=exporter.tolerance, notes=notes)
+        return compare(
+            folder, source, candidate, exporter.format, images[judged], tolerance=exporter.tolerance, notes=notes,
+            truth=truth[judged] if truth is not None and exporter.quantised else None,
+        )  # fmt: skip
 
-    return publish_export(folder, format, measure)
+    return publish_export(folder, format, measure, given)
 
 
 Measure: TypeAlias = "Callable[[Exporter, str, ModelFolder, dict[str, Any]], ParityReport]"
 """From exporter, format of the source, folder of the unpublished export and the exporter's notes to the report."""
 
 
-def publish_export(folder: ModelFolder, format: str, measure: Measure) -> tuple[ModelFolder, ParityReport]:
-    """Write an export in a workshop, measure it and move it into the model folder if the report allows; else raise."""
+def publish_export(
+    folder: ModelFolder, format: str, measure: Measure, images: PixelBatch | None = None
+) -> tuple[ModelFolder, ParityReport]:
+    """Write an export in a workshop, measure it and move it into the model folder if the report allows; else raise.
+
+    images: what a calibrated format is fitted to.
+    """
     exporter = find_exporter(folder, format)
     source_format = _source_format(folder, exporter)
     folder.verify(source_format)
     attempt = folder.path / f".export-{format}"
     shutil.rmtree(attempt, ignore_errors=True)
+    extra = () if images is None else (images,)
     with atomic_folder(attempt) as workshop:
         owner = discover().exporters.sources[exporter.key]
-        notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop)))
+        notes = call_entry("exporter", exporter.key, owner, lambda: dict(exporter.export(folder, workshop, *extra)))
         written = written_files(folder.record, exporter, workshop)
         candidate = ModelFolder(workshop, folder.record.model_copy(update={"files": tuple(written)}))
         report = measure(exporter, source_format, candidate, notes)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch, Scores
 from lopore.atomic_files import sha256_of
@@ -18,6 +19,7 @@ from lopore.inference.explain import explainers_for, raw_maps
 from lopore.inference.segment import segment_images
 from lopore.inference.test_time_augmentation import predict_views
 from lopore.messages import counted
+from lopore.metrics.ranking import roc_auc
 from lopore.models.opening import OpenModel, choose_predictor, open_model, open_session
 from lopore.record.folder import ModelFolder
 
@@ -53,6 +55,8 @@ class ParityReport:
     export_sha256: str
     checked: str
     notes: dict[str, Any]
+    auc_change: float | None = None
+    """Of a quantised export: mean ROC AUC over the classes less that of its source, where the images have labels."""
 
     def verdict(self, quantised: bool) -> str:
         """Empty where the export may be published, else what is wrong."""
@@ -79,9 +83,11 @@ def compare(
     *,
     tolerance: float,
     notes: dict[str, Any],
+    truth: NDArray[np.bool_] | None = None,
 ) -> ParityReport:
     """Open both on the CPU and answer the same images, at most 512; the report judges, nothing is published here.
 
+    truth: (N, K), which classes the images show, where it is known.
     candidate: a folder that is not published yet and has the format in its record. ParityError where its scores have
     another shape or are no numbers.
     """
@@ -109,7 +115,14 @@ def compare(
         export_sha256=sha256_of(candidate.file_for(candidate_format)),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=notes,
+        auc_change=None if truth is None else _auc_change(truth[: len(images)], expected, got),
     )
+
+
+def _auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> float | None:
+    pairs = [(roc_auc(expected[:, k], truth[:, k]), roc_auc(got[:, k], truth[:, k])) for k in range(truth.shape[1])]
+    known = [(old, new) for old, new in pairs if old is not None and new is not None]
+    return round(float(np.mean([new - old for old, new in known])), 6) if known else None
 
 
 def _both_scores(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[Scores, Scores]:

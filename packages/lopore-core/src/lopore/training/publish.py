@@ -17,6 +17,7 @@ from lopore.config.experiment import Experiment
 from lopore.contracts import Learner
 from lopore.errors import LoporeError
 from lopore.messages import counted, plain
+from lopore.metrics.operating_point import truth_table
 from lopore.progress import Progress
 from lopore.reading.radiograph import Facts
 from lopore.record.folder import LOG_NAME, ModelFolder, write_model_record
@@ -144,9 +145,13 @@ def write_exports(plan: Plan, sides: Splits, model: ModelFolder, progress: Progr
             if images is None:
                 rows = gate_rows(sides, plan.experiment.preprocessing)
                 images = np.stack([plan.images[int(row)][0] for row in rows])
-            model, report = export_model(model, format, images)
+            truth = truth_table(plan.targets.labels[rows], len(plan.targets.classes))
+            model, report = export_model(model, format, images, truth)
             told = f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
-            progress.line(f"saved {model.file_for(format)} (equal on {counted(report.images, 'image')}: {told})")
+            judged = "judged" if report.auc_change is not None else "equal"
+            moved = "" if report.auc_change is None else f", ROC AUC {report.auc_change:+.4f}"
+            count = counted(report.images, "image")
+            progress.line(f"saved {model.file_for(format)} ({judged} on {count}: {told}{moved})")
         except LoporeError as error:
             failed.append(f"no {plain(format, 40)} was written: {error}")
             progress.line(f"warning: {failed[-1]}")

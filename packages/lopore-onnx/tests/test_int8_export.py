@@ -1,0 +1,82 @@
+"""Static int8: equal decisions on images that did not calibrate it, the same ends, refused where decisions move."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from made.models import SIDE, bright_or_dark, publish, record_for
+
+from lopore.errors import ModelError, ParityError
+from lopore.export.parity_gate import export_model
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
+from lopore.record.model import Threshold
+
+
+def images(count: int, seed: int = 0, around: float = 125.0, spread: float = 60.0) -> Any:
+    """(N, SIDE, SIDE, 1) uint8 of many brightnesses, and which are bright."""
+    rng = np.random.default_rng(seed)
+    levels = rng.uniform(around - spread, around + spread, count)
+    pixels = rng.normal(levels[:, None, None, None], 5, (count, SIDE, SIDE, 1)).clip(0, 255).astype(np.uint8)
+    bright = levels > 127.5
+    return pixels, np.stack([~bright, bright], axis=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ModelFolder:
+    return publish(tmp_path / "model", bright_or_dark(), record_for(framework="other"))
+
+
+def test_decisions_agree_and_the_report_tells_auc_speed_size_and_what_calibrated_it(folder: ModelFolder) -> None:
+    pixels, truth = images(64)
+    model, report = export_model(folder, "onnx-int8", pixels, truth)
+    assert report.images == 32 and report.flipped == 0 and report.max_dp < 0.05
+    assert report.auc_change is not None and abs(report.auc_change) < 0.01
+    told = json.loads((model.path / "parity-onnx-int8.json").read_text())
+    assert told["auc_change"] == report.auc_change
+    assert told["notes"]["calibration_images"] == 32
+    assert set(told["notes"]["milliseconds_an_image"]) == set(told["notes"]["bytes"]) == {"onnx", "onnx-int8"}
+    graph = onnx.load(model.file_for("onnx-int8")).graph
+    kinds = [node.op_type for node in graph.node]
+    assert "QuantizeLinear" in kinds and "DequantizeLinear" in kinds
+    weights = [tensor for tensor in graph.initializer if "filters" in tensor.name and tensor.data_type == 3]
+    assert weights and np.abs(onnx.numpy_helper.to_array(weights[0])).max() <= 64  # 7 bits
+    scales = [tensor for tensor in graph.initializer if tensor.name == "filters_scale"]
+    assert list(scales[0].dims) == [2]  # one for each channel
+
+
+def test_the_float_file_stays_the_one_that_is_opened_unless_int8_is_named(folder: ModelFolder) -> None:
+    pixels, _ = images(16)
+    model, _ = export_model(folder, "onnx-int8", pixels)
+    assert open_model(model).format == "onnx"
+    named = open_model(model, runtime="onnx-int8")
+    assert named.predictor.name == "onnxruntime-int8"
+    scores = named.session.predict(pixels)
+    assert scores.shape == (16, 2) and np.allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert not np.array_equal(scores, open_model(model).session.predict(pixels))
+
+
+def test_a_file_whose_decisions_move_is_refused_and_leaves_nothing_behind(folder: ModelFolder, tmp_path: Path) -> None:
+    """The threshold lies between the two scores that an image gets: every decision moves."""
+    flat = np.full((1, SIDE, SIDE, 1), 100, np.uint8)
+    pixels = np.concatenate([flat, flat, images(8)[0]]).repeat(2, axis=0)  # every second one calibrates, the rest judge
+    loose, _ = export_model(folder, "onnx-int8", pixels)
+    pair = [float(open_model(loose, runtime=name).session.predict(flat)[0, 1]) for name in ("onnx", "onnx-int8")]
+    assert pair[0] != pair[1]
+    between = Threshold(value=sum(pair) / 2, rule="fixed", chosen_on="nothing")
+    facts: dict[str, Any] = {"task": "binary", "positive": "pore", "threshold": between, "framework": "other"}
+    strict = publish(tmp_path / "strict", bright_or_dark(), record_for(**facts))
+    before = sorted(path.name for path in strict.path.iterdir())
+    with pytest.raises(ParityError, match=r"decisions agree on .* only; nothing was published"):
+        export_model(strict, "onnx-int8", pixels)
+    assert sorted(path.name for path in strict.path.iterdir()) == before
+
+
+def test_too_few_images_and_a_model_without_its_float_file_are_one_line(folder: ModelFolder) -> None:
+    with pytest.raises(ModelError, match="8 are needed, 7 given"):
+        export_model(folder, "onnx-int8", images(7)[0])
