@@ -10,6 +10,8 @@ import nox
 
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
+APART = ("lopore-ray",)
+"""Of 200 MB, for clusters: `nox -s tests-of` tests it, with the packages beside it."""
 PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
@@ -35,6 +37,7 @@ TESTED_WITH = {  # what a package's own tests train with, open or draw, beside t
     "lopore-tf": ("lopore-enhance", "lopore-onnx", "lopore-torch"),  # its networks are twins of PyTorch's
     "lopore-app": ("lopore-enhance", "lopore-onnx", "lopore-torch"),
     "lopore-serve": ("lopore-enhance", "lopore-onnx"),
+    "lopore-ray": ("lopore-enhance", "lopore-onnx"),
 }
 QUICK_TESTS = (  # no training, no browser: what another interpreter or an old library could break first
     "packages/lopore-core/tests", "packages/lopore-enhance/tests", "packages/lopore-onnx/tests", "tests/test_layout.py",
@@ -59,8 +62,8 @@ def _install(session: nox.Session, *packages: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All packages together, with the real libraries and, where Chromium is installed, a real browser."""
-    _install(session, *PACKAGES)
+    """All packages together but lopore-ray, with the real libraries and, where there is Chromium, a real browser."""
+    _install(session, *(name for name in PACKAGES if name not in APART))
     session.install(*PINS, *TEST_TOOLS)
     # A file's tests share costly fixtures and stay together, in the order of conftest.py, which puts slow files first;
     # a thread for each process, since they share the cores.

@@ -12,6 +12,7 @@ import click
 
 from lopore.messages import counted
 
+from .elsewhere import on_option, shards_option
 from .options import device_option, page_option, runtime_option, shard_option
 from .rules import FiniteRange
 
@@ -93,6 +94,8 @@ SIZE = FiniteRange(0, 1e6)
 )  # fmt: skip
 @click.option("--chain", "chain_text", metavar="STEPS", help="Enhance first, as `lopore enhance` takes steps.")
 @shard_option
+@on_option
+@shards_option
 @click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print the report by a browser, if there is one.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), metavar="N", help="Tiles that the network takes at once.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of the network.")
@@ -133,6 +136,9 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     chain = Chain.from_text(asked["chain_text"]) if asked["chain_text"] else None
     if asked["out"] is not None:
         check_out_folder(asked["out"])
+    if asked["on"] is not None:
+        _elsewhere(expand(films, tally), asked["out"])
+        return
     model = open_model(
         locate_model(model_name), runtime=asked["runtime"], device=asked["device"], threads=asked["threads"]
     )
@@ -146,6 +152,20 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     elif asked["out"] is not None:
         job.finish(asked["out"])
     tally.finish("inspected")
+
+
+def _elsewhere(paths: Sequence[Path], out: Path | None) -> None:
+    """The same command as shards on other machines; the folder is that of one run."""
+    from lopore.indications.merge_folders import SHARDS, merge_folders
+
+    from .elsewhere import run_elsewhere
+
+    def merge(count: int) -> None:
+        if out is not None:
+            merge_folders(out, count=count)
+            shutil.rmtree(out / SHARDS)
+
+    run_elsewhere(click.get_current_context(), len(paths), merge)
 
 
 def _variables(settings: tuple[str, ...], profile: Profile | None) -> dict[str, float]:

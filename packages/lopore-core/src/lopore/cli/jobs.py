@@ -44,7 +44,7 @@ def merge(out: Path, parts: tuple[Path, ...]) -> None:
     if out.suffix.lower() in (".csv", ".json", ".jsonl"):
         if parts:
             raise ConfigError(f"{out} is a table: its parts lie beside it, and no PART is named")
-        click.echo(f"{out}: {counted(merge_tables(out), 'shard')} merged", err=True)
+        click.echo(f"{out}: {counted(len(merge_tables(out)), 'shard')} merged", err=True)
         return
     films, failed = merge_folders(out, parts)
     for name in failed:

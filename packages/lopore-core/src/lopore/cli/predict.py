@@ -11,6 +11,7 @@ import click
 
 from lopore.messages import counted
 
+from .elsewhere import on_option, shards_option
 from .options import device_option, model_option, page_option, runtime_option, shard_option
 from .rules import FiniteRange, rule_from, rule_options
 
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     help="Segmentation: size of a pixel, for areas in mm2.",
 )
 @shard_option
+@on_option
+@shards_option
 @runtime_option
 @device_option
 @click.option(
@@ -80,6 +83,8 @@ def command(
     as_json: bool,
     detections: Path | None,
     shard: str | None,
+    on: str | None,
+    shards: int | None,
     runtime: str | None,
     device: str,
     threads: int | None,
@@ -110,6 +115,9 @@ def command(
     _check_places(out, detections)
     tally, text = Tally(), options.pop("chain_text")
     chain = Chain.from_text(text) if text else None
+    if on is not None:
+        _elsewhere(expand(images, tally), out, detections)
+        return
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
     work = _Work(model, rule=_rule_of(model, options, detected=detections is not None), chain=chain, **options)
     paths = expand(images, tally)
@@ -125,6 +133,20 @@ def command(
     else:
         _to_files(work, paths, tally, out, detections, as_json=as_json)
     tally.finish("predicted")
+
+
+def _elsewhere(paths: Sequence[Path], out: Path | None, detections: Path | None) -> None:
+    """The same command as shards on other machines; the tables are those of one run."""
+    from lopore.inference.jobs import merge_tables
+
+    from .elsewhere import run_elsewhere
+
+    def merge(count: int) -> None:
+        for table in (out, detections):
+            for part in merge_tables(table, count) if table is not None else ():
+                part.unlink()
+
+    run_elsewhere(click.get_current_context(), len(paths), merge)
 
 
 def _rule_of(model: OpenModel, options: dict[str, Any], *, detected: bool) -> DetectionRule | None:

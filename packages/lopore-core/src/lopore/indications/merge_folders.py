@@ -25,9 +25,10 @@ def write_shard(out: Path, shard: Shard, films: int, failed: Sequence[str]) -> P
     return path
 
 
-def merge_folders(out: Path, parts: Sequence[Path]) -> tuple[int, list[str]]:
+def merge_folders(out: Path, parts: Sequence[Path] = (), count: int | None = None) -> tuple[int, list[str]]:
     """``films.csv`` of all shards, which lie in ``out`` or in ``parts``, whose films are copied; (films, failed ones).
 
+    count: only of a job with so many shards.
     Raises DataError where a shard has not come to its end, or where two parts hold different reports of one name.
     """
     shards: dict[Shard, list[str]] = {}
@@ -35,9 +36,10 @@ def merge_folders(out: Path, parts: Sequence[Path]) -> tuple[int, list[str]]:
     for place in (out, *parts):
         for path in sorted((place / SHARDS).glob("*.json")):
             match = re.fullmatch(r"(\d{1,6})-of-(\d{1,6})", path.stem)
-            if match is not None and (int(match[1]), int(match[2])) not in shards:
+            shard = (int(match[1]), int(match[2])) if match is not None else (0, 0)
+            if match is not None and shard not in shards and count in (None, shard[1]):
                 told = json.loads(path.read_bytes())
-                shards[int(match[1]), int(match[2])] = [str(name) for name in told["failed"]]
+                shards[shard] = [str(name) for name in told["failed"]]
                 films += int(told["films"])
     order = whole(shards, out)
     for part in parts:

@@ -51,14 +51,16 @@ def whole(shards: Iterable[Shard], place: Path) -> list[Shard]:
     return found
 
 
-def merge_tables(out: Path) -> int:
-    """Write the table ``out`` from its parts, as one run would have; how many parts there were.
+def merge_tables(out: Path, count: int | None = None) -> list[Path]:
+    """Write the table ``out`` from its parts, as one run would have; the parts.
 
-    out: .csv, .json or .jsonl. Raises DataError where a part is missing or has other columns.
+    out: .csv, .json or .jsonl. count: only of a job with so many shards.
+    Raises DataError where a part is missing or has other columns.
     """
     pattern = re.compile(rf"{re.escape(out.stem)}\.(\d{{1,6}})-of-(\d{{1,6}}){re.escape(out.suffix)}")
     names = [pattern.fullmatch(path.name) for path in out.parent.iterdir()] if out.parent.is_dir() else []
-    shards = whole(((int(name[1]), int(name[2])) for name in names if name), out)
+    found = [(int(name[1]), int(name[2])) for name in names if name]
+    shards = whole([shard for shard in found if count in (None, shard[1])], out)
     parts = [part_path(out, shard) for shard in shards]
     with atomic_text_stream(out) as stream:
         if out.suffix.lower() == ".json":
@@ -77,7 +79,7 @@ def merge_tables(out: Path) -> int:
                         heading = heading or first
                     for line in lines:
                         stream.write(line)
-    return len(parts)
+    return parts
 
 
 def _one_list(parts: Sequence[Path]) -> str:
