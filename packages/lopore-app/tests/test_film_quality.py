@@ -18,7 +18,7 @@ from lopore.models.opening import OpenModel, open_model
 from lopore.reading.film_source import ArrayFilm
 from lopore.record.model import LeakReport, Threshold
 from lopore.record.preprocessing import Preprocessing
-from lopore_app.film.areas import area_row, area_statistics, parse_area
+from lopore_app.film.areas import Box, area_row, area_statistics, parse_areas
 from lopore_app.film.film_review import Reviewer, empty_review, review_of
 from lopore_app.film.quality import measure_quality, quality_lines
 from lopore_app.film.reviewed_film import everything_zip, reviewed
@@ -72,9 +72,15 @@ def test_a_box_is_measured_at_the_films_own_pixels_and_against_the_first_one() -
 
 @pytest.mark.parametrize("points", [None, [1, 2], [1, 2, 3, "4"], [1, 2, float("nan"), 4], [5, 5, 5, 5]])
 def test_no_box_of_the_browser_is_trusted(points: object) -> None:
-    assert parse_area({"film": "a", "points": points}, "a", Affine(), (100, 100)) is None
-    assert parse_area({"film": "b", "points": [0, 0, 9, 9]}, "a", Affine(), (100, 100)) is None
-    assert parse_area({"film": "a", "points": [-5, 0, 300, 9]}, "a", Affine(), (100, 100)) == (0, 0, 100, 9)
+    def parsed(film: str, *drawn: object) -> list[tuple[int, Box]]:
+        return parse_areas({"film": film, "drawn": list(drawn)}, "a", Affine(), (100, 100))
+
+    good = {"seq": 2, "points": [-5, 0, 300, 9]}
+    assert parsed("a", {"seq": 1, "points": points}, None, {"seq": "3", "points": [0, 0, 9, 9]}, good) == [
+        (2, (0, 0, 100, 9))
+    ]
+    assert parsed("b", good) == []
+    assert parse_areas({"film": "a", "drawn": "all"}, "a", Affine(), (100, 100)) == []
 
 
 @pytest.fixture(scope="module")

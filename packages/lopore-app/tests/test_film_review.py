@@ -270,6 +270,17 @@ def test_the_report_shows_what_the_reviewer_left_and_why_the_rest_is_set_aside(f
         assert f"{mark.length_mm:.2f}" in page
 
 
+def test_another_threshold_stays_when_the_page_runs_again(areas: OpenModel, run: InspectionRun) -> None:
+    work = FilmWork(run=run)
+    work.take_result()
+    assert work.found is not None
+    upload = made_upload()
+    source = film_source(upload, read_film(upload), 0.05)
+    work.set_found(decided_anew(work.found, areas, source, InspectionOptions(threshold=0.8, mm_per_pixel=0.05), None))
+    work.take_result()
+    assert work.found.options.threshold == 0.8
+
+
 def test_films_that_teach_most_come_first(found: FilmInspection) -> None:
     uploads = [Upload.of(f"{name}.png", name.encode()) for name in ("open", "new", "done", "unlike")]
     opened, done, unlike = FilmWork(), FilmWork(), FilmWork()

@@ -12,6 +12,8 @@ from lopore.reading.film_source import FilmSource
 from lopore.reading.image_quality import Region, contrast_to_noise, signal_of, signal_to_noise
 
 MOST_AREAS = 12
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom, in px of the film."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,19 @@ class AreaStatistics:
     why: str = ""
 
 
-def parse_area(said: object, film: str, to_film: Affine, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """The box (left, top, right, bottom) that was drawn on this film, cut at its edges; None for anything else."""
-    points = said.get("points") if isinstance(said, Mapping) and said.get("film") == film else None
+def parse_areas(said: object, film: str, to_film: Affine, shape: tuple[int, ...]) -> list[tuple[int, Box]]:
+    """Number and box of what was drawn on this film, cut at its edges; anything else is passed over."""
+    drawn = said.get("drawn") if isinstance(said, Mapping) and said.get("film") == film else None
+    found = []
+    for one in drawn[-MOST_AREAS:] if isinstance(drawn, list) else ():
+        number = one.get("seq") if isinstance(one, Mapping) else None
+        box = _box(one.get("points"), to_film, shape) if isinstance(one, Mapping) else None
+        if isinstance(number, int) and not isinstance(number, bool) and box is not None:
+            found.append((number, box))
+    return found
+
+
+def _box(points: object, to_film: Affine, shape: tuple[int, ...]) -> Box | None:
     if not isinstance(points, list) or len(points) != 4 or not all(_is_number(value) for value in points):
         return None
     (x0, y0), (x1, y1) = to_film(points[0], points[1]), to_film(points[2], points[3])

@@ -34,7 +34,7 @@ from lopore_app.film.quality_panel import (
 )
 from lopore_app.film.readers_panel import Works, readers_panel
 from lopore_app.film.review_store import ReviewStore
-from lopore_app.film.run_panel import run_panel, threshold_field
+from lopore_app.film.run_panel import run_panel, seam_field, set_aside_line, threshold_field
 from lopore_app.film.uploaded_film import film_source
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
@@ -79,12 +79,13 @@ class FilmPanel:
         profile, values, threshold = None, dict[str, float](), None
         with tabs[2]:
             threshold = threshold_field(model) if model is not None else None
+            seam = seam_field()
             profile, values = profile_fields()
         with run:
             if model is None:
                 st.caption("No model: the film is shown, and marks of earlier sessions.")
             else:
-                options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=work.pitch)
+                options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=work.pitch, seam=seam)
                 run_panel(work, model, source, options, profile, memory)
             heat = _heat_choice(work)
             beside = other_film(memory, uploads, upload, film, work, works, reviewer.name)
@@ -106,6 +107,7 @@ class FilmPanel:
                 st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
             mark_panel(work, tuple(classes), reviewer)
         with rules:
+            set_aside_line(work)
             readers_panel(work, store, works, reviewer)
         with save:
             mine = (one.review for (_, name), one in works.items() if name == reviewer.name)

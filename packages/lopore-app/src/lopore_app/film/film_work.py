@@ -33,7 +33,7 @@ class FilmWork:
     asked: the model and the settings that ``found`` belongs to. taken: number of the last act of the browser that was
     taken. served: grows whenever the server, not the browser, chooses a mark.
     pitch: of this film as the person gave it, with its source in words. areas: boxes that were measured.
-    opened: whether the review of an earlier day was looked for.
+    opened: whether the review of an earlier day was looked for. run_taken: what the last run gave.
     """
 
     run: InspectionRun | None = None
@@ -48,15 +48,17 @@ class FilmWork:
     pitch: float | None = None
     pitch_from: str = ""
     areas: list[tuple[int, int, int, int]] = field(default_factory=list)
-    area_taken: object = None
+    area_taken: int = 0
     opened: bool = False
+    run_taken: FilmInspection | None = None
 
     def take_result(self) -> None:
         """Take over what the run found, once."""
         run = self.run
         if run is None or run.running:
             return
-        if run.result is not None and run.result is not self.found:
+        if run.result is not None and run.result is not self.run_taken:
+            self.run_taken = run.result  # ``found`` goes its own way from here, as threshold and rules are moved
             self.set_found(run.result)
         if run.error is not None:
             self.problem = run.error

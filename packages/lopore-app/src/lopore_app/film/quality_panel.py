@@ -10,7 +10,7 @@ import streamlit as st
 
 from lopore.reading.film_source import FilmSource
 from lopore.reading.radiograph import Radiograph
-from lopore_app.film.areas import MOST_AREAS, AreaStatistics, area_row, area_statistics, parse_area
+from lopore_app.film.areas import MOST_AREAS, AreaStatistics, area_row, area_statistics, parse_areas
 from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_viewer import FILM_VIEWER, film_key
 from lopore_app.film.film_work import FilmWork
@@ -107,16 +107,12 @@ def wire_field(work: FilmWork, reviewer: Reviewer) -> bool:
 
 
 def take_areas(upload: Upload, source: FilmSource, work: FilmWork) -> None:
-    """Measure the box that was drawn last, once."""
+    """Take over the boxes that were drawn since the last time."""
     said = component_state(FILM_VIEWER, "area")
-    number = said.get("seq") if isinstance(said, dict) else None
-    if number is None or number == work.area_taken:
-        return
-    box = parse_area(said, film_key(upload), to_shown(source.shape).inverse(), source.shape)
-    if box is None:
-        return
-    work.area_taken = number
-    work.areas = [*work.areas[-MOST_AREAS + 1 :], box]
+    for number, box in parse_areas(said, film_key(upload), to_shown(source.shape).inverse(), source.shape):
+        if number > work.area_taken:
+            work.area_taken = number
+            work.areas = [*work.areas[-MOST_AREAS + 1 :], box]
 
 
 def measured_areas(source: FilmSource, work: FilmWork) -> list[AreaStatistics]:

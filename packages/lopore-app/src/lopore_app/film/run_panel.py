@@ -9,6 +9,7 @@ import streamlit as st
 from lopore.errors import LoporeError
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.options import InspectionOptions
+from lopore.messages import counted
 from lopore.models.opening import OpenModel
 from lopore.reading.film_source import FilmSource
 from lopore_app.film.film_review import Reviewer
@@ -57,6 +58,24 @@ def threshold_field(model: OpenModel) -> float | None:
     return chosen
 
 
+def seam_field() -> Literal["off", "only"]:
+    """Whether marks beside the weld, such as those of lead letters, are set aside; they stay in every file."""
+    key = "film/seam"
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(f"remembered/{key}", False)
+    only = st.toggle("Set aside marks beside the weld", key=key, help="Where a weld is found; they stay in the report")
+    st.session_state[f"remembered/{key}"] = only
+    return "only" if only else "off"
+
+
+def set_aside_line(work: FilmWork) -> None:
+    """How many marks are set aside, once it is known."""
+    if work.found is None or work.found.options.seam == "off":
+        return
+    told = f"{counted(len(work.found.set_aside), 'mark')} set aside"
+    st.caption(told if work.found.seam is not None else "No weld was found: nothing is set aside")
+
+
 def _own_threshold(key: str, own: float) -> None:
     st.session_state[key] = own
 
@@ -71,7 +90,12 @@ def run_panel(
 ) -> None:
     """The button, the bar while it runs, and why nothing came."""
     covering = model_key(model), source.sha256, source.page, source.pixel_pitch_mm
-    deciding = options.threshold, profile.sha256 if profile else "", tuple(sorted(options.variables.items()))
+    deciding = (
+        options.threshold,
+        options.seam,
+        profile.sha256 if profile else "",
+        tuple(sorted(options.variables.items())),
+    )
     if work.run is not None and work.run.running:
         _progress(work.run)
         return

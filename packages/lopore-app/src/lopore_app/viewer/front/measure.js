@@ -3,7 +3,13 @@ Object.assign(Viewer.prototype, {
   measureDrawn(tool, drawn) {
     touch();
     if (Math.hypot(drawn[2] - drawn[0], drawn[3] - drawn[1]) < 2) { this.redraw(); return; }
-    if (tool === "Area") this.send("area", { film: this.data.film, points: drawn, seq: Date.now() });
+    if (tool === "Area") {
+      // All of them go along: what is drawn while the server works is not lost.
+      if (this.areasOf !== this.data.film) Object.assign(this, { areasOf: this.data.film, areasDrawn: [] });
+      const seq = Math.max(Date.now(), (this.areasDrawn.at(-1)?.seq ?? 0) + 1);
+      this.areasDrawn = [...this.areasDrawn, { seq, points: drawn }].slice(-12);
+      this.send("area", { film: this.data.film, drawn: this.areasDrawn });
+    }
     else { this.lines = [...this.lines, drawn].slice(-20); this.sendLine(); }
     this.redraw();
   },
