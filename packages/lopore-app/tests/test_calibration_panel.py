@@ -67,12 +67,12 @@ def test_a_report_shows_its_calibration_with_the_groups_behind_it(
     assert found is not None
     text = summary(page)
     assert "Calibration" in [tab.label for tab in page.tabs]
-    name, one, _ = found.told[0]
+    name, one, _ = found.described[0]
     assert meaning(name, one)[1] in text
     assert f"{GROUPS} groups stand behind this" in text
     rows = tables(page, "Brier score")
-    assert [row["Groups"] for row in rows] == [GROUPS] * len(found.told)
-    for row, (_, each, _) in zip(rows, found.told, strict=True):
+    assert [row["Groups"] for row in rows] == [GROUPS] * len(found.described)
+    for row, (_, each, _) in zip(rows, found.described, strict=True):
         assert f"{each.brier.value:.3f}" in str(row["Brier score"])
     bins = tables(page, "Share that is so")
     assert [row["RecordImages"] for row in bins] == [each.images for each in one.bins]

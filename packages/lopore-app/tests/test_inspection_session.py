@@ -70,7 +70,7 @@ def test_heat_lies_on_the_turned_picture_and_is_kept(session: InspectionSession)
     pixels[:32, :32] = 255
     film, chain = (
         session.film(Upload.of("a.png", coded(".png", pixels))),
-        Chain.parse([{"name": "turn", "quarters": 1}]),
+        Chain.parse([{"name": "rotate", "quarters": 1}]),
     )
     heat = session.heat(film, chain, "grad-cam", "pore")
     assert heat.values.shape == session.enhanced(film, chain).pixels.shape

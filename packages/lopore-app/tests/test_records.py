@@ -24,6 +24,7 @@ from lopore.cli.data import index
 from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError
 from lopore.inference.predict import Prediction, describe_prediction, prepare, score_images
+from lopore.inference.predictions_table import COLUMNS
 from lopore.models.opening import OpenModel, open_model
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
@@ -131,10 +132,11 @@ def test_every_doubt_and_every_file_without_an_answer_is_in_every_file_that_leav
     log = json.loads(files["log"])
     assert log["predictions"][0]["judged"] is False
     rows = list(csv.DictReader(io.StringIO(files["csv"])))
-    assert [(row["decision"], row["judged"], row["doubts"]) for row in rows] == [
-        ("pore", "no", DOUBT),
-        ("no answer", "no", BROKEN.reason),
+    assert [(row["predicted"], row["judged"], row["notes"]) for row in rows] == [
+        ("pore", "0", DOUBT),
+        ("", "0", BROKEN.reason),
     ]
+    assert list(rows[0])[: len(COLUMNS)] == list(COLUMNS)
     assert "cannot be judged" in files["report"]
 
 

@@ -79,8 +79,8 @@ def test_files_are_read_once_where_memory_allows_and_each_epoch_where_not(files:
     for epoch in range(3):
         epoch_of(kept, epoch)
         epoch_of(read_again, epoch)
-    assert (kept.kept, kept.reads) == (COUNT, COUNT)
-    assert (read_again.kept, read_again.reads) == (0, 3 * COUNT)
+    assert (kept.capacity, kept.reads) == (COUNT, COUNT)
+    assert (read_again.capacity, read_again.reads) == (0, 3 * COUNT)
 
 
 def test_the_memory_bound_is_kept_and_the_rest_is_read_again(files: list[Path]) -> None:
@@ -88,7 +88,7 @@ def test_the_memory_bound_is_kept_and_the_rest_is_read_again(files: list[Path]) 
     images = ImageCache(files, record, cache_mb=1)
     for _ in range(2):
         list(evaluation_batches(images, np.arange(COUNT), batch_size=4))
-    assert images.kept == 8
+    assert images.capacity == 8
     assert images.reads == 8 + 2 * (COUNT - 8)
 
 
@@ -102,7 +102,7 @@ def test_kept_pictures_are_not_changed_by_what_is_done_to_a_batch(files: list[Pa
 def test_the_shares_of_processes_put_together_are_the_whole_batch(files: list[Path]) -> None:
     images = ImageCache(files, RECORD)
     whole = epoch_of(images, 0, batch_size=7)
-    parts = [epoch_of(images, 0, batch_size=7, place=(rank, 3)) for rank in range(3)]
+    parts = [epoch_of(images, 0, batch_size=7, process_rank=(rank, 3)) for rank in range(3)]
     assert len(whole) == 4
     assert all(len(part) == 3 for part in parts)
     for number in range(3):
@@ -215,12 +215,11 @@ def test_a_file_that_breaks_in_the_middle_is_named(files: list[Path]) -> None:
         epoch_of(ImageCache(files, RECORD), 0)
 
 
-def test_grey_statistics_are_those_of_the_pictures(files: list[Path]) -> None:
-    found = ImageCache(files, RECORD).appearance(range(COUNT))
+def test_grey_statistics_are_those_of_the_images(files: list[Path]) -> None:
+    found = ImageCache(files, RECORD).appearances(range(COUNT))
     pixels = straight(files) / 255
-    assert found["mean"] == pytest.approx(pixels.mean())
-    assert found["std"] == pytest.approx(pixels.std())
-    assert found["mean_low"] <= found["mean"] <= found["mean_high"]
+    assert np.mean([one.mean for one in found]) == pytest.approx(pixels.mean())
+    assert [one.std for one in found] == pytest.approx([image.std() for image in pixels])
 
 
 def _masked(

@@ -25,7 +25,7 @@ def told(scores: NDArray[Any], truth: NDArray[Any], ids: NDArray[Any] | None = N
     ids = np.arange(len(scores)) if ids is None else ids
     one = Reliability(np.asarray(scores, np.float64), np.asarray(truth, bool), ids)
     drawn = np.concatenate([one.sums(weights) for weights in group_weights(ids, 400, seed)])
-    return one.told(drawn)
+    return one.summary(drawn)
 
 
 def made(films: int, seed: int, *, too_sure: float = 0.0, copies: int = 1) -> tuple[Any, Any, Any]:
@@ -131,7 +131,7 @@ def _binary(films: int, positives: int, **options: Any) -> Metrics:
 def test_with_too_few_films_nothing_is_said_but_that(films: int, positives: int, enough: bool) -> None:
     found = _binary(films, positives).calibration
     assert found is not None
-    ((name, one, text),) = found.told
+    ((name, one, text),) = found.described
     assert name == "pore"
     assert one.brier.low is not None
     assert (re.match("Too few films (with pore )?to tell", text) is not None) is not enough
@@ -149,7 +149,7 @@ def test_the_sentence_tells_the_share_among_the_highest_scores() -> None:
     found = measure(
         np.stack([1 - scores, scores], 1), truth, task="binary", classes=["ok", "pore"], positive="pore", resamples=500
     )
-    ((_, one, text),) = found.calibration.told
+    ((_, one, text),) = found.calibration.described
     top = one.bins[-1]
     assert text.startswith(
         f"Of the {top.images} images with the highest scores for pore ({top.score:.2f} on average), a share of "
@@ -163,7 +163,7 @@ def test_scores_that_are_too_high_are_said_to_be_too_high() -> None:
     options: dict[str, Any] = {"task": "binary", "classes": ["ok", "pore"], "positive": "pore", "resamples": 300}
     found = measure(np.stack([1 - scores, scores], 1), truth, **options).calibration
     assert found is not None
-    assert "scores as high as that are too high" in found.told[0][2]
+    assert "scores as high as that are too high" in found.described[0][2]
     swapped = measure(np.stack([scores, 1 - scores], 1)[:, ::-1], truth, **options).calibration
     assert swapped == found
 
@@ -174,7 +174,7 @@ def test_multiclass_has_a_top_label_beside_its_classes_and_binary_its_positive_c
     scores = rng.dirichlet(np.ones(3), 90)
     found = measure(scores, targets, task="multiclass", classes=classes, resamples=50).calibration
     assert found is not None
-    assert [name for name, _, _ in found.told] == ["top label", *classes]
+    assert [name for name, _, _ in found.described] == ["top label", *classes]
     right = scores.argmax(1) == targets
     assert found.top_label is not None
     assert found.top_label.brier.value == pytest.approx(np.mean((scores.max(1) - right) ** 2))
@@ -190,7 +190,7 @@ def test_a_model_without_mistakes_is_not_said_to_have_seen_too_few_films() -> No
     scores[np.arange(60), targets] = 0.9
     found = measure(scores, targets, task="multiclass", classes=["crack", "ok", "pore"], resamples=50).calibration
     assert found is not None
-    assert found.told[0][2].startswith(
+    assert found.described[0][2].startswith(
         "Too few wrong answers to tell whether scores are right as frequencies: 60 groups"
     )
 
@@ -198,11 +198,11 @@ def test_a_model_without_mistakes_is_not_said_to_have_seen_too_few_films() -> No
 def test_no_picture_and_one_film_are_told_as_they_are() -> None:
     empty = measure(np.zeros((0, 2)), np.zeros(0, int), task="binary", classes=["ok", "pore"], positive="pore")
     assert empty.calibration.per_class["pore"].brier.value is None
-    assert "0 groups" in empty.calibration.told[0][2]
+    assert "0 groups" in empty.calibration.described[0][2]
     one_film = _binary(30, 15, groups=["film"] * 30).calibration
     assert one_film is not None
     assert one_film.per_class["pore"].brier.low is None
-    assert "1 group," in one_film.told[0][2]
+    assert "1 group," in one_film.described[0][2]
     assert Metrics.model_validate_json(empty.model_dump_json()) == empty
 
 
@@ -211,7 +211,7 @@ def test_2000_resamples_of_5000_films_take_seconds_and_bounded_memory() -> None:
     began = time.process_time()
     one = Reliability(scores, truth, ids)
     tracemalloc.start()
-    one.told(np.concatenate([one.sums(weights) for weights in group_weights(ids, 2000, 0)]))
+    one.summary(np.concatenate([one.sums(weights) for weights in group_weights(ids, 2000, 0)]))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert time.process_time() - began < 4

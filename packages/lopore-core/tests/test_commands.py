@@ -56,7 +56,7 @@ def test_csv_json_and_json_lines_hold_the_same_answers(films: Path, invoke: Invo
     whole = json.loads(Path("out/a.json").read_text())
     lines = [json.loads(line) for line in Path("out/a.jsonl").read_text().splitlines()]
     assert whole == lines
-    assert [row["source"] for row in table] == [entry["source"] for entry in whole]
+    assert [row["path"] for row in table] == [entry["source"] for entry in whole]
     assert [float(row["score:pore"]) for row in table] == pytest.approx(
         [entry["scores"]["pore"] for entry in whole], abs=1e-6
     )
@@ -96,8 +96,8 @@ def test_a_strange_name_stays_one_line_and_no_spreadsheet_runs_it(films: Path, i
     assert invoke("predict", "--model", "bright", "--out", "a.csv", "--", name).exit_code == 0
     with Path("a.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
-    assert row["source"].lstrip("'") == re.sub(r"[\x00-\x1f]", "?", name)
-    assert row["source"][0] not in "=+-@"
+    assert row["path"].lstrip("'") == re.sub(r"[\x00-\x1f]", "?", name)
+    assert row["path"][0] not in "=+-@"
     assert decisions(invoke("predict", "--model", "bright", "--json", "--", name).stdout) == {name: ["pore"]}
 
 

@@ -41,11 +41,11 @@ def test_images_of_one_film_are_one_trial():
 def test_the_threshold_is_the_highest_that_keeps_the_bound():
     scores, labels, films = made(120, 2)
     found = recall_contract(scores, labels, films, recall=0.95, confidence=0.95)
-    assert found.kept
+    assert found.holds
     assert found.missed == failures_allowed(120, 0.95, 0.95) == 1
     higher = np.unique(scores[scores > found.threshold])[:200]
     assert not any(
-        contract_at(value + 1e-9, scores, labels, films, recall=0.95, confidence=0.95).kept
+        contract_at(value + 1e-9, scores, labels, films, recall=0.95, confidence=0.95).holds
         for value in higher
         if contract_at(value + 1e-9, scores, labels, films, recall=0.95, confidence=0.95).missed > found.missed
     )

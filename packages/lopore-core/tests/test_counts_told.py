@@ -63,7 +63,7 @@ def test_a_leak_of_one_pair_is_told_in_the_singular(tmp_path: Path, invoke: Invo
     film("films/train/pore/a.png", 1)
     film("films/test/pore/b.png", 1)
     film("films/train/ok/c.png", 2)
-    assert "1 pair on two sides" in said(invoke, "data", "check", "films")
+    assert "1 pair in two splits" in said(invoke, "data", "check", "films")
 
 
 def test_made_films_of_one_are_told_in_the_singular(tmp_path: Path, invoke: Invoke) -> None:

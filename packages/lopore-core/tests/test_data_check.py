@@ -24,7 +24,7 @@ def test_split_keeps_groups_whole_is_repeatable_and_guards_a_split_that_is_there
     assert lopore("data", "index", folder, "--out", films).exit_code == 0
     told = json.loads(lopore("data", "split", films, "--out", out, "--folds", 3, "--json").stdout)
     assert told["split_kind"] == "grouped"
-    assert set(told["sides"]) == {"train", "val", "test", "fold 0", "fold 1", "fold 2"}
+    assert set(told["splits"]) == {"train", "val", "test", "fold 0", "fold 1", "fold 2"}
     manifest = Manifest.read(out)
     assert len(find_leaks(manifest)) == len(find_leaks(manifest, "folds")) == 0
     assert lopore("data", "split", films, "--out", out, "--folds", 3).exit_code == 0

@@ -39,7 +39,7 @@ def test_a_chain_leaves_its_input_alone_and_keeps_the_depth(pixels: np.ndarray) 
 def test_a_chain_tells_where_it_moved_a_point() -> None:
     pixels = np.zeros((30, 50), np.uint8)
     pixels[4, 7] = 255
-    result, motion = Chain.parse(["flip-horizontal", {"name": "turn", "quarters": 1}]).apply(pixels)
+    result, motion = Chain.parse(["flip-horizontal", {"name": "rotate", "quarters": 1}]).apply(pixels)
     x, y = motion(7.5, 4.5)
     assert result[int(y), int(x)] == 255
 

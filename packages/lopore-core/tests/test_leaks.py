@@ -80,8 +80,8 @@ def test_every_image_with_a_partner_on_another_side_is_named_and_no_other(manife
     rows = {row.path: row for row in manifest.rows}
     for leak in findings.leaks:
         one, other = rows[leak.path], rows[leak.other]
-        assert (one.split, other.split) == (leak.side, leak.other_side)
-        assert leak.side != leak.other_side
+        assert (one.split, other.split) == (leak.split, leak.other_split)
+        assert leak.split != leak.other_split
         assert any(getattr(one, key) and getattr(one, key) == getattr(other, key) for key in KEYS)
 
 
@@ -102,7 +102,7 @@ def test_training_is_stopped_with_first_pairs_count_and_list(tmp_path: Path) -> 
         assert part in told
     with place.open(newline="", encoding="utf-8") as stream:
         assert next(csv.DictReader(stream)) == {
-            "path": "a.png", "side": "train", "other": "b.png", "other_side": "test",
+            "path": "a.png", "split": "train", "other": "b.png", "other_split": "test",
             "why": "near duplicate", "name": "F00001",
         }  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_leaks_are_found_between_folds() -> None:
     assert len(find_leaks(Manifest(tuple(rows), Path()), "folds")) == 0
     rows[5] = replace(rows[5], group="g0")
     findings = find_leaks(Manifest(tuple(rows), Path()), "folds")
-    assert [(leak.side, leak.other_side) for leak in findings.leaks] == [("fold 0", "fold 2")]
+    assert [(leak.split, leak.other_split) for leak in findings.leaks] == [("fold 0", "fold 2")]
 
 
 def test_only_the_asked_sides_are_compared() -> None:

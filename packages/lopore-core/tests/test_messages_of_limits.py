@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from lopore.cli import _told
+from lopore.cli import _message_of
 from lopore.errors import ImageError, memory_is_short
 
 
@@ -21,7 +21,7 @@ from lopore.errors import ImageError, memory_is_short
 )
 def test_too_little_memory_is_told_as_such(error: Exception) -> None:
     assert memory_is_short(error)
-    assert _told(error).startswith("out of memory")
+    assert _message_of(error).startswith("out of memory")
 
 
 def test_other_errors_are_no_lack_of_memory() -> None:

@@ -88,7 +88,7 @@ def test_a_second_process_on_one_run_is_refused(softmax: None, welds: Path) -> N
 def test_no_half_checkpoint_is_ever_the_last_good_one(softmax: None, welds: Path) -> None:
     folder = run(config(welds), run_name="first").run_folder
     checkpoints = Checkpoints(folder)
-    newest = checkpoints.place(6)
+    newest = checkpoints.path_for(6)
     for name in ("state.json", "run-state.json", "sha256.json"):
         kept = (newest / name).read_bytes()
         (newest / name).unlink()

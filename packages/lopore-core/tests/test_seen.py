@@ -108,7 +108,7 @@ def test_other_films_of_a_weld_that_was_learned_from_are_told_by_their_group_and
 
     def told(group: str) -> tuple[str, ...]:
         rows = []
-        for row in own.side("test").rows:
+        for row in own.split_of("test").rows:
             copy = Path("other") / Path(row.path).name
             copy.parent.mkdir(exist_ok=True)
             copy.write_bytes(own.file(row).read_bytes())

@@ -88,7 +88,7 @@ def test_predict_writes_a_table_of_detections_and_ignores_what_is_too_small(mark
     assert every.exit_code == 0, every.stderr
     with Path("found.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    names = [Path(row["source"]).stem for row in rows]
+    names = [Path(row["path"]).stem for row in rows]
     assert names == ["a", "a", "b", "c"]
     assert [float(row["area_px"]) for row in rows] == pytest.approx([320, 4, 320, 4])
     assert [float(row["area_mm2"]) for row in rows] == pytest.approx([12.8, 0.16, 12.8, 0.16])

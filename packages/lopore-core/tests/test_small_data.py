@@ -121,7 +121,7 @@ def test_contract_abstention_and_calibration_name_what_is_missing(
     assert f"It needs at least 59 films with the class, without a miss; there are {films}." in contract.missing
     proven = contract_at(0.5, scores, labels, groups, recall=0.95, confidence=0.95)
     check(proven)
-    assert not proven.kept
+    assert not proven.holds
     both, truth = np.column_stack([1 - scores, scores]), np.column_stack([labels == 0, labels == 1])
     named = {"classes": CLASSES, "coverage": 0.95, "fitted_on": "few films"}
     assert isinstance(fit_abstention(both, truth, groups, **named), Refusal)  # type: ignore[arg-type]

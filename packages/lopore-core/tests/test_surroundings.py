@@ -19,7 +19,7 @@ from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, 
 from lopore.contracts.field_rules import RULES
 from lopore.errors import PluginError
 from lopore.plugins import registry
-from lopore.plugins.process_guard import isolate_call, kept
+from lopore.plugins.process_guard import isolate_call, preserve_state
 
 
 def test_what_a_block_changes_is_put_back_and_named_also_where_it_raises(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_what_a_block_changes_is_put_back_and_named_also_where_it_raises(tmp_pat
         np.random.seed(718_281)
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), kept("import") as changes:
+    with pytest.raises(RuntimeError), preserve_state("import") as changes:
         change()
     assert (Path.cwd(), random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)) == before
     expected = ["the working directory", "the environment (LEFT_BEHIND)", "the state of random", "NumPy's random state"]
@@ -43,7 +43,7 @@ def test_a_thread_that_somebody_else_is_just_starting_is_not_waited_for(monkeypa
     before, nascent = threading.enumerate(), threading.Thread(target=print)
     seen = iter([before, [*before, nascent]])
     monkeypatch.setattr(threading, "enumerate", lambda: next(seen))
-    with kept("import") as changes:
+    with preserve_state("import") as changes:
         pass
     assert changes.threads == 0
 

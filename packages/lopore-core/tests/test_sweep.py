@@ -31,8 +31,8 @@ def _models() -> dict[str, int]:
          Axis("training.loss.name", ({"focal": 1, "dice": 2}, "focal"))),
         ("preprocessing.size=[64, 96], 128", Axis("preprocessing.size", ([64, 96], 128))),
         ("seed=1,1", Axis("seed", (1,))),
-        ("lr=1e-4..1e-2", Range("lr", 1e-4, 1e-2, whole=False)),
-        ("seed=1..9", Range("seed", 1.0, 9.0, whole=True)),
+        ("lr=1e-4..1e-2", Range("lr", 1e-4, 1e-2, integer=False)),
+        ("seed=1..9", Range("seed", 1.0, 9.0, integer=True)),
     ],
 )  # fmt: skip
 def test_a_list_or_a_range_of_settings_is_read(text: str, axis: Axis | Range) -> None:
@@ -40,7 +40,7 @@ def test_a_list_or_a_range_of_settings_is_read(text: str, axis: Axis | Range) ->
 
 
 def test_a_range_over_two_powers_of_ten_is_searched_by_its_logarithm() -> None:
-    assert [Range("k", low, 1.0, whole=False).logarithmic for low in (1e-2, 0.1, 0.0)] == [True, False, False]
+    assert [Range("k", low, 1.0, integer=False).logarithmic for low in (1e-2, 0.1, 0.0)] == [True, False, False]
 
 
 @pytest.mark.parametrize("text", ["seed", "=1", "seed=", "lr=2..1", "lr=a..b", "lr=1..inf", "name=[a,b"])

@@ -11,7 +11,7 @@ from made.runs import Listen, config
 from lopore.config.experiment import Experiment
 from lopore.errors import RunError
 from lopore.progress import Progress
-from lopore.training.epochs import told_computing
+from lopore.training.epochs import device_summary
 from lopore.training.run import train
 
 
@@ -44,14 +44,14 @@ def test_the_figures_of_the_trial_are_told_and_on_a_cpu_whose_time_they_are() ->
     trials = [{"precision": "bf16", "layout": "channels_last", "seconds": 0.0311}]
     trials.append({"precision": "fp32", "layout": "contiguous", "seconds": 0.0502})
     plan = {"precision": "bf16", "memory_format": "channels_last", "trials": trials}
-    assert told_computing({"device": "cpu", "threads": 2, **plan}) == (
+    assert device_summary({"device": "cpu", "threads": 2, **plan}) == (
         "computing on cpu, 2 threads, in bf16 channels_last; a step in trial, processor time: "
         "bf16 channels_last 0.031 s, fp32 contiguous 0.050 s"
     )
-    assert told_computing({"device": "cuda:0", "threads": 2, **plan}).startswith(
+    assert device_summary({"device": "cuda:0", "threads": 2, **plan}).startswith(
         "computing on cuda:0, in bf16 channels_last; a step in trial: bf16"
     )
-    assert told_computing({"mean": [0.5], "std": [0.2]}) == ""
+    assert device_summary({"mean": [0.5], "std": [0.2]}) == ""
 
 
 def test_a_run_that_reaches_its_last_epoch_did_not_stop_early(softmax: None, welds: Path) -> None:

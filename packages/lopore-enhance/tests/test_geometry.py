@@ -17,12 +17,12 @@ ENHANCERS = {enhancer.name: enhancer for enhancer in plugin.lopore_enhancers()}
 MOVES: list[tuple[str, dict[str, Any]]] = [
     ("flip-horizontal", {}),
     ("flip-vertical", {}),
-    ("turn", {"quarters": 1}),
-    ("turn", {"quarters": 2}),
-    ("turn", {"quarters": 3}),
+    ("rotate", {"quarters": 1}),
+    ("rotate", {"quarters": 2}),
+    ("rotate", {"quarters": 3}),
     ("crop", {"left": 3, "top": 2, "width": 20, "height": 15}),
     ("crop", {"left": 5}),
-    ("trim", {"left": 10, "right": 5, "top": 20, "bottom": 3}),
+    ("crop-margins", {"left": 10, "right": 5, "top": 20, "bottom": 3}),
     ("resize", {"width": 120, "height": 96, "fit": "force", "resampling": "nearest"}),
     ("resize", {"width": 90, "height": 200, "fit": "keep", "resampling": "nearest"}),
 ]
@@ -87,8 +87,8 @@ def test_antialiased_resize_is_the_one_of_the_network() -> None:
         ("crop", {"left": 30}),
         ("crop", {"width": 31}),
         ("crop", {"top": 20, "height": 5}),
-        ("trim", {"left": 60, "right": 60}),
-        ("trim", {"top": 99, "bottom": 99}),
+        ("crop-margins", {"left": 60, "right": 60}),
+        ("crop-margins", {"top": 99, "bottom": 99}),
     ],
 )
 def test_a_cut_outside_the_picture_is_refused_in_one_line(name: str, values: Any) -> None:

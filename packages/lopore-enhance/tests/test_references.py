@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lopore.contracts import Pixels
 from lopore.errors import ImageError
-from lopore_enhance import clahe, contrast, denoise, detail, look, noise
+from lopore_enhance import clahe, contrast, denoise, detail, noise, preview
 from lopore_enhance import parameters as p
 
 DEPTHS = pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -76,14 +76,14 @@ def test_opencv_is_met_exactly(dtype: Any) -> None:
     smooth = cv2.GaussianBlur(image, (0, 0), 1.5)
     pairs = {
         "median": (denoise.median(image, radius=2), cv2.medianBlur(image, 5)),
-        "average": (denoise.average(image, radius=2), cv2.blur(image, (5, 5))),
+        "mean": (denoise.mean(image, radius=2), cv2.blur(image, (5, 5))),
         "gaussian": (denoise.gaussian(image, sigma=1.5), smooth),
         "unsharp": (
             detail.unsharp_mask(image, sigma=1.5, amount=1, threshold=0),
             cv2.addWeighted(image, 2, smooth, -1, 0),
         ),
         "invert": (contrast.invert(image), top - image),
-        "otsu": (look.otsu(image), cv2.threshold(image, 0, top, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]),
+        "otsu": (preview.otsu(image), cv2.threshold(image, 0, top, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]),
     }
     for name, (ours, reference) in pairs.items():
         assert np.array_equal(ours, reference), name
@@ -103,10 +103,10 @@ def test_opencv_is_met_exactly_where_it_knows_8_bits_only() -> None:
             cv2.fastNlMeansDenoising(image, None, 4, 7, 11),
         ),
         "adaptive threshold": (
-            look.adaptive_threshold(image, radius=7, offset=5, method="gaussian"),
+            preview.adaptive_threshold(image, radius=7, offset=5, method="gaussian"),
             cv2.adaptiveThreshold(image, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, 15, 5),
         ),
-        "canny": (look.canny(image, low=50, high=100), cv2.Canny(image, 50, 100)),
+        "canny": (preview.canny(image, low=50, high=100), cv2.Canny(image, 50, 100)),
     }
     for name, (ours, reference) in pairs.items():
         assert np.array_equal(ours, reference), name
@@ -114,8 +114,8 @@ def test_opencv_is_met_exactly_where_it_knows_8_bits_only() -> None:
 
 def test_canny_of_16_bits_draws_the_same_edges() -> None:
     image = film(96, 104, np.uint8)
-    deep = look.canny(image.astype(np.uint16) * 257, low=50, high=100)
-    assert np.array_equal(deep, look.canny(image, low=50, high=100).astype(np.uint16) * 257)
+    deep = preview.canny(image.astype(np.uint16) * 257, low=50, high=100)
+    assert np.array_equal(deep, preview.canny(image, low=50, high=100).astype(np.uint16) * 257)
     assert 0 < (deep > 0).mean() < 0.5
 
 
@@ -198,7 +198,7 @@ def test_adaptive_threshold_holds_at_both_ends_of_the_range(dtype: Any, offset: 
     step = np.iinfo(dtype).max // 255
     for value in (0, 255 * step):
         even = np.full((9, 9), value, dtype)
-        marked = look.adaptive_threshold(even, radius=2, offset=min(offset, 255), method="mean")
+        marked = preview.adaptive_threshold(even, radius=2, offset=min(offset, 255), method="mean")
         assert np.all(marked == (255 * step if offset > 0 else 0))
 
 
@@ -268,9 +268,9 @@ def test_felzenszwalb_fills_regions_or_draws_their_borders(dtype: Any) -> None:
     pytest.importorskip("skimage")
     image = np.zeros((60, 60), dtype)
     image[:, 30:] = np.iinfo(dtype).max // 2
-    filled = look.felzenszwalb(image, scale=100, sigma=0, smallest=50, show="mean")
+    filled = preview.felzenszwalb(image, scale=100, sigma=0, smallest=50, show="mean")
     assert np.array_equal(filled, image)
-    drawn = look.felzenszwalb(image, scale=100, sigma=0, smallest=50, show="borders")
+    drawn = preview.felzenszwalb(image, scale=100, sigma=0, smallest=50, show="borders")
     assert np.all(drawn[:, 30] == np.iinfo(dtype).max)
     assert (drawn == np.iinfo(dtype).max).sum() == 60
 
@@ -280,7 +280,7 @@ def test_felzenszwalb_without_scikit_image_says_what_to_install(monkeypatch: pyt
 
     monkeypatch.setitem(__import__("sys").modules, "skimage.segmentation", None)
     with pytest.raises(ConfigError, match=r"lopore-enhance\[segmentation\]"):
-        look.felzenszwalb(np.zeros((9, 9), np.uint8), scale=1, sigma=0, smallest=1, show="mean")
+        preview.felzenszwalb(np.zeros((9, 9), np.uint8), scale=1, sigma=0, smallest=1, show="mean")
 
 
 def test_impossible_pairs_of_parameters_are_refused_when_they_are_read() -> None:

@@ -40,9 +40,9 @@ def test_a_session_answers_as_the_keras_network_whatever_the_batch(name: str) ->
 
 def test_one_graph_serves_every_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    kept: Callable[..., Any] = KerasSession.kept
+    kept: Callable[..., Any] = KerasSession.cached
     monkeypatch.setattr(
-        KerasSession, "kept", lambda self, name, make: kept(self, name, lambda: made.append(name) or make())
+        KerasSession, "cached", lambda self, name, make: kept(self, name, lambda: made.append(name) or make())
     )
     session = open_keras(learned("mobilenetv3"), "cpu", 1)
     graph = session._scores

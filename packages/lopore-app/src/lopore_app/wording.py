@@ -38,7 +38,7 @@ def score_name(name: str) -> str:
 
 def pairs_on_both_sides(leaks: int) -> str:
     """How far a split leaks, in words."""
-    return f"{counted(leaks, 'pair of images stands', 'pairs of images stand')} on both sides"
+    return f"{counted(leaks, 'pair of images stands', 'pairs of images stand')} in both splits"
 
 
 def bounds(interval: Interval) -> str:

@@ -58,8 +58,8 @@ def disk_errors_explained(error: BaseException) -> str:
     """One line where this error, or the one that it came from, is of a full or read-only disk; else empty."""
     for one in (error, error.__cause__):
         if isinstance(one, OSError) and one.errno in _DISK_IS_FULL:
-            told = error if isinstance(error, LoporeError) else cannot_write(Path(one.filename or "a file"), one)
-            return str(told)
+            reason = error if isinstance(error, LoporeError) else cannot_write(Path(one.filename or "a file"), one)
+            return str(reason)
     return ""
 
 

@@ -31,7 +31,7 @@ class DataError(LoporeError):
 
 
 class LeakError(DataError):
-    """One image, film or family stands on two sides of a split."""
+    """One image, film or family stands in two splits."""
 
 
 class ConfigError(LoporeError):

@@ -1,4 +1,8 @@
-"""How far long work is: a bar on a terminal, else a line on standard error every few seconds."""
+"""How far long work is: a bar on a terminal, else a line on standard error every few seconds.
+
+By hand: the bar is a third of it. rich brings 6 MB and 250 ms of imports (this file 16 ms) and writes nothing while a
+job runs without a terminal; tqdm is under the MPL.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ class Progress:
         self._bar = not quiet and self.stream.isatty()
         self._drawn = 0.0
         self._lined = time.perf_counter()
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
 
     def line(self, text: str) -> None:
         """One line that stays."""
@@ -32,8 +36,8 @@ class Progress:
 
     def news(self, text: str, about: str) -> None:
         """``line``, unless one ``about`` the same was said before, such as in the fold before."""
-        if about not in self._told:
-            self._told.add(about)
+        if about not in self._announced:
+            self._announced.add(about)
             self.line(text)
 
     def track(

@@ -51,9 +51,9 @@ def _explain_one(item: Any, path: tuple[str, ...], model: type[BaseModel]) -> st
     if item["type"] == "extra_forbidden":
         known = list(_fields_at(model, path[:-1]))
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-        place = next(_places(model, path[-1]), "")
+        section = next(_places(model, path[-1]), "")
         hint = f"did you mean '{near[0]}'?" if near else f"allowed: {', '.join(known)}"
-        return f"unknown key '{where}', {f'it belongs under {place}' if place else hint}"
+        return f"unknown key '{where}', {f'it belongs under {section}' if section else hint}"
     value = item["input"]
     got = f" (got {plain(repr(value), 60)})" if isinstance(value, (str, int, float)) else ""
     if value is None or isinstance(value, date):

@@ -58,8 +58,8 @@ def _clahe_16_bit(image: Pixels, clip_limit: float, tiles: int) -> Pixels:
 
     def count(row: int) -> None:
         for lines, column in product(_seen_in_tile(row, tile_height, height), range(tiles)):
-            for place in _seen_in_tile(column, tile_width, width):
-                found = cv2.calcHist([halves[lines, place]], [upper], None, [BINS], [0, BINS])
+            for area in _seen_in_tile(column, tile_width, width):
+                found = cv2.calcHist([halves[lines, area]], [upper], None, [BINS], [0, BINS])
                 counts[row, column] += found.reshape(-1)
 
     run(count, range(tiles))
@@ -123,9 +123,9 @@ def _look_up(image: Pixels, out: Pixels, knots: Curves, down: Places, across: Pl
     for top, bottom in spans(len(image), at_once):
         table = _curves(knots, down[top:bottom]).reshape(-1, values)
         for begin, end in spans(image.shape[1], widest):
-            place, used = (slice(top, bottom), slice(begin, end)), slice(0, bottom - top)
-            part = np.multiply(image[place], np.float32(1 / 257), out=grey[used, : end - begin])
-            cv2.remap(table, part, curve[used, begin:end], cv2.INTER_LINEAR, out[place], cv2.BORDER_REPLICATE)
+            area, used = (slice(top, bottom), slice(begin, end)), slice(0, bottom - top)
+            part = np.multiply(image[area], np.float32(1 / 257), out=grey[used, : end - begin])
+            cv2.remap(table, part, curve[used, begin:end], cv2.INTER_LINEAR, out[area], cv2.BORDER_REPLICATE)
 
 
 def _curves(knots: Curves, down: Places) -> Pixels:

@@ -50,7 +50,7 @@ def _median_16_bit(image: Pixels, radius: int) -> Pixels:
     return out
 
 
-def average(image: Pixels, *, radius: int) -> Pixels:
+def mean(image: Pixels, *, radius: int) -> Pixels:
     """The mean of the (2 radius + 1) square window.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified. The image is mirrored at its edge.

@@ -89,30 +89,30 @@ def crop_motion(shape: Shape, *, left: int, top: int, width: int, height: int) -
     return Affine(x0=-float(x0), y0=-float(y0))
 
 
-def _trim_box(shape: Shape, left: float, right: float, top: float, bottom: float) -> tuple[int, int, int, int]:
+def _margins_box(shape: Shape, left: float, right: float, top: float, bottom: float) -> tuple[int, int, int, int]:
     x0, x1 = round(shape[1] * left / 100), shape[1] - round(shape[1] * right / 100)
     y0, y1 = round(shape[0] * top / 100), shape[0] - round(shape[0] * bottom / 100)
     if x0 >= x1 or y0 >= y1:
         raise ConfigError(
-            f"trim left {left}, right {right}, top {top}, bottom {bottom} percent leaves nothing of "
+            f"crop-margins left {left}, right {right}, top {top}, bottom {bottom} percent leaves nothing of "
             f"{shape[1]} x {shape[0]} px; opposite sides must stay under 100 together"
         )
     return x0, y0, x1, y1
 
 
-def trim(image: Pixels, *, left: float, right: float, top: float, bottom: float) -> Pixels:
+def crop_margins(image: Pixels, *, left: float, right: float, top: float, bottom: float) -> Pixels:
     """Cut a part of each side away, in percent of the width or height.
 
     image: (H, W) or (H, W, 3), uint8 or uint16; not modified. Returns a copy of the same dtype.
     Raises ConfigError where nothing would be left.
     """
     image = checked(image)
-    x0, y0, x1, y1 = _trim_box(image.shape[:2], left, right, top, bottom)
+    x0, y0, x1, y1 = _margins_box(image.shape[:2], left, right, top, bottom)
     return image[y0:y1, x0:x1].copy()
 
 
-def trim_motion(shape: Shape, *, left: float, right: float, top: float, bottom: float) -> Affine:
-    x0, y0, _, _ = _trim_box(shape, left, right, top, bottom)
+def crop_margins_motion(shape: Shape, *, left: float, right: float, top: float, bottom: float) -> Affine:
+    x0, y0, _, _ = _margins_box(shape, left, right, top, bottom)
     return Affine(x0=-float(x0), y0=-float(y0))
 
 
@@ -134,12 +134,12 @@ def flip_vertical_motion(shape: Shape) -> Affine:
     return Affine(yy=-1.0, y0=float(shape[0]))
 
 
-def turn(image: Pixels, *, quarters: int) -> Pixels:
+def rotate(image: Pixels, *, quarters: int) -> Pixels:
     """Quarter turns clockwise, 1 to 3. Returns a contiguous copy of the same dtype, sides changed for 1 and 3."""
     return np.ascontiguousarray(cv2.rotate(checked(image), quarters - 1))
 
 
-def turn_motion(shape: Shape, *, quarters: int) -> Affine:
+def rotate_motion(shape: Shape, *, quarters: int) -> Affine:
     height, width = float(shape[0]), float(shape[1])
     if quarters == 1:
         return Affine(xx=0.0, xy=-1.0, x0=height, yx=1.0, yy=0.0)

@@ -57,6 +57,6 @@ def window_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]
 
     Sums of whole numbers under 2**53 are exact, so their order does not count.
     """
-    side = 2 * radius + 1
-    sums = cv2.boxFilter(values, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_REFLECT_101)
-    return np.rint(np.asarray(sums, np.float64) / side**2)
+    width = 2 * radius + 1
+    sums = cv2.boxFilter(values, cv2.CV_64F, (width, width), normalize=False, borderType=cv2.BORDER_REFLECT_101)
+    return np.rint(np.asarray(sums, np.float64) / width**2)

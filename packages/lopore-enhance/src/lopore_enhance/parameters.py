@@ -55,7 +55,7 @@ class Median(Params):
     radius: int = Field(1, ge=1, le=15, description=RADIUS)
 
 
-class Average(Params):
+class Mean(Params):
     radius: int = Field(1, ge=1, le=50, description=RADIUS)
 
 
@@ -139,14 +139,14 @@ class Crop(Params):
     height: int = Field(0, ge=0, le=1_000_000, description="Pixels; 0 reaches to the edge")
 
 
-class Trim(Params):
+class CropMargins(Params):
     left: float = Field(0.0, ge=0, lt=100, description="Percent of the width cut away")
     right: float = Field(0.0, ge=0, lt=100, description="Percent of the width cut away")
     top: float = Field(0.0, ge=0, lt=100, description="Percent of the height cut away")
     bottom: float = Field(0.0, ge=0, lt=100, description="Percent of the height cut away")
 
 
-class Turn(Params):
+class Rotate(Params):
     quarters: int = Field(1, ge=1, le=3, description="Quarter turns clockwise")
 
 

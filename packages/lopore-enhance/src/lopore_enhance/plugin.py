@@ -104,7 +104,7 @@ def _smoothing() -> Iterator[Enhancer]:
     yield _enhancer("denoise", "non-local-means", "Grain removed, fine lines kept; slow", p.NonLocalMeans)
     yield _enhancer("denoise", "bilateral", "Smooth within edges", p.Bilateral)
     yield _enhancer("denoise", "gaussian", "Gaussian smoothing", p.Gaussian)
-    yield _enhancer("denoise", "average", "Mean of a square window", p.Average)
+    yield _enhancer("denoise", "mean", "Mean of a square window", p.Mean)
     yield _enhancer("denoise", "minimum", "Darkest value of a square window", p.Minimum)
     yield _enhancer("denoise", "maximum", "Brightest value of a square window", p.Maximum)
     yield _enhancer("denoise", "mode", "Most frequent value of a square window", p.Mode)
@@ -124,10 +124,10 @@ def _detail() -> Iterator[Enhancer]:
 def _geometry() -> Iterator[Enhancer]:
     yield _enhancer("geometry", "resize", "Other size, aspect kept or forced", p.Resize)
     yield _enhancer("geometry", "crop", "A rectangle cut out, in pixels", p.Crop)
-    yield _enhancer("geometry", "trim", "Sides cut away, in percent", p.Trim)
+    yield _enhancer("geometry", "crop-margins", "Margins cut away, in percent", p.CropMargins)
     yield _enhancer("geometry", "flip-horizontal", "Left and right changed", NoParams)
     yield _enhancer("geometry", "flip-vertical", "Top and bottom changed", NoParams)
-    yield _enhancer("geometry", "turn", "Quarter turns clockwise", p.Turn)
+    yield _enhancer("geometry", "rotate", "Quarter turns clockwise", p.Rotate)
 
 
 def _noise() -> Iterator[Enhancer]:
@@ -144,7 +144,7 @@ def _previews() -> Iterator[Enhancer]:
         ("felzenszwalb", "Regions of like brightness", p.Felzenszwalb),
     ]
     for name, summary, params in listed:
-        yield _enhancer("look", name, summary, params, preview_only=True)
+        yield _enhancer("preview", name, summary, params, preview_only=True)
 
 
 @hookimpl

@@ -41,7 +41,7 @@ def _contrast_to_noise(params: p.ContrastToNoise) -> int:
 REACH: Mapping[str, Callable[[Any], int]] = {
     "greyscale": lambda params: 0,
     "median": _radius,
-    "average": _radius,
+    "mean": _radius,
     "minimum": _radius,
     "maximum": _radius,
     "gaussian": _gaussian,

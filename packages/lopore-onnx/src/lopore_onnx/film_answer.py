@@ -28,7 +28,7 @@ def views_of(graph: GraphBuilder, batch: str, views: int) -> str:
     return graph.add("Concat", *turned, axis=0) if views > 1 else batch
 
 
-def average(graph: GraphBuilder, scores: str) -> str:
+def mean_over_views(graph: GraphBuilder, scores: str) -> str:
     """(views, K) float32 to (K,) float32, summed in float64."""
     total = graph.add("ReduceMean", graph.cast(scores, DOUBLE), graph.constant([0], np.int64), keepdims=0)
     return graph.cast(total, FLOAT)

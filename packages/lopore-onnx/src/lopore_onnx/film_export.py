@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from lopore.errors import ModelError
 from lopore.preprocessing.enhancement_chain import Chain
 
-from .film_answer import average, average_maps, best_class, decision, map_on_film, views_of
+from .film_answer import average_maps, best_class, decision, map_on_film, mean_over_views, views_of
 from .film_input import LEVELS, Placement, apply_table, to_depth
 from .graph_builder import FLOAT, INT64, GraphBuilder, renamed
 
@@ -99,7 +99,7 @@ def _answers(
 ) -> dict[str, tuple[str, int, list[Any]]]:
     """Nodes behind the network; names of the outputs with the tensor, the type and the shape of each."""
     count, names = len(record.classes), [output.name for output in model.graph.output]
-    scores = average(graph, "net_scores")
+    scores = mean_over_views(graph, "net_scores")
     fits = graph.add("Equal", BITS, graph.constant(8, np.int64))
     if record.preprocessing.window.mode != "full" or record.preprocessing.depth == 16:
         fits = graph.add("Or", fits, graph.add("Equal", BITS, graph.constant(16, np.int64)))
@@ -153,12 +153,12 @@ def _write(
     )
     opsets = {item.domain: item.version for item in model.opset_import}
     opsets[""] = max(OPSET, opsets.get("", OPSET))
-    whole = helper.make_model(
+    film_model = helper.make_model(
         made,
         opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
         ir_version=IR_VERSION,
         producer_name="lopore",
     )
-    path.write_bytes(whole.SerializeToString(deterministic=True))
+    path.write_bytes(film_model.SerializeToString(deterministic=True))
     write_record(path, record)
     return {"opset": opsets[""], "inputs": [item.name for item in inputs], "outputs": list(outputs)}

@@ -90,10 +90,10 @@ def axis_weights(graph: GraphBuilder, length: str, start: str, extent: str, out:
     support = graph.add("Max", scale, graph.constant(1.0))
     steps = graph.add("Mul", graph.add("Add", graph.count_to(out), half), scale)
     centres = graph.column(graph.add("Add", start, steps))
-    whole = graph.number(length)
+    full_size = graph.number(length)
     first = _truncated(graph, graph.add("Add", graph.add("Sub", centres, support), half))
     last = _truncated(graph, graph.add("Add", graph.add("Add", centres, support), half))
-    first, last = graph.add("Max", first, graph.constant(0.0)), graph.add("Min", last, whole)
+    first, last = graph.add("Max", first, graph.constant(0.0)), graph.add("Min", last, full_size)
     places = graph.add("Add", graph.count_to(length), half)
     distance = graph.add("Div", graph.add("Abs", graph.add("Sub", places, centres)), support)
     weights = graph.add("Max", graph.add("Sub", graph.constant(1.0), distance), graph.constant(0.0))
@@ -112,11 +112,11 @@ class Placement:
 
     def __init__(self, graph: GraphBuilder, shape: tuple[str, str], record: Preprocessing) -> None:
         self.graph, self.record = graph, record
-        self.sides = [graph.number(side) for side in shape]
+        self.lengths = [graph.number(length) for length in shape]
         self.shape = shape
-        self.out = [graph.constant(side, np.int64) for side in record.size]
+        self.out = [graph.constant(length, np.int64) for length in record.size]
         self.starts = [graph.constant(0.0)] * 2
-        self.extents = list(self.sides)
+        self.extents = list(self.lengths)
         self.inner = list(self.out)
         self.offsets = [graph.constant(0.0)] * 2
         if record.resize == "crop":
@@ -127,26 +127,26 @@ class Placement:
     def _crop(self) -> None:
         graph, two = self.graph, self.graph.constant(2.0)
         sizes = [graph.constant(float(size)) for size in self.record.size]
-        scale = graph.add("Min", *(graph.add("Div", *pair) for pair in zip(self.sides, sizes, strict=True)))
-        kept = [graph.add("Mul", size, scale) for size in sizes]
-        room = [graph.add("Sub", side, part) for side, part in zip(self.sides, kept, strict=True)]
+        scale = graph.add("Min", *(graph.add("Div", *pair) for pair in zip(self.lengths, sizes, strict=True)))
+        scaled = [graph.add("Mul", size, scale) for size in sizes]
+        room = [graph.add("Sub", length, part) for length, part in zip(self.lengths, scaled, strict=True)]
         self.starts = [graph.add("Div", one, two) for one in room]
-        ends = [graph.add("Add", start, part) for start, part in zip(self.starts, kept, strict=True)]
+        ends = [graph.add("Add", start, part) for start, part in zip(self.starts, scaled, strict=True)]
         self.extents = [graph.add("Sub", end, start) for end, start in zip(ends, self.starts, strict=True)]
 
     def _letterbox(self) -> None:
         graph = self.graph
         ratios = [
-            graph.add("Div", graph.constant(float(size)), side)
-            for size, side in zip(self.record.size, self.sides, strict=True)
+            graph.add("Div", graph.constant(float(size)), length)
+            for size, length in zip(self.record.size, self.lengths, strict=True)
         ]
         scale, one = graph.add("Min", *ratios), graph.constant(1, np.int64)
-        inner = [graph.cast(graph.add("Round", graph.add("Mul", side, scale)), INT64) for side in self.sides]
-        self.inner = [graph.add("Max", side, one) for side in inner]
-        room = [graph.add("Sub", out, side) for out, side in zip(self.out, self.inner, strict=True)]
-        self.before = [graph.add("Div", side, graph.constant(2, np.int64)) for side in room]
-        self.after = [graph.add("Sub", side, half) for side, half in zip(room, self.before, strict=True)]
-        self.offsets = [graph.number(side) for side in self.before]
+        inner = [graph.cast(graph.add("Round", graph.add("Mul", length, scale)), INT64) for length in self.lengths]
+        self.inner = [graph.add("Max", length, one) for length in inner]
+        room = [graph.add("Sub", out, length) for out, length in zip(self.out, self.inner, strict=True)]
+        self.before = [graph.add("Div", length, graph.constant(2, np.int64)) for length in room]
+        self.after = [graph.add("Sub", length, half) for length, half in zip(room, self.before, strict=True)]
+        self.offsets = [graph.number(length) for length in self.before]
 
     def pixels(self, planes: str) -> str:
         """(C, H, W) float32 grey values to (1, h, w, C) of the record's depth."""
@@ -178,8 +178,8 @@ class Placement:
         """(C, 1, 1): the median of at most 128 x 128 pixels, cut to a whole number."""
         graph, one = self.graph, self.graph.constant(1, np.int64)
         few, end = planes, graph.constant([np.iinfo(np.int64).max], np.int64)
-        for axis, side in enumerate(self.shape, start=1):
-            step = graph.add("Max", graph.add("Div", side, graph.constant(64, np.int64)), one)
+        for axis, length in enumerate(self.shape, start=1):
+            step = graph.add("Max", graph.add("Div", length, graph.constant(64, np.int64)), one)
             few = graph.slice(few, graph.constant([0], np.int64), end, axis, step=graph.vector(step))
         flat = graph.add("Flatten", few, axis=1)
         count = graph.size_of(flat, 1)

@@ -233,8 +233,8 @@ def cam_support(model: Any, size: tuple[int, int], channels: int) -> tuple[bool,
     if len(found.shape) != 4:
         return False, f"its features are {len(found.shape)}-dimensional, not a map per channel"
     pooled = keras.ops.broadcast_to(keras.ops.mean(found, axis=(1, 2), keepdims=True), found.shape)
-    whole, averaged = (np.asarray(head(x, training=False), np.float64) for x in (found, pooled))
-    reach = np.abs(whole - np.asarray(head(keras.ops.zeros_like(found), training=False))).max()
-    if np.abs(whole - averaged).max() > 1e-3 * reach:
+    logits, averaged = (np.asarray(head(x, training=False), np.float64) for x in (found, pooled))
+    reach = np.abs(logits - np.asarray(head(keras.ops.zeros_like(found), training=False))).max()
+    if np.abs(logits - averaged).max() > 1e-3 * reach:
         return False, "its head does more than pool features by their mean"
     return True, ""

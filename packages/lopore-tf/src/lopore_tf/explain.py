@@ -38,7 +38,7 @@ def _maps(session: Any, batch: PixelBatch, index: int, name: str, form: Callable
     if isinstance(session, SavedModelSession):
         return np.asarray(session.run(batch)[name][:, index], np.float32)
     session.check(batch)
-    maps_of = session.kept(name, lambda: _traced(split(session.network)[1], form))
+    maps_of = session.cached(name, lambda: _traced(split(session.network)[1], form))
     parts = [maps_of(session.scores_and_features(part)[1])[:, index].numpy() for part in chunks(batch)]
     return np.concatenate(parts).astype(np.float32)
 

@@ -39,7 +39,7 @@ def explain_saliency(session: KerasSession, batch: PixelBatch, class_index: int)
     Source: Simonyan et al., arXiv:1312.6034.
     """
     session.check(batch)
-    function = session.kept("slopes", lambda: _slope_function(session.network))
+    function = session.cached("slopes", lambda: _slope_function(session.network))
     slopes = np.concatenate([_run(session, function, part, np.int32(class_index)) for part in chunks(batch)])
     scale = np.array(normalisation_of(session.network)[0], np.float32) * np.float32(np.iinfo(batch.dtype).max)
     return np.asarray(np.abs(slopes * scale).max(axis=3), np.float32)
@@ -86,7 +86,7 @@ def attributions(session: KerasSession, batch: PixelBatch, class_index: int, ste
     as captum takes them. Source: Sundararajan et al., ICML 2017.
     """
     session.check(batch)
-    function = session.kept("way", lambda: _way_function(session.network))
+    function = session.cached("way", lambda: _way_function(session.network))
     points, weights = ((part / 2).astype(np.float32) for part in np.polynomial.legendre.leggauss(steps))
     total = np.zeros((len(batch), *batch.shape[1:3], body_of(session.network)[1].inputs[0].shape[-1]), np.float32)
     for at in range(len(batch)):

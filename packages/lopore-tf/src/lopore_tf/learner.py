@@ -223,7 +223,7 @@ class TensorFlowLearner:
 
     def restore(self, folder: Path) -> None:
         """See ``Learner.restore``."""
-        arrays, told = read_state(folder)
+        arrays, values = read_state(folder)
         if (arrays["averaged"] is None) != (self.averaged is None):
             raise ModelError(
                 f"{folder} was saved with another training.ema_decay; resume with the config it was started with"
@@ -233,13 +233,13 @@ class TensorFlowLearner:
             if self.averaged is not None:
                 set_weights(self.averaged, arrays["averaged"] or {})
             self.updater.restore(arrays["optimizer"] or {})
-            if told["plan"] is not None:
-                tried = [Trial(ComputePlan(t["precision"], t["layout"]), t["seconds"]) for t in told["trials"]]
-                self._adopt(ComputePlan(*told["plan"]), tried)
-            self.scale.restore(told["scaler"])
-            self.rate.restore(told["rate"])
-            self.step = int(told["step"])
-            set_random_states(arrays["random"] or {}, told["random"])
+            if values["plan"] is not None:
+                tried = [Trial(ComputePlan(t["precision"], t["layout"]), t["seconds"]) for t in values["trials"]]
+                self._adopt(ComputePlan(*values["plan"]), tried)
+            self.scale.restore(values["scaler"])
+            self.rate.restore(values["rate"])
+            self.step = int(values["step"])
+            set_random_states(arrays["random"] or {}, values["random"])
         except (KeyError, ValueError, TypeError) as error:
             text = " ".join(str(error).split())[:160]
             raise ModelError(

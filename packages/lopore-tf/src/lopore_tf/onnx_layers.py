@@ -100,8 +100,8 @@ def _same(size: Sequence[int], kernel: Sequence[int], steps: Sequence[int], apar
 def _window(layer: Layer, value: Value, kernel: Sequence[int], apart: Sequence[int]) -> dict[str, Any]:
     size = layer.input.shape[1:3]
     pads = _same(size, kernel, layer.strides, apart) if layer.padding == "same" else (0, 0, 0, 0)
-    whole = [own + given for own, given in zip(pads, value.pads, strict=True)]
-    return {"kernel_shape": list(kernel), "strides": list(layer.strides), "pads": whole}
+    pads_in_all = [own + given for own, given in zip(pads, value.pads, strict=True)]
+    return {"kernel_shape": list(kernel), "strides": list(layer.strides), "pads": pads_in_all}
 
 
 def _convolution(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
@@ -171,7 +171,7 @@ def _maximum_pool(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
     return Value(graph.add("MaxPool", value.name, **window), positive=value.positive)
 
 
-def _average(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
+def _average_pooling(graph: Graph, layer: Layer, inputs: Sequence[Value]) -> Value:
     name = graph.add("GlobalAveragePool", graph.padded(inputs[0]))
     return Value(name if layer.keepdims else graph.add("Flatten", name, axis=1))
 
@@ -255,7 +255,7 @@ TRANSLATORS: Mapping[str, Translator] = {
     "DepthwiseConv2D": _depthwise,
     "Dropout": _same_value,
     "Flatten": _flatten,
-    "GlobalAveragePooling2D": _average,
+    "GlobalAveragePooling2D": _average_pooling,
     "Identity": _same_value,
     "MaxPooling2D": _maximum_pool,
     "Multiply": _joined("Mul"),

@@ -36,10 +36,10 @@ class Updater:
 
     def __init__(self, config: Optimizer, groups: Sequence[Group]) -> None:
         self.config, self.groups, self.updates = config, tuple(groups), 0
-        kinds = ("m", "v") if config.name == "adamw" else ("momentum",)
+        moments = ("m", "v") if config.name == "adamw" else ("momentum",)
         self.slots = {
             f"{kind}/{variable.path}": tf.Variable(tf.zeros(variable.shape), trainable=False)
-            for kind in kinds
+            for kind in moments
             for variable in self.variables
         }
 

@@ -74,10 +74,10 @@ class _Kind(NamedTuple):
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
-    whole = (offset, *shape, *strides)
+    numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > MAX_RANK:
         raise RefusedError("a tensor without storage, or with sides and strides that do not match")
-    if not all(type(number) is int and 0 <= number < MAX_FILE_BYTES for number in whole):
+    if not all(type(number) is int and 0 <= number < MAX_FILE_BYTES for number in numbers):
         raise RefusedError("a tensor with impossible offset, sides or strides")
     return _View(storage, offset, tuple(shape), tuple(strides))
 
@@ -214,7 +214,7 @@ def _numbers(storage: _Storage, content: bytes) -> NDArray[Any]:
 
 def _strided(view: _View, numbers: NDArray[Any]) -> NDArray[Any]:
     count = math.prod(view.shape)
-    reach = view.offset + sum((side - 1) * stride for side, stride in zip(view.shape, view.strides, strict=True))
+    reach = view.offset + sum((length - 1) * stride for length, stride in zip(view.shape, view.strides, strict=True))
     if count > len(numbers) or (count and reach >= len(numbers)):
         raise RefusedError("a tensor that reaches beyond its storage")
     if not count:

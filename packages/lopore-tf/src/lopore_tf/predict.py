@@ -49,8 +49,8 @@ class KerasSession:
         self._network: Any = network
         self.task, self.device = task, device
         self.cam_exact: bool | None = None
-        self._kept: dict[str, Any] = {}
-        self._scores: Any = self.kept("scores", lambda: freeze_scores(network, task, calibration))
+        self._cache: dict[str, Any] = {}
+        self._scores: Any = self.cached("scores", lambda: freeze_scores(network, task, calibration))
 
     @property
     def network(self) -> Any:
@@ -62,12 +62,12 @@ class KerasSession:
         """What ``graphs.freeze_scores`` made of it; ModelError after ``close``."""
         return _still_open(self._scores)
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
         """What explainers derive from the network, such as a traced function; made when it is first asked for."""
-        found = self._kept.get(name)
+        found = self._cache.get(name)
         if found is None:
             with tf.device(self.device):
-                found = self._kept[name] = make()
+                found = self._cache[name] = make()
         return found
 
     def predict(self, batch: PixelBatch) -> Scores:
@@ -96,7 +96,7 @@ class KerasSession:
     def close(self) -> None:
         """See ``Session.close``."""
         self._network = self._scores = None
-        self._kept.clear()
+        self._cache.clear()
 
 
 class KerasMapSession(KerasSession):
@@ -134,11 +134,11 @@ def open_keras(folder: ModelFolder, device: str, threads: int | None, format: st
 
     threads: taken where TensorFlow has not run yet in this process; it keeps its number afterwards.
     """
-    place = place_of(device, threads)
-    with tf.device(place):
+    tf_device = tf_device_of(device, threads)
+    with tf.device(tf_device):
         network = load_network(folder, format)
         kind = KerasMapSession if is_segmenter(network) else KerasSession
-        return kind(network, folder.record.task, place, folder.record.calibration)
+        return kind(network, folder.record.task, tf_device, folder.record.calibration)
 
 
 def load_network(folder: ModelFolder, format: str | None = None) -> Any:
@@ -169,7 +169,7 @@ def load_weights(network: Any, path: Path, title: str) -> None:
         raise ModelError(f"{title}: the weights in {path.name} do not fit its record: {text}") from None
 
 
-def place_of(device: str, threads: int | None) -> str:
+def tf_device_of(device: str, threads: int | None) -> str:
     """TensorFlow's name of the first device that ``device`` stands for; ConfigError for one that is absent."""
     prepare(threads)
     return f"/{choose_devices(device)[0]}"

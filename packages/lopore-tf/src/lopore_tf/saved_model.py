@@ -18,7 +18,7 @@ from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
 from lopore.preprocessing.pipeline import check_batch
 
-from .predict import CLOSED, chunks, finite, place_of
+from .predict import CLOSED, chunks, finite, tf_device_of
 from .start import tf
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def _check_signature(signature: Any, record: ModelRecord, source: str) -> None:
     if record.task == "segmentation":
         right["maps"] = [len(record.classes), *recipe.size]
     if given != {INPUT: wanted} or any(outputs.get(name) != shape for name, shape in right.items()):
-        told = ", ".join(f"{name} {outputs.get(name)}" for name in right)
+        outputs_text = ", ".join(f"{name} {outputs.get(name)}" for name in right)
         raise ModelError(
-            f"{source} takes {str(given)[:120]} and gives {told}; its record says {INPUT} {wanted} and "
+            f"{source} takes {str(given)[:120]} and gives {outputs_text}; its record says {INPUT} {wanted} and "
             f"{len(record.classes)} classes"
         )
 
@@ -205,7 +205,7 @@ def open_saved_model(folder: ModelFolder, device: str, threads: int | None) -> S
     graph, given, outputs = read_saved_model(path, folder.record)
     kind = SavedModelMapSession if folder.record.task == "segmentation" else SavedModelSession
     try:
-        return kind(graph, given, outputs, folder.record, place_of(device, threads))
+        return kind(graph, given, outputs, folder.record, tf_device_of(device, threads))
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         text = " ".join(str(error).split())[:160]
         raise ModelError(f"{path} cannot be opened by TensorFlow {tf.__version__} ({text}); export it again") from None

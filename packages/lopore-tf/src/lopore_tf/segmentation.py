@@ -45,14 +45,14 @@ def encoder_of(name: str) -> str:
 
 def check_size(size: tuple[int, int]) -> None:
     """ConfigError for a size that cannot be halved five times."""
-    if any(side % STRIDE for side in size):
+    if any(length % STRIDE for length in size):
         raise ConfigError(f"a U-Net takes sizes that are multiples of {STRIDE}, not {size}; change preprocessing.size")
 
 
 def unet_logits(pixels: Any, planes: Any, encoder: str, architecture: Architecture, outputs: int) -> Any:
     """Logits (N, H, W, outputs) of normalised planes (N, H, W, planes), which were made from the input ``pixels``."""
-    whole = keras.Model(pixels, architecture.features(planes, last=FEATURES))
-    *skips, x = (whole.get_layer(tap).output for tap in TAPS[encoder])
+    encoder_model = keras.Model(pixels, architecture.features(planes, last=FEATURES))
+    *skips, x = (encoder_model.get_layer(tap).output for tap in TAPS[encoder])
     for number, filters in enumerate(DECODER_CHANNELS):
         x = _decoded(x, f"{DECODER}blocks.{number}", skips.pop() if skips else None, filters)
     return keras.layers.Conv2D(outputs, 3, padding="same", dtype="float32", name=HEAD)(x)

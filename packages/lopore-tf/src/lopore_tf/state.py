@@ -44,24 +44,24 @@ def random_states() -> tuple[Arrays, dict[str, Any]]:
     return arrays, {"numpy": [kind, position, has_gauss, cached], "python": [version, gauss]}
 
 
-def set_random_states(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> None:
-    kind, position, has_gauss, cached = told["numpy"]
+def set_random_states(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+    kind, position, has_gauss, cached = values["numpy"]
     np.random.set_state((kind, arrays["numpy"], position, has_gauss, cached))
-    version, gauss = told["python"]
+    version, gauss = values["python"]
     random.setstate((version, tuple(arrays["python"].tolist()), gauss))
 
 
-def write_state(folder: Path, arrays: Mapping[str, Arrays | None], told: Mapping[str, Any]) -> None:
+def write_state(folder: Path, arrays: Mapping[str, Arrays | None], values: Mapping[str, Any]) -> None:
     """Write every part of a run's state into ``folder``: arrays by part and name, and plain data by part.
 
     A part may stand in both; None says that this run has none. KeyError for a part that is left out.
     """
-    absent = [part for part in PARTS if part not in arrays and part not in told]
+    absent = [part for part in PARTS if part not in arrays and part not in values]
     if absent:
         raise KeyError(absent[0])
     flat = {f"{part}/{name}": array for part, group in arrays.items() for name, array in (group or {}).items()}
     parts = {part: None if group is None else sorted(group) for part, group in arrays.items()}
-    write_arrays(folder / STATE_FILE, flat, {"arrays": json.dumps(parts), "told": json.dumps(dict(told))})
+    write_arrays(folder / STATE_FILE, flat, {"arrays": json.dumps(parts), "told": json.dumps(dict(values))})
 
 
 def read_state(folder: Path) -> tuple[dict[str, Arrays | None], dict[str, Any]]:
@@ -69,17 +69,17 @@ def read_state(folder: Path) -> tuple[dict[str, Arrays | None], dict[str, Any]]:
     path = folder / STATE_FILE
     flat, about = read_arrays(path)
     try:
-        parts, told = json.loads(about["arrays"]), json.loads(about["told"])
+        parts, values = json.loads(about["arrays"]), json.loads(about["told"])
         arrays = {
             part: None if names is None else {name: flat[f"{part}/{name}"] for name in names}
             for part, names in parts.items()
         }
     except (KeyError, ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"{path} lacks {error}; resume from an older checkpoint or start anew") from None
-    missing = [part for part in PARTS if part not in arrays and part not in told]
+    missing = [part for part in PARTS if part not in arrays and part not in values]
     if missing:
         raise ModelError(f"{path} lacks {', '.join(missing)}; resume from an older checkpoint or start anew")
-    return arrays, told
+    return arrays, values
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:

@@ -66,7 +66,7 @@ class Step:
 
     def run(
         self, plan: ComputePlan, group: Sequence[Batch], numbers: NDArray[Any], seed: Sequence[int], scale: float,
-        average: float,
+        ema_decay: float,
     ) -> tuple[Any, Any]:  # fmt: skip
         """One update by the mean loss over a group of batches.
 
@@ -79,8 +79,8 @@ class Step:
                 "batches of one image leave batch normalisation nothing to average, since the last features of this "
                 "network are one pixel here; raise training.batch_size to 2, or preprocessing.size"
             )
-        whole = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
-        settings = np.array([1.0 / whole, scale, 1.0 - average], np.float32)
+        images = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
+        settings = np.array([1.0 / images, scale, 1.0 - ema_decay], np.float32)
         if self.request.accumulation_steps == 1:
             total, finite = self._call(plan, "step", *_arrays(group[0]), settings, np.asarray(seed), numbers)
             return self._sum(total), self._first(finite)
@@ -90,12 +90,12 @@ class Step:
             parts.append(self._sum(self._call(plan, "add", *_arrays(batch), settings, own)))
         return tf.add_n(parts), self._first(self._call(plan, "move", settings, numbers))
 
-    def _sum(self, told: Any) -> Any:
-        parts = self.strategy.experimental_local_results(told)
+    def _sum(self, replicas: Any) -> Any:
+        parts = self.strategy.experimental_local_results(replicas)
         return parts[0] if len(parts) == 1 else sum(tf.identity(part) for part in parts)
 
-    def _first(self, told: Any) -> Any:
-        return self.strategy.experimental_local_results(told)[0]
+    def _first(self, replicas: Any) -> Any:
+        return self.strategy.experimental_local_results(replicas)[0]
 
     def scores(self, pixels: NDArray[Any]) -> Scores:
         """Probabilities (N, K), computed in single precision."""
@@ -136,12 +136,12 @@ class Step:
     def _compiled(self, precision: str, kind: str) -> Callable[..., Any]:
         settings, seed = tf.TensorSpec((3,), tf.float32), tf.TensorSpec((2,), tf.int64)
         numbers = tf.TensorSpec((len(self.updater.groups), 3), tf.float32)
-        kinds: dict[str, tuple[list[Any], Callable[..., Any]]] = {
+        bodies: dict[str, tuple[list[Any], Callable[..., Any]]] = {
             "step": ([self._pixels, self._targets, settings, seed, numbers], self._step),
             "add": ([self._pixels, self._targets, settings, seed], self._add),
             "move": ([settings, numbers], self._move),
         }
-        signature, body = kinds[kind]
+        signature, body = bodies[kind]
 
         def replica(*arguments: Any) -> Any:
             return body(precision, *arguments)
@@ -160,14 +160,14 @@ class Step:
 
     def _add(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any) -> Any:
         total, gradients = self._gradients(precision, pixels, targets, settings, seed)
-        for kept, gradient in zip(self.added, gradients, strict=True):
-            put(kept, tf.convert_to_tensor(kept) + gradient)
+        for variable, gradient in zip(self.added, gradients, strict=True):
+            put(variable, tf.convert_to_tensor(variable) + gradient)
         return total
 
     def _move(self, precision: str, settings: Any, numbers: Any) -> Any:
-        finite = self._update(precision, [tf.convert_to_tensor(kept) for kept in self.added], settings, numbers)
-        for kept in self.added:
-            put(kept, tf.zeros(kept.shape))
+        finite = self._update(precision, [tf.convert_to_tensor(variable) for variable in self.added], settings, numbers)
+        for variable in self.added:
+            put(variable, tf.zeros(variable.shape))
         return finite
 
     def _gradients(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any) -> tuple[Any, list[Any]]:

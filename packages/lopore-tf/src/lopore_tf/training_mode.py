@@ -70,7 +70,7 @@ def _call(layer: Any, frozen: bool, number: int, share: Share) -> Call | None:
     if isinstance(layer, keras.layers.BatchNormalization) and _is_plain(layer):
         if frozen:
             return lambda x, training=None, mask=None: _fixed(layer, x)
-        return lambda x, training=None, mask=None: (_fused if share.replicas == 1 else _whole)(layer, x, share)
+        return lambda x, training=None, mask=None: (_fused if share.replicas == 1 else _over_replicas)(layer, x, share)
     if type(layer) is keras.layers.Dropout:
         return lambda inputs, training=None: _dropped(layer, inputs, share.seed + number)
     return None
@@ -89,7 +89,7 @@ def _is_plain(layer: Any) -> bool:
 
 def _fixed(layer: Any, x: Any) -> Any:
     gain, offset = _gains(layer)
-    mean, variance = (tf.convert_to_tensor(kept.value) for kept in (layer.moving_mean, layer.moving_variance))
+    mean, variance = (tf.convert_to_tensor(variable.value) for variable in (layer.moving_mean, layer.moving_variance))
     normalise = tf.compat.v1.nn.fused_batch_norm
     return normalise(x, gain, offset, mean, variance, epsilon=layer.epsilon, is_training=False)[0]
 
@@ -102,7 +102,7 @@ def _fused(layer: Any, x: Any, share: Share) -> Any:
     return y
 
 
-def _whole(layer: Any, x: Any, share: Share) -> Any:
+def _over_replicas(layer: Any, x: Any, share: Share) -> Any:
     """Batch normalisation over the rows of all devices, each by its weight."""
     gain, offset = _gains(layer)
     values, weights = tf.cast(x, tf.float32), share.weights[:, None, None, None]
@@ -116,9 +116,9 @@ def _whole(layer: Any, x: Any, share: Share) -> Any:
 
 
 def _remember(layer: Any, mean: Any, variance: Any) -> None:
-    for kept, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        old = tf.convert_to_tensor(kept.value)
-        distributed.put(kept.value, old + (tf.stop_gradient(new) - old) * (1.0 - layer.momentum))
+    for variable, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        old = tf.convert_to_tensor(variable.value)
+        distributed.put(variable.value, old + (tf.stop_gradient(new) - old) * (1.0 - layer.momentum))
 
 
 def _dropped(layer: Any, x: Any, seed: Any) -> Any:

@@ -240,13 +240,13 @@ def cam_support(network: Network, size: tuple[int, int], channels: int, depth: i
         features = network.features(pixels.to(device))
         if features.ndim != 4:
             return False, f"its features are {features.ndim}-dimensional, not a map per channel"
-        whole = network.head(features)
+        logits = network.head(features)
         pooled = network.head(features.mean(dim=(2, 3), keepdim=True))
-        reach = (whole - network.head(torch.zeros_like(features[:, :, :1, :1]))).abs().max()
+        reach = (logits - network.head(torch.zeros_like(features[:, :, :1, :1]))).abs().max()
     except (RuntimeError, AttributeError, ValueError) as error:
         return False, f"its head cannot be taken apart ({' '.join(str(error).split())[:80]})"
     finally:
         network.train(training)
-    if (whole - pooled).abs().max() > 1e-3 * reach:
+    if (logits - pooled).abs().max() > 1e-3 * reach:
         return False, "its head does more than pool features by their mean"
     return True, ""

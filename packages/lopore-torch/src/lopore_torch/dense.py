@@ -33,7 +33,7 @@ def stride_of(network: Network, recipe: Preprocessing, device: torch.device) -> 
     dtype = torch.uint8 if recipe.depth == 8 else torch.uint16
     features = network.features(torch.zeros((1, *recipe.size, recipe.channels), dtype=dtype, device=device))
     if features.ndim == 4:
-        down, across = (side / cells for side, cells in zip(recipe.size, features.shape[2:], strict=True))
+        down, across = (length / cells for length, cells in zip(recipe.size, features.shape[2:], strict=True))
         if down == across and down.is_integer():
             return int(down)
     raise ModelError("this network's features are no even grid over its input; use mode windows, not dense")
@@ -50,7 +50,7 @@ def window_logits(
     """Logits (len(rows) * len(columns), outputs) of windows of one image (1, H, W, C); places are in pixels."""
     features = network.features(pixels)
     means = functional.avg_pool2d(features, (window[0] // stride, window[1] // stride), stride=1)
-    down = torch.tensor([place // stride for place in rows], device=means.device)
-    across = torch.tensor([place // stride for place in columns], device=means.device)
+    down = torch.tensor([start // stride for start in rows], device=means.device)
+    across = torch.tensor([start // stride for start in columns], device=means.device)
     chosen = means[0][:, down][:, :, across]
     return network.head(chosen.flatten(1).T[:, :, None, None].contiguous())

@@ -20,7 +20,7 @@ from lopore.contracts import Scores
 from lopore.errors import ConfigError
 
 
-def place() -> tuple[int, int]:
+def process_rank() -> tuple[int, int]:
     """(rank, world) from the environment that torchrun sets."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
@@ -59,7 +59,7 @@ def choose_device(name: str) -> torch.device:
 
 def join(device: torch.device) -> None:
     """Enter the process group of ``torchrun``, once: nccl between GPUs, gloo between CPUs."""
-    if place()[1] > 1 and not dist.is_initialized():
+    if process_rank()[1] > 1 and not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -67,7 +67,7 @@ def join(device: torch.device) -> None:
 
 def sum_over_processes(values: list[float], device: torch.device) -> list[float]:
     """Element-wise sums over all processes; the values themselves where there is one."""
-    if place()[1] == 1:
+    if process_rank()[1] == 1:
         return values
     tensor = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(tensor)
@@ -77,8 +77,8 @@ def sum_over_processes(values: list[float], device: torch.device) -> list[float]
 def gather_scores(parts: dict[int, Scores]) -> list[Scores]:
     """Scores by batch number from all processes, in order, on every process."""
     merged = dict(parts)
-    if place()[1] > 1:
-        everyone: list[Any] = [None] * place()[1]
+    if process_rank()[1] > 1:
+        everyone: list[Any] = [None] * process_rank()[1]
         dist.all_gather_object(everyone, parts)
         merged = {number: scores for part in everyone for number, scores in part.items()}
     return [np.asarray(merged[number], np.float32) for number in sorted(merged)]
@@ -168,7 +168,7 @@ def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
 
 def wrap(network: nn.Module, device: torch.device) -> nn.Module:
     """The network with gradients averaged over processes; itself where there is one process."""
-    if place()[1] == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
+    if process_rank()[1] == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
         return network
     ids = [device.index] if device.type == "cuda" else None
     wrapper = nn.parallel.DistributedDataParallel

@@ -24,11 +24,11 @@ class FeatureStore:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit, self.held = limit, 0
         self.computed = 0
-        self._kept: dict[int, list[Tensor]] = {}
+        self._features: dict[int, list[Tensor]] = {}
 
     def clear(self) -> None:
         """Forget everything, as when other weights were taken."""
-        self._kept.clear()
+        self._features.clear()
         self.held = 0
 
     def features(
@@ -41,12 +41,12 @@ class FeatureStore:
 
     @torch.no_grad()
     def _of(self, network: Network, number: int, pixels: Pixels, device: torch.device) -> Sequence[Tensor]:
-        if number in self._kept:
-            return self._kept[number]
+        if number in self._features:
+            return self._features[number]
         self.computed += 1
         made = [part.float().contiguous() for part in network.encode(to_tensor(pixels[None], device))]
         size = sum(part.numel() * part.element_size() for part in made)
         if self.held + size <= self.limit:
-            self._kept[number] = made
+            self._features[number] = made
             self.held += size
         return made

@@ -38,8 +38,8 @@ def _stages(encoder: nn.Module, head: bool) -> list[list[str]]:
     heads = prefixes(config.get("classifier")) if head else ()
     matcher = getattr(encoder, "group_matcher", None)
     groups = _children(encoder) if matcher is None else list(group_parameters(encoder, matcher(coarse=True)).values())
-    kept = [[name for name in group if not name.startswith(heads or ("\0",))] for group in groups]
-    return [group for group in kept if group]
+    groups_left = [[name for name in group if not name.startswith(heads or ("\0",))] for group in groups]
+    return [group for group in groups_left if group]
 
 
 _STAGE = re.compile(r"(?:blocks|stages)\.\d+|[^.]+")

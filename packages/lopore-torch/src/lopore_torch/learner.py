@@ -32,7 +32,7 @@ from .memory import keep_freed_memory
 from .network import Classifier, Network, Segmenter, to_maps, to_scores, to_tensor
 from .precision import Plan
 from .state import random_states, read_state, set_random_states, write_state
-from .trouble import told_in_one_line
+from .trouble import errors_in_one_line
 from .warm_start import begin_with, planes_of
 from .weights import read_tensors, write_tensors
 
@@ -51,7 +51,7 @@ class TorchLearner:
 
     def __init__(self, request: LearnRequest) -> None:
         self.request = request
-        self.rank, self.world = distributed.place()
+        self.rank, self.world = distributed.process_rank()
         self.device = distributed.choose_device(request.device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -121,7 +121,7 @@ class TorchLearner:
         images = 0
         self._train_mode()
         for number, group in enumerate(groups(clock, self.request.accumulation_steps)):
-            with told_in_one_line(self.request):
+            with errors_in_one_line(self.request):
                 if self.plan is None:
                     self._try_plans(group[0])
                 total += self._step(group)
@@ -147,14 +147,14 @@ class TorchLearner:
 
     def _step(self, group: Sequence[Batch]) -> Tensor:
         """One optimiser step over a group of batches; returns the sum of this process's image losses."""
-        whole = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
+        images = sum(batch.global_batch_size or len(batch.pixels) for batch in group)
         runner = self._runner()
         losses = self._nought()
         for number, batch in enumerate(group):
             alone = number + 1 < len(group) and isinstance(runner, nn.parallel.DistributedDataParallel)
             with runner.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 loss = self._loss_sum(runner, batch, cast(Plan, self.plan))
-                self.scaler.scale(loss * (self.world / whole)).backward()  # type: ignore[no-untyped-call]
+                self.scaler.scale(loss * (self.world / images)).backward()  # type: ignore[no-untyped-call]
             losses += loss.detach().to(losses.dtype)
         self._update()
         return losses
@@ -186,7 +186,7 @@ class TorchLearner:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.averaged is not None:
-            _average(self.averaged, self.network, self.request.ema_decay, self.step)
+            _update_average(self.averaged, self.network, self.request.ema_decay, self.step)
 
     def _check_loss(self, total: float, epoch: int) -> None:
         if not math.isfinite(total):
@@ -331,12 +331,12 @@ class TorchLearner:
 
 def _keeps_features(network: nn.Module) -> bool:
     """Whether the halves of a network can be run apart, the first one without anything that training moves."""
-    whole = isinstance(network, Classifier | Segmenter) and type(network).forward in (
+    in_halves = isinstance(network, Classifier | Segmenter) and type(network).forward in (
         Classifier.forward, Segmenter.forward,
     )  # fmt: skip
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     first = network.body.get_submodule("encoder") if isinstance(network, Segmenter) else None
-    return whole and (first is None or not any(id(p) in trained for p in first.parameters()))
+    return in_halves and (first is None or not any(id(p) in trained for p in first.parameters()))
 
 
 def _portable(network: nn.Module) -> dict[str, Tensor]:
@@ -345,7 +345,7 @@ def _portable(network: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _average(averaged: nn.Module, network: nn.Module, weight: float, step: int) -> None:
+def _update_average(averaged: nn.Module, network: nn.Module, weight: float, step: int) -> None:
     """Exponential averaging of weights and statistics; the early steps weigh less, so the start is soon forgotten."""
     weight = min(weight, (1 + step) / (10 + step))
     own, new = averaged.state_dict(), network.state_dict()

@@ -42,8 +42,8 @@ class Normalise(nn.Module):
         return pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
 
 
-class Classifier(nn.Module):
-    """A timm network behind ``Normalise``; ``features`` and ``head`` are its two halves."""
+class _Normalised(nn.Module):
+    """A network behind ``Normalise``."""
 
     def __init__(self, body: nn.Module, planes: int) -> None:
         super().__init__()
@@ -51,8 +51,12 @@ class Classifier(nn.Module):
         self.body = body
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits (N, outputs) of raw pixels (N, H, W, C)."""
+        """Logits of raw pixels (N, H, W, C)."""
         return cast(Tensor, self.body(self.normalise(pixels)))
+
+
+class Classifier(_Normalised):
+    """A timm network, logits (N, outputs); ``features`` and ``head`` are its two halves."""
 
     def features(self, pixels: Tensor) -> Tensor:
         """What the declared explanation layer gives, (N, channels, h, w) for convolutional networks."""
@@ -71,17 +75,8 @@ class Classifier(nn.Module):
         return self.head(features[0])
 
 
-class Segmenter(nn.Module):
-    """A U-Net behind ``Normalise``."""
-
-    def __init__(self, body: nn.Module, planes: int) -> None:
-        super().__init__()
-        self.normalise = Normalise(planes)
-        self.body = body
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Logits (N, outputs, H, W) of raw pixels (N, H, W, C); class 0 is the background."""
-        return cast(Tensor, self.body(self.normalise(pixels)))
+class Segmenter(_Normalised):
+    """A U-Net, logits (N, outputs, H, W); class 0 is the background."""
 
     def encode(self, pixels: Tensor) -> list[Tensor]:
         """The encoder's features at each scale; ``decode`` makes logits of them."""

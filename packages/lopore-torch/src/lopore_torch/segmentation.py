@@ -19,7 +19,7 @@ def build_unet(name: str, request: NetworkRequest, planes: int) -> Segmenter:
     import segmentation_models_pytorch as smp
 
     known_name(name)
-    if any(side % STRIDE for side in request.size):
+    if any(length % STRIDE for length in request.size):
         raise ConfigError(
             f"a U-Net takes sizes that are multiples of {STRIDE}, not {request.size}; change preprocessing.size"
         )

@@ -22,7 +22,7 @@ RARE = 0.02
 
 def build_small_unet(request: NetworkRequest, planes: int) -> Segmenter:
     """The network of a request, untrained; ConfigError for sizes that are no multiple of ``STRIDE``."""
-    if any(side % STRIDE for side in request.size):
+    if any(length % STRIDE for length in request.size):
         raise ConfigError(
             f"unet-small takes sizes that are multiples of {STRIDE}, not {request.size}; change preprocessing.size"
         )

@@ -12,7 +12,7 @@ from lopore.errors import RunError
 
 
 @contextmanager
-def told_in_one_line(request: LearnRequest) -> Iterator[None]:
+def errors_in_one_line(request: LearnRequest) -> Iterator[None]:
     """RunError with advice for too little memory, batches too small to normalise, what a device cannot do
     deterministically, or a compiler that fails.
 
@@ -50,8 +50,8 @@ def told_in_one_line(request: LearnRequest) -> Iterator[None]:
 
 def _lacks_memory(error: RuntimeError) -> bool:
     """Of a GPU, of its libraries or Apple's, or of the CPU, none of which but the first has an error of its own."""
-    told = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in told)
+    phrases = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in phrases)
 
 
 def _is_of_the_compiler(error: RuntimeError) -> bool:

@@ -30,13 +30,13 @@ def calibration_panel(found: Calibration) -> None:
         "May a score be read as a frequency? Of the images that are scored 0.8, 80 of 100 should carry the class. "
         "Intervals are 95 % over resampled groups; nothing here changes a score."
     )
-    names = [name for name, _, _ in found.told]
+    names = [name for name, _, _ in found.described]
     chosen = names[0]
     if len(names) > 1:
         chosen = st.segmented_control(
             "Scores of", names, default=names[0], required=True, format_func=_called, key="evaluation/calibration"
         )
-    _one(chosen, next(one for name, one, _ in found.told if name == chosen))
+    _one(chosen, next(one for name, one, _ in found.described if name == chosen))
     st.markdown("**All of them**")
     st.dataframe(_table(found), hide_index=True)
     st.caption(
@@ -126,7 +126,7 @@ def _table(found: Calibration) -> list[dict[str, object]]:
             "Calibration error": number(one.ece) if one.enough else "too few groups",
             "By chance": "" if one.ece_by_chance is None else f"{one.ece_by_chance:.3f}",
         }
-        for name, one, _ in found.told
+        for name, one, _ in found.described
     ]
 
 

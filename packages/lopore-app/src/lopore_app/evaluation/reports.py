@@ -83,9 +83,9 @@ def find_reports(models: tuple[ModelFolder, ...]) -> list[EvaluationReport]:
     """Reports of ``lopore eval`` under the roots, the newest first, then the papers of the models' own training."""
     found: dict[Path, EvaluationReport] = {}
     for root in report_roots():
-        papers = [path for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}metrics.json")]
-        for paper in sorted(papers, key=lambda path: path.stat().st_mtime, reverse=True)[:MOST_REPORTS]:
-            folder = paper.parent
+        metrics_files = [path for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}metrics.json")]
+        for file in sorted(metrics_files, key=lambda path: path.stat().st_mtime, reverse=True)[:MOST_REPORTS]:
+            folder = file.parent
             found.setdefault(folder.resolve(), EvaluationReport(folder, _titled(folder), folder.name))
     for model in models[:MOST_REPORTS]:
         if (model.path / "metrics.json").is_file():
@@ -137,7 +137,7 @@ def _parsed(report: EvaluationReport, name: str, kind: type[T]) -> T:
 
 
 def read_curves(report: EvaluationReport, metrics: Metrics) -> list[ClassCurve]:
-    """Curves of each class from the table of answers, on the side that the metrics are of."""
+    """Curves of each class from the table of answers, on the split that the metrics are of."""
     split = metrics.split.split(" ")[0]
     rows = list(csv.DictReader(_text(report, "predictions.csv").splitlines()))
     kept = [row for row in rows if split not in ("train", "val", "test") or row.get("split") == split]

@@ -27,7 +27,7 @@ from lopore_app.wording import number, words
 
 
 def shortcuts(report: EvaluationReport, catalogue: ModelCatalogue) -> None:
-    """The check of a whole side where it was made, and a try on one film."""
+    """The check of a whole split where it was made, and a try on one film."""
     st.caption(
         "Regions of a film are painted over with what lies around them. A sound model loses its call where the defect "
         "is painted over, and keeps it where anything else is."

@@ -91,7 +91,7 @@ class InspectionRun:
                 profile=profile,
                 options=options,
                 work_folder=Path(self._folder.name),
-                progress=self._tell,
+                progress=self._report_progress,
                 cancelled=lambda: self._stop.is_set() or self._visitor() is None,
             )
         except Cancelled:
@@ -101,7 +101,7 @@ class InspectionRun:
         except Exception as error:  # a thread's error would be lost, and the page wait for ever
             self.error = f"the inspection failed unexpectedly ({type(error).__name__}); please report it"
 
-    def _tell(self, stage: str, done: int, total: int) -> None:
+    def _report_progress(self, stage: str, done: int, total: int) -> None:
         spent = time.monotonic() - self._began
         left = spent * (total - done) / done if stage == "map" and done else None
         self.progress = Progress(stage, done, total, left)

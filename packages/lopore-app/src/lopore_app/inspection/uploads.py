@@ -57,7 +57,7 @@ def page_control(upload: Upload, pages: int) -> None:
     """Which page of a file with several is looked at and answered."""
     key = f"page/{upload.sha256}"
 
-    def turn() -> None:
+    def choose_page() -> None:
         st.session_state.setdefault(_PAGES, {})[upload.sha256] = int(st.session_state[key])
 
     st.number_input(
@@ -66,7 +66,7 @@ def page_control(upload: Upload, pages: int) -> None:
         max_value=pages,
         value=upload.page,
         key=key,
-        on_change=turn,
+        on_change=choose_page,
         help="The file holds several pages or frames; each one is a film of its own.",
     )
 

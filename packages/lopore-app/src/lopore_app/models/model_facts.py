@@ -31,7 +31,7 @@ def main_score(record: ModelRecord) -> tuple[str, Interval] | None:
 def leak_text(record: ModelRecord) -> str:
     """What is known of the split that the model was scored on."""
     if record.leaks.leaks:
-        return f"{counted(record.leaks.leaks, 'pair')} on both sides"
+        return f"{counted(record.leaks.leaks, 'pair')} in both splits"
     return "none found" if record.leaks.checked_pairs else "not checked"
 
 
@@ -69,7 +69,7 @@ def show_scores(record: ModelRecord) -> None:
     if rows:
         st.dataframe(rows, hide_index=True)
     st.caption(
-        f"Measured on {plain(record.metrics_split or 'an unnamed side')}, {plain(record.leaks.split_kind)} split; "
+        f"Measured on {plain(record.metrics_split or 'an unnamed split')}, {plain(record.leaks.split_kind)} split; "
         f"leaks: {plain(leak_text(record))}. Intervals are 95 % and resample whole groups of films."
     )
 

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lopore.data.cells import shown_cell
+from lopore.inference.predictions_table import PredictionRow, PredictionsTable
 from lopore_app.review.records import Entry, Unanswered
 from lopore_app.wording import DEMONSTRATION
 
@@ -113,26 +114,45 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+REVIEW_COLUMNS = ("rule", "chain", "explainer", "verdict", "label", "note", "when")
+
+
 def predictions_csv(entries: Sequence[Entry], failed: Sequence[Unanswered] = ()) -> str:
-    """One line a prediction; classes of all models as ``score:CLASS``, empty where a model has none of that name."""
-    classes = list(dict.fromkeys(name for entry in entries for name in entry.classes))
-    columns = ["film", "sha256", "page", "model", "decision", "judged", "score", "threshold", "rule", "chain",
-               "explainer", "verdict", "label", "note", "when", "doubts",
-               *(f"score:{name}" for name in classes)]  # fmt: skip
-    rows = []
+    """The table of predictions with what the reviewer said; classes of all models, empty where a model has none of that
+    name. Doubts stand among the notes; a film without an answer has its reason there.
+    """
+    text = io.StringIO()
+    classes = dict.fromkeys(name for entry in entries for name in entry.classes)
+    table = PredictionsTable(text, tuple(classes), REVIEW_COLUMNS)
     for entry in entries:
-        decision, said = entry.prediction.decision, entry.review
-        judged = "no" if entry.tone == "unjudged" else "yes"
-        summary = [film_name(entry), entry.sha256, entry.prediction.page, entry.model, decision.text, judged,
-                   f"{decision.score:.6f}", f"{decision.threshold:.6f}", entry.rule, chain_text(entry),
-                   entry.explainer or "", said.verdict, said.label, said.note, entry.when,
-                   "; ".join(entry.doubts)]  # fmt: skip
-        scores = (entry.prediction.scores.get(name) for name in classes)
-        rows.append([*summary, *("" if score is None else f"{score:.6f}" for score in scores)])
+        prediction, review = entry.prediction, entry.review
+        row = PredictionRow(
+            path=film_name(entry),
+            sha256=entry.sha256,
+            page=prediction.page,
+            model=entry.model,
+            decision=prediction.decision,
+            judged=entry.tone != "unjudged",
+            notes=tuple(dict.fromkeys((*entry.doubts, *prediction.notes))),
+            scores=prediction.scores,
+        )
+        more = (
+            entry.rule,
+            chain_text(entry),
+            entry.explainer or "",
+            review.verdict,
+            review.label,
+            review.note,
+            entry.when,
+        )
+        table.write(row, more)
     for one in failed:
-        facts = [_placeless(one.film), one.sha256, one.page, one.model, "no answer", "no"]
-        rows.append([*facts, *[""] * 8, one.when, one.reason, *("" for _ in classes)])
-    return _table(columns, rows)
+        row = PredictionRow(
+            path=_placeless(one.film), sha256=one.sha256, page=one.page, model=one.model, decision=None, judged=False,
+            notes=(one.reason,), scores={},
+        )  # fmt: skip
+        table.write(row, ("", "", "", "", "", "", one.when))
+    return text.getvalue()
 
 
 def chain_text(entry: Entry) -> str:

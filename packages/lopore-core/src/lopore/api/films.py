@@ -28,7 +28,7 @@ def index_films(
 
 
 def split_films(manifest: Manifest, *, seed: int = 0, **shares: float) -> Manifest:
-    """The manifest with each film on one side, stratified by class, as `lopore data split` makes it.
+    """The manifest with each film in one split, stratified by class, as `lopore data split` makes it.
 
     shares: ``train``, ``val`` and ``test``; what is not given divides the rest as by default. DataError where a class
     has too few groups.

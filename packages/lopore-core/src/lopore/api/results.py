@@ -36,9 +36,9 @@ def _axes(axes: Any, size: tuple[float, float]) -> Any:
     return Figure(figsize=size, layout="constrained").add_subplot()
 
 
-def _small(pixels: Pixels, side: int) -> Any:
+def _small(pixels: Pixels, longest: int) -> Any:
     shown = for_screen(pixels)
-    factor = min(1.0, side / max(shown.shape[:2]))
+    factor = min(1.0, longest / max(shown.shape[:2]))
     if factor == 1.0:
         return shown
     size = (max(1, round(shown.shape[0] * factor)), max(1, round(shown.shape[1] * factor)))
@@ -152,8 +152,8 @@ def _thumbnail(source: FilmSource) -> Any:
 def _row(mark: Indication, unit: str) -> str:
     metric = unit == "mm"
     length, width = (mark.length_mm, mark.width_mm) if metric else (mark.length_px, mark.width_px)
-    place = (mark.position_mm or mark.centre)[0] if metric else mark.centre[0]
-    cells = (mark.id, escape(mark.class_name), f"{mark.peak:.3f}", _digits(length), _digits(width), _digits(place))
+    position = (mark.position_mm or mark.centre)[0] if metric else mark.centre[0]
+    cells = (mark.id, escape(mark.class_name), f"{mark.peak:.3f}", _digits(length), _digits(width), _digits(position))
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 

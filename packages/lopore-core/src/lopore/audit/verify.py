@@ -91,16 +91,16 @@ def _end(trail: AuditTrail, number: int, head: str) -> list[Fault]:
 
     try:
         with trail.engine.connect().execution_options(reads=True) as link:
-            kept = link.execute(select(HEAD.c.number, HEAD.c.hash)).first()
+            last = link.execute(select(HEAD.c.number, HEAD.c.hash)).first()
             later = link.execute(select(RECORDS.c.number).where(RECORDS.c.number > number).limit(1)).first()
     except SQLAlchemyError as error:
         raise trouble(trail.name, error) from None
-    if kept is None:
+    if last is None:
         return [Fault(0, "the row that names the newest record is missing")]
-    if tuple(kept) == (number, head) or later is not None:  # a service may append meanwhile
+    if tuple(last) == (number, head) or later is not None:  # a service may append meanwhile
         return []
-    if kept.number > number:
-        return [Fault(kept.number, f"records {number + 1} to {kept.number} are missing at the end")]
+    if last.number > number:
+        return [Fault(last.number, f"records {number + 1} to {last.number} are missing at the end")]
     return [Fault(number, "the newest record is another than was written")]
 
 

@@ -21,10 +21,10 @@ LARGEST_TILE = 256
 GAP = 6
 
 
-def to_screen(image: Pixels, side: int = LARGEST_TILE) -> Pixels:
+def to_screen(image: Pixels, longest: int = LARGEST_TILE) -> Pixels:
     """(h, w, 3) uint8 of a (H, W, C) image, linear from its full range, no side above ``side``."""
     values = image.astype(np.float32) / (257.0 if image.dtype == np.uint16 else 1.0)
-    factor = min(1.0, side / max(image.shape[:2]))
+    factor = min(1.0, longest / max(image.shape[:2]))
     if factor < 1.0:
         values = resize(values, (round(image.shape[0] * factor), round(image.shape[1] * factor)))
     grey = np.rint(np.clip(values, 0, 255)).astype(np.uint8).reshape(*values.shape[:2], -1)

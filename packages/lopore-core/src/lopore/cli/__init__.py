@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
         except Exception as error:
             if debug:
                 raise
-            raise OneLine(_told(error)) from error
+            raise OneLine(_message_of(error)) from error
 
 
 class OneLine(click.ClickException):
@@ -107,7 +107,7 @@ def _misused(error: click.UsageError) -> click.ClickException:
     return Misused(f"{said}{'' if said.endswith('?') else ';'} `{where} --help` shows what it takes")
 
 
-def _told(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     """What went wrong and what to do next; of an error that nobody foresaw, how to find its place."""
     from lopore.errors import LoporeError, memory_is_short
 

@@ -99,16 +99,16 @@ def _plugins(name: str) -> list[Any]:
 def _loaded(name: str, load: Callable[[], Any]) -> Any:
     """What ``load`` imports, in silence; a plugin that cannot be imported is one line, whatever it raises."""
     from lopore.errors import LoporeError, PluginError
-    from lopore.plugins.problems import told
-    from lopore.plugins.process_guard import kept, silenced
+    from lopore.plugins.problems import describe_error
+    from lopore.plugins.process_guard import preserve_state, silenced
 
     try:
-        with kept("import"), silenced():
+        with preserve_state("import"), silenced():
             return load()
     except (KeyboardInterrupt, LoporeError):
         raise
     except BaseException as error:  # SystemExit of a plugin must not end this command with its own status
-        raise PluginError(f"{name} cannot be imported: {told(error)}; mend that first") from error
+        raise PluginError(f"{name} cannot be imported: {describe_error(error)}; mend that first") from error
 
 
 def _module(name: str, installed: list[str]) -> Any:

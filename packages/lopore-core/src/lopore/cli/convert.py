@@ -48,5 +48,10 @@ def command(
     report = done.report
     click.echo(agreement(done.folder, report), err=as_json)
     if as_json:
-        told = {"model": done.folder.title, "path": str(done.folder.path), "source": folder.title, **asdict(report)}
-        click.echo(json.dumps(told, indent=2, default=str))
+        report_data = {
+            "model": done.folder.title,
+            "path": str(done.folder.path),
+            "source": folder.title,
+            **asdict(report),
+        }
+        click.echo(json.dumps(report_data, indent=2, default=str))

@@ -192,9 +192,9 @@ def _origin(source: Path, options: dict[str, Any]) -> dict[str, str]:
     """Rights from the options, else from a ``source.json`` beside the images, as `lopore data synth` writes it."""
     from lopore.data.layout import rights_beside
 
-    told = rights_beside(source if source.is_dir() else source.parent)
+    found = rights_beside(source if source.is_dir() else source.parent)
     given = {"source": options["origin"], "licence": options["licence"], "attribution": options["attribution"]}
-    return {name: value or told.get(name, "") for name, value in given.items()}
+    return {name: value or found.get(name, "") for name, value in given.items()}
 
 
 def _refuse_overwriting(out: Path, source: Path, replace: bool) -> None:

@@ -79,13 +79,13 @@ def _doubts(model: str, found: Manifest, labelled: NDArray[np.bool_]) -> NDArray
     opened = open_model(locate_model(model))
     doubts = np.full(len(found), np.nan)
     numbers = np.flatnonzero(~labelled).tolist()
-    tell = stage("predicting")
+    progress = stage("predicting")
     answers = predict_files(opened, [found.file(found.rows[number]) for number in numbers])
     for done, (number, answer) in enumerate(zip(numbers, answers, strict=True), start=1):
         if not isinstance(answer, Failure):
             threshold = answer.decision.threshold if opened.record.task == "binary" else None
             doubts[number] = uncertainty(answer.scores, threshold)
-        tell(done, len(numbers))
+        progress(done, len(numbers))
     return doubts
 
 
@@ -101,7 +101,7 @@ def _write(chosen: list[Proposal], found: Manifest, out: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "labels", "group", "reason", "uncertain", "unlike"])
     for one in chosen:
-        place = os.path.relpath((found.root / one.path).absolute(), out.absolute().parent)
-        row: list[Any] = [Path(place).as_posix(), "", one.group, one.reason, one.uncertain, one.unlike]
+        image = os.path.relpath((found.root / one.path).absolute(), out.absolute().parent)
+        row: list[Any] = [Path(image).as_posix(), "", one.group, one.reason, one.uncertain, one.unlike]
         writer.writerow([safe_cell(cell) for cell in row])
     atomic_write_text(out, text.getvalue())

@@ -36,7 +36,7 @@ def stage(name: str) -> Callable[[int, int], None]:
         return silent(name)
     bars: list[Any] = []
 
-    def tell(done: int, total: int) -> None:
+    def advance(done: int, total: int) -> None:
         if not bars:
             bars.append(click.progressbar(length=total, label=name, file=sys.stderr))
             bars[0].render_progress()
@@ -44,7 +44,7 @@ def stage(name: str) -> Callable[[int, int], None]:
         if done >= total:
             bars[0].render_finish()
 
-    return tell
+    return advance
 
 
 def plain_text(text: str, limit: int = 160) -> str:

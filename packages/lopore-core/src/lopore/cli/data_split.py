@@ -31,7 +31,7 @@ FAR_FROM_SHARE = 0.1
               help="What stays together; 'image' parts films: training refuses such a split if it leaks.")  # fmt: skip
 @click.option("--film-names", type=click.Choice(["join", "ignore"]), show_default="join, and say so",
               help="Films that file names state: keep each in one split, or ignore the names.")  # fmt: skip
-@click.option("--leave-out", multiple=True, metavar="CLASS", help="Class whose films get no side; may be given again.")
+@click.option("--leave-out", multiple=True, metavar="CLASS", help="Class whose films get no split; may be given again.")
 @click.option("--out", type=PATH, metavar="FILE", show_default="MANIFEST itself", help="Manifest to write.")
 @click.option("--replace", is_flag=True, help="Replace a split that is there already.")
 @json_option
@@ -41,7 +41,7 @@ def split(
 ) -> None:  # fmt: skip
     """Put films on train, val and test, group by group.
 
-    MANIFEST is what `lopore data index` wrote. Every class comes near its share on every side.
+    MANIFEST is what `lopore data index` wrote. Every class comes near its share in every split.
 
     \b
     Examples:
@@ -97,7 +97,7 @@ def _split_data(manifest: Manifest, notes: list[str]) -> dict[str, Any]:
         "split_kind": manifest.about.split_kind,
         "seed": manifest.about.seed,
         "split_fingerprint": manifest.split_fingerprint,
-        "sides": table(manifest),
+        "splits": table(manifest),
         "notes": notes,
     }
 
@@ -106,25 +106,27 @@ def _missed_shares(manifest: Manifest) -> list[str]:
     """Sides that are far from the share that was asked for, as they are where groups are few or large."""
     from lopore.data.split import table
 
-    sides, wanted = table(manifest), manifest.about.shares or {}
-    total = sum(sides[side]["images"] for side in wanted if side in sides)
-    got = {side: sides[side]["images"] / total for side in wanted if side in sides}
-    missed = [side for side, share in got.items() if abs(share - wanted[side]) > FAR_FROM_SHARE]
-    told = ", ".join(f"{side} {got[side]:.0%} instead of {wanted[side]:.0%}" for side in missed)
+    splits, wanted = table(manifest), manifest.about.shares or {}
+    total = sum(splits[split]["images"] for split in wanted if split in splits)
+    got = {split: splits[split]["images"] / total for split in wanted if split in splits}
+    missed = [split for split, share in got.items() if abs(share - wanted[split]) > FAR_FROM_SHARE]
+    shares_got = ", ".join(f"{split} {got[split]:.0%} instead of {wanted[split]:.0%}" for split in missed)
     return (
-        [f"{told}: groups stay whole, and every side wants each class; more groups bring it nearer"] if missed else []
+        [f"{shares_got}: groups stay whole, and every split wants each class; more groups bring it nearer"]
+        if missed
+        else []
     )
 
 
 def _split_text(manifest: Manifest) -> str:
     from lopore.data.split import table
 
-    sides = table(manifest)
+    splits = table(manifest)
     names = list(manifest.classes)
-    width = max(len("side"), *(len(side) for side in sides))
+    width = max(len("split"), *(len(split) for split in splits))
     heads = [plain_text(name, 30) for name in names]
-    lines = [f"{'side':<{width}}  images  groups  " + "  ".join(heads)]
-    for side, row in sides.items():
+    lines = [f"{'split':<{width}}  images  groups  " + "  ".join(heads)]
+    for split, row in splits.items():
         cells = "  ".join(f"{row['classes'][name]:>{len(head)}}" for name, head in zip(names, heads, strict=True))
-        lines.append(f"{side:<{width}}  {row['images']:>6}  {row['groups']:>6}  {cells}")
+        lines.append(f"{split:<{width}}  {row['images']:>6}  {row['groups']:>6}  {cells}")
     return "\n".join(lines)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from lopore.record.interval import Interval
 
 
-_CLASSES_TOLD = 4
-NOT_KEPT = 3
+_CLASSES_SHOWN = 4
+CONTRACT_BROKEN = 3
 """Exit status where --contract is not kept."""
 
 
@@ -104,7 +104,7 @@ def command(
     grade_path: Path | None,
     **options: Any,
 ) -> None:
-    """Score a model on one side of a split and write a report.
+    """Score a model on one split and write a report.
 
     MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Writes predictions.csv, metrics.json, and
     report.html, which shows curves, confusion and the worst mistakes with their heat maps. Of segmentation models, and
@@ -137,21 +137,21 @@ def command(
     films = training_manifest(folder, manifest)
     model = open_model(folder, runtime=runtime, device=device)
     found, checked, artifacts = _report(model, films, split, target, truth, **options)
-    _tell(found.metrics, checked, artifacts, as_json=as_json)
+    _print_metrics(found.metrics, checked, artifacts, as_json=as_json)
     if profile is not None:
         _grade(found, profile, target, as_json=as_json)
-    _tell_abstention(found, model, as_json=as_json)
-    kept = contract is None or _contract_kept(found, model, target, contract, confidence, as_json=as_json)
-    _tell_failures(found)
-    if not kept:
-        raise SystemExit(NOT_KEPT)
+    _print_abstention(found, model, as_json=as_json)
+    holds = contract is None or _contract_holds(found, model, target, contract, confidence, as_json=as_json)
+    _print_failures(found)
+    if not holds:
+        raise SystemExit(CONTRACT_BROKEN)
 
 
 def _report(
     model: OpenModel, films: Manifest, split: str, target: Path, truth: Sections | None, *, images: int, spurious: bool,
     min_area: float | None, min_area_mm2: float | None, opening: int | None,
 ) -> tuple[Evaluation, SpuriousReport | None, Sequence[Path]]:  # fmt: skip
-    """Score one side, look for shortcuts where that is asked for, and write the report into ``target``."""
+    """Score one split, look for shortcuts where that is asked for, and write the report into ``target``."""
     from lopore.evaluation.evaluate import evaluate, write_evaluation
     from lopore.evaluation.shortcuts import check_spurious
     from lopore.progress import Progress
@@ -165,7 +165,9 @@ def _report(
         return found, checked, write_evaluation(model, found, target, images=images, spurious=checked)
 
 
-def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[Path], *, as_json: bool) -> None:
+def _print_metrics(
+    metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[Path], *, as_json: bool
+) -> None:
     if as_json:
         click.echo(metrics.model_dump_json(indent=2))
     else:
@@ -186,7 +188,7 @@ def _tell(metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[
         click.echo(f"note: {note}", err=True)
 
 
-def _tell_abstention(found: Evaluation, model: OpenModel, *, as_json: bool) -> None:
+def _print_abstention(found: Evaluation, model: OpenModel, *, as_json: bool) -> None:
     """Coverage and the share left to a person, by class, where the model abstains."""
     from lopore.metrics.conformal import check_abstention
     from lopore.metrics.operating_point import truth_table
@@ -211,7 +213,7 @@ def _grade(found: Evaluation, profile: RecognitionProfile, target: Path, *, as_j
         click.echo(plain(line, 300), err=as_json)
 
 
-def _contract_kept(
+def _contract_holds(
     found: Evaluation, model: OpenModel, target: Path, recall: float, confidence: float, *, as_json: bool
 ) -> bool:
     """Write contract.json, print what it says, and return whether the model's thresholds keep the contract."""
@@ -222,10 +224,10 @@ def _contract_kept(
     atomic_write_text(target / "contract.json", checked.model_dump_json(indent=2) + "\n")
     for line in (str(target / "contract.json"), *checked.lines):
         click.echo(plain(line, 600), err=as_json)
-    return checked.kept
+    return checked.holds
 
 
-def _tell_failures(found: Evaluation) -> None:
+def _print_failures(found: Evaluation) -> None:
     from .inputs import Tally
 
     tally = Tally()
@@ -245,11 +247,11 @@ def _calibration_summary(found: Calibration) -> str:
     """Whether scores are right as frequencies; for several classes the top label, or the first few."""
     from lopore.messages import plain
 
-    shown = found.told[: 1 if found.top_label else _CLASSES_TOLD]
+    shown = found.described[: 1 if found.top_label else _CLASSES_SHOWN]
     lines = ["Are scores right as frequencies?"]
     for name, one, text in shown:
         lines += [f"  {'brier':<18} {score_text(one.brier)}  {plain(name, 60)}", f"  {plain(text, 600)}"]
-    if len(found.told) > len(shown):
+    if len(found.described) > len(shown):
         lines.append("  The other classes are in the report.")
     return "\n".join(lines)
 

@@ -107,8 +107,8 @@ def _explain(
     with SpooledTemporaryFile(IN_MEMORY) as maps:
         seen: list[_Seen] = []
         for path, target in films:
-            with tally.told(path):
-                seen.append(_look(model, explainer, path, target, class_name, page, maps))
+            with tally.reported(path):
+                seen.append(_explain_one(model, explainer, path, target, class_name, page, maps))
         maps.seek(0)
         top = max((one.top for one in seen), default=1.0)
         for one in seen:
@@ -126,7 +126,7 @@ class _Seen:
     top: float
 
 
-def _look(
+def _explain_one(
     model: OpenModel, explainer: Explainer, path: Path, target: Path, class_name: str | None, page: int | None,
     maps: IO[bytes],
 ) -> _Seen:  # fmt: skip

@@ -60,8 +60,8 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
     files = gate_images(folder, images)
     inputs = None if all(takes_films.values()) else gate_inputs(folder, files)
     reports = []
-    for format, whole in takes_films.items():
-        if whole or inputs is None:
+    for format, takes_films_whole in takes_films.items():
+        if takes_films_whole or inputs is None:
             folder, report = export_film(folder, format, files)
         else:
             folder, report = export_model(folder, format, inputs)
@@ -100,7 +100,7 @@ def gate_images(folder: ModelFolder, images: tuple[Path, ...]) -> list[Path]:
     if images:
         return expand(images, Tally())
     manifest = training_manifest(folder, advice="name real images with --images FOLDER")
-    side = manifest.side("val") if manifest.side("val").rows else manifest
-    if told := lost(side):
-        raise DataError(f"{told}, or name real images with --images FOLDER")
-    return [side.file(row) for row in side.rows]
+    films = manifest.split_of("val") if manifest.split_of("val").rows else manifest
+    if reason := lost(films):
+        raise DataError(f"{reason}, or name real images with --images FOLDER")
+    return [films.file(row) for row in films.rows]

@@ -26,12 +26,12 @@ class Tally:
 
     def attempt(self, path: Path, work: Callable[[], None]) -> None:
         """Run ``work`` and count it as good; a user's error is told and counted, everything else passes."""
-        with self.told(path):
+        with self.reported(path):
             work()
             self.good += 1
 
     @contextmanager
-    def told(self, path: Path) -> Iterator[None]:
+    def reported(self, path: Path) -> Iterator[None]:
         """A user's error within the block is told and counted; a full disk, which ends all, and the rest pass."""
         from lopore.errors import LoporeError
 
@@ -67,11 +67,11 @@ def check_out_folder(out: Path) -> None:
     """ConfigError where the folder ``out`` cannot be made or written to: told once, before any work."""
     from lopore.errors import ConfigError
 
-    place = next(folder for folder in (out, *out.parents, Path()) if folder.exists())
-    if not place.is_dir():
-        raise ConfigError(f"--out {out}: {place} is a file; name a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {out}: {place} is not yours to write in; choose another folder")
+    nearest = next(folder for folder in (out, *out.parents, Path()) if folder.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"--out {out}: {nearest} is a file; name a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {out}: {nearest} is not yours to write in; choose another folder")
 
 
 def expand(images: Sequence[Path], tally: Tally) -> list[Path]:

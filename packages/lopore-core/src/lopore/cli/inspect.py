@@ -196,9 +196,9 @@ def _options(asked: Mapping[str, Any], variables: dict[str, float]) -> Inspectio
 def _excluded(text: str) -> dict[str, Any]:
     from lopore.errors import ConfigError
 
-    place, _, reason = text.partition(":")
+    position, _, reason = text.partition(":")
     try:
-        box = tuple(float(part) for part in place.split(","))
+        box = tuple(float(part) for part in position.split(","))
     except ValueError:
         box = ()
     if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
@@ -238,14 +238,14 @@ class _Job:
 
         stages: dict[str, Any] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def advance(stage: str, done: int, total: int) -> None:
             if stage not in stages:
                 stages[stage] = self._progress.stage(f"{source.name}: {stage}")
             stages[stage](done, total)
 
         found = inspect_film(
             self._model, source, profile=self._profile, options=self._options, chain=self._chain, work_folder=work,
-            progress=tell,
+            progress=advance,
         )  # fmt: skip
         self._progress.wipe()
         return found
@@ -306,9 +306,9 @@ def _print(found: FilmInspection) -> None:
             if mark.length_mm is not None and mark.width_mm is not None
             else f"{mark.length_px:.0f} x {mark.width_px:.0f} px"
         )
-        place = f"({mark.centre[0]:.0f}, {mark.centre[1]:.0f})"
+        position = f"({mark.centre[0]:.0f}, {mark.centre[1]:.0f})"
         click.echo(
-            f"  #{mark.id:<4} {plain(mark.class_name, 30):<20} {score_text(mark.peak, 2)}  {size:<20} at {place} px"
+            f"  #{mark.id:<4} {plain(mark.class_name, 30):<20} {score_text(mark.peak, 2)}  {size:<20} at {position} px"
         )
     if len(found.indications) > 20:
         click.echo(f"  and {len(found.indications) - 20} more; --out writes all")

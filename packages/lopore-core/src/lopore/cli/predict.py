@@ -221,8 +221,8 @@ def _to_files(
                     click.echo(prediction.model_dump_json() if as_json else _line(prediction))
         except KeyboardInterrupt:
             progress.wipe()
-            kept = f"{tally.good} of {counted(len(paths), 'answer')} are kept in {journal.path}"
-            progress.line(f"interrupted; {kept}; the same command goes on")
+            saved = f"{tally.good} of {counted(len(paths), 'answer')} are kept in {journal.path}"
+            progress.line(f"interrupted; {saved}; the same command goes on")
             raise
         _write(journal, paths, out, detections)
     for written in (out, detections):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lopore.inference.segment import SegmentationPrediction
 
 DETECTION_COLUMNS = (
-    "source", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
+    "path", "class", "area_px", "area_mm2", "centre_x", "centre_y", "left", "top", "right", "bottom", "peak", "mean",
     "sha256", "page", "model",
 )  # fmt: skip
 
@@ -57,18 +57,20 @@ def _write_list(stream: IO[str], predictions: Iterable[Prediction]) -> None:
 
 
 def _write_csv(stream: IO[str], predictions: Iterable[Prediction]) -> None:
-    """``threshold`` is empty where the largest score decides; ``judged`` is 0 where a doubt rules the answer out."""
-    from lopore.data.cells import shown_cell
+    from lopore.inference.predictions_table import PredictionRow, PredictionsTable
 
-    writer = csv.writer(stream, lineterminator="\n")
-    for number, prediction in enumerate(predictions):
-        decision, scores = prediction.decision, prediction.scores
-        if number == 0:
-            names = [shown_cell(f"score:{name}") for name in scores]
-            heading = ["source", "decision", "score", "threshold", *names, "judged", "notes", "sha256", "page", "model"]
-            writer.writerow(heading)
-        threshold = "" if decision.by_largest_score else f"{decision.threshold:.7g}"
-        row = [shown_cell(prediction.source), shown_cell(decision.text), f"{decision.score:.7g}", threshold]
-        row += [f"{value:.7g}" for value in scores.values()]
-        row += [str(int(prediction.judged)), shown_cell(" | ".join(prediction.notes))]
-        writer.writerow([*row, prediction.sha256, prediction.page, shown_cell(prediction.model)])
+    table: PredictionsTable | None = None
+    for one in predictions:
+        table = table or PredictionsTable(stream, tuple(one.scores))
+        table.write(
+            PredictionRow(
+                path=one.source,
+                sha256=one.sha256,
+                page=one.page,
+                model=one.model,
+                decision=one.decision,
+                judged=one.judged,
+                notes=one.notes,
+                scores=one.scores,
+            )
+        )

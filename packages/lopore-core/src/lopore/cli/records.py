@@ -123,8 +123,8 @@ def replay(record: str, place: str, as_json: bool, films: tuple[Path, ...]) -> N
     with _opened(place) as trail:
         done = decide_again(trail, trail.find(record), [path for path in files if path.is_file()])
     said = "the same decision" if done.same else "another decision"
-    told = f"{said}: then {done.then}, now {done.now}; largest difference {done.difference:.2g}"
-    click.echo(json.dumps(done.as_data()) if as_json else told)
+    summary = f"{said}: then {done.then}, now {done.now}; largest difference {done.difference:.2g}"
+    click.echo(json.dumps(done.as_data()) if as_json else summary)
     if not done.same:
         raise SystemExit(1)
 
@@ -132,10 +132,11 @@ def replay(record: str, place: str, as_json: bool, films: tuple[Path, ...]) -> N
 def _line(record: AuditRecord) -> str:
     from lopore.messages import plain
 
-    return f"{record.number:>7}  {record.id[:8]}  {record.written[:19]}  {record.kind:<11}  {plain(_told(record), 100)}"
+    summary = plain(_summary(record), 100)
+    return f"{record.number:>7}  {record.id[:8]}  {record.written[:19]}  {record.kind:<11}  {summary}"
 
 
-def _told(record: AuditRecord) -> str:
+def _summary(record: AuditRecord) -> str:
     data: dict[str, Any] = record.data
     if "prediction" in data:
         said = data["prediction"]

@@ -87,5 +87,5 @@ def command(
     for name, text in texts.items():
         atomic_write_text(target / name, text)
         click.echo(str(target / name))
-    told = print_pdf(target / "report.html", target / "report.pdf")
-    click.echo(f"note: {told}" if told else str(target / "report.pdf"), err=bool(told))
+    reason = print_pdf(target / "report.html", target / "report.pdf")
+    click.echo(f"note: {reason}" if reason else str(target / "report.pdf"), err=bool(reason))

@@ -31,11 +31,11 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(entry: RunEntry, score: str, keys: Sequence[str]) -> tuple[str, ...]:
     found = entry.scores.get(score)
-    told = f"{score_text(found)} on {entry.split}" if found else "not scored"
+    scored = f"{score_text(found)} on {entry.split}" if found else "not scored"
     chosen = f"{entry.validation[0]} {entry.validation[1]:.4f}" if entry.validation else ""
     settings = " ".join(f"{key}={_value(entry.settings[key])}" for key in keys if key in entry.settings)
     leaky = "LEAKY TRAINING " if entry.leaks else ""
-    return tuple(plain(text, 400) for text in (entry.name, entry.state, chosen, told, leaky + settings))
+    return tuple(plain(text, 400) for text in (entry.name, entry.state, chosen, scored, leaky + settings))
 
 
 def _value(value: Any) -> str:

@@ -62,12 +62,12 @@ def command(
         outcomes = sweep.run(points)
     else:
         outcomes = search(config, axes, trials or TRIALS, sweep)
-    _tell(outcomes, out, as_json)
+    _print_outcomes(outcomes, out, as_json)
     if any(outcome.error for outcome in outcomes):
         raise SystemExit(1)
 
 
-def _tell(outcomes: list[Outcome], out: Path, as_json: bool) -> None:
+def _print_outcomes(outcomes: list[Outcome], out: Path, as_json: bool) -> None:
     from lopore.training.run_list import list_runs
 
     from .run_tables import run_table

@@ -202,5 +202,5 @@ def _thresholds(point: Threshold) -> list[str]:
     if not point.value and not point.per_class:
         return [f"  decision by the {point.rule}"]
     values = point.per_class or {"": point.value}
-    told = ", ".join(f"{name} {value:.4g}".strip() for name, value in values.items())
-    return [f"  threshold {told} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})"]
+    scores = ", ".join(f"{name} {value:.4g}".strip() for name, value in values.items())
+    return [f"  threshold {scores} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})"]

@@ -47,14 +47,14 @@ def training_batches(
     epoch: int,
     augmenter: Augmenter,
     workers: int | None = None,
-    place: tuple[int, int] = (0, 1),
+    process_rank: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Batches of one training epoch, made ahead by threads; this process's share of each for ``place`` = (rank, world).
+    """Batches of one training epoch, made ahead by threads; of each the share of ``process_rank``, (rank, world).
 
     labels: one row an image number. An image is augmented by its number and its occurrence in the epoch, so neither
     threads nor processes change what is seen.
     """
-    rank, world = place
+    rank, world = process_rank
     turns = _occurrences(order)
 
     def make(number: int, position: int) -> CachedImage:
@@ -109,7 +109,7 @@ class _Job:
 
     numbers: NDArray[np.int64]
     positions: NDArray[np.int64] | None = None
-    whole: int | None = None
+    global_batch_size: int | None = None
 
 
 def _made_ahead(
@@ -167,5 +167,5 @@ def _finish(room: _Room, work: list[Future[None]], job: _Job, labels: NDArray[An
     for part in work:
         part.result()
     if room.masks is not None and labels is not None:
-        return Batch(room.pixels, room.masks.astype(np.int64), job.whole)
-    return Batch(room.pixels, None if labels is None else labels[job.numbers], job.whole)
+        return Batch(room.pixels, room.masks.astype(np.int64), job.global_batch_size)
+    return Batch(room.pixels, None if labels is None else labels[job.numbers], job.global_batch_size)

@@ -42,25 +42,25 @@ def check_manifest(
     """Read every image and mask of a manifest and list what is wrong.
 
     Errors stop a training run or make its score a lie: unreadable or changed files, masks that are absent or of another
-    size, leaks between sides or folds, contradicting labels of one image, a class with one image. Warnings are worth
+    size, leaks between splits or folds, contradicting labels of one image, a class with one image. Warnings are worth
     a look: blank images, mixed depths and sizes, thin classes, label conflicts within a family, missing notes.
     """
-    if told := lost(manifest):
-        moved = Finding("error", "moved", told, tuple(row.path for row in manifest.rows[:MOST_PATHS]))
+    if reason := lost(manifest):
+        moved = Finding("error", "moved", reason, tuple(row.path for row in manifest.rows[:MOST_PATHS]))
         return CheckReport((*known, moved), _facts(manifest, manifest.select([])))
-    tell = stage or silent
+    stage = stage or silent
     wants_families = any(not row.family for row in manifest.rows)
     files = [manifest.file(row) for row in manifest.rows]
-    seen = scan(files, fingerprints=wants_families, threads=threads, progress=tell("reading"))
+    seen = scan(files, fingerprints=wants_families, threads=threads, progress=stage("reading"))
     readable = [index for index, one in enumerate(seen) if isinstance(one, Scanned)]
     images = [one for one in seen if isinstance(one, Scanned)]
-    filled = _filled(manifest.select(readable), images, wants_families, tell)
+    filled = _filled(manifest.select(readable), images, wants_families, stage)
     findings = [*known, *_unreadable(manifest, seen), *_changed(manifest.select(readable), images)]
-    for look in (_labels, check_classes, check_splits, _leaks, _grouping, _rights):
-        findings += look(filled)
+    for check_rows in (_labels, check_classes, check_splits, _leaks, _grouping, _rights):
+        findings += check_rows(filled)
     findings += _appearance(filled, images)
     findings += check_sources(filled, images)
-    mask_findings, mask_facts = check_masks(filled, threads=threads, progress=tell("opening masks"))
+    mask_findings, mask_facts = check_masks(filled, threads=threads, progress=stage("opening masks"))
     findings += mask_findings
     findings.sort(key=lambda finding: finding.level != "error")
     return CheckReport(tuple(findings), {**_facts(manifest, filled), **mask_facts})
@@ -71,17 +71,17 @@ def lost(manifest: Manifest) -> str:
     if len(manifest) < 2 or any(manifest.file(row).exists() for row in manifest.rows):
         return ""
     says = plain(manifest.location.name, 80) if manifest.location else "its list"
-    place = f"is where {says} says, such as {plain(manifest.file(manifest.rows[0]), 300)}"
+    where = f"is where {says} says, such as {plain(manifest.file(manifest.rows[0]), 300)}"
     way_out = "move them back, or index them where they are (a manifest moves with its films and its .json)"
-    return f"none of the {counted(len(manifest), 'image')} {place}; {way_out}"
+    return f"none of the {counted(len(manifest), 'image')} {where}; {way_out}"
 
 
-def _filled(part: Manifest, images: list[Scanned], wants_families: bool, tell: Stage) -> Manifest:
+def _filled(part: Manifest, images: list[Scanned], wants_families: bool, stage: Stage) -> Manifest:
     """The readable rows with what the images say; families only where the manifest has none."""
     names = [row.family for row in part.rows]
     if wants_families and images:
         prints = [one.fingerprint for one in images if one.fingerprint is not None]
-        names = [f"F{int(number):05d}" for number in find_families(prints, progress=tell("comparing")).labels]
+        names = [f"F{int(number):05d}" for number in find_families(prints, progress=stage("comparing")).labels]
     rows = tuple(
         replace(row, family=name, **facts_of(one)) for row, one, name in zip(part.rows, images, names, strict=True)
     )
@@ -97,7 +97,7 @@ def _facts(manifest: Manifest, filled: Manifest) -> dict[str, Any]:
         "families": len({row.family for row in filled.rows}),
         "depths": dict(sorted(Counter(str(row.depth) for row in filled.rows).items())),
         "sizes": dict(Counter(f"{row.width}x{row.height}" for row in filled.rows).most_common(20)),
-        "sides": {side: count for side in SPLITS if (count := sum(row.split == side for row in manifest.rows))},
+        "splits": {split: count for split in SPLITS if (count := sum(row.split == split for row in manifest.rows))},
         "split_kind": manifest.about.split_kind,
     }
 
@@ -123,8 +123,8 @@ def _labels(part: Manifest) -> Iterator[Finding]:
     yield from about("warning", "unlabelled", bare, *HAS, "no label and no part in training")
     same = _disagreeing(part.rows, lambda row: row.pixel_hash)
     yield from about("error", "label-conflict", same, *HAS, "a copy, pixel for pixel, in another class")
-    told = {row.path for row in same}
-    kin = [row for row in _disagreeing(part.rows, lambda row: row.family) if row.path not in told]
+    same_paths = {row.path for row in same}
+    kin = [row for row in _disagreeing(part.rows, lambda row: row.family) if row.path not in same_paths]
     way_out = "a near copy in another class; index with --conflicts join or drop, or mend the labels"
     yield from about("warning", "family-conflict", kin, *HAS, way_out)
 
@@ -138,15 +138,15 @@ def _disagreeing(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Row]:
 
 
 def _leaks(part: Manifest) -> Iterator[Finding]:
-    kinds: tuple[tuple[Between, str], ...] = ((SPLITS, "leak"), ("folds", "fold-leak"))
-    for between, code in kinds:
+    comparisons: tuple[tuple[Between, str], ...] = ((SPLITS, "leak"), ("folds", "fold-leak"))
+    for between, code in comparisons:
         findings = find_leaks(part, between)
         by_reason: dict[str, list[str]] = defaultdict(list)
         for leak in findings.leaks:
-            by_reason[leak.why].append(f"{leak.path} ({leak.side}) = {leak.other} ({leak.other_side})")
+            by_reason[leak.why].append(f"{leak.path} ({leak.split}) = {leak.other} ({leak.other_split})")
         for why, pairs in by_reason.items():
-            place = "folds" if code == "fold-leak" else "sides"
-            message = f"{counted(len(pairs), 'pair')} on two {place}: {why}"
+            where = "folds" if code == "fold-leak" else "splits"
+            message = f"{counted(len(pairs), 'pair')} in two {where}: {why}"
             yield Finding("error", code, message, tuple(pairs[:MOST_PATHS]))
 
 
@@ -179,14 +179,14 @@ def _appearance(part: Manifest, images: list[Scanned]) -> Iterator[Finding]:
     yield from about("warning", "low-contrast", faint, "image uses", "images use", few)
     depths = Counter(one.depth for one in images)
     if len(depths) > 1:
-        told = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
-        yield Finding("warning", "mixed-depths", f"images have several depths ({told}); a model may learn the depth")
-    sides = [min(one.width, one.height) for one in images]
-    if sides and max(sides) > 4 * min(sides):
-        smallest, largest = (part.rows[place(sides)].path for place in (np.argmin, np.argmax))
-        message = (
-            f"shorter sides go from {min(sides)} to {max(sides)} px; the network sees defects at very different sizes"
+        depths_text = ", ".join(f"{count} of {depth} bits" for depth, count in sorted(depths.items()))
+        yield Finding(
+            "warning", "mixed-depths", f"images have several depths ({depths_text}); a model may learn the depth"
         )
+    shorter = [min(one.width, one.height) for one in images]
+    if shorter and max(shorter) > 4 * min(shorter):
+        smallest, largest = (part.rows[where(shorter)].path for where in (np.argmin, np.argmax))
+        message = f"shorter sides: {min(shorter)} to {max(shorter)} px; the network sees defects at unlike sizes"
         yield Finding("warning", "mixed-sizes", message, (smallest, largest))
     for note, count in Counter(note for one in images for note in one.notes).most_common(5):
         rows = [row for row, one in pairs if note in one.notes]

@@ -68,11 +68,11 @@ def _uneven(part: Manifest) -> Iterator[Finding]:
 def check_splits(part: Manifest) -> Iterator[Finding]:
     """Findings on train, val and test, where images have a split."""
     for split in SPLITS:
-        here = part.side(split)
+        here = part.split_of(split)
         counts = here.class_counts
         for name in part.classes if here.rows else ():
             if name not in counts:
-                yield Finding("warning", "side-without-class", f"{split} has no image of {plain(name, 60)}")
+                yield Finding("warning", "split-without-class", f"{split} has no image of {plain(name, 60)}")
             elif split == "train" and counts[name] == 1:
                 message = f"train has one image of {plain(name, 60)}; a run needs two of each class"
                 yield Finding("error", "one-image-in-train", message)

@@ -106,11 +106,11 @@ def find_columns(
     asked = {"labels": label_column, "group": group_column}
     found: dict[str, str | None] = {}
     for meaning, names in NAMES.items():
-        wish = asked.get(meaning)
-        if wish is not None and wish not in header:
-            have = f"{_listed(header)}{did_you_mean(wish, header)}"
-            raise DataError(f"{plain(table)} has no column {plain(wish, 60)!r}; it has {have}")
-        found[meaning] = wish or next((plainly[name] for name in names.split() if name in plainly), None)
+        wanted = asked.get(meaning)
+        if wanted is not None and wanted not in header:
+            have = f"{_listed(header)}{did_you_mean(wanted, header)}"
+            raise DataError(f"{plain(table)} has no column {plain(wanted, 60)!r}; it has {have}")
+        found[meaning] = wanted or next((plainly[name] for name in names.split() if name in plainly), None)
     path = found.pop("path")
     if path is None:
         near = next(((name, like[1]) for name in header if (like := _meant(name)) and like[0] == "path"), None)

@@ -26,7 +26,7 @@ class FilmCopies:
     """kept: the images that stay. copies: (kept, left out, why) of each second file. masks: PNGs that look like masks
     of the image beside them, which no name says."""
 
-    kept: tuple[str, ...]
+    used: tuple[str, ...]
     copies: tuple[tuple[str, str, str], ...] = ()
     masks: tuple[str, ...] = ()
 
@@ -110,11 +110,11 @@ def remarks_on_copies(found: FilmCopies) -> tuple[list[str], list[tuple[str, str
     """(notes, faults) for a person: copies are said, what looks like a mask without a name of one is refused."""
     notes = []
     if found.copies:
-        kept, left, why = found.copies[0]
+        used, left, why = found.copies[0]
         count = counted(len(found.copies), "film has", "films have")
         notes.append(
             f"{count} a second file of the same name; kept is the one that holds more, such as "
-            f"{plain(kept, 80)} ({why}) and not {plain(PurePosixPath(left).name, 80)}"
+            f"{plain(used, 80)} ({why}) and not {plain(PurePosixPath(left).name, 80)}"
         )
     why = "looks like a mask of the image beside it, but no name says so; say --masks beside, or give it another name"
     return notes, [(name, why) for name in found.masks]

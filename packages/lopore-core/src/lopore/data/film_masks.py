@@ -148,24 +148,24 @@ class Films:
 
     def read(self, number: int, top: int, left: int, size: tuple[int, int]) -> tuple[Pixels, NDArray[np.uint8]]:
         """Pixels (h, w, C) and mask (h, w) of a window; beyond the film pixels are mirrored and the mask is IGNORE."""
-        mask, whole = self.read_mask(number, top, left, size), self._whole(number)
-        inside = whole is not None and min(top, left) >= 0
-        if whole is not None and inside and top + size[0] <= whole.shape[0] and left + size[1] <= whole.shape[1]:
-            return whole[top : top + size[0], left : left + size[1]], mask
+        mask, pixels = self.read_mask(number, top, left, size), self._all_pixels(number)
+        inside = pixels is not None and min(top, left) >= 0
+        if pixels is not None and inside and top + size[0] <= pixels.shape[0] and left + size[1] <= pixels.shape[1]:
+            return pixels[top : top + size[0], left : left + size[1]], mask
         with self.input(number) as film:
             return film.read(top, left, *size), mask
 
-    def _whole(self, number: int) -> Pixels | None:
+    def _all_pixels(self, number: int) -> Pixels | None:
         """All pixels of a film, mirrored beyond its end up to a whole number of tiles, where there is room for them."""
         with self._lock:
             if number not in self._pixels:
-                sides = [-(-a // b) * b for a, b in zip(self.shape(number), self.record.size, strict=True)]
-                bytes_needed = sides[0] * sides[1] * self.record.channels * self.record.depth // 8
+                padded = [-(-a // b) * b for a, b in zip(self.shape(number), self.record.size, strict=True)]
+                bytes_needed = padded[0] * padded[1] * self.record.channels * self.record.depth // 8
                 if bytes_needed > self._room:
                     return None
                 self._room -= bytes_needed
                 with self.input(number) as film:
-                    self._pixels[number] = film.read(0, 0, *sides)
+                    self._pixels[number] = film.read(0, 0, *padded)
             return self._pixels[number]
 
 

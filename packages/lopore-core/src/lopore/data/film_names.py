@@ -76,12 +76,12 @@ def film_names(paths: Sequence[str]) -> FilmNames:
     keys = [tile or part or copy for tile, part, copy in zip(tiles, _numbered_parts(reduced), copies, strict=True)]
     sure = sum(map(bool, (*tiles, *copies)))
     shared = Counter(key for key in keys if key)
-    kept = tuple(key if shared[key] > 1 else "" for key in keys)
-    if sum(map(bool, kept)) < max(2, _LEAST_SHARE * len(paths)):
+    films = tuple(key if shared[key] > 1 else "" for key in keys)
+    if sum(map(bool, films)) < max(2, _LEAST_SHARE * len(paths)):
         return FilmNames(("",) * len(paths))
-    example = next(path for path, key in zip(paths, kept, strict=True) if key)
-    film = kept[paths.index(example)]
-    return FilmNames(kept, f"{plain(PurePosixPath(example).name, 80)} is a part of {plain(film, 60)}", sure > 0)
+    example = next(path for path, key in zip(paths, films, strict=True) if key)
+    film = films[paths.index(example)]
+    return FilmNames(films, f"{plain(PurePosixPath(example).name, 80)} is a part of {plain(film, 60)}", sure > 0)
 
 
 def _stem(path: str) -> tuple[str, bool]:

@@ -53,15 +53,15 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto", 
     files = [name for name in found.images if _speakable(name)]
     mask_names, folder_of_masks = _find_masks(folder, files, masks)
     copies = leave_copies_out(folder, [name for name in files if name not in mask_names])
-    if not copies.kept:
-        kinds = f" ({_suffixes(found.others)} lie there)" if found.others else ""
-        raise DataError(f"{plain(folder)} holds no image{kinds}; give a folder with one sub-folder a class, or a CSV")
+    if not copies.used:
+        hint = f" ({_suffixes(found.others)} lie there)" if found.others else ""
+        raise DataError(f"{plain(folder)} holds no image{hint}; give a folder with one sub-folder a class, or a CSV")
     notes, faults = remarks_on_copies(copies)
-    tree = _tree(folder, list(copies.kept))
-    empty_notes, empty_faults = _empty_classes(list(copies.kept), found, tree)
-    pairs = pair_masks(copies.kept, mask_names, folder_of_masks)
+    tree = _tree(folder, list(copies.used))
+    empty_notes, empty_faults = _empty_classes(list(copies.used), found, tree)
+    pairs = pair_masks(copies.used, mask_names, folder_of_masks)
     prefix = Path(os.path.relpath(folder.absolute(), root)).as_posix()
-    entries = [_placed(_entry(name, tree, pairs), prefix) for name in copies.kept]
+    entries = [_placed(_entry(name, tree, pairs), prefix) for name in copies.used]
     if label:
         entries, label_notes = label_entries(root, entries, label)
         notes += label_notes

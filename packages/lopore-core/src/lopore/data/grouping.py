@@ -33,8 +33,8 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        told = f"--group-pattern {text[:60]!r} is no regular expression ({error})"
-        raise ConfigError(f"{told}; one is such as '^(RRT-[0-9]+)'") from None
+        message = f"--group-pattern {text[:60]!r} is no regular expression ({error})"
+        raise ConfigError(f"{message}; one is such as '^(RRT-[0-9]+)'") from None
 
 
 def join_groups(count: int, keys: Mapping[str, Sequence[str]]) -> list[str]:

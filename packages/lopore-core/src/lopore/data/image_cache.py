@@ -83,9 +83,9 @@ class ImageCache:
         self.dtype = np.dtype(np.uint8 if record.depth == 8 else np.uint16)
         pixels = int(np.prod(self.shape)) * self.dtype.itemsize
         each = pixels + (record.size[0] * record.size[1] if masks else 0)
-        self.kept = min(len(self.files), cache_mb * 2**20 // each)
-        self._store = np.empty((self.kept, *self.shape), self.dtype)
-        self._mask_store = np.empty((self.kept if masks else 0, *record.size), np.uint8)
+        self.capacity = min(len(self.files), cache_mb * 2**20 // each)
+        self._store = np.empty((self.capacity, *self.shape), self.dtype)
+        self._mask_store = np.empty((self.capacity if masks else 0, *record.size), np.uint8)
         self._filled = np.zeros(len(self.files), bool)
         self._count = threading.Lock()
         self.headers: dict[int, Facts] = {}
@@ -99,10 +99,10 @@ class ImageCache:
 
     def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.uint8] | None]:
         """Image (h, w, C) and mask (h, w) of class numbers, or None. ImageError or DataError naming the file."""
-        if index < self.kept and self._filled[index]:
+        if index < self.capacity and self._filled[index]:
             return self._store[index], self._mask_store[index] if self._masks else None
         pixels, mask = self._read(index)
-        if index < self.kept:
+        if index < self.capacity:
             self._store[index] = pixels
             if mask is not None:
                 self._mask_store[index] = mask

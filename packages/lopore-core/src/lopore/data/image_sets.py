@@ -69,10 +69,10 @@ def read_image_set(source: Path) -> ImageSet:
 def _image_set(files: Iterable[Path], names: Iterable[str], groups: Iterable[str] | None = None) -> ImageSet:
     listed, named = list(files), list(names)
     grouped = list(groups) if groups is not None else [""] * len(listed)
-    kept = [number for number, file in enumerate(listed) if file.is_file()]
+    there = [number for number, file in enumerate(listed) if file.is_file()]
     lost = tuple(named[number] for number, file in enumerate(listed) if not file.is_file())
     return ImageSet(
-        tuple(listed[i] for i in kept), tuple(named[i] for i in kept), tuple(nfc(grouped[i]) for i in kept), lost
+        tuple(listed[i] for i in there), tuple(named[i] for i in there), tuple(nfc(grouped[i]) for i in there), lost
     )
 
 
@@ -116,11 +116,11 @@ def _yolo(source: Path) -> ImageSet:
     base = source.parent / str(data.get("path") or ".")
     files: list[Path] = []
     for entry in listed:
-        place = next((root / str(entry) for root in (base, source.parent) if (root / str(entry)).exists()), None)
-        place = place or source.parent / str(entry).lstrip("./")
-        if place.is_dir():
-            files += image_paths(place).images
-        elif place.is_file():
-            lines = place.read_text(encoding="utf-8", errors="replace").splitlines()
-            files += [_first([place.parent, base], line.strip()) for line in lines if line.strip()]
+        entry_path = next((root / str(entry) for root in (base, source.parent) if (root / str(entry)).exists()), None)
+        entry_path = entry_path or source.parent / str(entry).lstrip("./")
+        if entry_path.is_dir():
+            files += image_paths(entry_path).images
+        elif entry_path.is_file():
+            lines = entry_path.read_text(encoding="utf-8", errors="replace").splitlines()
+            files += [_first([entry_path.parent, base], line.strip()) for line in lines if line.strip()]
     return _image_set(files, [path.name for path in files])

@@ -107,11 +107,11 @@ def index_images(
     """
     if listing.faults and not skip_bad:
         raise DataError(_faults_in_a_line(listing))
-    tell = stage or silent
+    stage = stage or silent
     origin, grouping = origin or Origin(), grouping or Grouping()
-    pairs, problems = _read(listing, grouping, threads, tell)
+    pairs, problems = _read(listing, grouping, threads, stage)
     pairs, merged, found = merge_equal_files(pairs)
-    families = _families([one for _, one in pairs], grouping, tell)
+    families = _families([one for _, one in pairs], grouping, stage)
     rows = [_row(entry, one, mm_per_pixel) for entry, one in pairs]
     rows, joined_by = _with_groups(rows, [entry.group for entry, _ in pairs], families, grouping)
     found += family_conflicts(rows)
@@ -126,11 +126,11 @@ def index_images(
 
 
 def _read(
-    listing: Listing, grouping: Grouping, threads: int | None, tell: Stage
+    listing: Listing, grouping: Grouping, threads: int | None, stage: Stage
 ) -> tuple[list[tuple[Entry, Scanned]], list[tuple[str, str]]]:
     """Every image that can be read beside its entry, and what is wrong with the others; DataError where none can."""
     files = [listing.root / entry.path for entry in listing.entries]
-    seen = scan(files, fingerprints=grouping.images, threads=threads, progress=tell("reading"))
+    seen = scan(files, fingerprints=grouping.images, threads=threads, progress=stage("reading"))
     problems = [*listing.faults, *listing.problems]
     pairs: list[tuple[Entry, Scanned]] = []
     for entry, one in zip(listing.entries, seen, strict=True):
@@ -159,14 +159,14 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
     """
     if all(row.sha256 and row.pixel_hash and row.family for row in manifest.rows):
         return manifest
-    tell = stage or silent
-    seen = scan([manifest.file(row) for row in manifest.rows], threads=threads, progress=tell("reading"))
+    stage = stage or silent
+    seen = scan([manifest.file(row) for row in manifest.rows], threads=threads, progress=stage("reading"))
     bad = [(row.path, one.reason) for row, one in zip(manifest.rows, seen, strict=True) if isinstance(one, Unreadable)]
     if bad:
         first = f"{plain(bad[0][0])} {plain(bad[0][1])}"
         raise DataError(f"{counted(len(bad), 'image')} of the manifest cannot be read; the first: {first}")
     good = [one for one in seen if isinstance(one, Scanned)]
-    families = _families(good, Grouping(), tell)
+    families = _families(good, Grouping(), stage)
     names = _family_names(families, len(good))
     rows = tuple(
         replace(row, family=name, **facts_of(one)) for row, one, name in zip(manifest.rows, good, names, strict=True)
@@ -174,11 +174,11 @@ def complete(manifest: Manifest, *, threads: int | None = None, stage: Stage | N
     return replace(manifest, rows=rows)
 
 
-def _families(seen: Sequence[Scanned], grouping: Grouping, tell: Stage) -> Families | None:
+def _families(seen: Sequence[Scanned], grouping: Grouping, stage: Stage) -> Families | None:
     if not grouping.images:
         return None
     prints: list[Fingerprint] = [one.fingerprint for one in seen if one.fingerprint is not None]
-    return find_families(prints, progress=tell("comparing"))
+    return find_families(prints, progress=stage("comparing"))
 
 
 def _family_names(families: Families | None, count: int) -> list[str]:
@@ -212,12 +212,12 @@ def _with_groups(
         "pixels": [row.pixel_hash for row in rows],
     }
     groups = join_groups(len(rows), keys)
-    told = []
+    notes = []
     if any(given):
-        told.append(f"groups from a column ({counted(len(set(filter(None, given))), 'value')})")
+        notes.append(f"groups from a column ({counted(len(set(filter(None, given))), 'value')})")
     if found := sum(map(bool, keys["name"])):
         pattern = grouping.pattern.pattern if grouping.pattern else "NAME.rf.<hash>"
-        told.append(
+        notes.append(
             f"groups from file names {plain(pattern, 80)} ({found} of {counted(len(rows), 'name fits', 'names fit')})"
         )
     elif grouping.pattern and rows:
@@ -225,9 +225,9 @@ def _with_groups(
         raise DataError(f"no file name fits the group pattern '{pattern}', such as {name}; mend it, or leave it out")
     if families is not None:
         kin = counted(len(set(names)), "family", "families")
-        told.append(f"groups from images ({kin}, agreement at least {families.threshold:.2f})")
+        notes.append(f"groups from images ({kin}, agreement at least {families.threshold:.2f})")
     together = [replace(row, family=names[i], group=groups[i]) for i, row in enumerate(rows)]
-    return together, told
+    return together, notes
 
 
 def _with_film_names(manifest: Manifest, grouping: Grouping) -> tuple[Manifest, list[str]]:

@@ -66,12 +66,12 @@ def list_table(
         raise DataError(f"{lost}, such as {plain(next(iter(entries)), 80)}; {way_out}")
     names: dict[Path, dict[str, Path]] = {}
     faults = [*reading.faults, *((path, _not_there(root, path, names)) for path in entries if path in absent)]
-    kept = [entry for path, entry in entries.items() if path not in absent]
-    maskless = {mask for entry in kept for mask in entry.mask if not (root / mask).is_file()}
+    found = [entry for path, entry in entries.items() if path not in absent]
+    maskless = {mask for entry in found for mask in entry.mask if not (root / mask).is_file()}
     faults += [(mask, "is named as a mask and is not there") for mask in sorted(maskless)]
-    kept = [replace(entry, mask=tuple(mask for mask in entry.mask if mask not in maskless)) for entry in kept]
-    notes = _notes(columns, kept, [dict(zip(header, cells, strict=False)) for cells in records], reading)
-    return Listing(root, tuple(kept), tuple(notes), faults=tuple(faults))
+    found = [replace(entry, mask=tuple(mask for mask in entry.mask if mask not in maskless)) for entry in found]
+    notes = _notes(columns, found, [dict(zip(header, cells, strict=False)) for cells in records], reading)
+    return Listing(root, tuple(found), tuple(notes), faults=tuple(faults))
 
 
 def _read_line(

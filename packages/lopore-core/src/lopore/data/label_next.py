@@ -51,8 +51,8 @@ def uncertainty(scores: Mapping[str, float], threshold: float | None = None) -> 
     ranked = sorted(scores.values(), reverse=True)
     if threshold is not None and 0 < threshold < 1 and len(ranked) <= 2:
         score = ranked[0] if len(ranked) == 1 else list(scores.values())[-1]
-        side = (1 - threshold) if score >= threshold else threshold
-        return float(1 - min(1.0, abs(score - threshold) / side))
+        span = (1 - threshold) if score >= threshold else threshold
+        return float(1 - min(1.0, abs(score - threshold) / span))
     second = ranked[1] if len(ranked) > 1 else 1 - ranked[0]
     return float(1 - min(1.0, max(0.0, ranked[0] - second)))
 
@@ -61,11 +61,11 @@ def describe_images(
     files: Sequence[Path], *, threads: int | None = None, stage: Stage | None = None
 ) -> NDArray[np.float64]:
     """(N, 24): grey level, contrast, sharpness, structure by size and direction; rows of NaN where unreadable."""
-    tell = (stage or silent)("looking")
+    advance = (stage or silent)("looking")
     rows = []
     for row in in_order(files, _described, threads):
         rows.append(row)
-        tell(len(rows), len(files))
+        advance(len(rows), len(files))
     return np.array(rows, np.float64).reshape(len(files), -1)
 
 
@@ -122,7 +122,7 @@ def choose_next(
     best = np.argsort(-useful, kind="stable")[: max(_POOL * count, _LEAST_POOL)] if useful.any() else slice(None)
     weight = _LEAST_WEIGHT + useful[best]
     order = _farthest_first(scaled, open_ones[best], weight, known, groups, count)
-    at = {int(number): place for place, number in enumerate(open_ones)}
+    at = {int(number): rank for rank, number in enumerate(open_ones)}
     return [
         _proposal(
             paths[number], groups[number],

@@ -17,7 +17,7 @@ README = """# Where things lie
 |---|---|
 | `data/raw/` | films as they came, never changed: `<class>/*`, or `train/<class>/*`, or any folders with a CSV |
 | `data/processed/` | what was made from them: manifests of `lopore data index`, enhanced copies, crops |
-| `data/splits/` | manifests with sides (train, val, test) and folds, from `lopore data split` |
+| `data/splits/` | manifests with splits (train, val, test) and folds, from `lopore data split` |
 | `models/checkpoints/` | unfinished runs; `lopore train --resume` goes on from here |
 | `models/final/` | finished models, one folder a version; the app and `lopore predict` look here |
 | `configs/` | one YAML file an experiment |
@@ -26,7 +26,7 @@ Class folders carry the class name: `lack_of_penetration`, `pore`, `no_defect`. 
 no_defect mean a sound weld. Masks lie in `masks/` under the same names, or beside the film as `NAME_mask.png`.
 
 A CSV has one line a film: `path,labels,group,mask,mm_per_pixel,split`; only path and labels are needed, several labels
-are joined by `|`. `group` is what must stay on one side of a split: the film, the weld, the part.
+are joined by `|`. `group` is what must stay in one split: the film, the weld, the part.
 
 ```
 lopore data index data/raw --out data/processed/films.csv --licence "own films" --source "where they are from"
@@ -72,9 +72,9 @@ def init_layout(folder: Path) -> list[str]:
     """
     made = []
     for name in FOLDERS:
-        place = folder / name
-        if not place.is_dir():
-            _make(place)
+        folder_or_file = folder / name
+        if not folder_or_file.is_dir():
+            _make(folder_or_file)
             made.append(f"{name}/")
     for name, text in (("README.md", README), ("configs/first.yaml", FIRST_CONFIG)):
         if not (folder / name).exists():
@@ -83,26 +83,30 @@ def init_layout(folder: Path) -> list[str]:
     return made
 
 
-def _make(place: Path) -> None:
+def _make(folder_or_file: Path) -> None:
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder_or_file.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise DataError(f"{plain(place)} is a file where a folder must be; move it or choose another folder") from None
+        raise DataError(
+            f"{plain(folder_or_file)} is a file where a folder must be; move it or choose another folder"
+        ) from None
     except OSError as error:
-        raise DataError(f"{plain(place)} cannot be made ({error.strerror}); choose a writable folder") from None
+        raise DataError(
+            f"{plain(folder_or_file)} cannot be made ({error.strerror}); choose a writable folder"
+        ) from None
 
 
 def rights_beside(folder: Path) -> dict[str, str]:
     """source, licence and attribution from a ``source.json`` in ``folder``; empty where there is none to be read."""
-    place = folder / "source.json"
+    folder_or_file = folder / "source.json"
     try:
-        if not place.is_file() or place.stat().st_size > 1 << 20:
+        if not folder_or_file.is_file() or folder_or_file.stat().st_size > 1 << 20:
             return {}
-        told = json.loads(place.read_text(encoding="utf-8"))
+        stated = json.loads(folder_or_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(stated, dict):
         return {}
-    told.setdefault("source", told.get("made_by"))
+    stated.setdefault("source", stated.get("made_by"))
     names = ("source", "licence", "attribution")
-    return {name: plain(told[name], 500) for name in names if isinstance(told.get(name), str)}
+    return {name: plain(stated[name], 500) for name in names if isinstance(stated.get(name), str)}

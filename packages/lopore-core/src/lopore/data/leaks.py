@@ -1,4 +1,4 @@
-"""Leaks: the same bytes, pixels, image or film on two sides of a split."""
+"""Leaks: the same bytes, pixels, image or film in two splits."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ class Leak:
 
     path: str
     other: str
-    side: str
-    other_side: str
+    split: str
+    other_split: str
     why: str
     name: str = ""
 
     def __str__(self) -> str:
         one, other = plain(self.path, 80), plain(self.other, 80)
         shared = f" {plain(self.name, 40)}" if self.name else ""
-        return f"{one} ({self.side}) and {other} ({self.other_side}): {self.why}{shared}"
+        return f"{one} ({self.split}) and {other} ({self.other_split}): {self.why}{shared}"
 
 
 @dataclass(frozen=True)
 class LeakFindings:
-    """What stands on two sides.
+    """What stands in two splits.
 
     leaks: pairs, strongest reason first; every image that leaks is named at least once (a film of 1000 crops on both
-    sides gives about 1000 pairs here, not a million). images: how many have a partner on another side.
-    checked_pairs: pairs of images across sides. between: the sides that were compared.
+    splits gives about 1000 pairs here, not a million). images: how many have a partner in another split.
+    checked_pairs: pairs of images across splits. between: the splits that were compared.
     """
 
     leaks: tuple[Leak, ...]
@@ -77,9 +77,9 @@ class LeakFindings:
         """The whole list as CSV, atomically."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["path", "side", "other", "other_side", "why", "name"])
+        writer.writerow(["path", "split", "other", "other_split", "why", "name"])
         for leak in self.leaks:
-            columns = (leak.path, leak.side, leak.other, leak.other_side, leak.why, leak.name)
+            columns = (leak.path, leak.split, leak.other, leak.other_split, leak.why, leak.name)
             writer.writerow([safe_cell(value) for value in columns])
         atomic_write_text(path, text.getvalue())
 
@@ -89,16 +89,16 @@ class LeakFindings:
             return
         self.write(list_file)
         raise LeakError(
-            f"the split leaks: {self.images} images have a partner on another side, such as "
+            f"the split leaks: {self.images} images have a partner in another split, such as "
             f"{'; '.join(self.examples(2))}; all {counted(len(self.leaks), 'pair is', 'pairs are')} in {list_file}; "
             "split by group with `lopore data split`, or train with --allow-leaks and the model carries the mark"
         )
 
 
 def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
-    """Images on two sides that share bytes, pixels, a family of near duplicates, or a group.
+    """Images in two splits that share bytes, pixels, a family of near duplicates, or a group.
 
-    between: the sides compared, or "folds" for all folds. Images without a side do not count.
+    between: the splits compared, or "folds" for all folds. Images without a split do not count.
     Families come from the manifest; for rows that have none, ``lopore.data.index.complete`` looks at the images.
     """
     places = _places(manifest, between)
@@ -107,9 +107,9 @@ def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
     leaking: set[int] = set()
     for why, key in zip(WHY, _KEYS, strict=True):
         fresh: set[tuple[int, str]] = set()
-        for name, sides in _on_several_sides(manifest.rows, places, key):
-            leaking.update(index for members in sides.values() for index in members)
-            for first, second in _star_pairs(sides):
+        for name, by_split in _in_several_splits(manifest.rows, places, key):
+            leaking.update(index for members in by_split.values() for index in members)
+            for first, second in _star_pairs(by_split):
                 ends = {(first, places[second]), (second, places[first])}
                 if not ends <= named:
                     leaks[first, second] = _leak(manifest.rows, places, (first, second), why, name)
@@ -125,26 +125,26 @@ def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
 
 
 def _places(manifest: Manifest, between: Between) -> dict[int, str]:
-    """Row number -> side, for the rows that have one."""
+    """Row number -> split, for the rows that have one."""
     if between == "folds":
         return {i: f"fold {row.fold}" for i, row in enumerate(manifest.rows) if row.fold is not None}
     return {i: row.split for i, row in enumerate(manifest.rows) if row.split and row.split in between}
 
 
-def _on_several_sides(
+def _in_several_splits(
     rows: Sequence[Row], places: dict[int, str], key: Callable[[Row], str]
 ) -> Iterator[tuple[str, dict[str, list[int]]]]:
-    """(shared name, side -> rows) of each cluster that stands on more than one side."""
+    """(shared name, split -> rows) of each cluster that stands in more than one split."""
     clusters: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, side in places.items():
+    for index, split in places.items():
         if name := key(rows[index]):
-            clusters[name][side].append(index)
-    yield from ((name, sides) for name, sides in clusters.items() if len(sides) > 1)
+            clusters[name][split].append(index)
+    yield from ((name, by_split) for name, by_split in clusters.items() if len(by_split) > 1)
 
 
-def _star_pairs(sides: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
-    """For every two sides: each row with the first of the other side, so that the list stays linear."""
-    for ours, theirs in combinations(sides.values(), 2):
+def _star_pairs(by_split: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
+    """For every two splits: each row with the first of the other split, so that the list stays linear."""
+    for ours, theirs in combinations(by_split.values(), 2):
         yield from ((index, theirs[0]) for index in ours)
         yield from ((ours[0], index) for index in theirs[1:])
 

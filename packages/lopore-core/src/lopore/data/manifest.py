@@ -86,7 +86,7 @@ class Manifest:
         """Where its masks lie, none or more."""
         return tuple(self.root / (on_disk(self.root, name) or name) for name in row.mask)
 
-    def side(self, split: str) -> Manifest:
+    def split_of(self, split: str) -> Manifest:
         """The rows of one side (train, val or test)."""
         return self.select([index for index, row in enumerate(self.rows) if row.split == split])
 
@@ -131,8 +131,8 @@ class Manifest:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([safe_cell(getattr(row, name)) for name in COLUMNS] for row in self.rows)
-        told = json.dumps(about.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-        _write_both(path, text.getvalue(), told)
+        about_text = json.dumps(about.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        _write_both(path, text.getvalue(), about_text)
         return replace(self, about=about, location=path)
 
     @classmethod

@@ -86,7 +86,7 @@ def _voc_numbers(colours: list[tuple[int, int, int]]) -> list[int] | None:
 def _voc_colour(number: int) -> tuple[int, int, int]:
     """The colour of a class number: its bits dealt to red, green and blue from the top (VOC development kit, 2012)."""
     parts = [0, 0, 0]
-    for place in range(8):
+    for bit in range(8):
         for channel in range(3):
-            parts[channel] |= ((number >> (3 * place + channel)) & 1) << (7 - place)
+            parts[channel] |= ((number >> (3 * bit + channel)) & 1) << (7 - bit)
     return parts[0], parts[1], parts[2]

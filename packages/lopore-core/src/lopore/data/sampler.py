@@ -21,7 +21,7 @@ class Sampler:
     """
 
     rows: NDArray[np.int64]
-    kinds: NDArray[np.int64]
+    strata: NDArray[np.int64]
     groups: NDArray[np.int64]
     balance: Balance = "none"
     seed: int = 0
@@ -36,10 +36,10 @@ class Sampler:
         return rng.permutation(np.repeat(self.rows, np.diff(edges).astype(np.int64)))
 
     def _shares(self) -> NDArray[np.float64]:
-        keys = {"class": self.kinds, "group": self.groups}.get(self.balance)
+        keys = {"class": self.strata, "group": self.groups}.get(self.balance)
         if keys is not None:
             return _even(keys)
-        pairs = np.stack([self.kinds, self.groups], axis=1)
+        pairs = np.stack([self.strata, self.groups], axis=1)
         cells, members = np.unique(pairs, axis=0, return_inverse=True)
         return _even(cells[:, 0])[members.reshape(-1)] / np.bincount(members.reshape(-1))[members.reshape(-1)]
 

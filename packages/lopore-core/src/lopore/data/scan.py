@@ -21,7 +21,7 @@ MIN_SIDE = 8
 """Pixels; a smaller image shows no weld, whatever it is called."""
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, total)."""
 Stage: TypeAlias = Callable[[str], Progress]
@@ -63,10 +63,10 @@ class Unreadable:
 def silent(stage: str) -> Progress:
     """The stage that tells nobody."""
     del stage
-    return _tell_nobody
+    return _no_progress
 
 
-def _tell_nobody(done: int, total: int) -> None:
+def _no_progress(done: int, total: int) -> None:
     del done, total
 
 
@@ -105,13 +105,13 @@ def pixel_hash(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def in_order(items: Iterable[Item], read: Callable[[Item], Answer], threads: int | None = None) -> Iterator[Answer]:
+def in_order(items: Iterable[Item], read: Callable[[Item], Result], threads: int | None = None) -> Iterator[Result]:
     """``pool.map`` with a short queue: Ctrl-C stops at once, not after the whole set.
 
     threads: default is the cores this process may use, at most 8.
     """
     threads = threads or min(8, available_cores())
-    waiting: deque[Future[Answer]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
             for item in items:

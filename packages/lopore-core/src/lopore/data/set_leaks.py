@@ -76,11 +76,11 @@ def leaks_between(
     and windows that share half of one film. Film numbers are groups of both sets (from a column) of one name, and
     films that the file names of both state.
     """
-    tell = stage or silent
-    seen = scan([*first.files, *second.files], threads=threads, progress=tell("reading"))
+    stage = stage or silent
+    seen = scan([*first.files, *second.files], threads=threads, progress=stage("reading"))
     rows = _rows(first, second, seen)
     families = find_families(
-        [row.scanned.fingerprint for row in rows if row.scanned.fingerprint], progress=tell("comparing")
+        [row.scanned.fingerprint for row in rows if row.scanned.fingerprint], progress=stage("comparing")
     )
     found = list(_found(rows, families))
     problems = [
@@ -165,11 +165,11 @@ def _leak(
 
 def _across(rows: Sequence[_Row], values: Sequence[str]) -> Iterator[tuple[int, int]]:
     """(row of the first set, row of the second) of one value: each row with the first of the other set."""
-    sides: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    by_value: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for number, value in enumerate(values):
         if value:
-            sides[value][rows[number].is_second].append(number)
-    for ours, theirs in sides.values():
+            by_value[value][rows[number].is_second].append(number)
+    for ours, theirs in by_value.values():
         if ours and theirs:
             yield from ((ours[0], other) for other in theirs)
             yield from ((one, theirs[0]) for one in ours[1:])

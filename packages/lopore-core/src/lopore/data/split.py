@@ -1,4 +1,4 @@
-"""Stratified splits and folds that keep every group (film, family) on one side; one label or several an image.
+"""Stratified splits and folds that keep every group (film, family) in one split; one label or several an image.
 
 A handful of groups is placed in the best of all ways. More are placed one by one, those of the rarest class first
 (after Sechidis et al., ECML 2011), then moved and swapped while that brings the class shares nearer to what was asked.
@@ -21,7 +21,7 @@ from .manifest_row import SPLITS
 
 By = Literal["group", "image"]
 DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
-_MISSING = 100.0  # a class that lacks on a side outweighs every uneven share
+_MISSING = 100.0  # a class that lacks in a split outweighs every uneven share
 _SWAP_PARTNERS = 512
 _ROUNDS = 30
 _EVERY_CHOICE = 20_000  # so few ways to place the groups are all tried
@@ -29,7 +29,7 @@ _EVERY_CHOICE = 20_000  # so few ways to place the groups are all tried
 
 @dataclass(frozen=True)
 class Split:
-    """A manifest with sides or folds, and what a person should know about them."""
+    """A manifest with splits or folds, and what a person should know about them."""
 
     manifest: Manifest
     notes: tuple[str, ...] = ()
@@ -43,35 +43,35 @@ def split_manifest(
     by: By = "group",
     leave_out: Sequence[str] = (),
 ) -> Split:
-    """Put every labelled image on the train, val or test side.
+    """Put every labelled image into the train, val or test split.
 
-    shares: side -> part of the images, adding up to 1; a side of 0 gets none. seed: same seed, same split.
+    shares: split -> part of the images, adding up to 1; a split of 0 gets none. seed: same seed, same split.
     by: "group" keeps groups whole; "image" ignores them, and training then refuses the split if it leaks.
-    leave_out: classes whose images get no side. Images without a label get none either.
-    Raises DataError where shares do not add up, or a class has fewer groups than there are sides.
+    leave_out: classes whose images get no split. Images without a label get none either.
+    Raises DataError where shares do not add up, or a class has fewer groups than there are splits.
     """
-    sides = [side for side in SPLITS if shares.get(side, 0.0) > 0]
-    _check_shares(shares, sides)
+    splits = [split for split in SPLITS if shares.get(split, 0.0) > 0]
+    _check_shares(shares, splits)
     chosen = _usable(manifest, leave_out)
     part = manifest.select(chosen)
     groups = part.group_ids() if by == "group" else np.arange(len(part))
-    _refuse_thin_classes(part, groups, len(sides), ", ".join(sides), "drop a side (such as --val 0)")
-    places = assign(part.targets(), groups, [shares[side] for side in sides], seed=seed)
+    _refuse_thin_classes(part, groups, len(splits), ", ".join(splits), "drop a split (such as --val 0)")
+    places = assign(part.targets(), groups, [shares[split] for split in splits], seed=seed)
     rows = [replace(row, split="") for row in manifest.rows]
-    for index, place in zip(chosen, places, strict=True):
-        rows[index] = replace(rows[index], split=sides[int(place)])
+    for index, part_number in zip(chosen, places, strict=True):
+        rows[index] = replace(rows[index], split=splits[int(part_number)])
     kind = "grouped" if by == "group" else "random"
     about = manifest.about.model_copy(
-        update={"split_kind": kind, "seed": seed, "shares": {side: float(shares[side]) for side in sides}}
+        update={"split_kind": kind, "seed": seed, "shares": {split: float(shares[split]) for split in splits}}
     )
     done = replace(manifest, rows=tuple(rows), about=about)
-    return Split(done, _notes(manifest, chosen, part, places, sides))
+    return Split(done, _notes(manifest, chosen, part, places, splits))
 
 
 def fold_manifest(
     manifest: Manifest, folds: int, *, seed: int = 0, by: By = "group", leave_out: Sequence[str] = ()
 ) -> Split:
-    """Number every labelled image with the fold (0 .. folds - 1) in which it is tested; sides stay as they are.
+    """Number every labelled image with the fold (0 .. folds - 1) in which it is tested; splits stay as they are.
 
     Raises DataError where there are fewer groups than folds, or a class has a single group.
     """
@@ -85,8 +85,8 @@ def fold_manifest(
     _refuse_thin_classes(part, groups, 2, "training and test of a fold", "leave it out")
     places = assign(part.targets(), groups, [1.0 / folds] * folds, seed=seed)
     rows = [replace(row, fold=None) for row in manifest.rows]
-    for index, place in zip(chosen, places, strict=True):
-        rows[index] = replace(rows[index], fold=int(place))
+    for index, part_number in zip(chosen, places, strict=True):
+        rows[index] = replace(rows[index], fold=int(part_number))
     kind = manifest.about.split_kind or ("grouped" if by == "group" else "random")
     about = manifest.about.model_copy(update={"split_kind": kind, "seed": seed, "folds": folds})
     done = replace(manifest, rows=tuple(rows), about=about)
@@ -124,8 +124,8 @@ class _Search:
     """Places groups; ``counts`` (G, C) holds their images a class, the last column all their images."""
 
     def __init__(self, counts: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
-        kept = counts.sum(axis=0) > 0
-        self.counts = counts[:, kept] / counts.sum(axis=0)[kept]
+        present = counts.sum(axis=0) > 0
+        self.counts = counts[:, present] / counts.sum(axis=0)[present]
         self.shares = shares
         carriers = (self.counts > 0).sum(axis=0)
         self.needed = (carriers >= len(shares)).astype(np.float64)
@@ -217,12 +217,12 @@ class _Search:
         return better
 
 
-def _check_shares(shares: Mapping[str, float], sides: list[str]) -> None:
-    told = ", ".join(f"{side} {shares.get(side, 0.0):g}" for side in SPLITS)
+def _check_shares(shares: Mapping[str, float], splits: list[str]) -> None:
+    shares_text = ", ".join(f"{split} {shares.get(split, 0.0):g}" for split in SPLITS)
     if any(not 0 <= share <= 1 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
-        raise DataError(f"shares are {told}; each is 0 to 1 and together they make 1, such as 0.7, 0.15, 0.15")
-    if "train" not in sides or len(sides) < 2:
-        raise DataError(f"shares are {told}; train and at least one of val and test need more than 0")
+        raise DataError(f"shares are {shares_text}; each is 0 to 1 and together they make 1, such as 0.7, 0.15, 0.15")
+    if "train" not in splits or len(splits) < 2:
+        raise DataError(f"shares are {shares_text}; train and at least one of val and test need more than 0")
 
 
 def _usable(manifest: Manifest, leave_out: Sequence[str]) -> list[int]:
@@ -236,7 +236,7 @@ def _usable(manifest: Manifest, leave_out: Sequence[str]) -> list[int]:
     return chosen
 
 
-def _refuse_thin_classes(part: Manifest, groups: NDArray[Any], least: int, sides: str, way_out: str) -> None:
+def _refuse_thin_classes(part: Manifest, groups: NDArray[Any], least: int, splits: str, way_out: str) -> None:
     targets = part.targets()
     for column, name in enumerate(part.classes):
         images = int(targets[:, column].sum())
@@ -244,48 +244,48 @@ def _refuse_thin_classes(part: Manifest, groups: NDArray[Any], least: int, sides
         if found < least:
             has = f"{counted(images, 'image')} in {counted(found, 'group')}"
             raise DataError(
-                f"class {plain(name, 60)!r} has {has}, but {sides} need one group each; "
+                f"class {plain(name, 60)!r} has {has}, but {splits} need one group each; "
                 f"add films of it, {way_out}, or use --leave-out {plain(name, 60)!r}"
             )
 
 
 def _notes(
-    manifest: Manifest, chosen: list[int], part: Manifest, places: NDArray[Any], sides: Sequence[str]
+    manifest: Manifest, chosen: list[int], part: Manifest, places: NDArray[Any], splits: Sequence[str]
 ) -> tuple[str, ...]:
     notes = []
     if len(chosen) < len(manifest):
-        notes.append(f"{counted(len(manifest) - len(chosen), 'image')} without a label, or left out, got no side")
+        notes.append(f"{counted(len(manifest) - len(chosen), 'image')} without a label, or left out, got no split")
     targets = part.targets()
-    for place, side in enumerate(sides):
-        here = targets[places == place].sum(axis=0)
+    for part_number, split in enumerate(splits):
+        here = targets[places == part_number].sum(axis=0)
         absent = [plain(name, 60) for name, count in zip(part.classes, here, strict=True) if not count]
         if absent:
-            notes.append(f"{side} has no image of {', '.join(absent)}: there are too few groups")
+            notes.append(f"{split} has no image of {', '.join(absent)}: there are too few groups")
     return tuple(notes)
 
 
 def complete_shares(given: Mapping[str, float | None]) -> dict[str, float]:
     """Shares for train, val and test from those that were given; the others divide what is left as by default."""
-    known = {side: share for side, share in given.items() if share is not None}
-    open_sides = [side for side in SPLITS if side not in known]
+    known = {split: share for split, share in given.items() if share is not None}
+    open_splits = [split for split in SPLITS if split not in known]
     left = 1.0 - sum(known.values())
-    if left < -1e-9 or not open_sides:
-        return {side: known.get(side, 0.0) for side in SPLITS}
-    weight = sum(DEFAULT_SHARES[side] for side in open_sides)
-    return {side: known.get(side, max(left, 0.0) * DEFAULT_SHARES[side] / weight) for side in SPLITS}
+    if left < -1e-9 or not open_splits:
+        return {split: known.get(split, 0.0) for split in SPLITS}
+    weight = sum(DEFAULT_SHARES[split] for split in open_splits)
+    return {split: known.get(split, max(left, 0.0) * DEFAULT_SHARES[split] / weight) for split in SPLITS}
 
 
 def table(manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Side or fold -> images, groups and images a class, for people and JSON."""
-    sides = {side: [i for i, row in enumerate(manifest.rows) if row.split == side] for side in SPLITS}
+    splits = {split: [i for i, row in enumerate(manifest.rows) if row.split == split] for split in SPLITS}
     folds = sorted({row.fold for row in manifest.rows if row.fold is not None})
-    sides |= {f"fold {n}": [i for i, row in enumerate(manifest.rows) if row.fold == n] for n in folds}
+    splits |= {f"fold {n}": [i for i, row in enumerate(manifest.rows) if row.fold == n] for n in folds}
     groups = manifest.group_ids()
     counted = {}
-    for side, indices in sides.items():
+    for split, indices in splits.items():
         if indices:
             here = manifest.select(indices).class_counts
-            counted[side] = {
+            counted[split] = {
                 "images": len(indices),
                 "groups": len(np.unique(groups[indices])),
                 "classes": {name: here.get(name, 0) for name in manifest.classes},

@@ -30,7 +30,7 @@ class Targets:
     labels: NDArray[Any]
 
     @property
-    def kinds(self) -> NDArray[np.int64]:
+    def strata(self) -> NDArray[np.int64]:
         """(N,) int64: one number for each class, or for each combination of classes that occurs."""
         if self.labels.ndim == 1:
             return self.labels.astype(np.int64)
@@ -55,12 +55,12 @@ def leave_out(manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
         have = ", ".join(sorted(plain("+".join(sorted(labels)), 60) for labels in there if labels)[:10])
         near = did_you_mean(unknown[0], ["+".join(sorted(labels)) for labels in there if labels], most=1)
         raise DataError(f"data.exclude names {plain(unknown[0], 60)!r}, which no image carries; there are {have}{near}")
-    kept = [i for i, row in enumerate(manifest.rows) if row.labels and frozenset(row.labels) not in sets]
-    if not kept:
+    usable = [i for i, row in enumerate(manifest.rows) if row.labels and frozenset(row.labels) not in sets]
+    if not usable:
         bare = not any(row.labels for row in manifest.rows)
         nothing = "no image carries a label; index class folders or a CSV with labels"
         raise DataError(nothing if bare else "data.exclude leaves out every labelled image; shorten it")
-    return manifest.select(kept)
+    return manifest.select(usable)
 
 
 def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> Targets:
@@ -71,9 +71,9 @@ def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> T
     if task == "segmentation":
         names = manifest.defect_classes
     if len(names) < (1 if task == "segmentation" else 2):
-        told = plain(", ".join(names)) or "labels of sound welds alone"
+        named = plain(", ".join(names)) or "labels of sound welds alone"
         raise DataError(
-            f"the images carry {counted(len(names), 'class', 'classes')} ({told}); a {task} task needs more"
+            f"the images carry {counted(len(names), 'class', 'classes')} ({named}); a {task} task needs more"
         )
     if task == "multiclass":
         _refuse_several_labels(manifest)
@@ -103,13 +103,13 @@ def _refuse_several_labels(manifest: Manifest) -> None:
         )
 
 
-def refuse_thin_classes(targets: Targets, rows: NDArray[Any], side: str, least: int = 2) -> None:
+def refuse_thin_classes(targets: Targets, rows: NDArray[Any], split: str, least: int = 2) -> None:
     """DataError where a class has fewer than ``least`` images on the side that is learned from."""
     for name, count in targets.count(rows).items():
         if count < least:
             there = "no image" if count == 0 else counted(count, "image")
             near = did_you_mean(name, [other for other in targets.classes if other != name], most=1) if count else ""
             raise DataError(
-                f"class {plain(name, 60)!r} has {there} in {side}, at least {least} are needed; "
+                f"class {plain(name, 60)!r} has {there} in {split}, at least {least} are needed; "
                 f"add films of it, split again, or leave the class out with data.exclude{near}"
             )

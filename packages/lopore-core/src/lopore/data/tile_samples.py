@@ -101,8 +101,8 @@ def _tile_row(row: Row, films: Films, tile: Tile) -> Row:
     move = films.to_film(tile.film)
     height, width = films.record.size
     x, y = move.xx * tile.left, move.yy * tile.top
-    place = f"#xywh={x:.0f},{y:.0f},{move.xx * width:.0f},{move.yy * height:.0f}"
-    return replace(row, path=row.path + place, group=row.group or row.family or row.path)
+    fragment = f"#xywh={x:.0f},{y:.0f},{move.xx * width:.0f},{move.yy * height:.0f}"
+    return replace(row, path=row.path + fragment, group=row.group or row.family or row.path)
 
 
 def _targets(manifest: Manifest, task: Task, positive: str | None) -> Targets:

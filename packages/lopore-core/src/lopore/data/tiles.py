@@ -125,11 +125,11 @@ def _evenly(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 def _class_turns(marks: Sequence[Mark], rng: np.random.Generator) -> NDArray[np.int64]:
     """Numbers of marks in random order, the classes in turn; marks of rarer classes come again."""
     classes = np.array([mark.class_number for mark in marks], np.int64)
-    piles = [rng.permutation(np.flatnonzero(classes == number)) for number in np.unique(classes)]
-    if not piles:
+    rows_by_class = [rng.permutation(np.flatnonzero(classes == number)) for number in np.unique(classes)]
+    if not rows_by_class:
         return np.zeros(0, np.int64)
-    most = max(len(pile) for pile in piles)
-    return np.stack([np.resize(pile, most) for pile in piles], axis=1).reshape(-1)
+    most = max(len(rows) for rows in rows_by_class)
+    return np.stack([np.resize(rows, most) for rows in rows_by_class], axis=1).reshape(-1)
 
 
 def _around(films: Films, mark: Mark, rng: np.random.Generator) -> Tile:

@@ -24,9 +24,9 @@ class ContractCheck(Facts):
     refusals: dict[str, Refusal]
 
     @property
-    def kept(self) -> bool:
+    def holds(self) -> bool:
         """Whether the model's own thresholds keep the contract for every class."""
-        return all(one.kept for one in self.own.values())
+        return all(one.holds for one in self.own.values())
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ class ContractCheck(Facts):
             found.append(f"{name}, the model's threshold: {own.text}")
             if name in self.refusals:
                 found.append(f"{name}: {self.refusals[name].text}")
-            elif not own.kept or self.best[name].threshold > own.threshold:
+            elif not own.holds or self.best[name].threshold > own.threshold:
                 found.append(f"{name}, chosen on these films: {self.best[name].text} Confirm it on other films.")
         return tuple(found)
 

@@ -1,4 +1,4 @@
-"""A model over one side of a split: an answer for every image, scores with bounds, and a report to look at."""
+"""A model over one split: an answer for every image, scores with bounds, and a report to look at."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def evaluate(
     sections: Sections | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Predict every image of one side and score the answers, intervals resampling groups.
+    """Predict every image of one split and score the answers, intervals resampling groups.
 
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
     rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
@@ -56,50 +56,52 @@ def evaluate(
     by one, in ``metrics.indications``, of segmentation models and of models of tiles on whole films: against the masks,
     or against ``sections``, the truth by place along the film.
     Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
-    DataError where the side is empty or its classes are not the model's; ModelError for a rule without maps.
+    DataError where the split is empty or its classes are not the model's; ModelError for a rule without maps.
     """
     if rule is not None:
         check_maps(model)
-    side, unlabelled = _labelled_side(manifest, split)
-    targets = _targets_for(side, model.record)
-    paths = [side.file(row) for row in side.rows]
-    whole, tally = has_whole_films(model, side), MarkTally(model.record, side, sections, rule)
-    masked = tally.asked and not whole and model.record.task == "segmentation" and isinstance(model.session, MapSession)
-    if sections is not None and not (whole or masked):
+    films, unlabelled = _labelled_films(manifest, split)
+    targets = _targets_for(films, model.record)
+    paths = [films.file(row) for row in films.rows]
+    by_tiles, tally = has_whole_films(model, films), MarkTally(model.record, films, sections, rule)
+    masked = (
+        tally.asked and not by_tiles and model.record.task == "segmentation" and isinstance(model.session, MapSession)
+    )
+    if sections is not None and not (by_tiles or masked):
         raise DataError(
             f"{model.folder.title} gives no places, which the table of sections needs; use a segmentation model"
         )
     steps = len(paths) * (2 if masked else 1)
-    if whole:
-        answers, failures, unlike = answer_whole_films(model, side, tally, progress)
+    if by_tiles:
+        answers, failures, unlike = answer_whole_films(model, films, tally, progress)
     else:
         answers, failures, unlike = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
-    told = (*_notes(model.record, side, failures, unlabelled), *training_overlap(model.folder, side))
-    found = _scored(side, targets, answers, model.record, split, failures, told)
+    notes = (*_notes(model.record, films, failures, unlabelled), *training_overlap(model.folder, films))
+    found = _scored(films, targets, answers, model.record, split, failures, notes)
     more: dict[str, object] = {
         "unlike": _unlike(model.record, found.manifest, [row in unlike for row in sorted(answers)])
     }
     if masked:
         pixels = evaluate_pixels(
-            model, side, rule, tally=tally, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
+            model, films, rule, tally=tally, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
         )
-        more["pixels"] = pixels if any(row.mask for row in side.rows) else None
+        more["pixels"] = pixels if any(row.mask for row in films.rows) else None
     if tally.asked:
         more["indications"] = tally.metrics(seed=model.record.seed)
     metrics = found.metrics.model_copy(update=more)
-    return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=whole)
+    return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=by_tiles)
 
 
-def _labelled_side(manifest: Manifest, split: str) -> tuple[Manifest, int]:
-    """The rows of a side that carry a label, and how many carry none: what nobody judged is no sound image."""
-    side = manifest if split == "all" else manifest.side(split)
-    labelled = side.select([index for index, row in enumerate(side.rows) if row.labels])
+def _labelled_films(manifest: Manifest, split: str) -> tuple[Manifest, int]:
+    """The rows of a split that carry a label, and how many carry none: what nobody judged is no sound image."""
+    films = manifest if split == "all" else manifest.split_of(split)
+    labelled = films.select([index for index, row in enumerate(films.rows) if row.labels])
     if labelled.rows:
-        return labelled, len(side) - len(labelled)
-    if side.rows:
-        raise DataError(f"none of the {len(side)} images in '{split}' carries a label, so nothing can be scored")
+        return labelled, len(films) - len(labelled)
+    if films.rows:
+        raise DataError(f"none of the {len(films)} images in '{split}' carries a label, so nothing can be scored")
     raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
 
 
@@ -128,10 +130,10 @@ def _unlike(record: ModelRecord, films: Manifest, marked: Sequence[bool]) -> Unl
     return unlike_training(marked, films.group_ids(), stated)
 
 
-def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
+def _targets_for(films: Manifest, record: ModelRecord) -> Targets:
     if record.task == "binary":
-        return _binary_targets(side, record)
-    foreign = set(side.classes) - set(record.classes)
+        return _binary_targets(films, record)
+    foreign = set(films.classes) - set(record.classes)
     if record.task == "segmentation":  # sound films carry a class that has no mask
         foreign = {name for name in foreign if not is_sound(name)}
     if foreign:
@@ -139,7 +141,7 @@ def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
             f"the images carry {plain(', '.join(sorted(foreign)), 120)}, which the model does not know; "
             f"it knows {', '.join(record.classes)}"
         )
-    table = side.targets(record.classes)
+    table = films.targets(record.classes)
     labels: NDArray[np.generic] = table.astype(np.float32)
     if record.task == "multiclass":
         if (table.sum(axis=1) != 1).any():
@@ -148,20 +150,20 @@ def _targets_for(side: Manifest, record: ModelRecord) -> Targets:
     return Targets(record.task, record.classes, record.positive, labels)
 
 
-def _binary_targets(side: Manifest, record: ModelRecord) -> Targets:
-    """Every class but the positive one counts as its absence; a side may hold one kind alone."""
+def _binary_targets(films: Manifest, record: ModelRecord) -> Targets:
+    """Every class but the positive one counts as its absence; a split may hold one kind alone."""
     name = record.positive or record.classes[-1]
-    if name not in side.classes and not all(is_sound(other) or other in record.classes for other in side.classes):
+    if name not in films.classes and not all(is_sound(other) or other in record.classes for other in films.classes):
         raise DataError(
-            f"no image carries the model's class {plain(name, 60)!r}; they carry {plain(', '.join(side.classes), 120)}"
+            f"no image carries the model's class {plain(name, 60)!r}; they carry {plain(', '.join(films.classes), 120)}"
         )
     positive = record.classes.index(name)
-    labels = np.array([positive if name in row.labels else 1 - positive for row in side.rows], np.int64)
+    labels = np.array([positive if name in row.labels else 1 - positive for row in films.rows], np.int64)
     return Targets("binary", record.classes, record.positive, labels)
 
 
 def _scored(
-    side: Manifest,
+    films: Manifest,
     targets: Targets,
     answers: dict[int, list[float]],
     record: ModelRecord,
@@ -169,10 +171,10 @@ def _scored(
     failures: tuple[Failure, ...],
     notes: tuple[str, ...],
 ) -> Evaluation:
-    kept = sorted(answers)
-    scores = np.array([answers[index] for index in kept], np.float32)
-    manifest = side.select(kept)
-    labels = targets.labels[kept]
+    answered = sorted(answers)
+    scores = np.array([answers[index] for index in answered], np.float32)
+    manifest = films.select(answered)
+    labels = targets.labels[answered]
     metrics = measure(
         scores,
         labels,
@@ -189,7 +191,7 @@ def _scored(
     return Evaluation(manifest, chosen, scores, metrics, failures)
 
 
-def _notes(record: ModelRecord, side: Manifest, failures: Sequence[Failure], unlabelled: int) -> tuple[str, ...]:
+def _notes(record: ModelRecord, films: Manifest, failures: Sequence[Failure], unlabelled: int) -> tuple[str, ...]:
     notes = []
     if not record.leaks.clean:
         notes.append(f"The split leaks ({record.leaks.leaks} pairs): these scores are too good and prove nothing.")
@@ -199,18 +201,18 @@ def _notes(record: ModelRecord, side: Manifest, failures: Sequence[Failure], unl
     if unlabelled:
         bare = counted(unlabelled, "image carries no label and counts", "images carry no label and count")
         notes.append(f"{bare} in none of the scores.")
-    return (*notes, *_never_learned(record, side))
+    return (*notes, *_never_learned(record, films))
 
 
-def _never_learned(record: ModelRecord, side: Manifest) -> tuple[str, ...]:
+def _never_learned(record: ModelRecord, films: Manifest) -> tuple[str, ...]:
     """A line where a binary model, trained on its positive class against one other, meets defects of a third."""
     if record.task != "binary" or len(record.classes) != 2:
         return ()
     other = next((name for name in record.classes if name != (record.positive or record.classes[-1])), "")
     if other == f"not {record.positive}":
         return ()
-    foreign = [name for name in side.classes if name not in record.classes and not is_sound(name)]
-    count = sum(bool(set(row.labels) & set(foreign)) and record.positive not in row.labels for row in side.rows)
+    foreign = [name for name in films.classes if name not in record.classes and not is_sound(name)]
+    count = sum(bool(set(row.labels) & set(foreign)) and record.positive not in row.labels for row in films.rows)
     if not count:
         return ()
     named = plain(", ".join(foreign), 120)
@@ -230,7 +232,7 @@ def write_evaluation(
     from lopore.evaluation.report.evaluation_page import evaluation_report
 
     artifacts = {
-        "predictions.csv": answers_csv([evaluation.answers], model.record.threshold),
+        "predictions.csv": answers_csv([replace(evaluation.answers, model=model.folder.title)], model.record.threshold),
         "metrics.json": evaluation.metrics.model_dump_json(indent=2) + "\n",
         "report.html": evaluation_report(model, evaluation, images=images, spurious=spurious),
     }

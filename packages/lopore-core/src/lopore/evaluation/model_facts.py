@@ -96,7 +96,7 @@ def read_study(path: Path) -> PodStudy:
     try:
         return PodStudy.model_validate_json(path.read_bytes())
     except (OSError, ValidationError, json.JSONDecodeError) as error:
-        told = str(error).splitlines()[0][:120]
+        reason = str(error).splitlines()[0][:120]
         raise DataError(
-            f"{plain(path)} is no study of `lopore pod` ({told}); name the pod.json that --out wrote"
+            f"{plain(path)} is no study of `lopore pod` ({reason}); name the pod.json that --out wrote"
         ) from None

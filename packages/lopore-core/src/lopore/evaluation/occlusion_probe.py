@@ -98,8 +98,8 @@ def _merged(
         Probe(
             name,
             images[places[0]],
-            score=float(np.mean([scores[place] for place in places])),
-            lost=float(np.mean([gone[place] for place in places])),
+            score=float(np.mean([scores[index] for index in places])),
+            lost=float(np.mean([gone[index] for index in places])),
         )
         for name, places in together.items()
     )

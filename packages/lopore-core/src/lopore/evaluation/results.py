@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def answers(self) -> LabelledScores:
-        """All answers, for the table of answers; each image keeps the side its manifest gives it."""
+        """All answers, for the table of answers; each image keeps the split its manifest gives it."""
         return LabelledScores("", self.manifest.rows, self.targets, self.scores)
 
     def decision(self, record: ModelRecord, index: int) -> Decision:

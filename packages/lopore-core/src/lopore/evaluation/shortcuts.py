@@ -71,7 +71,7 @@ class FilmEffect(_Part):
 
 
 class SpuriousReport(_Part):
-    """The check of one model on one side of a split.
+    """The check of one model on one split.
 
     defects, sound: effects on films that were called defective and on those that were called sound, by region.
     flagged: regions beside the defect that surely move calls by more than the tolerance, as "border" or "border, sound
@@ -123,16 +123,16 @@ def check_spurious(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SpuriousReport:
-    """Probe the films of one side and compare what is inside the defect with what is beside it.
+    """Probe the films of one split and compare what is inside the defect with what is beside it.
 
     split: train, val, test or 'all'. most: films at most, whole groups drawn by chance. progress: called with
     (done, all). Intervals are 95 % and resample groups. Files that cannot be read are left out and named in the notes.
-    Raises DataError where the side is empty or no film could be probed.
+    Raises DataError where the split is empty or no film could be probed.
     """
-    side = manifest if split == "all" else manifest.side(split)
-    if not side.rows:
+    films = manifest if split == "all" else manifest.split_of(split)
+    if not films.rows:
         raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take 'all'")
-    chosen = _drawn(side, most, seed)
+    chosen = _drawn(films, most, seed)
     explainer, notes = _explainer(model)
     masked = any(row.mask for row in chosen.rows)
     seen = _probed(model, chosen, explainer, masked, seed, progress or (lambda done, every: None))
@@ -148,7 +148,7 @@ def check_spurious(
         sound=effects[1],
         flagged=tuple(_flagged(*effects)),
         films=tuple(seen.films),
-        notes=(*notes, *_limits(seen, len(chosen.rows), len(side.rows), masked)),
+        notes=(*notes, *_limits(seen, len(chosen.rows), len(films.rows), masked)),
     )
 
 
@@ -210,16 +210,16 @@ def _explainer(model: OpenModel) -> tuple[Explainer | None, list[str]]:
         return None, [str(error)]
 
 
-def _drawn(side: Manifest, most: int, seed: int) -> Manifest:
+def _drawn(films: Manifest, most: int, seed: int) -> Manifest:
     """Whole groups in an order of chance until ``most`` films are there."""
-    ids = side.group_ids()
-    kept: list[int] = []
+    ids = films.group_ids()
+    chosen: list[int] = []
     for group in np.random.default_rng(seed).permutation(int(ids.max()) + 1):
         members = np.flatnonzero(ids == group).tolist()
-        if kept and len(kept) + len(members) > most:
+        if chosen and len(chosen) + len(members) > most:
             break
-        kept += members[:most]
-    return side.select(sorted(kept))
+        chosen += members[:most]
+    return films.select(sorted(chosen))
 
 
 def _film(
@@ -236,7 +236,7 @@ def _film(
     if found is None:
         return None
     drops = {one.region: found.score - one.score for one in found.probes}
-    told = FilmEffect(
+    effect = FilmEffect(
         path=row.path,
         group=row.group or row.path,
         called=found.called,
@@ -244,7 +244,7 @@ def _film(
         drops=drops,
         lost={one.region: one.lost for one in found.probes},
     )
-    return told, found.marked_by
+    return effect, found.marked_by
 
 
 def _effects(films: list[FilmEffect], seed: int) -> dict[str, Effect]:

@@ -41,7 +41,7 @@ def training_overlap(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
     if folder.record.split_fingerprint and own.split_fingerprint != folder.record.split_fingerprint:
         here = films.location is not None and films.location == own.location
         return (OTHER_SPLIT.format(name=plain(own.location, 120)),) if here else ()
-    learned, chose = (int(_met(films, own.side(side)).sum()) for side in ("train", "val"))
+    learned, chose = (int(_met(films, own.split_of(split)).sum()) for split in ("train", "val"))
     notes = list(_namesakes(films, own))
     if learned:
         notes.append(f"{learned} of {len(films)} images were learned from: these scores are too good and prove nothing")
@@ -51,9 +51,9 @@ def training_overlap(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _met(films: Manifest, side: Manifest) -> NDArray[np.bool_]:
-    """(N,) which of the films stand on a side."""
-    known = {key for row in side.rows for key in _keys(side, row)}
+def _met(films: Manifest, split: Manifest) -> NDArray[np.bool_]:
+    """(N,) which of the films stand in a split."""
+    known = {key for row in split.rows for key in _keys(split, row)}
     return np.array([any(key in known for key in _keys(films, row)) for row in films.rows], bool)
 
 

@@ -66,8 +66,8 @@ def convert_model(
         _copy_artifacts(folder, workshop)
         paper = workshop / f"parity-{taker.native_format}.json"
         atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
-        whole = planned.model_copy(update={"files": _listed(workshop, taker, names)})
-        write_model_record(workshop, whole, made_here=folder.made_here)
+        complete = planned.model_copy(update={"files": _listed(workshop, taker, names)})
+        write_model_record(workshop, complete, made_here=folder.made_here)
     return Conversion(ModelFolder.read(target), report, folder)
 
 

@@ -135,8 +135,8 @@ class _Scale:
 
 
 def _ids(marks: Sequence[RuleMark], chosen: NDArray[np.bool_] | None = None) -> tuple[int, ...]:
-    kept = marks if chosen is None else [mark for mark, use in zip(marks, chosen, strict=True) if use]
-    return tuple(sorted({number for mark in kept for number in mark.ids}))
+    chosen_marks = marks if chosen is None else [mark for mark, use in zip(marks, chosen, strict=True) if use]
+    return tuple(sorted({number for mark in chosen_marks for number in mark.ids}))
 
 
 def _largest(rule: Rule, marks: Sequence[RuleMark], scale: _Scale) -> Finding:
@@ -182,9 +182,9 @@ def _area_share(rule: Rule, marks: Sequence[RuleMark], scale: _Scale) -> Finding
 def _count(rule: Rule, marks: Sequence[RuleMark], scale: _Scale) -> Finding:
     limit = scale.number("limit")
     if rule.within is None:
-        whole = Stretch(float(len(marks)), 0.0, 0.0)
+        count = Stretch(float(len(marks)), 0.0, 0.0)
         return Finding(
-            len(marks) <= limit, whole.value, limit, f"{len(marks)} on the film, limit {limit:g}", _ids(marks)
+            len(marks) <= limit, count.value, limit, f"{len(marks)} on the film, limit {limit:g}", _ids(marks)
         )
     begins, ends = scale.spans(marks)
     centres = (begins + ends) / 2

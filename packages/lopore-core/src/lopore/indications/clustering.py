@@ -39,15 +39,15 @@ class GroupRule:
 def find_groups(marks: Sequence[Indication], rule: GroupRule) -> list[Group]:
     """Groups of marks, those with the most members first; numbers begin at 1. Sizes in mm are left to ``in_mm``."""
     places: dict[str, list[int]] = defaultdict(list)
-    for place, mark in enumerate(marks):
-        places[mark.class_name].append(place)
+    for index, mark in enumerate(marks):
+        places[mark.class_name].append(index)
     found = []
     for name, members in places.items():
-        own = [marks[place] for place in members]
+        own = [marks[index] for index in members]
         gaps = np.array([mark.length_px if rule.gap_px is None else rule.gap_px for mark in own])
         for together in _connected(len(own), close_pairs(own, gaps)):
             if len(together) >= rule.fewest:
-                found.append(_group(name, [own[place] for place in together], rule.text))
+                found.append(_group(name, [own[index] for index in together], rule.text))
     found.sort(key=lambda group: (-len(group.members), group.members))
     return [group.model_copy(update={"id": number}) for number, group in enumerate(found, start=1)]
 
@@ -55,18 +55,18 @@ def find_groups(marks: Sequence[Indication], rule: GroupRule) -> list[Group]:
 def _connected(count: int, pairs: set[tuple[int, int]]) -> list[list[int]]:
     parents = list(range(count))
 
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
 
     for one, two in pairs:
         first, second = root(one), root(two)
         parents[max(first, second)] = min(first, second)
     together: dict[int, list[int]] = defaultdict(list)
-    for place in range(count):
-        together[root(place)].append(place)
+    for index in range(count):
+        together[root(index)].append(index)
     return list(together.values())
 
 

@@ -43,12 +43,12 @@ def to_diconde(found: FilmInspection, source: FilmSource | None = None) -> bytes
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(RAW_DATA), generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    whole = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    _identify(whole, found, _film_header(source))
-    whole.SOPClassUID, whole.SOPInstanceUID = RAW_DATA, meta.MediaStorageSOPInstanceUID
-    whole.EvaluatorSequence = [_evaluator(found)]
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    _identify(dataset, found, _film_header(source))
+    dataset.SOPClassUID, dataset.SOPInstanceUID = RAW_DATA, meta.MediaStorageSOPInstanceUID
+    dataset.EvaluatorSequence = [_evaluator(found)]
     stream = io.BytesIO()
-    whole.save_as(stream, enforce_file_format=True)
+    dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 
@@ -61,24 +61,24 @@ def _film_header(source: FilmSource | None) -> Dataset | None:
     return open_dicom(source.path, source.name, Limits.from_environment())[0]
 
 
-def _identify(whole: FileDataset, found: FilmInspection, film: Dataset | None) -> None:
+def _identify(dataset: FileDataset, found: FilmInspection, film: Dataset | None) -> None:
     from pydicom.uid import generate_uid
 
-    whole.SpecificCharacterSet = "ISO_IR 192"
-    whole.PatientName = whole.PatientID = _short(found.film.name, 64)
-    whole.StudyInstanceUID = generate_uid()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName = dataset.PatientID = _short(found.film.name, 64)
+    dataset.StudyInstanceUID = generate_uid()
     for name in KEPT if film is not None else ():
         if name in film:  # type: ignore[operator]  # the tuple is empty without a film
-            setattr(whole, name, getattr(film, name))
-    whole.Modality, whole.SeriesNumber, whole.InstanceNumber = "OT", 1, 1
-    whole.SeriesInstanceUID, whole.CreatorVersionUID = generate_uid(), generate_uid()
-    whole.SeriesDescription = _short(f"indications by lopore {found.lopore}, {found.model.title}", 64)
+            setattr(dataset, name, getattr(film, name))
+    dataset.Modality, dataset.SeriesNumber, dataset.InstanceNumber = "OT", 1, 1
+    dataset.SeriesInstanceUID, dataset.CreatorVersionUID = generate_uid(), generate_uid()
+    dataset.SeriesDescription = _short(f"indications by lopore {found.lopore}, {found.model.title}", 64)
     if said := [*(doubt.text for doubt in found.doubts), *found.notes]:
-        whole.ImageComments = _short(" ".join(said), 10240)
+        dataset.ImageComments = _short(" ".join(said), 10240)
     day, _, time = found.created.partition("T")
-    whole.ContentDate, whole.ContentTime = day.replace("-", ""), time[:8].replace(":", "")
+    dataset.ContentDate, dataset.ContentTime = day.replace("-", ""), time[:8].replace(":", "")
     if film is not None:
-        whole.ReferencedImageSequence = [
+        dataset.ReferencedImageSequence = [
             _item(ReferencedSOPClassUID=film.SOPClassUID, ReferencedSOPInstanceUID=film.SOPInstanceUID)
         ]
 

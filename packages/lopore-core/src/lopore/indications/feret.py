@@ -49,9 +49,9 @@ def _width(hull: NDArray[np.float64]) -> float:
     """The smallest width lies across one of the hull's sides."""
     if len(hull) < 3:
         return 0.0
-    sides = np.concatenate([hull[1:], hull[:1]]) - hull
-    lengths = np.hypot(sides[:, 0], sides[:, 1])
-    sides, starts = sides[lengths > 0], hull[lengths > 0]
-    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1) / lengths[lengths > 0][:, None]
+    edges = np.concatenate([hull[1:], hull[:1]]) - hull
+    lengths = np.hypot(edges[:, 0], edges[:, 1])
+    edges, starts = edges[lengths > 0], hull[lengths > 0]
+    normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1) / lengths[lengths > 0][:, None]
     reach = normals @ hull.T - (normals * starts).sum(axis=1)[:, None]
     return float(np.abs(reach).max(axis=1).min())

@@ -108,10 +108,10 @@ def _draw_mark(image: Image, mark: Indication, colour: tuple[int, int, int], sca
     else:
         cv2.polylines(image, [np.rint(points).astype(np.int32)], True, colour, 1, cv2.LINE_AA)
     if label:
-        place = round(right) + 4, max(round(top) - 3, 10)
-        place = min(place[0], image.shape[1] - 9 * len(label) - 2), place[1]
-        cv2.putText(image, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(image, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
+        corner = round(right) + 4, max(round(top) - 3, 10)
+        corner = min(corner[0], image.shape[1] - 9 * len(label) - 2), corner[1]
+        cv2.putText(image, label, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(image, label, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
 
 
 def _free_label(taken: NDArray[np.bool_], mark: Indication, scale: float) -> str:

@@ -43,11 +43,11 @@ def marks_of_image(
     shape = bottom - top, right - left
     facts = MapFacts("image", tuple(classes), shape, Affine(xx=move.xx, yy=move.yy), levels)
     with tempfile.TemporaryDirectory(prefix="lopore-map-") as folder:
-        kept = FilmMap.start(Path(folder), facts)
+        film_map = FilmMap.start(Path(folder), facts)
         part = maps[:, top:bottom, left:right]
-        kept.append(part if facts.long_rows else part.transpose(0, 2, 1))
+        film_map.append(part if facts.long_rows else part.transpose(0, 2, 1))
         size = int(np.ceil(height - y0)), int(np.ceil(width - x0))
-        found = [marks_of_map(kept, each, size) for each in thresholds]
+        found = [marks_of_map(film_map, each, size) for each in thresholds]
     return [[_moved(mark, x0, y0).in_mm(pitch_mm) for mark in numbered(marks)] for marks in found]
 
 

@@ -52,7 +52,7 @@ class Indication(BaseModel):
         def scaled(value: float | None, power: int = 1) -> float | None:
             return None if value is None or pitch_mm is None else round(value * pitch_mm**power, 4)
 
-        place = None if pitch_mm is None else (round(self.centre[0] * pitch_mm, 3), round(self.centre[1] * pitch_mm, 3))
+        in_mm = None if pitch_mm is None else (round(self.centre[0] * pitch_mm, 3), round(self.centre[1] * pitch_mm, 3))
         return self.model_copy(
             update={
                 "area_mm2": scaled(self.area_px, 2),
@@ -60,7 +60,7 @@ class Indication(BaseModel):
                 "width_mm": scaled(self.width_px),
                 "diameter_mm": scaled(self.diameter_px),
                 "distance_mm": scaled(self.distance_px),
-                "position_mm": place,
+                "position_mm": in_mm,
             }
         )
 

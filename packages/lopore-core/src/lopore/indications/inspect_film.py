@@ -26,7 +26,7 @@ from .iso_6520 import iso_6520_number
 from .measure import measured
 from .neighbours import nearest_marks
 from .options import InspectionOptions
-from .setting_aside import Kept, set_aside
+from .setting_aside import Sorted, set_aside
 from .weld_position import find_weld
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def decide_on_map(
     iso, at = options.iso_6520, _thresholds(record, options)
     marks = marks_of_map(film_map, at, film.source.shape, extent=options.extent, iso_6520=iso, progress=progress)
     seam = find_weld(film.source) if options.seam != "off" else None
-    kept = set_aside(marks, options, seam, least_sizes(options, film.pitch_mm, film.source.name))
-    ordered, groups = _grouped(numbered(kept.kept), options, film.pitch_mm)
+    sorted_marks = set_aside(marks, options, seam, least_sizes(options, film.pitch_mm, film.source.name))
+    ordered, groups = _grouped(numbered(sorted_marks.reported), options, film.pitch_mm)
     ordered = [mark.in_mm(film.pitch_mm) for mark in ordered]
     verdict = None
     if profile is not None:
@@ -116,7 +116,7 @@ def decide_on_map(
         ),
         options=options,
         indications=tuple(ordered),
-        set_aside=_aside(kept, len(ordered), film.pitch_mm),
+        set_aside=_aside(sorted_marks, len(ordered), film.pitch_mm),
         groups=tuple(groups),
         seam=seam,
         verdict=verdict,
@@ -201,10 +201,10 @@ def _grouped(
     return with_neighbours, groups
 
 
-def _aside(kept: Kept, count: int, pitch_mm: float | None) -> tuple[SetAside, ...]:
+def _aside(sorted_marks: Sorted, count: int, pitch_mm: float | None) -> tuple[SetAside, ...]:
     """What was set aside, numbered on after the indications, so that a number means one mark."""
-    reasons = {id(mark): reason for mark, reason in kept.aside}
-    order = sorted((mark for mark, _ in kept.aside), key=lambda mark: (-mark.peak, -mark.area_px, mark.centre))
+    reasons = {id(mark): reason for mark, reason in sorted_marks.aside}
+    order = sorted((mark for mark, _ in sorted_marks.aside), key=lambda mark: (-mark.peak, -mark.area_px, mark.centre))
     return tuple(
         SetAside(indication=mark.model_copy(update={"id": number}).in_mm(pitch_mm), reason=reasons[id(mark)])
         for number, mark in enumerate(order, start=count + 1)

@@ -37,14 +37,14 @@ def measured(
     name = film_map.classes[class_index]
     for done, number in enumerate(order.tolist(), start=1):
         outline = reader.outline(regions.box[number], regions.seed[number])
-        place = _Place(film_map.facts.to_film, film_shape, name, iso_6520)
-        yield _indication(place, regions, number, outline)
+        film = _FilmOfMarks(film_map.facts.to_film, film_shape, name, iso_6520)
+        yield _indication(film, regions, number, outline)
         if done % 500 == 0 or done == len(order):
             tick(done, len(order))
 
 
 @dataclass(frozen=True)
-class _Place:
+class _FilmOfMarks:
     """What all marks of a class share."""
 
     to_film: Affine
@@ -53,8 +53,8 @@ class _Place:
     iso_6520: str | None
 
 
-def _indication(place: _Place, regions: FilmRegions, number: int, outline: Outline) -> Indication:
-    move, (height, width) = place.to_film, place.film_shape
+def _indication(film: _FilmOfMarks, regions: FilmRegions, number: int, outline: Outline) -> Indication:
+    move, (height, width) = film.to_film, film.film_shape
     pixel = math.sqrt(abs(move.xx * move.yy))
     scale = np.array([move.xx, move.yy])
     feret = feret_diameters(outline.rim * scale)
@@ -66,8 +66,8 @@ def _indication(place: _Place, regions: FilmRegions, number: int, outline: Outli
     centre = outline.centre[0] * move.xx, outline.centre[1] * move.yy
     return Indication(
         id=0,
-        class_name=place.class_name,
-        iso_6520=place.iso_6520,
+        class_name=film.class_name,
+        iso_6520=film.iso_6520,
         peak=round(float(regions.peak[number]), 4),
         mean=round(float(regions.mean[number]), 4),
         centre=(round(centre[0], 2), round(centre[1], 2)),

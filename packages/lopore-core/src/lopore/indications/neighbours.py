@@ -78,14 +78,14 @@ def _along(corners: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDA
     ends = np.cumsum(counts)
     after = np.arange(1, len(corners) + 1)
     after[ends - 1] = ends - counts
-    sides = corners[after] - corners
-    lengths = np.hypot(sides[:, 0], sides[:, 1])
+    edges = corners[after] - corners
+    lengths = np.hypot(edges[:, 0], edges[:, 1])
     outline = np.repeat(np.arange(len(counts)), counts)
     around = np.bincount(outline, weights=lengths, minlength=len(counts))
     parts = np.maximum(np.ceil(lengths / np.maximum(SPACING, around / MOST_POINTS)[outline]).astype(np.int64), 1)
     number = np.repeat(np.arange(len(corners)), parts)
     share = (np.arange(len(number)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[number]
-    return corners[number] + sides[number] * share[:, None], number
+    return corners[number] + edges[number] * share[:, None], number
 
 
 def nearest_marks(marks: Sequence[Indication]) -> list[tuple[int, float] | None]:
@@ -106,7 +106,7 @@ def nearest_marks(marks: Sequence[Indication]) -> list[tuple[int, float] | None]
             chosen = firsts[better]
             best[one[chosen]], other[one[chosen]] = squares[chosen], two[chosen]
         radius *= 2
-    return [(int(place), float(np.sqrt(square))) for place, square in zip(other, best, strict=True)]
+    return [(int(number), float(np.sqrt(square))) for number, square in zip(other, best, strict=True)]
 
 
 def close_pairs(marks: Sequence[Indication], gaps: NDArray[np.float64]) -> set[tuple[int, int]]:

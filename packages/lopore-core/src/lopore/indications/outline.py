@@ -115,9 +115,9 @@ def _measured(mask: Mask, part: float, left: int, top: int) -> Outline:
     area = moments["m00"]
     middle = moments["m10"] / area + 0.5, moments["m01"] / area + 0.5
     rim, corners = _rim(mask, OUTLINE_TOLERANCE / part)
-    place = np.array([left, top])
+    origin = np.array([left, top])
     return Outline(
-        rim * part + place, corners * part + place, part, area * part**2,
+        rim * part + origin, corners * part + origin, part, area * part**2,
         (middle[0] * part + left, middle[1] * part + top),
     )  # fmt: skip
 

@@ -13,28 +13,28 @@ from .options import InspectionOptions
 
 
 @dataclass(frozen=True)
-class Kept:
+class Sorted:
     """Marks that stay, and the others with the reason."""
 
-    kept: tuple[Indication, ...]
+    reported: tuple[Indication, ...]
     aside: tuple[tuple[Indication, str], ...]
 
 
 def set_aside(
     marks: Sequence[Indication], options: InspectionOptions, seam: WeldBand | None, least: tuple[float, float]
-) -> Kept:
+) -> Sorted:
     """Apply the filters in one order: size, excluded rectangles, place beside the weld.
 
     least: (length, area) in px that an indication has.
     """
-    kept, aside = [], []
+    reported, aside = [], []
     for mark in marks:
         reason = _reason(mark, options, seam, least)
         if reason:
             aside.append((mark, reason))
         else:
-            kept.append(mark)
-    return Kept(tuple(kept), tuple(aside))
+            reported.append(mark)
+    return Sorted(tuple(reported), tuple(aside))
 
 
 def _reason(mark: Indication, options: InspectionOptions, seam: WeldBand | None, least: tuple[float, float]) -> str:

@@ -95,10 +95,10 @@ def cover_film(
     saved = time.monotonic()
     try:
         for strip in map_strips(model, film, tiling, options, film_map.done, tick):
-            whole = film_map.append(strip)
-            if whole and options.mode == "dense":
+            padded = film_map.append(strip)
+            if padded and options.mode == "dense":
                 film_map.notes = dense_notes(model, film, tiling, film_map)
-            if whole or time.monotonic() - saved > STATE_SECONDS:
+            if padded or time.monotonic() - saved > STATE_SECONDS:
                 film_map.save_state()
                 saved = time.monotonic()
     except BaseException:
@@ -186,10 +186,10 @@ def dense_notes(model: OpenModel, film: FilmInput, tiling: FilmTiling, film_map:
     places = spread_tiles(film.shape, (height, width), tiling.down.stride, DENSE_SAMPLES)
     batch = [film.read(top, left, height, width) for top, left in places]
     if record.task == "segmentation":
-        kept = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
-        own = segment_images(model, batch)[(slice(None), slice(None), *kept)]
+        middle = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
+        own = segment_images(model, batch)[(slice(None), slice(None), *middle)]
         shared = np.stack([_map_window(film_map, top, left, height, width) for top, left in places])
-        far = np.abs(own - shared[(slice(None), slice(None), *kept)]).max(axis=(1, 2, 3))
+        far = np.abs(own - shared[(slice(None), slice(None), *middle)]).max(axis=(1, 2, 3))
     else:
         chosen = [record.classes.index(name) for name in film_map.classes]
         own = score_images(model, batch)[:, chosen]
@@ -218,9 +218,9 @@ def _map_window(film_map: FilmMap, top: int, left: int, height: int, width: int)
         film_map.read(number, top, left, min(height, rows - top), min(width, columns - left))
         for number in range(len(film_map.classes))
     ]
-    whole = np.zeros((len(part), height, width), np.float32)
-    whole[:, : part[0].shape[0], : part[0].shape[1]] = part
-    return whole
+    padded = np.zeros((len(part), height, width), np.float32)
+    padded[:, : part[0].shape[0], : part[0].shape[1]] = part
+    return padded
 
 
 def _shared_score(

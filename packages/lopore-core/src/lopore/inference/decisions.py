@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from lopore.record.model import ModelRecord
+    from lopore.arrays import Task
+    from lopore.record.model import ModelRecord, Threshold
 
 
 class Decision(BaseModel):
@@ -42,25 +43,38 @@ def decide(record: ModelRecord, row: Sequence[float] | np.ndarray[tuple[int], np
     binary: the positive class at or above the threshold. multiclass: the largest score, undecided under the threshold.
     multilabel, segmentation: every class at or above its own threshold.
     """
+    return decide_at(row, record.task, record.classes, record.positive, record.threshold)
+
+
+def decide_at(
+    row: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float32]],
+    task: Task,
+    classes: Sequence[str],
+    positive: str | None,
+    threshold: Threshold,
+) -> Decision:
+    """As ``decide``, where there is no record yet."""
     scores = [float(value) for value in row]
-    if record.task == "binary":
-        positive = record.classes.index(record.positive or record.classes[-1])
-        threshold = record.threshold_of(record.classes[positive])
-        chosen = positive if scores[positive] >= threshold else 1 - positive
-        return Decision(labels=(record.classes[chosen],), score=scores[chosen], threshold=threshold)
-    if record.task == "multiclass":
+
+    def limit(name: str) -> float:
+        return threshold.per_class.get(name, threshold.value)
+
+    if task == "binary":
+        column = classes.index(positive or classes[-1])
+        least = limit(classes[column])
+        chosen = column if scores[column] >= least else 1 - column
+        return Decision(labels=(classes[chosen],), score=scores[chosen], threshold=least)
+    if task == "multiclass":
         best = int(np.argmax(scores))
-        threshold = record.threshold_of(record.classes[best])
+        least = limit(classes[best])
         return Decision(
-            labels=(record.classes[best],),
+            labels=(classes[best],),
             score=scores[best],
-            threshold=threshold,
-            decided=scores[best] >= threshold,
-            by_largest_score=threshold == 0,
+            threshold=least,
+            decided=scores[best] >= least,
+            by_largest_score=least == 0,
         )
-    found = tuple(
-        name for name, score in zip(record.classes, scores, strict=True) if score >= record.threshold_of(name)
-    )
-    named = dict(zip(record.classes, scores, strict=True))
+    found = tuple(name for name, score in zip(classes, scores, strict=True) if score >= limit(name))
+    named = dict(zip(classes, scores, strict=True))
     score = max((named[name] for name in found), default=max(scores))
-    return Decision(labels=found, score=score, threshold=record.threshold.value)
+    return Decision(labels=found, score=score, threshold=threshold.value)

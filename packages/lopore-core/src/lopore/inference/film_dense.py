@@ -53,8 +53,8 @@ def dense_strips(
             continue
         scores = strip_scores(film, tiling, session, range(first, beyond), halo)[:, :, list(chosen)]
         for number in range(max(first, first_needed), beyond):
-            for place, row in enumerate(scores[number - first]):
-                held.add(number, place, np.broadcast_to(row[:, None, None], (len(row), *tiling.tile_cells)))
+            for column, row in enumerate(scores[number - first]):
+                held.add(number, column, np.broadcast_to(row[:, None, None], (len(row), *tiling.tile_cells)))
             last = number == len(along.starts) - 1
             until = length if last else min(along.starts[number + 1] // cell, length)
             if until > finished:

@@ -33,9 +33,9 @@ def probability_levels(exact: tuple[float, ...] = ()) -> NDArray[np.float32]:
     taken: set[int] = set()
     for value in sorted({float(item) for item in exact if 0 < item <= 1}):
         nearest = np.argsort(np.abs(levels[1:] - value), kind="stable") + 1
-        place = next(int(number) for number in nearest if int(number) not in taken)
-        levels[place] = value
-        taken.add(place)
+        level = next(int(number) for number in nearest if int(number) not in taken)
+        levels[level] = value
+        taken.add(level)
     return np.sort(levels)
 
 

@@ -113,14 +113,14 @@ class Held:
     def pixels(self, film: FilmInput, start: int) -> Pixels:
         """The strip of a tile's height (width) from ``start`` on; what the last strip held of it is kept."""
         tile, axis = self._tiling.along.tile, 0 if self._tiling.long_rows else 1
-        kept: Pixels | None = None
+        shared: Pixels | None = None
         begin = start
         if self._pixels is not None:
             shift = start - self._pixels_from
-            kept = np.take(self._pixels, range(shift, tile), axis) if shift < tile else None
-            begin = self._pixels_from + tile if kept is not None else start
+            shared = np.take(self._pixels, range(shift, tile), axis) if shift < tile else None
+            begin = self._pixels_from + tile if shared is not None else start
         fresh = self._read(film, begin, start + tile - begin)
-        self._pixels = fresh if kept is None else np.concatenate([kept, fresh], axis)
+        self._pixels = fresh if shared is None else np.concatenate([shared, fresh], axis)
         self._pixels_from = start
         return self._pixels
 
@@ -168,9 +168,9 @@ def _per_cell(weights: NDArray[np.float32], cell: int, count: int | None = None)
     """Weights of a map's pixels: the mean over the network pixels of each cell."""
     if cell == 1:
         return weights
-    whole = len(weights) // cell * cell
-    cells = weights[:whole].reshape(-1, cell).mean(axis=1)
-    if whole < len(weights):
-        cells = np.append(cells, weights[whole:].mean())
-    kept: NDArray[np.float32] = cells if count is None else cells[:count]
-    return kept
+    complete = len(weights) // cell * cell
+    cells = weights[:complete].reshape(-1, cell).mean(axis=1)
+    if complete < len(weights):
+        cells = np.append(cells, weights[complete:].mean())
+    shared: NDArray[np.float32] = cells if count is None else cells[:count]
+    return shared

@@ -129,10 +129,10 @@ def _scale_bar(height: int, limits: tuple[float, float], text_scale: float, colo
     return strip
 
 
-def _write(strip: NDArray[uint8], text: str, place: tuple[int, int], text_scale: float) -> NDArray[uint8]:
+def _write(strip: NDArray[uint8], text: str, origin: tuple[int, int], text_scale: float) -> NDArray[uint8]:
     import cv2
 
     drawn: Any = cv2.putText(
-        np.ascontiguousarray(strip), text, place, cv2.FONT_HERSHEY_SIMPLEX, text_scale, (235, 235, 235), 1, cv2.LINE_AA
+        np.ascontiguousarray(strip), text, origin, cv2.FONT_HERSHEY_SIMPLEX, text_scale, (235, 235, 235), 1, cv2.LINE_AA
     )
     return np.asarray(drawn, np.uint8)

@@ -131,30 +131,28 @@ def extract_detections(
     Raises ConfigError for a rule in mm2 without a pitch.
     """
     least = rule.least_area(pitch_mm)
-    place = Affine(xx=geometry.size[1] / maps.shape[2], yy=geometry.size[0] / maps.shape[1]).then(geometry.to_original)
-    inside = _on_the_film(place, (maps.shape[1], maps.shape[2]), geometry.original)
+    move = Affine(xx=geometry.size[1] / maps.shape[2], yy=geometry.size[0] / maps.shape[1]).then(geometry.to_original)
+    inside = _on_the_film(move, (maps.shape[1], maps.shape[2]), geometry.original)
     limits = [rule.threshold if rule.threshold is not None else value for value in thresholds]
-    each = [
-        _ClassRegions(values, inside, place, rule, limit, least) for values, limit in zip(maps, limits, strict=True)
-    ]
+    each = [_ClassRegions(values, inside, move, rule, limit, least) for values, limit in zip(maps, limits, strict=True)]
     found = [
-        sieve.detection(number, name, geometry.original, pitch_mm)
-        for name, sieve in zip(classes, each, strict=True)
-        for number in sieve.order
+        regions_of_class.detection(number, name, geometry.original, pitch_mm)
+        for name, regions_of_class in zip(classes, each, strict=True)
+        for number in regions_of_class.order
     ]
     return Detections(
         found=tuple(found),
-        regions=np.stack([sieve.kept[sieve.labels] for sieve in each]),
-        scores=np.array([sieve.score for sieve in each], np.float32),
-        dropped=sum(sieve.dropped for sieve in each),
+        regions=np.stack([regions_of_class.is_detection[regions_of_class.labels] for regions_of_class in each]),
+        scores=np.array([regions_of_class.score for regions_of_class in each], np.float32),
+        dropped=sum(regions_of_class.dropped for regions_of_class in each),
     )
 
 
-def _on_the_film(place: Affine, shape: tuple[int, int], original: tuple[int, int]) -> Mask:
+def _on_the_film(move: Affine, shape: tuple[int, int], original: tuple[int, int]) -> Mask:
     """(h, w): whether the centre of a map's pixel lies on the original image."""
     rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None, :] + 0.5
-    x = place.xx * columns + place.xy * rows + place.x0
-    y = place.yx * columns + place.yy * rows + place.y0
+    x = move.xx * columns + move.xy * rows + move.x0
+    y = move.yx * columns + move.yy * rows + move.y0
     return np.asarray((x >= 0) & (x <= original[1]) & (y >= 0) & (y <= original[0]))
 
 
@@ -165,17 +163,17 @@ class _ClassRegions:
     """
 
     def __init__(
-        self, values: NDArray[np.float32], inside: Mask, place: Affine, rule: DetectionRule, limit: float, least: float
+        self, values: NDArray[np.float32], inside: Mask, move: Affine, rule: DetectionRule, limit: float, least: float
     ) -> None:
-        self.place = place
+        self.move = move
         above = inside & (values >= min(rule.extent, limit))
         drawn = _opened(above, rule.opening)
         self.labels, self.stats, self.centroids = _components(drawn)
-        self.areas = self.stats[:, -1] * abs(place.xx * place.yy - place.xy * place.yx)
+        self.areas = self.stats[:, -1] * abs(move.xx * move.yy - move.xy * move.yx)
         self.peaks, self.means = _peaks_and_means(values, self.labels, drawn, len(self.areas))
         large = self.areas >= least
         large[0] = False
-        self.kept: Mask = large & (self.peaks >= limit)
+        self.is_detection: Mask = large & (self.peaks >= limit)
         remaining = inside & (~above | large[self.labels])
         self.score = float(values[remaining].max(initial=0.0))
         self.dropped = int((~large[1:]).sum()) + (_taken_whole(above, drawn) if rule.opening else 0)
@@ -183,14 +181,14 @@ class _ClassRegions:
     @property
     def order(self) -> list[int]:
         """Numbers of the regions that count, the largest peak first."""
-        return sorted(np.flatnonzero(self.kept).tolist(), key=lambda number: -self.peaks[number])
+        return sorted(np.flatnonzero(self.is_detection).tolist(), key=lambda number: -self.peaks[number])
 
     def detection(self, number: int, name: str, original: tuple[int, int], pitch_mm: float | None) -> Detection:
         left, top, width, height = (float(value) for value in self.stats[number, :4])
         across, down = (left, left + width), (top, top + height)
-        corners = np.array([self.place(x, y) for x in across for y in down])
+        corners = np.array([self.move(x, y) for x in across for y in down])
         low, high = np.maximum(corners.min(axis=0), 0), np.minimum(corners.max(axis=0), original[::-1])
-        middle = self.place(*(float(value) + 0.5 for value in self.centroids[number]))
+        middle = self.move(*(float(value) + 0.5 for value in self.centroids[number]))
         area = float(self.areas[number])
         return Detection(
             class_name=name,

@@ -51,9 +51,9 @@ class TiledLine:
 
         At the film's own ends nothing is taken off: there is no other tile.
         """
-        place = np.arange(self.tile, dtype=np.float32) + 0.5
-        begin = place - self.halo if number > 0 else np.full_like(place, np.inf)
-        end = self.tile - self.halo - place if number < len(self.starts) - 1 else np.full_like(place, np.inf)
+        position = np.arange(self.tile, dtype=np.float32) + 0.5
+        begin = position - self.halo if number > 0 else np.full_like(position, np.inf)
+        end = self.tile - self.halo - position if number < len(self.starts) - 1 else np.full_like(position, np.inf)
         weight = np.minimum(begin, end)
         return np.clip(weight, 0.0, max((self.tile - 2 * self.halo) / 2, 1.0))
 
@@ -65,9 +65,9 @@ class TiledLine:
             total[start : start + self.tile] += self.weights(number)
         return total
 
-    def first_over(self, place: int) -> int:
+    def first_over(self, position: int) -> int:
         """The number of the first tile that counts at a pixel or after it."""
-        return next(number for number, start in enumerate(self.starts) if start + self.tile > place)
+        return next(number for number, start in enumerate(self.starts) if start + self.tile > position)
 
 
 def step_for(tile: int, overlap: float, halo: int = 0, stride: int = 1) -> int:

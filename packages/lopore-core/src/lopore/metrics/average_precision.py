@@ -163,8 +163,8 @@ def _precisions(table: _Matches, weights: Floats) -> Floats:
             fp = np.cumsum((~table.hit[level] & ~table.ignored[level]) * weight, axis=1)
             falling = np.maximum.accumulate(ratio(tp, tp + fp + np.spacing(1))[:, ::-1], axis=1)[:, ::-1]
             recall = ratio(tp, total[:, None] * np.ones_like(tp))
-            place = (recall[:, :, None] < _RECALLS).sum(axis=1)
+            rank = (recall[:, :, None] < _RECALLS).sum(axis=1)
             padded = np.column_stack([falling, np.zeros(len(part))])
-            mean = np.take_along_axis(padded, place, axis=1).mean(axis=1)
+            mean = np.take_along_axis(padded, rank, axis=1).mean(axis=1)
             found[begin : begin + step, level] = np.where(total > 0, mean, np.nan)
     return found

@@ -25,7 +25,7 @@ def ratio(top: Any, bottom: Any) -> Floats:
 
 
 def with_bounds(
-    value: float, draws: Floats | None, *, groups: int | None = None, surest: float | None = None
+    value: float, draws: Floats | None, *, groups: int | None = None, perfect_bound: float | None = None
 ) -> Interval:
     """A value with percentiles of its draws, expanded for few groups; no bounds where half of the draws are NaN.
 
@@ -42,8 +42,8 @@ def with_bounds(
         return Interval(value=float(value))
     tail = tail_of(groups)
     low, high = np.quantile(good, [tail, 1 - tail])
-    if surest is not None:
-        low, high = min(low, surest), max(high, 1 - surest)
+    if perfect_bound is not None:
+        low, high = min(low, perfect_bound), max(high, 1 - perfect_bound)
     return Interval(value=float(value), low=float(low), high=float(high))
 
 

@@ -68,8 +68,8 @@ class ClassCalibration(_Part):
     @property
     def enough(self) -> bool:
         """Whether there are films enough to tell: 20 groups, 5 of them with the class and 5 without."""
-        sides = min(self.groups_with, self.groups_without)
-        return self.groups >= LEAST_GROUPS and sides >= LEAST_A_SIDE
+        fewer = min(self.groups_with, self.groups_without)
+        return self.groups >= LEAST_GROUPS and fewer >= LEAST_A_SIDE
 
 
 class Calibration(_Part):
@@ -82,7 +82,7 @@ class Calibration(_Part):
     top_label: ClassCalibration | None = None
 
     @property
-    def told(self) -> tuple[tuple[str, ClassCalibration, str], ...]:
+    def described(self) -> tuple[tuple[str, ClassCalibration, str], ...]:
         """Name, figures and what they mean: the top label where there is one, then each class."""
         classes = [
             (name, one, _sentence(one, f"carry {name}", f"for {name} ", f"films with {name}", f"films without {name}"))
@@ -103,10 +103,10 @@ def _sentence(one: ClassCalibration, are: str, what: str, having: str, lacking: 
             f"{LEAST_A_SIDE} and {LEAST_A_SIDE} are needed."
         )
     top, apart = one.bins[-1], one.ece
-    told = f"Of the {top.images} images with the highest scores {what}({top.score:.2f} on average), a share of "
-    told += f"{top.share.value:.2f} {are}{_between(top.share)}{_verdict(top)}. "
+    text = f"Of the {top.images} images with the highest scores {what}({top.score:.2f} on average), a share of "
+    text += f"{top.share.value:.2f} {are}{_between(top.share)}{_verdict(top)}. "
     chance = "" if one.ece_by_chance is None else f"; chance alone gives about {one.ece_by_chance:.2f}"
-    return f"{told}Over all scores, score and share are {apart.value:.2f} apart{_between(apart)}{chance}."
+    return f"{text}Over all scores, score and share are {apart.value:.2f} apart{_between(apart)}{chance}."
 
 
 def _between(found: Interval) -> str:
@@ -144,11 +144,11 @@ class Reliability:
         """(B, 1 + 3 M) under each row of (B, N) weights: squared distances, then of each bin weight, truth, score."""
         return np.asarray(weights @ self._table, np.float64)
 
-    def told(self, drawn: Floats | None) -> ClassCalibration:
+    def summary(self, drawn: Floats | None) -> ClassCalibration:
         """The calibration; drawn: ``sums`` of the resampled sets, None leaves the intervals out."""
-        whole = self.sums(np.ones((1, len(self.scores))))
+        all_sums = self.sums(np.ones((1, len(self.scores))))
         share = self.truth.mean() if len(self.truth) else np.nan
-        brier = _parts(whole)[3][0]
+        brier = _parts(all_sums)[3][0]
         found = ClassCalibration(
             groups=self.groups,
             groups_with=len(np.unique(self.ids[self.truth])),
@@ -156,12 +156,12 @@ class Reliability:
             brier=with_bounds(brier, None if drawn is None else _parts(drawn)[3], groups=self.groups),
             brier_of_share=float(share * (1 - share)) if np.isfinite(share) else None,
         )
-        return found.model_copy(update=self._binned(whole, drawn)) if found.enough else found
+        return found.model_copy(update=self._binned(all_sums, drawn)) if found.enough else found
 
-    def _binned(self, whole: Floats, drawn: Floats | None) -> Mapping[str, object]:
-        apart = _distances(whole)[0]
+    def _binned(self, all_sums: Floats, drawn: Floats | None) -> Mapping[str, object]:
+        apart = _distances(all_sums)[0]
         error = float(np.abs(apart).sum())
-        bins = tuple(self._bin(number, whole, drawn) for number in range(len(apart)))
+        bins = tuple(self._bin(number, all_sums, drawn) for number in range(len(apart)))
         if drawn is None:
             return {"ece": Interval(value=error), "bins": bins}
         resampled = _distances(drawn)
@@ -174,9 +174,9 @@ class Reliability:
             "bins": bins,
         }
 
-    def _bin(self, number: int, whole: Floats, drawn: Floats | None) -> ReliabilityBin:
+    def _bin(self, number: int, all_sums: Floats, drawn: Floats | None) -> ReliabilityBin:
         here = self.bins == number
-        (weight,), (truth,) = (part[:, number] for part in _parts(whole)[:2])
+        (weight,), (truth,) = (part[:, number] for part in _parts(all_sums)[:2])
         shares = None
         if drawn is not None:
             weights, truths = (part[:, number] for part in _parts(drawn)[:2])
@@ -188,7 +188,7 @@ class Reliability:
             images=int(here.sum()),
             groups=groups,
             score=float(self.scores[here].mean()),
-            share=with_bounds(truth / weight, shares, groups=groups, surest=perfect_score_lower_bound(groups)),
+            share=with_bounds(truth / weight, shares, groups=groups, perfect_bound=perfect_score_lower_bound(groups)),
         )
 
 

@@ -185,23 +185,23 @@ class ScoredSet:
             for weights in group_weights(self.ids, resamples, seed):
                 drawn.append(self.scores_of(weights))
                 sums.append([curve.sums(weights) for curve in curves.values()])
-        behind = self.support()
+        support = self.support()
         found = {
             name: with_bounds(
                 value[0],
                 np.concatenate([piece[name] for piece in drawn]) if drawn else None,
-                groups=behind[name][0],
-                surest=behind[name][1],
+                groups=support[name][0],
+                perfect_bound=support[name][1],
             )
             for name, value in self.scores_of(np.ones((1, len(self.scores)))).items()
         }
         found |= {title: with_bounds_of_parts(found[title], parts) for title, parts in self._means(found)}
-        told = {
-            name: curve.told(np.concatenate([piece[number] for piece in sums]) if sums else None)
+        by_class = {
+            name: curve.summary(np.concatenate([piece[number] for piece in sums]) if sums else None)
             for number, (name, curve) in enumerate(curves.items())
         }
-        top = told.pop("", None)
-        return found, Calibration(per_class=told, top_label=top)
+        top = by_class.pop("", None)
+        return found, Calibration(per_class=by_class, top_label=top)
 
     def _means(self, found: Mapping[str, Interval]) -> Iterator[tuple[str, list[Interval]]]:
         """The overall scores that are means over the classes, each with its parts; for several labels a balanced
@@ -230,8 +230,11 @@ class ScoredSet:
             if self.task == "binary" and title != "balanced_accuracy":
                 found[title] = found[f"{kind}/{self.classes[self.positive]}"]
                 continue
-            groups, surest = zip(*(found[f"{kind}/{name}"] for name in self.classes), strict=True)
-            found[title] = min(groups), 1 - (1 - min(surest)) / len(surest)  # worst: all lies in one class of the mean
+            groups, lower_bounds = zip(*(found[f"{kind}/{name}"] for name in self.classes), strict=True)
+            found[title] = (
+                min(groups),
+                1 - (1 - min(lower_bounds)) / len(lower_bounds),
+            )  # worst: all lies in one class of the mean
         groups_of_all = len(np.unique(self.ids))
         return {**found, "accuracy": (groups_of_all, perfect_score_lower_bound(groups_of_all))}
 

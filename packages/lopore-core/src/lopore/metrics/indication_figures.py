@@ -157,8 +157,12 @@ def _share(hit: Floats, marks: Floats, groups: NDArray[np.int64], seed: int) -> 
 def _no_surer(found: Interval, groups: int) -> Interval:
     if found.low is None or found.high is None:
         return found
-    surest = perfect_score_lower_bound(groups)
-    return Interval(value=found.value, low=max(0.0, min(found.low, surest)), high=min(1.0, max(found.high, 1 - surest)))
+    perfect_bound = perfect_score_lower_bound(groups)
+    return Interval(
+        value=found.value,
+        low=max(0.0, min(found.low, perfect_bound)),
+        high=min(1.0, max(found.high, 1 - perfect_bound)),
+    )
 
 
 def _rate(events: Floats, size: Floats, groups: NDArray[np.int64], seed: int) -> Interval:

@@ -224,8 +224,8 @@ def _sized(
 
 def _extent(known: NDArray[np.bool_]) -> tuple[int, int]:
     """Height and width of the smallest rectangle around what is known."""
-    sides = [np.flatnonzero(known.any(axis=axis)) for axis in (1, 0)]
-    high, wide = (int(side[-1] - side[0] + 1) if len(side) else 0 for side in sides)
+    extents = [np.flatnonzero(known.any(axis=axis)) for axis in (1, 0)]
+    high, wide = (int(extent[-1] - extent[0] + 1) if len(extent) else 0 for extent in extents)
     return high, wide
 
 

@@ -104,14 +104,14 @@ def _differences(
 
 def _figure(
     name: str, values: Sequence[Mapping[str, Floats]], draws: Mapping[str, list[Floats]],
-    behind: Mapping[str, tuple[int, float]],
+    support: Mapping[str, tuple[int, float]],
 ) -> PairedFigure:  # fmt: skip
     first, second = (float(one[name][0]) for one in values)
     apart = np.concatenate(draws[name]) if name in draws else None
     return PairedFigure(
         first=first if np.isfinite(first) else None,
         second=second if np.isfinite(second) else None,
-        difference=with_bounds(first - second, apart, groups=behind[name][0]),
+        difference=with_bounds(first - second, apart, groups=support[name][0]),
     )
 
 

@@ -70,9 +70,9 @@ def _difference(means: Floats, a: int, b: int, half: float) -> tuple[int, int, f
 
 def _mean_squares(merit: Floats) -> tuple[float, float]:
     treatments, readers = merit.shape
-    whole, rows, columns = merit.mean(), merit.mean(axis=1), merit.mean(axis=0)
-    rest = merit - rows[:, None] - columns[None, :] + whole
-    ms_t = readers * ((rows - whole) ** 2).sum() / (treatments - 1)
+    grand_mean, rows, columns = merit.mean(), merit.mean(axis=1), merit.mean(axis=0)
+    rest = merit - rows[:, None] - columns[None, :] + grand_mean
+    ms_t = readers * ((rows - grand_mean) ** 2).sum() / (treatments - 1)
     return float(ms_t), float((rest**2).sum() / ((treatments - 1) * (readers - 1)))
 
 

@@ -22,9 +22,9 @@ from .binomial import exact_share
 from .bootstrap import perfect_score_lower_bound, ratio_with_bounds
 from .statement import Facts
 
-Rate = Literal["tdr", "wdr", "kdr", "frr"]
-RATES: tuple[Rate, ...] = ("tdr", "wdr", "kdr", "frr")
-TITLES: dict[Rate, str] = {
+RateName = Literal["tdr", "wdr", "kdr", "frr"]
+RATES: tuple[RateName, ...] = ("tdr", "wdr", "kdr", "frr")
+TITLES: dict[RateName, str] = {
     "tdr": "found in place with the right class",
     "wdr": "found in place",
     "kdr": "key defects found in place",
@@ -96,10 +96,10 @@ class RecognitionGrade(Facts):
     marks: int
     key_marks: int
     sound_films: int
-    rates: dict[Rate, Interval]
+    rates: dict[RateName, Interval]
     observed: str
     supported: str
-    missing: tuple[Rate, ...] = ()
+    missing: tuple[RateName, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -112,12 +112,12 @@ class RecognitionGrade(Facts):
             f"Level by the rates themselves: {self.observed or 'none'}. Level that their 95 % bounds support: "
             f"{self.supported or 'none'}."
         )
-        told = [f"{self.profile}{' (invented limits)' if self.invented else ''}: {counts}", *rates, levels]
+        lines = [f"{self.profile}{' (invented limits)' if self.invented else ''}: {counts}", *rates, levels]
         if self.missing:
-            told.append(
+            lines.append(
                 f"No level is stated without {', '.join(name.upper() for name in self.missing)}: none was there."
             )
-        return tuple(told)
+        return tuple(lines)
 
 
 def recognition_grade(
@@ -125,7 +125,7 @@ def recognition_grade(
 ) -> RecognitionGrade:
     """The rates of a system over marks and sound films, and the levels that they meet."""
     key = [mark for mark in marks if mark.class_name in profile.key_classes]
-    rates: dict[Rate, Interval] = {
+    rates: dict[RateName, Interval] = {
         "tdr": _share(marks, [mark.in_place and mark.right_class for mark in marks]),
         "wdr": _share(marks, [mark.in_place for mark in marks]),
         "kdr": _share(key, [mark.in_place for mark in key]),
@@ -160,7 +160,7 @@ def _share(marks: Sequence[GradedMark], right: Sequence[bool]) -> Interval:
     return found.model_copy(update={"low": min(found.low, perfect_score_lower_bound(int(ids.max()) + 1))})
 
 
-def _level(profile: RecognitionProfile, rates: dict[Rate, Interval], *, bounded: bool) -> str:
+def _level(profile: RecognitionProfile, rates: dict[RateName, Interval], *, bounded: bool) -> str:
     reached = ""
     for level in profile.levels:
         if not all(_meets(name, getattr(level, name), rates[name], bounded) for name in rates):
@@ -169,7 +169,7 @@ def _level(profile: RecognitionProfile, rates: dict[Rate, Interval], *, bounded:
     return reached
 
 
-def _meets(name: Rate, limit: float | None, rate: Interval, bounded: bool) -> bool:
+def _meets(name: RateName, limit: float | None, rate: Interval, bounded: bool) -> bool:
     if limit is None:
         return True
     value = (rate.high if name == "frr" else rate.low) if bounded else rate.value

@@ -66,8 +66,8 @@ def enough_films(truth: NDArray[np.bool_], groups: NDArray[Any]) -> bool:
     """Whether every class has films enough with and without it: 20 in all, 5 of each."""
     if len(np.unique(groups)) < LEAST_FILMS:
         return False
-    sides = [len(np.unique(groups[rows])) for column in truth.T for rows in (column, ~column)]
-    return min(sides) >= LEAST_OF_A_SIDE
+    films_per_answer = [len(np.unique(groups[rows])) for column in truth.T for rows in (column, ~column)]
+    return min(films_per_answer) >= LEAST_OF_A_SIDE
 
 
 def fit_calibration(
@@ -176,8 +176,8 @@ def _isotonic(z: Floats, truth: NDArray[np.bool_], groups: NDArray[Any]) -> Logi
 def _chosen(logits: Floats, truth: NDArray[np.bool_], groups: NDArray[Any]) -> CalibrationMethod:
     """Isotonic where films are many and its log loss on left-out films is smaller than Platt's."""
     films = np.unique(groups)
-    sides = [len(np.unique(groups[rows])) for column in truth.T for rows in (column, ~column)]
-    if len(films) < FILMS_FOR_ISOTONIC or min(sides) < SIDE_FOR_ISOTONIC:
+    films_per_answer = [len(np.unique(groups[rows])) for column in truth.T for rows in (column, ~column)]
+    if len(films) < FILMS_FOR_ISOTONIC or min(films_per_answer) < SIDE_FOR_ISOTONIC:
         return "platt"
     fold = np.searchsorted(films, groups) % 5
     losses = {method: _left_out_loss(method, logits, truth, groups, fold) for method in ("platt", "isotonic")}

@@ -26,9 +26,9 @@ def validation_score(folder: Path) -> tuple[str, float] | None:
             return None
         with (folder / LOG_NAME).open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        kept = [row for row in rows if row.get("best") == "1"] or rows
+        best_rows = [row for row in rows if row.get("best") == "1"] or rows
         name = experiment.training.watched(experiment.task)
-        return name, float(kept[-1][f"val_{name}"])
+        return name, float(best_rows[-1][f"val_{name}"])
     except (ConfigError, OSError, ValueError, KeyError, IndexError, TypeError, csv.Error):
         return None
 

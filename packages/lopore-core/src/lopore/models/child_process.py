@@ -22,7 +22,7 @@ from lopore.errors import LoporeError
 from lopore.models.explaining import explain_batch, explainer_fits
 from lopore.models.opening import OpenModel, open_session
 from lopore.models.pipe_messages import Message, receive, send
-from lopore.plugins.problems import told
+from lopore.plugins.problems import describe_error
 from lopore.plugins.registry import discover
 from lopore.record.folder import ModelFolder
 
@@ -98,7 +98,7 @@ def serve(source: IO[bytes], target: IO[bytes]) -> None:
         except MemoryError:
             reply, found = {"error": "", "memory": True}, []
         except Exception as error:  # an explainer or a framework may raise anything; the parent says it in one line
-            reply, found = {"error": told(error)}, []
+            reply, found = {"error": describe_error(error)}, []
         send(target, reply, found)
 
 

@@ -20,10 +20,10 @@ Message = dict[str, Any]
 
 def send(stream: IO[bytes], message: Message, arrays: Sequence[NDArray[Any]] = ()) -> None:
     """Write one message; arrays of numbers of any shape follow its JSON as raw bytes."""
-    kept = [np.ascontiguousarray(array) for array in arrays]
-    text = json.dumps({**message, "arrays": [[array.dtype.str, array.shape] for array in kept]}).encode()
+    contiguous = [np.ascontiguousarray(array) for array in arrays]
+    text = json.dumps({**message, "arrays": [[array.dtype.str, array.shape] for array in contiguous]}).encode()
     stream.write(_HEAD.pack(len(text)) + text)
-    for array in kept:
+    for array in contiguous:
         stream.write(array.tobytes())
     stream.flush()
 
@@ -39,11 +39,11 @@ def receive(stream: IO[bytes]) -> tuple[Message, list[NDArray[Any]]]:
 
 
 def _array(stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    if dtype.kind not in _KINDS or not all(isinstance(side, int) and side >= 0 for side in shape):
+    if dtype.kind not in _KINDS or not all(isinstance(length, int) and length >= 0 for length in shape):
         raise ValueError(f"an array {dtype} {shape}")
     size = dtype.itemsize
-    for side in shape:  # Python's numbers do not overflow, numpy's would
-        size *= side
+    for length in shape:  # Python's numbers do not overflow, numpy's would
+        size *= length
     if size > MAX_ARRAY_BYTES:
         raise ValueError(f"an array of {size} bytes; at most {MAX_ARRAY_BYTES} are read")
     return np.frombuffer(bytearray(_exactly(stream, size)), dtype).reshape(shape)

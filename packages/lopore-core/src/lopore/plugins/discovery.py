@@ -25,7 +25,7 @@ from lopore.errors import PluginError
 
 from . import process_guard
 from .interrupts import noted_interrupts
-from .problems import Problem, bare, leave_out, mend_for, one_line, told
+from .problems import Problem, bare, describe_error, leave_out, mend_for, one_line
 
 SLOW_IMPORT_SECONDS = 2.0
 MOST_ENTRIES = 10_000
@@ -61,7 +61,7 @@ class Discovery:
     def add(self, source: str, load: Callable[[], Any], *, module: str) -> None:
         """Import, check, register and ask one plugin; what it changed of the process is put back and said."""
         began = time.perf_counter()
-        with process_guard.kept("import") as changes, process_guard.silenced():
+        with process_guard.preserve_state("import") as changes, process_guard.silenced():
             plugin = self._stage(source, "import", load)
             if plugin is not None and self._stage(source, "version", partial(_check_version, source, plugin)):
                 entries = self._stage(source, "register", partial(self._register, f"{source} {module}", plugin))
@@ -86,7 +86,7 @@ class Discovery:
             except BaseException as error:  # SystemExit or KeyboardInterrupt of a plugin must not end lopore
                 if interrupted():
                     raise
-                text, mend = told(error), mend_for(source, stage, error)
+                text, mend = describe_error(error), mend_for(source, stage, error)
                 if isinstance(error, PluginError):
                     text, mend = one_line(str(error)), error.mend or mend
                 self.problems.append(Problem(source, stage, text, error, mend))

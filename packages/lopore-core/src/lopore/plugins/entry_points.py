@@ -9,7 +9,7 @@ import re
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
-from .problems import Problem, bare, one_line, told
+from .problems import Problem, bare, describe_error, one_line
 
 GROUP = "lopore"
 
@@ -67,6 +67,6 @@ def _one_by_one(problems: list[Problem]) -> list[EntryPoint]:
             source = one_line(str(getattr(distribution, "_path", "a distribution")).rsplit(os.sep, 1)[-1])
             with contextlib.suppress(Exception):
                 source = one_line(f"{distribution.name} {distribution.version}")
-            reason = f"its entry_points.txt cannot be read ({told(error)})"
+            reason = f"its entry_points.txt cannot be read ({describe_error(error)})"
             problems.append(Problem(source, "metadata", reason, error, f"reinstall {bare(source)}"))
     return found

@@ -66,8 +66,8 @@ class GuardedLearner:
     def _call(self, work: Callable[[], T]) -> T:
         return call_entry("trainer", self._key, self._source, work)
 
-    def _require(self, kept: bool, text: str) -> None:
-        if not kept:
+    def _require(self, holds: bool, text: str) -> None:
+        if not holds:
             raise PluginError(f"trainer '{self._key}' of {self._source}: {text}; tell its author")
 
     def _with(self, fed: Fed, work: Callable[[Fed], T]) -> T:

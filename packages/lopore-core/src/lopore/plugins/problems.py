@@ -55,7 +55,7 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An error's type and text on one line."""
     try:
         text = str(error)

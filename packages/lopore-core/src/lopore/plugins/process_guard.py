@@ -31,7 +31,7 @@ class Changes:
 
 
 @contextlib.contextmanager
-def kept(when: When) -> Iterator[Changes]:
+def preserve_state(when: When) -> Iterator[Changes]:
     """Run a block and put back whatever it changed of ``SHARED``, also where it raises."""
     changes, before, running = Changes(), read_state(when), set(threading.enumerate())
     try:
@@ -65,7 +65,7 @@ class _Calls:
         self.before: SharedState = {}
 
     @contextlib.contextmanager
-    def kept(self, when: When) -> Iterator[None]:
+    def preserve_state(self, when: When) -> Iterator[None]:
         with self.lock:
             if self.count == 0:
                 self.before = read_state("call")
@@ -90,7 +90,7 @@ def isolate_call(*, training: bool = False) -> Iterator[None]:
 
     training: it goes on drawing from the random state, and core shows its progress.
     """
-    with _CALLS.kept("training" if training else "call"), contextlib.ExitStack() as stack:
+    with _CALLS.preserve_state("training" if training else "call"), contextlib.ExitStack() as stack:
         if not training:
             stack.enter_context(stdout_spared())
         yield

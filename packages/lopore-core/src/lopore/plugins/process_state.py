@@ -143,12 +143,12 @@ def restore_state(before: SharedState) -> list[str]:
     changed = []
     for item in SHARED:
         if item.name in before and (now := item.read()) != before[item.name]:
-            changed.append(_told(item.name, before[item.name], now))
+            changed.append(_describe_change(item.name, before[item.name], now))
             item.write(before[item.name])
     return changed
 
 
-def _told(name: str, before: Any, now: Any) -> str:
+def _describe_change(name: str, before: Any, now: Any) -> str:
     if name != "the environment":
         return name
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

@@ -26,7 +26,7 @@ from .entry_points import (
     source_of,
 )
 from .interrupts import noted_interrupts
-from .problems import OWN_PACKAGES, Problem, is_own, leave_out, one_line, told
+from .problems import OWN_PACKAGES, Problem, describe_error, is_own, leave_out, one_line
 
 OWN_MODULE = "lopore.tracking.plugin"
 """What core offers itself; it goes the way of every plugin, without an entry point of its own."""
@@ -94,15 +94,15 @@ class Registry:
 
 def _settled(found: Discovery, blocked: Sequence[str] = ()) -> Registry:
     """What can be used of all that was offered."""
-    kinds: dict[str, Entries[Any]] = {}
+    by_kind: dict[str, Entries[Any]] = {}
     problems = list(found.problems)
     for kind, offers in found.offers.items():
         items, sources, disputed, lost = settle(kind[:-1], [(item.key, source, item) for source, item in offers])
-        kinds[kind] = Entries(kind, items, sources, disputed)
+        by_kind[kind] = Entries(kind, items, sources, disputed)
         problems += lost
-    chains, lost = _presets(kinds["enhancers"])
+    chains, lost = _presets(by_kind["enhancers"])
     return Registry(
-        **kinds,
+        **by_kind,
         chains=chains,
         problems=(*problems, *lost),
         plugins=tuple(found.plugins),
@@ -162,4 +162,4 @@ def call_entry(kind: str, key: str, source: str, work: Callable[[], T]) -> T:
             way_out = f"use another or tell its author; {leave_out(source)}"
             if isinstance(error, MemoryError):
                 way_out = "lower the batch size or the size of the images"
-            raise PluginError(f"{kind} '{key}' of {source} failed: {told(error)}; {way_out}") from error
+            raise PluginError(f"{kind} '{key}' of {source} failed: {describe_error(error)}; {way_out}") from error

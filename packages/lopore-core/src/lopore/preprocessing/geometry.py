@@ -101,10 +101,10 @@ def fit_to_input(pixels: Pixels, mode: ResizeMode, size: tuple[int, int]) -> tup
         move = Affine(xx=size[1] / width, yy=size[0] / height)
         return _rounded(resize(pixels, size), pixels.dtype), move
     if mode == "crop":
-        side = min(height / size[0], width / size[1])
-        x0, y0 = (width - size[1] * side) / 2, (height - size[0] * side) / 2
-        cut = resize(pixels, size, (x0, y0, x0 + size[1] * side, y0 + size[0] * side))
-        return _rounded(cut, pixels.dtype), Affine(xx=1 / side, x0=-x0 / side, yy=1 / side, y0=-y0 / side)
+        scale = min(height / size[0], width / size[1])
+        x0, y0 = (width - size[1] * scale) / 2, (height - size[0] * scale) / 2
+        cut = resize(pixels, size, (x0, y0, x0 + size[1] * scale, y0 + size[0] * scale))
+        return _rounded(cut, pixels.dtype), Affine(xx=1 / scale, x0=-x0 / scale, yy=1 / scale, y0=-y0 / scale)
     return _letterbox(pixels, size)
 
 

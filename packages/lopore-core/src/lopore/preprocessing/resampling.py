@@ -123,9 +123,9 @@ def _as_float(block: NDArray[Any]) -> NDArray[np.float32]:
         return block.astype(np.float32)
     if not hasattr(_own, "memory"):
         _own.memory = np.empty(_KEPT, np.float32)
-    kept: NDArray[np.float32] = _own.memory[: block.size].reshape(block.shape)
-    kept[...] = block
-    return kept
+    held: NDArray[np.float32] = _own.memory[: block.size].reshape(block.shape)
+    held[...] = block
+    return held
 
 
 def _repeated_rows(lines: NDArray[Any], beat: _Beat) -> NDArray[np.float32]:

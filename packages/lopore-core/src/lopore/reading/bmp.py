@@ -70,9 +70,9 @@ def _check_length(needed: int, start: int, stated: int, content: Content, name: 
     """
     if start + needed > len(content):
         raise damaged(name, "the BMP ends before its image")
-    whole = struct.unpack_from("<I", content, 2)[0]
+    file_bytes = struct.unpack_from("<I", content, 2)[0]
     # Some writers fill up by a few bytes, or state no length or a wrong one.
-    lengths = (stated, whole - start, len(content) - start)
+    lengths = (stated, file_bytes - start, len(content) - start)
     if not more and not any(0 <= length - needed <= 3 for length in lengths):
         raise damaged(name, f"{needed} bytes of pixels by its size, {len(content) - start} in the file")
 

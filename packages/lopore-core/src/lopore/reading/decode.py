@@ -42,18 +42,18 @@ def open_content(content: bytes, name: str, limits: Limits, page: int | None) ->
 
         dataset, header = open_dicom(content, name, limits)
         return Opened(header, dataset)
-    return Opened(read_header(content, form, name, limits, page, whole=True))
+    return Opened(read_header(content, form, name, limits, page, complete=True))
 
 
 def read_header(
-    content: Content, form: str | None, name: str, limits: Limits, page: int | None, *, whole: bool
+    content: Content, form: str | None, name: str, limits: Limits, page: int | None, *, complete: bool
 ) -> Header:
     match form:
         case "jpeg":
             return jpeg_header(content, name)
         case "png":
             check_limits(png_header(content, name), limits, name)
-            return png_header(content, name, whole=whole)
+            return png_header(content, name, complete=complete)
         case "tiff":
             return tiff_header(content, name, limits, page)
         case "bmp":

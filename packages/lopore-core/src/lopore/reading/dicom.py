@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lopore.errors import ImageError
 
 from .dicom_codings import NAMES, FrameShape, decode_frame
-from .dicom_tags import GREY_MODELS, Polarity, pitch_of, polarity_of, rescale, whole, window_of
+from .dicom_tags import GREY_MODELS, Polarity, integer, pitch_of, polarity_of, rescale, window_of
 from .headers import Header, Limits, damaged, empty_tail
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip()
     if photometric not in (*GREY_MODELS, *_COLOURS):
         raise ImageError(f"{name} is a DICOM file of colour model {photometric[:20]!r}; allowed are grey and RGB")
-    allocated = whole(dataset, "BitsAllocated", 16)
-    stored = whole(dataset, "BitsStored", allocated)
-    high = whole(dataset, "HighBit", stored - 1)
+    allocated = integer(dataset, "BitsAllocated", 16)
+    stored = integer(dataset, "BitsStored", allocated)
+    high = integer(dataset, "HighBit", stored - 1)
     if allocated not in (1, 8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
         raise ImageError(
             f"{name} has {stored} of {allocated} bits a value (high bit {high}); allowed are 1 to 16; export it so"
@@ -143,7 +143,7 @@ def _header(dataset: FileDataset, name: str, pixels_at: int) -> DicomHeader:
 def _with_meaning(
     dataset: FileDataset, photometric: str, allocated: int, stored: int, high: int, pixels_at: int
 ) -> DicomHeader:
-    signed = whole(dataset, "PixelRepresentation", 0) == 1 and photometric in GREY_MODELS
+    signed = integer(dataset, "PixelRepresentation", 0) == 1 and photometric in GREY_MODELS
     slope, intercept, notes = rescale(dataset)
     inverted = (photometric == "MONOCHROME1") != (slope < 0)
     if inverted:
@@ -161,8 +161,8 @@ def _with_meaning(
     if coding is not None:
         notes += (f"{coding} carries no checksum: a bit changed within it may go unseen",)
     return DicomHeader(
-        format="dicom", height=whole(dataset, "Rows", 0), width=whole(dataset, "Columns", 0),
-        samples=whole(dataset, "SamplesPerPixel", 1), depth=stored, pages=whole(dataset, "NumberOfFrames", 1) or 1,
+        format="dicom", height=integer(dataset, "Rows", 0), width=integer(dataset, "Columns", 0),
+        samples=integer(dataset, "SamplesPerPixel", 1), depth=stored, pages=integer(dataset, "NumberOfFrames", 1) or 1,
         pixel_pitch_mm=pitch, pitch_source=pitch_source, notes=notes + pitch_notes, pixels_at=pixels_at,
         allocated=allocated, high_bit=high, signed=signed,
         photometric=photometric, inverted=inverted, polarity=polarity_of(dataset, inverted), window=window,

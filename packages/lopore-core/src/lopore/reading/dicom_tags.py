@@ -26,7 +26,7 @@ def number(dataset: FileDataset, keyword: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def whole(dataset: FileDataset, keyword: str, default: int) -> int:
+def integer(dataset: FileDataset, keyword: str, default: int) -> int:
     found = number(dataset, keyword)
     return default if found is None else int(found)
 
@@ -59,7 +59,7 @@ def window_of(
 
 def polarity_of(dataset: FileDataset, inverted: bool) -> Polarity:
     """film: brighter is less radiation, as on a viewing screen. detector: brighter is more. Tag (0028,1041) decides."""
-    sign = whole(dataset, "PixelIntensityRelationshipSign", 0)
+    sign = integer(dataset, "PixelIntensityRelationshipSign", 0)
     if sign in (1, -1):
         return "detector" if (sign == 1) != inverted else "film"
     if dataset.get("ConversionType") == "DF" or number(dataset, "NominalScannedPixelSpacing"):

@@ -149,10 +149,10 @@ class FilmSource:
             )
         from .orientation import stored_window, upright
 
-        turn = self._orientation
-        stored = (wide, high) if turn >= 5 else (high, wide)
-        window = self._windows.read(*stored_window(turn, stored, (int(y0), int(x0), int(height), int(width))))
-        return np.array(upright(np.ascontiguousarray(window), turn), self.dtype, order="C")
+        orientation = self._orientation
+        stored = (wide, high) if orientation >= 5 else (high, wide)
+        window = self._windows.read(*stored_window(orientation, stored, (int(y0), int(x0), int(height), int(width))))
+        return np.array(upright(np.ascontiguousarray(window), orientation), self.dtype, order="C")
 
     def close(self) -> None:
         """Let go of the file and of what was kept in memory; a second call does nothing."""

@@ -38,7 +38,7 @@ class TiffWindows:
     def __init__(self, file: PositionedFile, header: TiffHeader) -> None:
         self._file, self._page, self._meaning = file, header.page.in_short_strips(), header.meaning
         self._page.check(file.size)
-        self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._bytes, self._lock = 0, threading.Lock()
         self._window = None
         if header.meaning.needs_window:
@@ -64,21 +64,21 @@ class TiffWindows:
 
     def _block(self, number: int) -> NDArray[Any]:
         with self._lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
+            if number in self._cache:
+                self._cache.move_to_end(number)
+                return self._cache[number]
         block = self._page.values(self._file.fetch, number)
         with self._lock:
-            if number not in self._kept:
-                self._kept[number] = block
+            if number not in self._cache:
+                self._cache[number] = block
                 self._bytes += block.nbytes
-            while self._bytes > CACHE_BYTES and len(self._kept) > 1:
-                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            while self._bytes > CACHE_BYTES and len(self._cache) > 1:
+                self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return block
 
     def close(self) -> None:
         """Forget the blocks."""
-        self._kept.clear()
+        self._cache.clear()
 
 
 class PlainFrame:

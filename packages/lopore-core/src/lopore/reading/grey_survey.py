@@ -132,13 +132,13 @@ def _find_dead(film: FilmSource, tally: _Tally, usual: tuple[int, int]) -> None:
         marked = off > max(least, _DEAD_SIGMAS * noise)
         height, width = film.shape
         for row, column in zip(*np.nonzero(marked), strict=True):
-            place = int(column) + x, int(row) + y
-            inside = 0 < place[0] < width - 1 and 0 < place[1] < height - 1
+            position = int(column) + x, int(row) + y
+            inside = 0 < position[0] < width - 1 and 0 < position[1] < height - 1
             # Each pixel counts in the band that owns it.
-            owned = place[1] // _BAND == top // _BAND and place[0] // _WIDE == left // _WIDE
+            owned = position[1] // _BAND == top // _BAND and position[0] // _WIDE == left // _WIDE
             if inside and owned and _stands_alone(band, int(row), int(column)):
                 tally.dead += 1
-                tally.places += [place] * (len(tally.places) < _MOST_PLACES)
+                tally.places += [position] * (len(tally.places) < _MOST_PLACES)
 
 
 def _stands_alone(band: NDArray[np.unsignedinteger], row: int, column: int) -> bool:
@@ -171,4 +171,4 @@ def _dead_lines(means: NDArray[np.float64], peaks: NDArray[np.float64]) -> tuple
     noise = 1.4826 * float(np.median(size)) or 1e-9
     largest = np.max(np.stack([np.roll(size, shift) for shift in (-2, -1, 1, 2)]), axis=0)
     found = np.flatnonzero((size > 12 * noise) & (size > 1.2 * largest) & (peaks > _PEAKS))
-    return tuple(int(place) for place in found)[:_MOST_PLACES]
+    return tuple(int(position) for position in found)[:_MOST_PLACES]

@@ -160,8 +160,8 @@ def unknown_format(head: bytes, name: str) -> ImageError:
     """The line for content that is none of the formats read here."""
     if not head:
         return ImageError(f"{name} is empty; export it again")
-    kinds = (text for at, mark, text in _FOREIGN if head[at : at + len(mark)] == mark)
-    kind = next(kinds, "no image that lopore knows")
+    known_formats = (text for at, mark, text in _FOREIGN if head[at : at + len(mark)] == mark)
+    kind = next(known_formats, "no image that lopore knows")
     return ImageError(f"{name} is {kind}; allowed are PNG, JPEG, TIFF, BMP and DICOM; convert it without loss of depth")
 
 

@@ -207,8 +207,8 @@ def assess(film: FilmSource, *, region: Region | None = None, resolution_um: flo
     lines = find_lines(film)
     notes = tuple(_notes(greys, lines))
     if region is None and chosen is not None:
-        place = f"columns {chosen.x0} to {chosen.x1}, rows {chosen.y0} to {chosen.y1}"
-        notes += (f"SNR was measured where the film is most even: {place}",)
+        area = f"columns {chosen.x0} to {chosen.x1}, rows {chosen.y0} to {chosen.y1}"
+        notes += (f"SNR was measured where the film is most even: {area}",)
     return ImageQuality(greys, chosen, noise, lines, notes)
 
 

@@ -34,8 +34,8 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 
 def upright(image: Pixels, orientation: int) -> Pixels:
     """The image turned and mirrored as its EXIF orientation (1 to 8) asks."""
-    turn = _TURNS.get(orientation)
-    return image if turn is None else turn(image)
+    rotate = _TURNS.get(orientation)
+    return image if rotate is None else rotate(image)
 
 
 def stored_window(

@@ -80,9 +80,9 @@ def _bmp_table(content: bytes) -> tuple[int, int, int]:
     bits = struct.unpack_from("<H", content, 24 if old else 28)[0] if len(content) > 50 else 0
     if bits not in (1, 2, 4, 8):
         return 0, 0, 4
-    told = 0 if old else struct.unpack_from("<I", content, 46)[0]
+    stated = 0 if old else struct.unpack_from("<I", content, 46)[0]
     size, start = (3 if old else 4), _BMP_INFO + info
-    count = min(told or 1 << bits, 1 << bits, max(0, pixels - start) // size)
+    count = min(stated or 1 << bits, 1 << bits, max(0, pixels - start) // size)
     return start, count, size
 
 

@@ -28,7 +28,7 @@ class PngHeader(Header):
     frames: int
 
 
-def png_chunks(content: Content, name: str, *, whole: bool) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(content: Content, name: str, *, complete: bool) -> Iterator[tuple[bytes, int, int]]:
     """(type, start, end) of each chunk's body. With ``whole`` every checksum is verified and the end must be there."""
     position, size = 8, len(content)
     view = memoryview(content)
@@ -37,11 +37,11 @@ def png_chunks(content: Content, name: str, *, whole: bool) -> Iterator[tuple[by
             (length,) = struct.unpack_from(">I", content, position)
             kind, end = content[position + 4 : position + 8], position + 8 + length
             if end + 4 > size:
-                if whole:
+                if complete:
                     break
                 yield kind, position + 8, size
                 return
-            if whole and zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+            if complete and zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
                 raise damaged(name, f"wrong checksum of PNG chunk {kind.decode('ascii', 'replace')}")
             yield kind, position + 8, end
             if kind == b"IEND":
@@ -49,7 +49,7 @@ def png_chunks(content: Content, name: str, *, whole: bool) -> Iterator[tuple[by
             position = end + 4
     finally:
         view.release()
-    if whole:
+    if complete:
         raise damaged(name, "the PNG has no end")
 
 
@@ -57,7 +57,7 @@ _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
-def png_header(content: Content, name: str, *, whole: bool = False) -> PngHeader:
+def png_header(content: Content, name: str, *, complete: bool = False) -> PngHeader:
     """Size, depth and orientation of a PNG; ``whole`` also proves every chunk. Raises ImageError."""
     if content[12:16] != b"IHDR" or len(content) < 33:
         raise damaged(name, "a PNG without header")
@@ -65,12 +65,12 @@ def png_header(content: Content, name: str, *, whole: bool = False) -> PngHeader
     if depth not in _PNG_DEPTHS.get(colour, ()):
         raise damaged(name, f"PNG colour type {colour} with {depth} bits")
     found: dict[bytes, bytes] = {}
-    for kind, start, end in png_chunks(content, name, whole=whole):
+    for kind, start, end in png_chunks(content, name, complete=complete):
         if kind in _READ and kind not in found:
             found[kind] = content[start : min(end, start + 65_536)]
-        if kind == b"IDAT" and not whole:
+        if kind == b"IDAT" and not complete:
             break
-    if whole and b"IDAT" not in found:
+    if complete and b"IDAT" not in found:
         raise damaged(name, "a PNG without image")
     key = found.get(b"tRNS", b"")
     frames = struct.unpack(">I", found[b"acTL"][:4])[0] if len(found.get(b"acTL", b"")) == 8 else 0
@@ -139,7 +139,7 @@ def _alpha_of_key(image: NDArray[Any], header: PngHeader) -> NDArray[Any]:
 def _still(content: bytes, name: str) -> bytes:
     """An animated PNG without its animation: what a viewer shows that knows none."""
     parts = [content[:8]]
-    for kind, start, end in png_chunks(content, name, whole=True):
+    for kind, start, end in png_chunks(content, name, complete=True):
         if kind not in (b"acTL", b"fcTL", b"fdAT"):
             parts.append(content[start - 8 : end + 4])
     return b"".join(parts)

@@ -190,8 +190,8 @@ def _bits_in_use(pixels: Pixels) -> tuple[str, ...]:
     bits, low = used.bit_length(), (used & -used).bit_length() - 1
     if bits - low == 16:
         return ()
-    place = f", in the high bits: values are multiples of {1 << low}" if low else ""
-    return (f"{bits - low} of 16 bits are in use{place}",)
+    bits_used = f", in the high bits: values are multiples of {1 << low}" if low else ""
+    return (f"{bits - low} of 16 bits are in use{bits_used}",)
 
 
 def describe(
@@ -222,7 +222,7 @@ def _facts(content: Content, source: Path | bytes, name: str, limits: Limits, pa
 
         header: Header = open_dicom(source, name, limits)[1]
     else:
-        header = read_header(content, form, name, limits, page, whole=False)
+        header = read_header(content, form, name, limits, page, complete=False)
     check_limits(header, limits, name)
     if page is not None:
         choose_page(header, page, name)

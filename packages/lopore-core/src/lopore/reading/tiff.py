@@ -120,12 +120,12 @@ def _directory(content: Content, order: str, big: bool, at: int, name: str) -> t
     if count > 4096 or end + room > len(content):
         raise damaged(name, "a TIFF directory runs past the end")
     entries = {}
-    for place in range(at + wide, end, step):
-        tag, kind, values = struct.unpack_from(order + ("HHQ" if big else "HHI"), content, place)
-        size, inline = _SIZES.get(kind, 0) * values, place + (12 if big else 8)
+    for offset in range(at + wide, end, step):
+        tag, kind, values = struct.unpack_from(order + ("HHQ" if big else "HHI"), content, offset)
+        size, inline = _SIZES.get(kind, 0) * values, offset + (12 if big else 8)
         where = inline if size <= room else struct.unpack_from(order + link, content, inline)[0]
         if size and where + size <= len(content):
-            entries[tag] = (kind, values, place, where)
+            entries[tag] = (kind, values, offset, where)
         elif tag in _NEEDED:
             raise damaged(name, f"TIFF tag {tag} lies past the end")
     return Directory(content, order, big, entries), struct.unpack_from(order + link, content, end)[0]
@@ -142,11 +142,11 @@ def tiff_header(content: Content, name: str, limits: Limits, page: int | None = 
 
 def _page_header(page: Directory, pages: int, name: str) -> TiffHeader:
     bits, samples = page.numbers(_BITS, (1,)), page.number(_SAMPLES, 1)
-    kinds, photometric = page.numbers(_SAMPLE_FORMAT, (1,)), page.number(_PHOTOMETRIC, 1)
+    sample_formats, photometric = page.numbers(_SAMPLE_FORMAT, (1,)), page.number(_PHOTOMETRIC, 1)
     coding = page.number(_COMPRESSION, 1)
-    kind = {1: "u", 2: "i", 3: "f", 4: "u"}.get(kinds[0])
-    if kind is None or len(set(kinds)) > 1 or len(set(bits)) > 1 or bits[0] not in _DEPTHS[kind]:
-        what = {2: "signed", 3: "floating-point"}.get(kinds[0], "unsigned")
+    kind = {1: "u", 2: "i", 3: "f", 4: "u"}.get(sample_formats[0])
+    if kind is None or len(set(sample_formats)) > 1 or len(set(bits)) > 1 or bits[0] not in _DEPTHS[kind]:
+        what = {2: "signed", 3: "floating-point"}.get(sample_formats[0], "unsigned")
         raise ImageError(
             f"{name} has {'/'.join(map(str, bits))}-bit {what} values; allowed are unsigned ones of 1, 2, 4, 8, 10, "
             "12, 14, 16, 32 bits, signed of 8, 16, 32, floating-point of 16, 32, 64; export it so"

@@ -31,26 +31,26 @@ def unpack(coding: int, data: bytes, rows: int, line: int) -> bytes:
     size = rows * line
     match coding:
         case 8 | 32946:
-            whole = _deflate(data, size)
+            values = _deflate(data, size)
         case 34925:
-            whole = _lzma(data, size)
+            values = _lzma(data, size)
         case 32773:
-            whole = unpack_packbits(data, size, spare=1)
+            values = unpack_packbits(data, size, spare=1)
         case 5:
-            whole = _lzw(data, rows, line)
+            values = _lzw(data, rows, line)
         case 50000:
-            whole = _zstd(data, size)
+            values = _zstd(data, size)
         case _:
-            whole = data
-    if len(whole) < size:
-        raise ValueError(f"{len(whole)} of {size} bytes in a strip or tile")
-    return whole[:size]
+            values = data
+    if len(values) < size:
+        raise ValueError(f"{len(values)} of {size} bytes in a strip or tile")
+    return values[:size]
 
 
 def _deflate(data: bytes, size: int) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        whole = unpacker.decompress(data, size)
+        values = unpacker.decompress(data, size)
         # The checksum stands behind the last byte; writers that fill a last strip up to full rows give some more.
         if not unpacker.eof:
             unpacker.decompress(unpacker.unconsumed_tail, size + _SLACK)
@@ -58,20 +58,20 @@ def _deflate(data: bytes, size: int) -> bytes:
         raise ValueError(f"deflate: {error}") from error
     if not unpacker.eof:
         raise ValueError("deflate data without its end")
-    return whole
+    return values
 
 
 def _lzma(data: bytes, size: int) -> bytes:
     unpacker = lzma.LZMADecompressor(memlimit=2**29)
     try:
-        whole = unpacker.decompress(data, max_length=size)
+        values = unpacker.decompress(data, max_length=size)
         if not unpacker.eof:
             unpacker.decompress(b"", max_length=size + _SLACK)
     except (lzma.LZMAError, EOFError, MemoryError) as error:
         raise ValueError(f"LZMA: {error}") from error
     if not unpacker.eof:
         raise ValueError("LZMA data without its end")
-    return whole
+    return values
 
 
 def unpack_packbits(data: bytes, size: int, *, spare: int) -> bytes:

@@ -88,7 +88,7 @@ class TiffPage:
             for row in range(y0 // high, -(-(y0 + height) // high)):
                 for column in range(x0 // wide, -(-(x0 + width) // wide)):
                     part = block((plane * down + row) * across + column)
-                    _place(part, row * high - y0, column * wide - x0, target)
+                    _copy_block(part, row * high - y0, column * wide - x0, target)
         return window
 
     @property
@@ -147,7 +147,7 @@ class TiffPage:
         return _undo_predictor(block, self.predictor)
 
 
-def _place(block: NDArray[Any], top: int, left: int, window: NDArray[Any]) -> None:
+def _copy_block(block: NDArray[Any], top: int, left: int, window: NDArray[Any]) -> None:
     """Copy the part of a block that lies in the window; ``top`` and ``left`` are the block's place there."""
     y, x = max(top, 0), max(left, 0)
     bottom, right = min(top + block.shape[0], window.shape[0]), min(left + block.shape[1], window.shape[1])
@@ -183,8 +183,8 @@ def _undo_float_predictor(raw: bytes, rows: int, count: int, page: TiffPage) -> 
     """Source: Adobe Photoshop TIFF Technical Note 3. Differences of bytes, most significant bytes first."""
     size, values = page.bits // 8, 1 if page.planes > 1 else page.samples
     planes = np.frombuffer(raw, np.uint8).reshape(rows, count * size // values, values)
-    whole = np.cumsum(planes, axis=1, dtype=np.uint8).reshape(rows, size, count)
-    return np.ascontiguousarray(whole.transpose(0, 2, 1)).view(f">{page.kind}{size}")[:, :, 0].astype(page.dtype)
+    joined = np.cumsum(planes, axis=1, dtype=np.uint8).reshape(rows, size, count)
+    return np.ascontiguousarray(joined.transpose(0, 2, 1)).view(f">{page.kind}{size}")[:, :, 0].astype(page.dtype)
 
 
 def _jpeg(page: TiffPage, data: bytes, rows: int, values: int) -> NDArray[Any]:
@@ -195,12 +195,12 @@ def _jpeg(page: TiffPage, data: bytes, rows: int, values: int) -> NDArray[Any]:
     tables = page.jpeg_tables[2:-2] if len(page.jpeg_tables) > 4 else b""
     # libjpeg guesses the colours of a stream without a marker of its own; the TIFF says which they are.
     marker = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + (b"\1" if page.photometric == 6 else b"\0")
-    whole = b"\xff\xd8" + (marker if values == 3 else b"") + tables + data[2:]
-    header = jpeg_header(whole, page.name)
+    joined = b"\xff\xd8" + (marker if values == 3 else b"") + tables + data[2:]
+    header = jpeg_header(joined, page.name)
     wide = page.block[1]
     if header.samples != values or header.width != wide or not rows <= header.height <= page.block[0]:
         raise ValueError("a JPEG of another size than its strip or tile")
-    block = decode_jpeg(whole, header, values, 1, page.name)
+    block = decode_jpeg(joined, header, values, 1, page.name)
     return block.reshape(header.height, wide, values)[:rows]
 
 

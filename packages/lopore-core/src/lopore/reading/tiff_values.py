@@ -32,8 +32,8 @@ class ValueWindow:
     def apply(self, values: NDArray[Any]) -> NDArray[np.uint16]:
         """(…) uint16; what is no number becomes 0, what lies outside of the window its end."""
         if self.exact:
-            whole: NDArray[np.uint16] = (np.nan_to_num(values, posinf=0, neginf=0) - self.low).astype(np.uint16)
-            return whole
+            integers: NDArray[np.uint16] = (np.nan_to_num(values, posinf=0, neginf=0) - self.low).astype(np.uint16)
+            return integers
         scaled = (values.astype(np.float64) - self.low) * (65535 / (self.high - self.low))
         return np.clip(np.rint(np.nan_to_num(scaled, nan=0.0)), 0, 65535).astype(np.uint16)
 
@@ -45,18 +45,18 @@ def value_window(
 
     blocks: the stored values, piece by piece. stated: smallest and largest value as the file's tags name them.
     """
-    low, high, whole, strange = np.inf, -np.inf, True, 0
+    low, high, integers, strange = np.inf, -np.inf, True, 0
     for block in blocks:
         finite = block[np.isfinite(block)] if kind == "f" else block
         strange += block.size - finite.size
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-            whole = whole and (kind != "f" or bool((finite == np.rint(finite)).all()))
+            integers = integers and (kind != "f" or bool((finite == np.rint(finite)).all()))
     low, high = (low, high) if low <= high else (0.0, 0.0)
     what = f"{bits}-bit {'floating-point' if kind == 'f' else 'signed' if kind == 'i' else 'unsigned'} values"
     lost = f"; {strange} values that are no numbers are shown as 0" if strange else ""
     for first in (0.0, -32768.0):
-        if whole and low >= first and high <= first + 65535:
+        if integers and low >= first and high <= first + 65535:
             shift = f", shifted up by {-first:.0f}" if first else ""
             return ValueWindow(first, first + 65535, True, f"{what}, whole numbers kept as they are{shift}{lost}")
     source = "smallest and largest value of the film"
@@ -183,8 +183,8 @@ def blend(
         share = alpha[rows].astype(np.uint64)
         share = share[:, :, None] if image.ndim == 3 else share
         own = image[rows].astype(np.uint64) * (top if premultiplied else share)
-        whole = (own + (top - share) * np.asarray(colour, np.uint64) + top // 2) // top
-        result[rows] = np.minimum(whole, top)
+        integers = (own + (top - share) * np.asarray(colour, np.uint64) + top // 2) // top
+        result[rows] = np.minimum(integers, top)
     return result
 
 

@@ -26,7 +26,7 @@ class RecallContract(RecordPart):
     false_call_rate: Interval
 
     @property
-    def kept(self) -> bool:
+    def holds(self) -> bool:
         """Whether the bound reaches the recall that was asked for."""
         return self.bound >= self.recall
 
@@ -35,6 +35,6 @@ class RecallContract(RecordPart):
         """One sentence for a person."""
         found = f"{self.films - self.missed} of {self.films} films found at {self.threshold:.4g}"
         proven = f"recall at least {self.bound:.3f} with {self.confidence:.0%} confidence"
-        verdict = "kept" if self.kept else "not kept"
+        verdict = "kept" if self.holds else "not kept"
         calls = f"{self.false_calls} of {self.sound_films} films without the class are called"
         return f"{found}: {proven}; the contract of {self.recall:g} is {verdict}. {calls}."

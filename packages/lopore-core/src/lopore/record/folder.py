@@ -131,8 +131,8 @@ class ModelFolder:
                     f"{self.path} holds {there.title}, not {self.title}; copy the file into a folder of its own"
                 )
             record = there.record
-        kept = tuple(file for file in record.files if file.path not in names)
-        record = record.model_copy(update={"files": (*kept, *files)})
+        others = tuple(file for file in record.files if file.path not in names)
+        record = record.model_copy(update={"files": (*others, *files)})
         return write_model_record(self.path, record, made_here=self.made_here)
 
 

@@ -197,9 +197,9 @@ def parse_record(text: str | bytes, *, source: str, sealed: bool = True) -> Mode
         raise ModelError(f"{source}: the record is too large; at most {MAX_RECORD_BYTES} bytes are read, copy it anew")
     content = text.encode() if isinstance(text, str) else text
     if sealed:
-        content, whole = unseal_json(content)
-        if not whole:
-            what = "holds no checksum" if whole is None else "does not have its own checksum"
+        content, seal = unseal_json(content)
+        if not seal:
+            what = "holds no checksum" if seal is None else "does not have its own checksum"
             raise ModelError(
                 f"{source} {what}: the record was edited, damaged, or written by an older lopore; copy the model "
                 "folder anew, or train and export again"

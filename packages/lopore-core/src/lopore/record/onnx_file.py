@@ -193,9 +193,9 @@ def record_in_onnx(path: Path) -> ModelRecord:
     text = _examine(content, str(path)).metadata.get(METADATA_KEY)
     if text is None:
         raise ModelError(f"{path} carries no lopore record; only files written by `lopore export --to onnx` open alone")
-    whole = onnx_is_sealed(content)
-    if not whole:
-        what = "ends without its checksum" if whole is None else "does not have its own checksum"
+    sealed = onnx_is_sealed(content)
+    if not sealed:
+        what = "ends without its checksum" if sealed is None else "does not have its own checksum"
         raise ModelError(
             f"{path} {what}: it was edited, damaged, or written by an older lopore; copy it anew or export it again"
         )
@@ -227,16 +227,16 @@ def write_record(path: Path, record: ModelRecord) -> None:
 
     The list of files is left out: the sum over the whole file stands in its last metadata entry (``record.seal``).
     """
-    kept: list[bytes | memoryview] = []
+    fields: list[bytes | memoryview] = []
     for field, value in _fields(memoryview(_read(path))):
         if isinstance(value, int):
-            kept.append(_number(field << 3) + _number(value))
+            fields.append(_number(field << 3) + _number(value))
             continue
         pair = dict(_fields(value)) if field == _MODEL_METADATA else {}
         key = pair.get(1)
         if isinstance(key, memoryview) and bytes(key) in (METADATA_KEY.encode(), ONNX_KEY):
             continue
-        kept += [_number(field << 3 | 2) + _number(len(value)), value]  # the graph is large: no copy of it
+        fields += [_number(field << 3 | 2) + _number(len(value)), value]  # the graph is large: no copy of it
     text = record.model_copy(update={"files": ()}).model_dump_json()
-    kept.append(_field(_MODEL_METADATA, _field(1, METADATA_KEY.encode()) + _field(2, text.encode())))
-    atomic_write_bytes(path, seal_onnx(b"".join(kept)))
+    fields.append(_field(_MODEL_METADATA, _field(1, METADATA_KEY.encode()) + _field(2, text.encode())))
+    atomic_write_bytes(path, seal_onnx(b"".join(fields)))

@@ -53,11 +53,11 @@ class ScoreCalibration(RecordPart):
     @property
     def text(self) -> str:
         """One line for a person: the method, and the log loss before and after."""
-        told = f"{self.method}, fitted on {self.fitted_on}"
+        text = f"{self.method}, fitted on {self.fitted_on}"
         before, after = (figures.get("log_loss") for figures in (self.before, self.after))
         if before is None or after is None or before.value is None or after.value is None:
-            return told
-        return f"{told}; log loss on {self.split} {before.value:.3f} before, {after.value:.3f} after"
+            return text
+        return f"{text}; log loss on {self.split} {before.value:.3f} before, {after.value:.3f} after"
 
     @field_validator("fitted_on", "split")
     @classmethod

@@ -113,6 +113,6 @@ def _templates(kind: str) -> list[tuple[str, str]]:
     for group, folder in (("every", ""), (kind, "src/$module/")):
         for item in files(__name__).joinpath(group).iterdir():
             if item.name.endswith(_SUFFIX):
-                place = item.name.removesuffix(_SUFFIX).replace("__", "/") if group == "every" else None
-                found.append((place or folder + item.name.removesuffix(_SUFFIX), item.read_text(encoding="utf-8")))
+                path = item.name.removesuffix(_SUFFIX).replace("__", "/") if group == "every" else None
+                found.append((path or folder + item.name.removesuffix(_SUFFIX), item.read_text(encoding="utf-8")))
     return found

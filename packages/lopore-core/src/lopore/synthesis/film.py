@@ -92,15 +92,15 @@ def _lay_flaws(
         laid = lay(void, local_to_px(to_px, flaw.centre_mm, flaw.angle_deg, void.shape, step), spec.size)
         if laid is None:
             continue
-        place, depth = laid
+        area, depth = laid
         gain = gain_per_mm(flaw.kind, spec)
-        primary[place] *= np.exp(np.float32(gain) * depth)
+        primary[area] *= np.exp(np.float32(gain) * depth)
         inside = depth > _MASK_SHARE * flaw.size_mm[2]
         if not inside.any():
             continue
-        mask[place][inside] = MASK_CLASSES.index(flaw.kind)
+        mask[area][inside] = MASK_CLASSES.index(flaw.kind)
         rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
-        top, left = place[0].start, place[1].start
+        top, left = area[0].start, area[1].start
         box = (left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1)
         contrast = flaw_contrast(flaw.size_mm[2], gain, spec.scatter_ratio)
         truths.append(FlawTruth(flaw=flaw, centre_px=to_px(*flaw.centre_mm), box_px=box, contrast=contrast))
@@ -111,7 +111,7 @@ def _slow_fields(primary: Field, spec: FilmSpec, rng: np.random.Generator) -> tu
     """Primary, scatter and beam strength on a coarse grid; scatter is the primary smeared over the plate's depth."""
     import cv2
 
-    rows, columns = (max(4, -(-side // _SLOW_STEP_PX)) for side in spec.size)
+    rows, columns = (max(4, -(-length // _SLOW_STEP_PX)) for length in spec.size)
     coarse = cv2.resize(primary, (columns, rows), interpolation=cv2.INTER_AREA)
     reach = max(1.5 * spec.plate_thickness_mm / spec.pixel_pitch_mm / _SLOW_STEP_PX, 1.0)
     scatter = cv2.GaussianBlur(coarse, (0, 0), reach, borderType=cv2.BORDER_REPLICATE)
@@ -140,8 +140,8 @@ def _expose(primary: Field, scatter: Field, beam: Field, spec: FilmSpec) -> Fiel
 def _lay_lead(intensity: Field, spec: FilmSpec, marks: Iterable[Patch]) -> None:
     attenuation = np.float32(-lead_attenuation_per_mm(spec.energy_kev))
     left = np.float32(spec.markings.lead_scatter * spec.scatter_ratio / (1.0 + spec.scatter_ratio))
-    for place, lead in marks:
-        intensity[place] *= left + (1 - left) * np.exp(attenuation * lead)
+    for area, lead in marks:
+        intensity[area] *= left + (1 - left) * np.exp(attenuation * lead)
 
 
 def _blur(intensity: Field, sigma_px: float) -> Field:
@@ -246,8 +246,8 @@ def make_film(
     primary = _primary(spec)
     coarse, scatter, beam = _slow_fields(primary, spec, streams.exposure)
     mask, truths = _lay_flaws(primary, spec, flaws)
-    for place, steel in steel_marks(spec, streams.marks):
-        primary[place] *= np.exp(np.float32(-spec.attenuation_per_mm) * steel)
+    for area, steel in steel_marks(spec, streams.marks):
+        primary[area] *= np.exp(np.float32(-spec.attenuation_per_mm) * steel)
     intensity = _expose(primary, scatter, beam, spec)
     _lay_lead(intensity, spec, lead_marks(spec, streams.marks))
     _lay_lead(intensity, spec, lead)

@@ -134,8 +134,8 @@ def void_drawing(flaw: Flaw, step_mm: float) -> Field:
 
 def seam_angle(spec: FilmSpec, along: float) -> float:
     """Direction of the seam at a place along it, in degrees out of its axis."""
-    ahead, behind = (centre_line_mm(spec.seam, np.array([along + d]))[0] for d in (2.0, -2.0))
-    return math.degrees(math.atan2(float(ahead - behind), 4.0))
+    ahead, back = (centre_line_mm(spec.seam, np.array([along + d]))[0] for d in (2.0, -2.0))
+    return math.degrees(math.atan2(float(ahead - back), 4.0))
 
 
 def place_on_seam(spec: FilmSpec, along: float, across_share: float) -> tuple[float, float]:
@@ -146,16 +146,16 @@ def place_on_seam(spec: FilmSpec, along: float, across_share: float) -> tuple[fl
 
 def _reach_mm(spec: FilmSpec) -> float:
     """Half the length of seam in which flaws are laid; views that are shifted by a tenth still show all of it."""
-    turn = math.radians(spec.angle_deg)
-    sides = (spec.size[1] / max(abs(math.cos(turn)), 1e-6), spec.size[0] / max(abs(math.sin(turn)), 1e-6))
-    return 0.36 * min(sides) * spec.pixel_pitch_mm
+    angle = math.radians(spec.angle_deg)
+    extents = (spec.size[1] / max(abs(math.cos(angle)), 1e-6), spec.size[0] / max(abs(math.sin(angle)), 1e-6))
+    return 0.36 * min(extents) * spec.pixel_pitch_mm
 
 
-def _one_pore(spec: FilmSpec, place: tuple[float, float], diameter: float, rng: np.random.Generator) -> Flaw:
+def _one_pore(spec: FilmSpec, position: tuple[float, float], diameter: float, rng: np.random.Generator) -> Flaw:
     depth = min(diameter * rng.uniform(0.65, 1.0), 0.8 * spec.plate_thickness_mm)
     return Flaw(
         kind="pore",
-        centre_mm=place,
+        centre_mm=position,
         size_mm=(diameter, diameter * rng.uniform(0.65, 1.0), depth),
         angle_deg=rng.uniform(0, 180),
     )
@@ -193,15 +193,15 @@ def _line_of_gaps(spec: FilmSpec, kind: FlawKind, share: float, width: float, de
     first = spec.start_mm + rng.uniform(-0.9 * reach, 0.9 * reach - min(length, 1.8 * reach))
     intermittent = rng.random() < 0.5
     gaps: list[Flaw] = []
-    place, end = first, first + length
-    while place < end:
-        piece = min(rng.uniform(3.0, 14.0), max(end - place, 2.0))
+    position, end = first, first + length
+    while position < end:
+        piece = min(rng.uniform(3.0, 14.0), max(end - position, 2.0))
         # Pieces of an unbroken line overlap by their tapered ends.
         size = (piece + (0.0 if intermittent else 0.5), width * rng.uniform(0.8, 1.2), depth * rng.uniform(0.75, 1.0))
-        centre = place + piece / 2
+        centre = position + piece / 2
         gaps.append(Flaw(kind=kind, centre_mm=place_on_seam(spec, centre, share), size_mm=size,
                          angle_deg=seam_angle(spec, centre), shape_seed=int(rng.integers(2**31))))  # fmt: skip
-        place += piece + (rng.uniform(0.8, 5.0) if intermittent else 0.0)
+        position += piece + (rng.uniform(0.8, 5.0) if intermittent else 0.0)
     return tuple(gaps)
 
 

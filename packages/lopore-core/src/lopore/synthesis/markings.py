@@ -23,8 +23,8 @@ def _plaque(text: str, height_px: float, rng: np.random.Generator) -> Field:
     import cv2
 
     height = max(6.0, height_px)
-    look = {"stroke": rng.uniform(0.08, 0.14), "narrow": rng.uniform(0.65, 1.05), "gap": rng.uniform(0.12, 0.45)}
-    canvas = draw_text(text, height, **look, wobble=rng.normal(0, 0.02, len(text)))
+    style = {"stroke": rng.uniform(0.08, 0.14), "narrow": rng.uniform(0.65, 1.05), "gap": rng.uniform(0.12, 0.45)}
+    canvas = draw_text(text, height, **style, wobble=rng.normal(0, 0.02, len(text)))
     if rng.random() < 0.25:
         low = round(height / 8)
         cv2.rectangle(canvas, (low, canvas.shape[0] - 2 * low), (canvas.shape[1] - low, canvas.shape[0] - low), 255, -1)
@@ -45,8 +45,8 @@ def _arrow(height_px: float) -> Field:
 
 def _half_view_mm(spec: FilmSpec) -> tuple[float, float]:
     """Half the image's extent along the seam and across it."""
-    turn = math.radians(spec.angle_deg)
-    cosine, sine = abs(math.cos(turn)), abs(math.sin(turn))
+    angle = math.radians(spec.angle_deg)
+    cosine, sine = abs(math.cos(angle)), abs(math.sin(angle))
     rows, columns = (side * spec.pixel_pitch_mm / 2 for side in spec.size)
     return columns * cosine + rows * sine, columns * sine + rows * cosine
 
@@ -74,8 +74,8 @@ def lead_marks(spec: FilmSpec, rng: np.random.Generator) -> Iterator[Patch]:
     taken: list[tuple[slice, slice]] = []
     for drawing, clearance in drawings:
         upright = 180.0 if rng.random() < 0.3 else 0.0
-        place, angle = _beside_seam(spec, clearance, rng), upright + rng.normal(0, 2.0)
-        laid = lay(drawing, local_to_px(spec.mm_to_px(), place, angle, drawing.shape, pitch), spec.size)
+        position, angle = _beside_seam(spec, clearance, rng), upright + rng.normal(0, 2.0)
+        laid = lay(drawing, local_to_px(spec.mm_to_px(), position, angle, drawing.shape, pitch), spec.size)
         if laid is not None and not any(_meet(laid[0], other) for other in taken):
             taken.append(laid[0])
             yield laid[0], laid[1] * np.float32(marks.lead_mm)
@@ -97,16 +97,16 @@ def steel_marks(spec: FilmSpec, rng: np.random.Generator) -> Iterator[Patch]:
         length, shift, lean = rng.choice([25.0, 50.0]), rng.normal(0, 4.0), 90.0 + rng.normal(0, 1.0)
         for index in range(marks.wire_count):
             wire = _wire(wire_diameter_mm(min(marks.first_wire + index, 19)), length, step)
-            place = (first + 5.0 * index + rng.normal(0, 0.15), shift)
+            position = (first + 5.0 * index + rng.normal(0, 0.15), shift)
             laid = lay(
-                wire, local_to_px(spec.mm_to_px(), place, lean + rng.normal(0, 0.3), wire.shape, step), spec.size
+                wire, local_to_px(spec.mm_to_px(), position, lean + rng.normal(0, 0.3), wire.shape, step), spec.size
             )
             if laid is not None:
                 yield laid
     for _ in range(marks.spatter):
         drop = _drop(rng.uniform(0.4, 2.2), step, rng)
-        place = _beside_seam(spec, rng.uniform(0.2, 4.0), rng)
-        laid = lay(drop, local_to_px(spec.mm_to_px(), place, rng.uniform(0, 180), drop.shape, step), spec.size)
+        position = _beside_seam(spec, rng.uniform(0.2, 4.0), rng)
+        laid = lay(drop, local_to_px(spec.mm_to_px(), position, rng.uniform(0, 180), drop.shape, step), spec.size)
         if laid is not None:
             yield laid
 

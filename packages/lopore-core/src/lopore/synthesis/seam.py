@@ -95,12 +95,12 @@ def _toe(seam: Seam, along: NDArray[np.float64], rng: np.random.Generator) -> Fi
     return np.asarray(seam.edge_mm * wander + 2.0 * seam.ripple_mm * scallop, dtype=np.float32)
 
 
-def _across(seam: Seam, along: NDArray[np.float64], place: NDArray[np.float64], rng: np.random.Generator) -> Field:
+def _across(seam: Seam, along: NDArray[np.float64], rows: NDArray[np.float64], rng: np.random.Generator) -> Field:
     """Place across the seam in half widths: each toe wanders on its own, scalloped by the ripples."""
     half = seam.width_mm / 2.0
     centre = centre_line_mm(seam, along)
     toes = [half + _toe(seam, along, rng) for _ in range(2)]
-    distance = (place[:, None] - centre[None, :]).astype(np.float32)
+    distance = (rows[:, None] - centre[None, :]).astype(np.float32)
     above, below = (np.float32(1.0) / np.maximum(toe, 0.2 * half).astype(np.float32) for toe in toes)
     return np.asarray(distance * np.where(distance > 0, above, below), dtype=np.float32)
 

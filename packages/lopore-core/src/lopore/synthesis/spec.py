@@ -150,12 +150,12 @@ class FilmSpec(_Part):
 
     def mm_to_px(self) -> Affine:
         """From seam coordinates in mm (x along the seam, y across it) to image coordinates in pixels."""
-        turn = math.radians(self.angle_deg)
+        angle = math.radians(self.angle_deg)
         scale = 1.0 / self.pixel_pitch_mm
-        cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
-        side = -1.0 if self.mirrored else 1.0
+        cosine, sine = math.cos(angle) * scale, math.sin(angle) * scale
+        sign = -1.0 if self.mirrored else 1.0
         centre = Affine(1, 0, -self.start_mm, 0, 1, self.offset_mm)
-        return centre.then(Affine(cosine, -sine * side, self.size[1] / 2, sine, cosine * side, self.size[0] / 2))
+        return centre.then(Affine(cosine, -sine * sign, self.size[1] / 2, sine, cosine * sign, self.size[0] / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

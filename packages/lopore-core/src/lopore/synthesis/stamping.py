@@ -15,8 +15,8 @@ def local_to_px(
     mm_to_px: Affine, centre_mm: tuple[float, float], angle_deg: float, shape: tuple[int, int], step_mm: float
 ) -> Affine:
     """From a drawing of ``shape`` (rows, columns), ``step_mm`` a pixel, centred and turned on the weld, to pixels."""
-    turn = math.radians(angle_deg)
-    cosine, sine = math.cos(turn) * step_mm, math.sin(turn) * step_mm
+    angle = math.radians(angle_deg)
+    cosine, sine = math.cos(angle) * step_mm, math.sin(angle) * step_mm
     to_centre = Affine(1, 0, -shape[1] / 2, 0, 1, -shape[0] / 2)
     return to_centre.then(Affine(cosine, -sine, centre_mm[0], sine, cosine, centre_mm[1])).then(mm_to_px)
 

@@ -60,9 +60,9 @@ def run_check(check: Check) -> Outcome:
     return Outcome(check.id, check.promise, status, reason, time.perf_counter() - began)
 
 
-def require(kept: bool, text: str) -> None:
+def require(holds: bool, text: str) -> None:
     """AssertionError with ``text`` unless ``kept``; an assert statement would vanish under ``python -O``."""
-    if not kept:
+    if not holds:
         raise AssertionError(text)
 
 

@@ -184,9 +184,9 @@ def keeps_its_result(enhancer: Enhancer) -> None:
     """A result stays as it is while the next image is enhanced: no buffer is used twice."""
     for dtype in DTYPES:
         first = enhancer.apply(film(dtype), enhancer.params())
-        kept = first.copy()
+        copy = first.copy()
         enhancer.apply(film(dtype, seed=1), enhancer.params())
-        require(np.array_equal(first, kept), f"a {dtype} result changed while another image was enhanced; copy it")
+        require(np.array_equal(first, copy), f"a {dtype} result changed while another image was enhanced; copy it")
 
 
 def takes_any_memory_layout(enhancer: Enhancer) -> None:

@@ -58,11 +58,11 @@ def ramp(dtype: np.dtype[Any]) -> Pixels:
     return np.linspace(0.1 * top, 0.9 * top, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(dtype)
 
 
-def plant(dtype: np.dtype[Any], place: tuple[float, float]) -> Pixels:
+def plant(dtype: np.dtype[Any], centre: tuple[float, float]) -> Pixels:
     """The film, shaded flat, with one bright disc at ``place`` (x, y) in pixels."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     grain = np.random.default_rng(7).normal(0, 0.01, (HEIGHT, WIDTH))
-    values = 0.4 + grain + 0.4 * (np.hypot(columns - place[0], rows - place[1]) <= PLANT_RADIUS)
+    values = 0.4 + grain + 0.4 * (np.hypot(columns - centre[0], rows - centre[1]) <= PLANT_RADIUS)
     return np.asarray(np.rint(np.clip(values, 0, 1) * full_scale(dtype)), dtype)
 
 

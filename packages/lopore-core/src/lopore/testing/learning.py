@@ -36,12 +36,12 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
     from lopore.training_settings import Loss, Optimizer, Schedule
 
     classes = CLASSES[task]
-    side = min(backbone.default_size, SEGMENTATION_SIDE if backbone.segmentation else SIDE)
+    length = min(backbone.default_size, SEGMENTATION_SIDE if backbone.segmentation else SIDE)
     network = NetworkRequest(
         backbone=backbone.name,
         outputs={"binary": 1, "segmentation": len(classes) + 1}.get(task, len(classes)),
         channels=changes.pop("channels", 1),
-        size=(side, side),
+        size=(length, length),
         segmentation=backbone.segmentation,
     )
     rate = changes.pop("learning_rate", RATES[0])

@@ -51,7 +51,7 @@ def _scales(move: Affine) -> tuple[float, float]:
 def _marks_seen(enhancer: Enhancer, params: Params, move: Affine, said: str, dtype: np.dtype[Any], colour: bool) -> int:
     """Compare where both marks are found with where ``move`` takes them; returns how many lay in the image."""
     places = [(x * WIDTH, y * HEIGHT) for x, y in PLANTS]
-    planted = [_in_colour(plant(dtype, place), colour) for place in places]
+    planted = [_in_colour(plant(dtype, centre), colour) for centre in places]
     try:
         results = [enhancer.apply(image, params) for image in planted]
     except (ValueError, LoporeError):
@@ -59,7 +59,7 @@ def _marks_seen(enhancer: Enhancer, params: Params, move: Affine, said: str, dty
     change = np.abs(_grey(results[0]) - _grey(results[1]))
     if not change.max() > 0:
         return 0
-    goals = [move(*place) for place in places]
+    goals = [move(*centre) for centre in places]
     inside = [_is_inside(goal, change.shape, PLANT_RADIUS * max(_scales(move))) for goal in goals]
     for goal, lies_inside in zip(goals, inside, strict=True):
         if lies_inside:

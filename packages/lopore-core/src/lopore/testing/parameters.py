@@ -37,8 +37,8 @@ def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
             low, open_low = _number(rule.ge if isinstance(rule, Ge) else rule.gt), isinstance(rule, Gt)
         if isinstance(rule, Le | Lt):
             high, open_high = _number(rule.le if isinstance(rule, Le) else rule.lt), isinstance(rule, Lt)
-    whole = int in kinds_of(field.annotation)
-    margin = 1.0 if whole or low is None or high is None else (high - low) / 1000
+    integer = int in kinds_of(field.annotation)
+    margin = 1.0 if integer or low is None or high is None else (high - low) / 1000
     return (
         low + margin if low is not None and open_low else low,
         high - margin if high is not None and open_high else high,

@@ -31,9 +31,9 @@ import importlib, json, sys, time
 import numpy.random
 from lopore import contracts
 from lopore.plugins.registry import Registry
-from lopore.plugins.process_guard import kept
+from lopore.plugins.process_guard import preserve_state
 asleep = set(sys.modules)
-with kept("import") as changes:
+with preserve_state("import") as changes:
     began = time.perf_counter()
     plugin = importlib.import_module(sys.argv[2])
     seconds = time.perf_counter() - began
@@ -83,10 +83,10 @@ def _imported(plugin: Any, workshop: Workshop) -> Import:
     return workshop.once("import", lambda: _in_fresh_python(plugin.__name__, workshop.folder("import") / "told.json"))
 
 
-def _in_fresh_python(module: str, told: Path) -> Import:
+def _in_fresh_python(module: str, report: Path) -> Import:
     paths = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.run(
-        [sys.executable, "-c", PROBE, str(told), module, *FRAMEWORKS],
+        [sys.executable, "-c", PROBE, str(report), module, *FRAMEWORKS],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
@@ -97,8 +97,8 @@ def _in_fresh_python(module: str, told: Path) -> Import:
     last = (process.stderr.strip().splitlines() or [""])[-1]
     if process.returncode and "No module named" in last and module in last:
         raise NotJudged(f"{module} cannot be imported by its name, so a fresh Python cannot try it")
-    require(told.is_file(), f"a fresh Python cannot import it (status {process.returncode}): {last}")
-    return Import(**json.loads(told.read_text(encoding="utf-8")), printed=process.stdout + process.stderr)
+    require(report.is_file(), f"a fresh Python cannot import it (status {process.returncode}): {last}")
+    return Import(**json.loads(report.read_text(encoding="utf-8")), printed=process.stdout + process.stderr)
 
 
 def wakes_no_framework(plugin: Any, source: str, workshop: Workshop) -> None:

@@ -74,9 +74,9 @@ def keeps_its_scores(predictor: Predictor, format: str, workshop: Workshop) -> N
     session, folder = workshop.session(format, predictor)
     batch = _images(folder)
     first = session.predict(batch[:FEW])
-    kept = np.array(first)
+    copy = np.array(first)
     session.predict(batch[FEW:].copy())
-    require(np.array_equal(first, kept), "scores changed while other images were scored; copy them")
+    require(np.array_equal(first, copy), "scores changed while other images were scored; copy them")
 
 
 def leaves_pixels_untouched(predictor: Predictor, format: str, workshop: Workshop) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from lopore.plugins.process_guard import Changes, kept
+from lopore.plugins.process_guard import Changes, preserve_state
 
 from .check import require
 
@@ -16,17 +16,17 @@ def awake(work: Callable[..., None], *arguments: Any) -> None:
     """Run one check and put back what it changed, so that the next finds the process as it was."""
     if find_spec("cv2"):
         import cv2  # noqa: F401  # its threads can only be watched once it is there
-    with kept("import"):
+    with preserve_state("import"):
         work(*arguments)
 
 
 def leaves_all(work: Callable[[], object]) -> None:
     """AssertionError where the second of two runs of ``work`` changes the process; the first may import frameworks."""
-    with kept("import"):
+    with preserve_state("import"):
         work()
-    with kept("import"):
+    with preserve_state("import"):
         _stir()
-        with kept("import") as changes:
+        with preserve_state("import") as changes:
             work()
     require_none(changes)
 

@@ -58,7 +58,7 @@ def _compare(enhancer: Enhancer, params: Params, said: str, film: Pixels) -> Non
             f"{said}: reach gave {str(reach)[:40]!r}; it is a whole number of pixels, 0 or more",
         )
     try:
-        whole = enhancer.apply(film, params)
+        enhanced = enhancer.apply(film, params)
     except (ValueError, LoporeError):
         return
     chain = Chain((ChainStep(enhancer, params, "lopore"),))
@@ -66,7 +66,7 @@ def _compare(enhancer: Enhancer, params: Params, said: str, film: Pixels) -> Non
     require(not notes, f"{said}: it still needs the whole film at once")
     for window in WINDOWS:
         y, x, height, width = window
-        part, wanted = layer.read(*window), whole[y : y + height, x : x + width]
+        part, wanted = layer.read(*window), enhanced[y : y + height, x : x + width]
         same = part.shape == wanted.shape and part.dtype == wanted.dtype and bool(np.array_equal(part, wanted))
         require(
             same,

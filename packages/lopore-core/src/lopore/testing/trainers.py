@@ -155,12 +155,12 @@ def same_seed_same_result(trainer: Trainer, workshop: Workshop) -> None:
 
 def resumes_where_it_stopped(trainer: Trainer, workshop: Workshop) -> None:
     """Saved after one epoch, restored into a new learner and trained on, it ends as the uninterrupted run does."""
-    whole, request = _short(trainer, workshop)
-    _fit(whole, request, 0)
+    learner, request = _short(trainer, workshop)
+    _fit(learner, request, 0)
     folder = workshop.folder("state")
-    whole.save(folder)
-    expected_loss = _fit(whole, request, 1)
-    expected = _scores(whole, request)
+    learner.save(folder)
+    expected_loss = _fit(learner, request, 1)
+    expected = _scores(learner, request)
     resumed, _ = _short(trainer, workshop)
     resumed.restore(folder)
     loss = _fit(resumed, request, 1)

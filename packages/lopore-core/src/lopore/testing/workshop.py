@@ -16,8 +16,8 @@ from lopore.arrays import Framework, HeatMaps, Task
 from lopore.atomic_files import sha256_of
 from lopore.contracts import Backbone, Exporter, Learner, Predictor, Session, Trainer
 from lopore.export.parity_gate import written_files
-from lopore.plugins.problems import told
-from lopore.plugins.process_guard import Changes, kept
+from lopore.plugins.problems import describe_error
+from lopore.plugins.process_guard import Changes, preserve_state
 from lopore.plugins.registry import Registry, discover
 from lopore.record.folder import ModelFolder
 
@@ -179,7 +179,7 @@ class Workshop:
             except BaseException as error:
                 if own:
                     raise
-                failed.append(told(error))
+                failed.append(describe_error(error))
         if failed:
             raise NotJudged(f"nothing installed makes a model in {format}: {'; '.join(failed)}; give models=[FOLDER]")
         raise NotJudged(f"no trainer or exporter that writes {format} is installed; give models=[FOLDER]")
@@ -203,7 +203,7 @@ class Workshop:
             source = self.native_model(exporter.framework)
             target = self.folder(f"{exporter.framework}-{exporter.format}")
             before = _sums(source)
-            with kept("call") as process:
+            with preserve_state("call") as process:
                 notes = exporter.export(source, target)
             after = _sums(source)
             changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

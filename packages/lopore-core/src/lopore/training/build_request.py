@@ -55,7 +55,7 @@ def make_learner(plan: Plan, train: Rows) -> Learner:
     """The framework's learner for these training rows."""
     experiment, settings, classes = plan.experiment, plan.experiment.training, plan.targets.classes
     start = start_point(experiment)
-    batches = count_batches(samples_per_epoch(plan, train), settings.batch_size, plan.place[1])
+    batches = count_batches(samples_per_epoch(plan, train), settings.batch_size, plan.process_rank[1])
     request = LearnRequest(
         task=experiment.task,
         classes=classes,

@@ -26,20 +26,20 @@ def check_splits(manifest: Manifest, targets: Targets, experiment: Experiment, *
         refuse_thin_classes(targets, np.arange(len(manifest)), "the whole set")
         return
     splits = np.array([row.split for row in manifest.rows])
-    sides = {name: np.flatnonzero(splits == name) for name in ("train", "val")}
-    if not len(sides["train"]):
-        raise DataError(f"no image of {experiment.data.manifest} is on the train side; run `lopore data split` on it")
-    refuse_thin_classes(targets, sides["train"], "train")
+    rows_by_split = {name: np.flatnonzero(splits == name) for name in ("train", "val")}
+    if not len(rows_by_split["train"]):
+        raise DataError(f"no image of {experiment.data.manifest} is in the train split; run `lopore data split` on it")
+    refuse_thin_classes(targets, rows_by_split["train"], "train")
     settings = experiment.training
     wanted = settings.select_by != "last" or settings.early_stopping is not None
-    if not len(sides["val"]):
+    if not len(rows_by_split["val"]):
         if wanted:
             raise DataError(
-                "no image is on the val side, which selects the epoch; split with `lopore data split`, or set "
+                "no image is in the val split, which selects the epoch; split with `lopore data split`, or set "
                 "training.select_by to last and leave early_stopping out"
             )
     elif wanted:
-        missing = lacking(targets, sides["val"])
+        missing = lacking(targets, rows_by_split["val"])
         if missing:
             raise DataError(f"val holds no image of {', '.join(missing)}, so no epoch can be selected; split again")
 
@@ -56,8 +56,8 @@ def check_contract(targets: Targets, groups: Rows, val: Rows, experiment: Experi
     for name in names:
         films = len(np.unique(groups[val][truth[:, targets.classes.index(name)]]))
         if failures_allowed(films, rule.recall, rule.confidence) is None:
-            told = contract_refusal(films, rule.recall, rule.confidence).text
-            raise DataError(f"training.threshold, {plain(name, 60)}: {told} Ask for less, or add validation films")
+            refusal = contract_refusal(films, rule.recall, rule.confidence).text
+            raise DataError(f"training.threshold, {plain(name, 60)}: {refusal} Ask for less, or add validation films")
 
 
 def check_abstention_films(targets: Targets, groups: Rows, val: Rows, experiment: Experiment) -> None:

@@ -65,8 +65,8 @@ def bytes_needed(experiment: Experiment, facts: Mapping[str, Any]) -> int:
 
 def check_disk(experiment: Experiment, facts: Mapping[str, Any], out: Path) -> None:
     """RunError where ``out`` has too little room for the run."""
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
-    free, needed = shutil.disk_usage(place).free, bytes_needed(experiment, facts)
+    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
+    free, needed = shutil.disk_usage(nearest).free, bytes_needed(experiment, facts)
     if free < needed:
         raise RunError(
             f"the run may need {needed / 2**20:.0f} MiB below {out} and {free / 2**20:.0f} MiB are free; free space, "

@@ -53,7 +53,7 @@ class Checkpoints:
     identity: Mapping[str, str] | None = None
     notes: list[str] = field(default_factory=list)
 
-    def place(self, epoch: int) -> Path:
+    def path_for(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:04d}"
 
     def best_place(self, epoch: int) -> Path:
@@ -66,7 +66,7 @@ class Checkpoints:
 
     def save(self, learner: Learner, state: State) -> Path:
         """Write the checkpoint of ``state.epoch``; then drop the oldest."""
-        target = self.place(state.epoch)
+        target = self.path_for(state.epoch)
         _remove(target)
         with atomic_folder(target) as folder:
             learner.save(folder)
@@ -91,7 +91,7 @@ class Checkpoints:
         RunError where a whole one was written by another run: it is not this run's to go on with, nor to remove.
         """
         for epoch in self.epochs():
-            folder = self.place(epoch)
+            folder = self.path_for(epoch)
             reason = damage(folder)
             if not reason:
                 self._refuse_foreign(folder)
@@ -126,7 +126,7 @@ class Checkpoints:
             shutil.rmtree(left, ignore_errors=True)
         for later in self.epochs():
             if later > epoch:
-                _remove(self.place(later))
+                _remove(self.path_for(later))
         for item in (self.folder / "best").glob("epoch-*"):
             match = _NAME.fullmatch(item.name)
             if match and int(match[1]) > epoch:
@@ -147,7 +147,7 @@ class Checkpoints:
     def _prune(self) -> None:
         epochs = self.epochs()
         for old in epochs[self.keep :]:
-            _remove(self.place(old))
+            _remove(self.path_for(old))
         named = {self._best_of(epoch) for epoch in epochs[: self.keep]}
         for item in (self.folder / "best").glob("epoch-*"):
             match = _NAME.fullmatch(item.name)
@@ -156,7 +156,7 @@ class Checkpoints:
 
     def _best_of(self, epoch: int) -> int:
         try:
-            return int(json.loads((self.place(epoch) / STATE).read_text(encoding="utf-8"))["best_epoch"])
+            return int(json.loads((self.path_for(epoch) / STATE).read_text(encoding="utf-8"))["best_epoch"])
         except (OSError, ValueError, KeyError, TypeError):
             return -1
 

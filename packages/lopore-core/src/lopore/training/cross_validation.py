@@ -50,16 +50,16 @@ def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
     so an interrupted run goes on where it stopped.
     """
     folds = folds_of(plan)
-    numbers, blind = list(folds), selects(plan) and not any(len(sides.val) for sides in folds.values())
+    numbers, blind = list(folds), selects(plan) and not any(len(splits.val) for splits in folds.values())
     notes: tuple[str, ...] = (NOTHING_TO_SELECT_BY,) if blind else ()
     for note in notes:
         progress.line(f"warning: {note}")
-    parts = [_fold(plan, run, sides, number, progress) for number, sides in folds.items()]
+    parts = [_fold(plan, run, splits, number, progress) for number, splits in folds.items()]
     rows, scores = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     notes += _on_pooling(plan, parts)
     metrics = _measure(plan, rows, scores, f"{len(numbers)} folds, pooled", pooled=True, notes=notes)
     folder = run / "cross-validation"
-    if plan.place[0] == 0:
+    if plan.process_rank[0] == 0:
         single = [_measure(plan, r, s, f"fold {n}", pooled=False) for n, (r, s) in zip(numbers, parts, strict=True)]
         named = [answers_of(plan, f"fold {n}", r, s) for n, (r, s) in zip(numbers, parts, strict=True)]
         atomic_write_text(folder / "predictions.csv", answers_csv(named, metrics.threshold))
@@ -77,10 +77,10 @@ def selects(plan: Plan) -> bool:
 def folds_of(plan: Plan) -> dict[int, Splits]:
     """Number and sides of each fold; DataError before the first epoch where one of them cannot be learned from."""
     folds = np.array([row.fold for row in plan.samples.rows], np.int64)
-    return {int(number): sides_of(plan, folds, int(number)) for number in np.unique(folds)}
+    return {int(number): splits_of(plan, folds, int(number)) for number in np.unique(folds)}
 
 
-def sides_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Splits:
+def splits_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Splits:
     """The sides of one fold: tested on it, and, where an epoch has to be selected, validated on one of the next.
 
     That is the first that has the classes to select by and leaves every class to learn from. DataError where there is
@@ -103,30 +103,30 @@ def sides_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Splits:
     )
 
 
-def _fold(plan: Plan, run: Path, sides: Splits, number: int, progress: Progress) -> tuple[Rows, Scores]:
+def _fold(plan: Plan, run: Path, splits: Splits, number: int, progress: Progress) -> tuple[Rows, Scores]:
     folder = run / f"fold-{number}"
-    known = _read_answers(folder / ANSWERS, sides.test, len(plan.targets.classes))
+    known = _read_answers(folder / ANSWERS, splits.test, len(plan.targets.classes))
     if known is not None:
         progress.line(f"fold {number}: finished before, kept")
-        return sides.test, known
-    counts = f"{len(sides.train)} to learn from, {len(sides.val)} to select, {len(sides.test)} to test"
+        return splits.test, known
+    counts = f"{len(splits.train)} to learn from, {len(splits.val)} to select, {len(splits.test)} to test"
     progress.line(f"fold {number}: {counts}")
-    learner = make_learner(plan, sides.train)
+    learner = make_learner(plan, splits.train)
     identity = None
-    if plan.place[0] == 0:
+    if plan.process_rank[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
         identity = {"fold": str(number), **identity_of(run)}
     checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
-    title, writes = f"{run.name}/fold-{number}", plan.place[0] == 0
+    title, writes = f"{run.name}/fold-{number}", plan.process_rank[0] == 0
     with listening(Listeners(plan, run, folder, title, progress, writes)) as listeners:
-        fit(plan, sides, learner, checkpoints, progress, listeners)
-    scores = predict_rows(plan, sides.test, learner, plan.experiment.training.tta_views)
-    if plan.place[0] == 0:
+        fit(plan, splits, learner, checkpoints, progress, listeners)
+    scores = predict_rows(plan, splits.test, learner, plan.experiment.training.tta_views)
+    if plan.process_rank[0] == 0:
         stream = io.BytesIO()
-        np.savez(stream, rows=sides.test, scores=scores)
+        np.savez(stream, rows=splits.test, scores=scores)
         atomic_write_bytes(folder / ANSWERS, stream.getvalue())
         checkpoints.clear()
-    return sides.test, scores
+    return splits.test, scores
 
 
 def _read_answers(path: Path, rows: Rows, classes: int) -> Scores | None:
@@ -151,8 +151,8 @@ def _on_pooling(plan: Plan, parts: list[tuple[Rows, Scores]]) -> tuple[str, ...]
     known = [value for value in found if value is not None]
     if len(known) < len(found) or not known:
         return ()
-    told = "pooled ROC AUC and PR AUC also rank films against those of other folds, which other models scored"
-    return (f"{told}; within the folds ROC AUC is {float(np.mean(known)):.3f}",)
+    note = "pooled ROC AUC and PR AUC also rank films against those of other folds, which other models scored"
+    return (f"{note}; within the folds ROC AUC is {float(np.mean(known)):.3f}",)
 
 
 def _measure(

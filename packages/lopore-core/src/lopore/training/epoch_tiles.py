@@ -33,7 +33,7 @@ def tile_batches(plan: Plan, tiles: FilmTiles, train: Rows, learner: Learner, ep
         epoch=epoch,
         augmenter=plan.augmenter(),
         workers=experiment.data.workers,
-        place=plan.place,
+        process_rank=plan.process_rank,
     )
 
 

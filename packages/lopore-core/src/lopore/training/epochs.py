@@ -34,14 +34,14 @@ WAIT_SECONDS = 600.0
 
 
 def fit(
-    plan: Plan, sides: Splits, learner: Learner, checkpoints: Checkpoints, progress: Progress, listeners: Listeners
+    plan: Plan, splits: Splits, learner: Learner, checkpoints: Checkpoints, progress: Progress, listeners: Listeners
 ) -> State:
     """Train from the last good checkpoint, or the start, to the last epoch; leaves the chosen weights in the learner.
 
     Only the first process of a group writes.
     """
     settings = plan.experiment.training
-    writes = plan.place[0] == 0
+    writes = plan.process_rank[0] == 0
     found = checkpoints.last_good()
     for note in checkpoints.notes:
         progress.line(f"warning: {note}")
@@ -55,12 +55,12 @@ def fit(
     if writes:
         checkpoints.discard_after(state.epoch)
         write_csv(checkpoints.folder / LOG_NAME, state.history)
-    listeners.start(sides.train, state.epoch)
+    listeners.start(splits.train, state.epoch)
     begun = state.epoch
     if begun == 0 and settings.precision == "auto" and not settings.deterministic:
         progress.news("the first batch also tries which number format is fastest here", about="number formats")
     while state.epoch < settings.epochs and not state.stopped:
-        state = _epoch(plan, sides, learner, state, progress, tell=state.epoch == begun)
+        state = _epoch(plan, splits, learner, state, progress, first=state.epoch == begun)
         if writes:
             _keep(learner, checkpoints, state)
             listeners.epoch(state.history[-1])
@@ -79,12 +79,12 @@ def _keep(learner: Learner, checkpoints: Checkpoints, state: State) -> None:
     write_csv(checkpoints.folder / LOG_NAME, state.history)
 
 
-def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: Progress, *, tell: bool) -> State:
+def _epoch(plan: Plan, splits: Splits, learner: Learner, state: State, progress: Progress, *, first: bool) -> State:
     """One epoch, told in a line; ``tell``: with one before it on how the learner computes."""
     settings, number = plan.experiment.training, state.epoch
-    total = count_batches(samples_per_epoch(plan, sides.train), settings.batch_size, plan.place[1])
+    total = count_batches(samples_per_epoch(plan, splits.train), settings.batch_size, plan.process_rank[1])
     title = f"epoch {number + 1}/{settings.epochs}"
-    batches = _batches(plan, sides.train, learner, number)
+    batches = _batches(plan, splits.train, learner, number)
     report = learner.fit_epoch(number, progress.track(batches, total, title, every=60.0))
     row: dict[str, Any] = {
         "epoch": number + 1,
@@ -94,15 +94,15 @@ def _epoch(plan: Plan, sides: Splits, learner: Learner, state: State, progress: 
         "seconds": round(report.seconds, 3),
         "data_wait_seconds": round(report.data_wait_seconds, 3),
     }
-    if len(sides.val):
-        row |= _validate(plan, sides.val, learner)
-    after = _judge(plan, state, row)
+    if len(splits.val):
+        row |= _validate(plan, splits.val, learner)
+    after = _after_validation(plan, state, row)
     watched = row.get(_watched(plan))
     learner.observe(-report.loss if watched is None else watched)
-    computing = told_computing(learner.facts()) if tell else ""
+    computing = device_summary(learner.facts()) if first else ""
     if computing:
         progress.news(computing, about=computing.partition(";")[0])
-    progress.line(_told(title, row, report))
+    progress.line(_epoch_line(title, row, report))
     return after
 
 
@@ -117,7 +117,7 @@ def _batches(plan: Plan, train: Rows, learner: Learner, epoch: int) -> Iterator[
         epoch=epoch,
         augmenter=plan.augmenter(),
         workers=plan.experiment.data.workers,
-        place=plan.place,
+        process_rank=plan.process_rank,
     )
 
 
@@ -174,7 +174,7 @@ def _watched(plan: Plan) -> str:
     return f"val_{plan.experiment.training.watched(plan.targets.task)}"
 
 
-def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
+def _after_validation(plan: Plan, state: State, row: dict[str, Any]) -> State:
     """The state after an epoch: whether it is the best so far, and whether to stop.
 
     Of equal scores the lower validation loss is better: on few films many epochs reach the same AUC.
@@ -200,7 +200,7 @@ def _judge(plan: Plan, state: State, row: dict[str, Any]) -> State:
     return state.model_copy(update={**update, "history": [*state.history, row]})
 
 
-def _told(title: str, row: dict[str, Any], report: EpochReport) -> str:
+def _epoch_line(title: str, row: dict[str, Any], report: EpochReport) -> str:
     words = [title, f"loss {row['loss']:.4f}"]
     shown = ("dice", "iou", "hits", "auc") if "val_dice" in row else ("auc", "f1")
     words += [f"val {name} {row[f'val_{name}']:.4f}" for name in shown if row.get(f"val_{name}") is not None]
@@ -210,7 +210,7 @@ def _told(title: str, row: dict[str, Any], report: EpochReport) -> str:
     return "  ".join([*words, "best"] if row["best"] else words)
 
 
-def told_computing(facts: Mapping[str, Any]) -> str:
+def device_summary(facts: Mapping[str, Any]) -> str:
     """Where and in which number format a learner computes, and what its trial measured; empty where it tells nothing.
 
     On a CPU a trial counts processor time, of all threads together.

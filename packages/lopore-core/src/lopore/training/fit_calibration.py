@@ -46,12 +46,12 @@ def calibrate(plan: Plan, splits: Splits, learner: Learner) -> CalibratedScores:
         return CalibratedScores(None, val, test, str(found))
     rows, split, after = (splits.test, "test", test) if len(splits.test) else (splits.val, "val", val)
     before = predict_rows(plan, rows, learner, views)
-    told = {
+    figures = {
         "split": split,
         "before": _figures(plan, rows, before),
         "after": _figures(plan, rows, after),
     }
-    return CalibratedScores(calibration.model_copy(update=told), val, test)
+    return CalibratedScores(calibration.model_copy(update=figures), val, test)
 
 
 def _fitted(plan: Plan, rows: Rows, scores: Scores, method: CalibrationMethod | None) -> ScoreCalibration | str:

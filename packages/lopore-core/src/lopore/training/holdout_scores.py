@@ -30,7 +30,7 @@ NEARLY_ALL = 0.9
 
 @dataclass(frozen=True)
 class HoldoutScores:
-    """Answers on the sides that were not learned from, the operating point, and the scores of the side that counts."""
+    """Answers on the splits that were not learned from, the operating point, and the scores of the one that counts."""
 
     threshold: Threshold
     metrics: Metrics
@@ -59,14 +59,14 @@ class HoldoutScores:
         return own.method == theirs.method and bool(np.allclose(ours, others, rtol=1e-3, atol=1e-4))
 
 
-def score_holdout(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
+def score_holdout(plan: Plan, splits: Splits, learner: Learner) -> HoldoutScores:
     """Choose the threshold on validation films and score the test films; else validation stands in, marked.
 
     Segmentation goes by pixels and marks: thresholds by Dice, and Dice and IoU of the detections in ``metrics.pixels``.
     """
     experiment, targets = plan.experiment, plan.targets
-    rows, split = (sides.test, "test") if len(sides.test) else (sides.val, "val")
-    scored = (_scored_maps if targets.task == "segmentation" else _scored_images)(plan, sides, learner)
+    rows, split = (splits.test, "test") if len(splits.test) else (splits.val, "val")
+    scored = (_scored_maps if targets.task == "segmentation" else _scored_images)(plan, splits, learner)
     metrics = measure(
         scored.measured,
         targets.labels[rows],
@@ -77,11 +77,11 @@ def score_holdout(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         groups=plan.groups[rows],
         split=split,
         seed=experiment.seed,
-        notes=(*_on_the_split(plan, split), *_on_calls(plan, sides.val, scored.val, scored.threshold)),
+        notes=(*_on_the_split(plan, split), *_on_calls(plan, splits.val, scored.val, scored.threshold)),
     ).model_copy(update={"pixels": scored.pixels})
     parts = [
-        labelled_scores(plan, "val", sides.val, scored.val),
-        labelled_scores(plan, "test", sides.test, scored.test),
+        labelled_scores(plan, "val", splits.val, scored.val),
+        labelled_scores(plan, "test", splits.test, scored.test),
     ]
     return HoldoutScores(
         threshold=scored.threshold,
@@ -92,7 +92,7 @@ def score_holdout(plan: Plan, sides: Splits, learner: Learner) -> HoldoutScores:
         licence=licence_of(experiment, plan.manifest),
         calibration=scored.calibration,
         why_uncalibrated=scored.why_uncalibrated,
-        abstention=abstention_of(plan, sides.val, scored.val),
+        abstention=abstention_of(plan, splits.val, scored.val),
     )
 
 
@@ -109,27 +109,27 @@ class _Scored:
     why_uncalibrated: str = "maps of segmentation models are shown as they are"
 
 
-def _scored_images(plan: Plan, sides: Splits, learner: Learner) -> _Scored:
-    found = calibrate(plan, sides, learner)
+def _scored_images(plan: Plan, splits: Splits, learner: Learner) -> _Scored:
+    found = calibrate(plan, splits, learner)
     return _Scored(
         val=found.val,
         test=found.test,
-        measured=found.test if len(sides.test) else found.val,
-        threshold=_threshold(plan, sides.val, found.val),
+        measured=found.test if len(splits.test) else found.val,
+        threshold=_threshold(plan, splits.val, found.val),
         calibration=found.calibration,
         why_uncalibrated=found.why,
     )
 
 
-def _scored_maps(plan: Plan, sides: Splits, learner: Learner) -> _Scored:
+def _scored_maps(plan: Plan, splits: Splits, learner: Learner) -> _Scored:
     settings, maps = plan.experiment.training, check_map_learner(learner, plan.trainer.key)
-    answers = answer_maps(plan, sides.val, maps, settings.tta_views)
-    threshold = map_threshold(plan, sides.val, answers.found)
+    answers = answer_maps(plan, splits.val, maps, settings.tta_views)
+    threshold = map_threshold(plan, splits.val, answers.found)
     if settings.threshold.rule == "contract":  # a promise on films, so it goes by images
-        threshold = _threshold(plan, sides.val, answers.scores)
-    rows = sides.test if len(sides.test) else sides.val
+        threshold = _threshold(plan, splits.val, answers.scores)
+    rows = splits.test if len(splits.test) else splits.val
     scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
-    test = scores if len(sides.test) else scores[:0]
+    test = scores if len(splits.test) else scores[:0]
     return _Scored(val=answers.scores, test=test, measured=scores, threshold=threshold, pixels=pixels)
 
 
@@ -137,7 +137,7 @@ def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
     """A line where the scores stand on images that chose something, and what they chose."""
     if split != "val":
         return ()
-    if not len(plan.sides().val):
+    if not len(plan.splits().val):
         return ("there are no validation and no test images: nothing was scored, and nothing is known of this model",)
     chose = plan.experiment.training.chosen_on_validation(plan.targets.task)
     if not chose:
@@ -183,10 +183,10 @@ def _threshold(plan: Plan, rows: Rows, scores: Scores) -> Threshold:
     )
 
 
-def labelled_scores(plan: Plan, side: str, rows: Rows, scores: Scores) -> LabelledScores:
-    """The answers on one side of a plan, for the table of answers."""
+def labelled_scores(plan: Plan, split: str, rows: Rows, scores: Scores) -> LabelledScores:
+    """The answers in one split of a plan, for the table of answers."""
     targets = replace(plan.targets, labels=plan.targets.labels[rows])
-    return LabelledScores(side, [plan.samples.rows[int(row)] for row in rows], targets, scores)
+    return LabelledScores(split, [plan.samples.rows[int(row)] for row in rows], targets, scores)
 
 
 def licence_of(experiment: Experiment, manifest: Manifest) -> str:

@@ -51,19 +51,19 @@ class Plan:
     notes: tuple[str, ...]
 
     @property
-    def place(self) -> tuple[int, int]:
+    def process_rank(self) -> tuple[int, int]:
         return process_rank_of(self.trainer)
 
-    def side(self, name: str) -> Rows:
+    def split_rows(self, name: str) -> Rows:
         return np.array([i for i, row in enumerate(self.samples.rows) if row.split == name], np.int64)
 
-    def sides(self) -> Splits:
-        return Splits(self.side("train"), self.side("val"), self.side("test"))
+    def splits(self) -> Splits:
+        return Splits(self.split_rows("train"), self.split_rows("val"), self.split_rows("test"))
 
     def sampler(self, train: Rows) -> Sampler:
         return Sampler(
             train,
-            self.targets.kinds[train],
+            self.targets.strata[train],
             self.groups[train],
             self.experiment.data.balance,
             self.experiment.seed,

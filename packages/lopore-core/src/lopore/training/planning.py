@@ -97,7 +97,7 @@ def _samples(manifest: Manifest, experiment: Experiment) -> _Samples:
 def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None = None, crossed: bool = False) -> Plan:
     """Read the manifest and check everything that can be checked before the first epoch.
 
-    crossed: for a cross-validation, where folds take the place of sides (``folds`` makes new ones).
+    crossed: for a cross-validation, where folds take the place of splits (``folds`` makes new ones).
     Raises one-line errors for classes with too few images, missing files, labels or settings that do not fit.
     """
     trainer, backbone = check_settings(experiment)
@@ -127,9 +127,9 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         notes=_notes(experiment) if rank == 0 else (),
     )
     class_weights(plan, np.arange(len(plan.samples)))
-    check_contract(plan.targets, plan.groups, plan.side("val"), experiment, crossed=crossed)
+    check_contract(plan.targets, plan.groups, plan.split_rows("val"), experiment, crossed=crossed)
     if not crossed:
-        check_abstention_films(plan.targets, plan.groups, plan.side("val"), experiment)
+        check_abstention_films(plan.targets, plan.groups, plan.split_rows("val"), experiment)
     return plan
 
 

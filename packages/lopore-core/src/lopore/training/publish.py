@@ -32,37 +32,39 @@ from .training_likeness import training_likeness
 ARTIFACTS = (CONFIG, LOG_NAME, "preview.png")
 
 
-def publish(plan: Plan, sides: Splits, learner: Learner, judged: HoldoutScores, run: Path, target: Path) -> ModelFolder:
+def publish(
+    plan: Plan, splits: Splits, learner: Learner, holdout: HoldoutScores, run: Path, target: Path
+) -> ModelFolder:
     """Write the model folder ``target`` (``models/final/NAME/VERSION``); it appears when it is whole."""
     facts = dict(learner.facts())
     with atomic_folder(target) as folder:
-        names = list(learner.publish(folder, judged.calibration))
+        names = list(learner.publish(folder, holdout.calibration))
         for name in ARTIFACTS:
             if (run / name).is_file():
                 shutil.copyfile(run / name, folder / name)
-        atomic_write_text(folder / "metrics.json", judged.metrics.model_dump_json(indent=2) + "\n")
-        atomic_write_text(folder / "predictions.csv", judged.predictions)
+        atomic_write_text(folder / "metrics.json", holdout.metrics.model_dump_json(indent=2) + "\n")
+        atomic_write_text(folder / "predictions.csv", holdout.predictions)
         native = names[0]
         files = tuple(
             ModelFile(path=name, sha256=sha256_of(folder / name), format=plan.trainer.native_format * (name == native))
             for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
         )
-        record = _record(plan, sides, facts, judged, target, files)
+        record = _record(plan, splits, facts, holdout, target, files)
         write_model_record(folder, record)
     return ModelFolder.read(target)
 
 
 def _record(
     plan: Plan,
-    sides: Splits,
+    splits: Splits,
     facts: Mapping[str, Any],
-    judged: HoldoutScores,
+    holdout: HoldoutScores,
     target: Path,
     files: tuple[ModelFile, ...],
 ) -> ModelRecord:
     experiment = plan.experiment
     preprocessing = with_statistics(experiment, facts)
-    kept = {key: value for key, value in facts.items() if key not in ("versions", "trials")}
+    architecture = {key: value for key, value in facts.items() if key not in ("versions", "trials")}
     return ModelRecord(
         name=experiment.name,
         version=target.name,
@@ -74,14 +76,14 @@ def _record(
         preprocessing_fingerprint=preprocessing.fingerprint,
         framework=experiment.trainer,
         backbone=experiment.model.backbone,
-        architecture=kept,
-        threshold=judged.threshold,
-        calibration=judged.calibration,
-        abstention=judged.abstention,
+        architecture=architecture,
+        threshold=holdout.threshold,
+        calibration=holdout.calibration,
+        abstention=holdout.abstention,
         tta_views=experiment.training.tta_views,
-        metrics=judged.metrics.flat(),
-        metrics_split=judged.split,
-        **_training_data(plan, sides.train),
+        metrics=holdout.metrics.flat(),
+        metrics_split=holdout.split,
+        **_training_data(plan, splits.train),
         explanation=Explanation(
             layer=plan.backbone.explanation_layer,
             exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),
@@ -120,18 +122,18 @@ def with_statistics(experiment: Experiment, facts: Mapping[str, Any]) -> Preproc
     return Preprocessing.model_validate({**data, "mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
 
 
-def gate_rows(sides: Splits, record: Preprocessing) -> Rows:
-    """The films for the gate, evenly picked of the validation side, else of test, else of train."""
+def gate_rows(splits: Splits, record: Preprocessing) -> Rows:
+    """The films for the gate, evenly picked of the validation split, else of test, else of train."""
     from lopore.export.parity_gate import most_gate_images
 
-    rows = next((side for side in (sides.val, sides.test, sides.train) if len(side)), sides.train)
+    rows = next((split for split in (splits.val, splits.test, splits.train) if len(split)), splits.train)
     return rows[:: max(1, -(-len(rows) // most_gate_images(record)))]
 
 
-def write_exports(plan: Plan, sides: Splits, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
+def write_exports(plan: Plan, splits: Splits, model: ModelFolder, progress: Progress) -> tuple[ModelFolder, list[str]]:
     """Write the formats the config lists, each through the gate; returns the folder and a line for each failure.
 
-    The gate's images are spread over the validation side: at most 512, and no more than take 1 GiB at the network's
+    The gate's images are spread over the validation split: at most 512, and no more than take 1 GiB at the network's
     size (``export.most_gate_images``).
     """
     from lopore.export.parity_gate import export_model
@@ -143,15 +145,17 @@ def write_exports(plan: Plan, sides: Splits, model: ModelFolder, progress: Progr
             continue
         try:
             if images is None:
-                rows = gate_rows(sides, plan.experiment.preprocessing)
+                rows = gate_rows(splits, plan.experiment.preprocessing)
                 images = np.stack([plan.images[int(row)][0] for row in rows])
             truth = truth_table(plan.targets.labels[rows], len(plan.targets.classes))
             model, report = export_model(model, format, images, truth)
-            told = f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
-            judged = "judged" if report.auc_change is not None else "equal"
+            differences = (
+                f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
+            )
+            verdict = "judged" if report.auc_change is not None else "equal"
             moved = "" if report.auc_change is None else f", ROC AUC {report.auc_change:+.4f}"
             count = counted(report.images, "image")
-            progress.line(f"saved {model.file_for(format)} ({judged} on {count}: {told}{moved})")
+            progress.line(f"saved {model.file_for(format)} ({verdict} on {count}: {moves}{moved})")
         except LoporeError as error:
             failed.append(f"no {plain(format, 40)} was written: {error}")
             progress.line(f"warning: {failed[-1]}")

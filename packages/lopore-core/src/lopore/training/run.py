@@ -30,8 +30,7 @@ from .check_installed import check_disk
 from .checkpoints import Checkpoints
 from .cross_validation import cross_validate, folds_of
 from .epochs import fit
-from .holdout_scores import HoldoutScores
-from .holdout_scores import score_holdout as judge
+from .holdout_scores import HoldoutScores, score_holdout
 from .listeners import Listeners, listening
 from .plan import Plan, Splits
 from .planning import make_plan
@@ -98,13 +97,13 @@ def _train(
     experiment: Experiment, order: _Order, begun: Path | None, run_name: str | None, out: Path, progress: Progress
 ) -> TrainResult:
     plan = _checked_plan(experiment, order, out, progress)
-    rank, _ = plan.place
+    rank, _ = plan.process_rank
     if begun is not None:
         _refuse_other_data(begun, plan)
     folder = begun or _new_folder(plan, out / "checkpoints", run_name)
     read_ahead(plan, progress)
     progress.line(f"building {plan.backbone.key}")
-    learner = None if order.crossed else make_learner(plan, plan.sides().train)
+    learner = None if order.crossed else make_learner(plan, plan.splits().train)
     if learner is not None and rank == 0:
         check_disk(experiment, learner.facts(), out)
         if summary := start_summary(learner.facts()):
@@ -121,8 +120,8 @@ def _train(
             progress.line(f"interrupted; go on with: {_again(folder, out)}")
             raise
         except (LoporeError, OSError) as error:
-            if told := disk_errors_explained(error):
-                raise RunError(f"{told}, then go on with: {_again(folder, out)}") from error
+            if message := disk_errors_explained(error):
+                raise RunError(f"{message}, then go on with: {_again(folder, out)}") from error
             raise
 
 
@@ -159,7 +158,7 @@ def _checked_plan(experiment: Experiment, order: _Order, out: Path, progress: Pr
 
 
 def _new_folder(plan: Plan, checkpoints: Path, run_name: str | None) -> Path:
-    rank, world = plan.place
+    rank, world = plan.process_rank
     folder = checkpoints / runs.check_run_name(run_name or runs.new_run_name(plan.experiment, world, checkpoints))
     if rank == 0 and (folder / runs.CONFIG).exists():
         raise RunError(f"run {folder} exists already; go on with --resume {folder.name}, or give another --run-name")
@@ -186,35 +185,35 @@ def _refuse_other_data(folder: Path, plan: Plan) -> None:
 def _cross_validate(plan: Plan, folder: Path, progress: Progress) -> TrainResult:
     done = cross_validate(plan, folder, progress)
     progress.line(f"saved {done.folder / 'metrics.json'} and {done.folder / 'predictions.csv'}")
-    return TrainResult(None, folder, done.metrics, notes=plan.notes, first=plan.place[0] == 0)
+    return TrainResult(None, folder, done.metrics, notes=plan.notes, first=plan.process_rank[0] == 0)
 
 
 def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progress) -> TrainResult:
-    first, sides = plan.place[0] == 0, plan.sides()
+    first, splits = plan.process_rank[0] == 0, plan.splits()
     if first:
-        _preview(plan, sides, folder, progress)
+        _preview(plan, splits, folder, progress)
     identity = runs.identity_of(folder) if first else None
     checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
     with listening(Listeners(plan, folder, folder, folder.name, progress, first)) as listeners:
-        fit(plan, sides, learner, checkpoints, progress, listeners)
-        judged = judge(plan, sides, learner)
+        fit(plan, splits, learner, checkpoints, progress, listeners)
+        holdout = score_holdout(plan, splits, learner)
         if not first:
-            return TrainResult(None, folder, judged.metrics, notes=plan.notes, first=False)
-        model, failed = _finish(plan, learner, folder, out, judged, progress)
-        listeners.finished(model.path, judged.metrics.flat())
-    return TrainResult(model.path, folder, judged.metrics, tuple(failed), plan.notes)
+            return TrainResult(None, folder, holdout.metrics, notes=plan.notes, first=False)
+        model, failed = _finish(plan, learner, folder, out, holdout, progress)
+        listeners.finished(model.path, holdout.metrics.flat())
+    return TrainResult(model.path, folder, holdout.metrics, tuple(failed), plan.notes)
 
 
 def _finish(
-    plan: Plan, learner: Learner, folder: Path, out: Path, judged: HoldoutScores, progress: Progress
+    plan: Plan, learner: Learner, folder: Path, out: Path, holdout: HoldoutScores, progress: Progress
 ) -> tuple[ModelFolder, list[str]]:
     """Publish and export; the model, and a line for each export that was not written."""
-    sides = plan.sides()
-    model = _published(folder, out, judged, lambda target: publish(plan, sides, learner, judged, folder, target))
-    told = judged.calibration.text if judged.calibration else f"none: {judged.why_uncalibrated}"
-    progress.line(f"calibration: {told}")
+    splits = plan.splits()
+    model = _published(folder, out, holdout, lambda target: publish(plan, splits, learner, holdout, folder, target))
+    message = holdout.calibration.text if holdout.calibration else f"none: {holdout.why_uncalibrated}"
+    progress.line(f"calibration: {message}")
     progress.line(f"saved {model.file_for(plan.trainer.native_format)}")
-    model, failed = write_exports(plan, sides, model, progress)
+    model, failed = write_exports(plan, splits, model, progress)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     runs.add_facts(folder, model=str(model.path), computing=_computing(learner), finished=finished)
     return model, failed
@@ -226,7 +225,7 @@ def _computing(learner: Learner) -> dict[str, Any]:
     return {name: facts[name] for name in kept if name in facts}
 
 
-def _published(folder: Path, out: Path, judged: HoldoutScores, write: Callable[[Path], ModelFolder]) -> ModelFolder:
+def _published(folder: Path, out: Path, holdout: HoldoutScores, write: Callable[[Path], ModelFolder]) -> ModelFolder:
     """The model of this run: published now, or already before an interruption.
 
     A run that was resumed with another threshold rule, other test views or another licence makes a further version:
@@ -237,7 +236,7 @@ def _published(folder: Path, out: Path, judged: HoldoutScores, write: Callable[[
     number = 1
     while (target / RECORD_NAME).is_file():
         model = ModelFolder.read(target)
-        if judged.is_published_as(model.record):
+        if holdout.is_published_as(model.record):
             return model
         number += 1
         target = target.with_name(f"{facts['version']}-{number}")
@@ -260,7 +259,7 @@ def _begin(plan: Plan, folder: Path, order: _Order) -> None:
         "leaks": plan.leaks.model_dump(mode="json"),
         "data_fingerprint": plan.manifest.fingerprint,
         "split_fingerprint": plan.manifest.split_fingerprint,
-        "processes": plan.place[1],
+        "processes": plan.process_rank[1],
         "versions": runs.versions(),
         "commit": runs.git_commit(),
     }
@@ -278,12 +277,17 @@ def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
         progress.line(f"warning: {note}")
 
 
-def _preview(plan: Plan, sides: Splits, folder: Path, progress: Progress) -> None:
+def _preview(plan: Plan, splits: Splits, folder: Path, progress: Progress) -> None:
     """A row for each class in turn, from training films spread over the set."""
-    kinds = plan.targets.kinds[sides.train]
-    rows_by_class = [sides.train[kinds == kind] for kind in sorted(set(kinds.tolist()))]
-    turns = range(PREVIEW_ROWS)
-    rows = [int(pile[turn * len(pile) // PREVIEW_ROWS]) for turn in turns for pile in rows_by_class if turn < len(pile)]
+    strata = plan.targets.strata[splits.train]
+    rows_by_class = [splits.train[strata == kind] for kind in sorted(set(strata.tolist()))]
+    numbers = range(PREVIEW_ROWS)
+    rows = [
+        int(members[number * len(members) // PREVIEW_ROWS])
+        for number in numbers
+        for members in rows_by_class
+        if number < len(members)
+    ]
     rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
     images = [plan.images[row][0] for row in rows]
     shown = [plan.samples.rows[row] for row in rows]

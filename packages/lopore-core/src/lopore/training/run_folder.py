@@ -92,8 +92,10 @@ def refuse_other_config(given: Experiment, started: Experiment) -> None:
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     changed = [key for key in changed if not key.startswith(FREE_ON_RESUME)]
     if changed:
-        told = "; ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in changed[:3])
-        raise ConfigError(f"the run was started with another config: {told}; resume without the change, or start anew")
+        changes = "; ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in changed[:3])
+        raise ConfigError(
+            f"the run was started with another config: {changes}; resume without the change, or start anew"
+        )
 
 
 def identity_of(folder: Path) -> dict[str, str]:

@@ -60,8 +60,8 @@ class Sweep:
         found: dict[str, Outcome] = {}
         for number, outcome in enumerate(self._trained(missing), start=1):
             found[outcome.point.run] = outcome
-            told = outcome.error or f"validation {outcome.score:.4f}" if outcome.score is not None else outcome.error
-            self.progress.line(f"point {number} of {len(missing)}, {described(outcome.point)}: {told or 'finished'}")
+            result = outcome.error or f"validation {outcome.score:.4f}" if outcome.score is not None else outcome.error
+            self.progress.line(f"point {number} of {len(missing)}, {described(outcome.point)}: {result or 'finished'}")
         return [found.get(point.run) or Outcome(point, self._score(point)) for point in points]
 
     def finished(self, point: Point) -> bool:

@@ -39,11 +39,11 @@ class Range:
     key: str
     low: float
     high: float
-    whole: bool
+    integer: bool
 
     @property
     def logarithmic(self) -> bool:
-        return not self.whole and self.low > 0 and math.log10(self.high / self.low) >= DECADES_FOR_LOG
+        return not self.integer and self.low > 0 and math.log10(self.high / self.low) >= DECADES_FOR_LOG
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _range(key: str, low: str, high: str, shown: str) -> Range:
         raise ConfigError(f"--set {shown!r}: the ends of a range are numbers, such as 1e-4..1e-2") from None
     if not (math.isfinite(bounds[0]) and math.isfinite(bounds[1]) and bounds[0] < bounds[1]):
         raise ConfigError(f"--set {shown!r}: a range goes from a number to a larger one, such as 1e-4..1e-2")
-    return Range(key, *bounds, whole=all(end.lstrip("+-").isdigit() for end in (low, high)))
+    return Range(key, *bounds, integer=all(end.lstrip("+-").isdigit() for end in (low, high)))
 
 
 def make_point(config: Path, settings: Mapping[str, Any]) -> Point:

@@ -80,12 +80,12 @@ def _take_up_again(study: Any, state: Any) -> None:
 
 def _distribution(optuna: Any, axis: Axis | Range) -> Any:
     """Values of a list go by their JSON: Optuna's categories are plain values only."""
-    kinds = optuna.distributions
+    distributions = optuna.distributions
     if isinstance(axis, Axis):
-        return kinds.CategoricalDistribution([json.dumps(value) for value in axis.values])
-    if axis.whole:
-        return kinds.IntDistribution(int(axis.low), int(axis.high))
-    return kinds.FloatDistribution(axis.low, axis.high, log=axis.logarithmic)
+        return distributions.CategoricalDistribution([json.dumps(value) for value in axis.values])
+    if axis.integer:
+        return distributions.IntDistribution(int(axis.low), int(axis.high))
+    return distributions.FloatDistribution(axis.low, axis.high, log=axis.logarithmic)
 
 
 def _settings(params: Mapping[str, Any], axes: Sequence[Axis | Range]) -> dict[str, Any]:

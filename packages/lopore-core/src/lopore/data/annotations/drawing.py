@@ -97,8 +97,8 @@ def draw_marks(pixels: NDArray[np.uint8], image: AnnotatedImage, classes: Sequen
                 mask_of_runs(mark.runs).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
             )
             cv2.drawContours(drawn, outlines, -1, colour, thick)
-        place = (int(min(right + 2, drawn.shape[1] - 40)), int(max(12, top)))
-        cv2.putText(drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thick, colour, thick, cv2.LINE_AA)
+        corner = (int(min(right + 2, drawn.shape[1] - 40)), int(max(12, top)))
+        cv2.putText(drawn, str(number), corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thick, colour, thick, cv2.LINE_AA)
     return drawn
 
 

@@ -24,12 +24,7 @@ CIRCLE_CORNERS = 64
 
 def read(path: Path, images: Path | None = None) -> AnnotationSet:
     """A folder of JSON files, or one; classes in alphabetical order. Image data inside is not read."""
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{plain(path)} holds no .json file; name the folder of the annotations")
-    found = tuple(_image(file) for file in files)
-    classes = tuple(sorted({one.class_name for image in found for one in image.marks}))
-    return reading.annotation_set(path, classes=classes, images=found)
+    return reading.file_an_image(path, SUFFIX, _image)
 
 
 def _image(file: Path) -> AnnotatedImage:
@@ -66,8 +61,8 @@ def _circle(points: Sequence[Point]) -> tuple[Point, ...]:
     """LabelMe gives the centre and a point on the circle."""
     (x, y), edge = points
     radius = math.dist((x, y), edge)
-    turns = (2 * math.pi * step / CIRCLE_CORNERS for step in range(CIRCLE_CORNERS))
-    return tuple((x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns)
+    angles = (2 * math.pi * step / CIRCLE_CORNERS for step in range(CIRCLE_CORNERS))
+    return tuple((x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles)
 
 
 def write(annotations: AnnotationSet, target: Path) -> list[str]:
@@ -88,12 +83,12 @@ def write(annotations: AnnotationSet, target: Path) -> list[str]:
 
 def _shapes(one: Mark) -> list[dict[str, Any]]:
     left, top, right, bottom = one.box
-    kinds = {"polygon": "polygon", "line": "linestrip"}
-    rings = [list(map(list, ring)) for ring in one.polygons] if one.kind in kinds else [[[left, top], [right, bottom]]]
+    types = {"polygon": "polygon", "line": "linestrip"}
+    rings = [list(map(list, ring)) for ring in one.polygons] if one.kind in types else [[[left, top], [right, bottom]]]
     return [
         {
             "label": one.class_name, "points": ring, "group_id": None, "description": one.note,
-            "shape_type": kinds.get(one.kind, "rectangle"), "flags": {"ignore": True} if one.ignore else {},
+            "shape_type": types.get(one.kind, "rectangle"), "flags": {"ignore": True} if one.ignore else {},
         }
         for ring in rings
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,16 @@ def read_json(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise DataError(f"{plain(path)} holds no JSON object; a list or number is no annotation file")
     return found
+
+
+def file_an_image(path: Path, suffix: str, read: Callable[[Path], AnnotatedImage]) -> AnnotationSet:
+    """A folder with a file for each image, or one such file; classes in alphabetical order."""
+    files = sorted(path.rglob(f"*{suffix}")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{plain(path)} holds no {suffix} file; name the folder of the annotations")
+    found = tuple(read(file) for file in files)
+    classes = tuple(sorted({one.class_name for each in found for one in each.marks}))
+    return annotation_set(path, classes=classes, images=found)
 
 
 def image(path: Path, **values: Any) -> AnnotatedImage:

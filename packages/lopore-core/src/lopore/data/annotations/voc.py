@@ -21,12 +21,7 @@ SUFFIX = ".xml"
 
 def read(path: Path, images: Path | None = None) -> AnnotationSet:
     """A folder of XML files, or one; classes in alphabetical order. images: not needed."""
-    files = sorted(path.rglob("*.xml")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{plain(path)} holds no .xml file; name the folder of the annotations")
-    found = tuple(_image(file) for file in files)
-    classes = tuple(sorted({one.class_name for image in found for one in image.marks}))
-    return reading.annotation_set(path, classes=classes, images=found)
+    return reading.file_an_image(path, SUFFIX, _image)
 
 
 def _image(file: Path) -> AnnotatedImage:

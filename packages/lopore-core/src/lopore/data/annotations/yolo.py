@@ -64,9 +64,9 @@ def _images_beside(folder: Path) -> Path:
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    for place in (folder, *list(folder.parents)[:2]):
+    for folder_above in (folder, *list(folder.parents)[:2]):
         for name in NAMES:
-            file = place / name
+            file = folder_above / name
             if not file.is_file():
                 continue
             if file.suffix != ".yaml":

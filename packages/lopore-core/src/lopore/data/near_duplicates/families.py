@@ -75,11 +75,11 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
     ``benchmarks/bench_leaks.py`` counts how many. The search for whole copies grows with N * N (small: 24 000 images
     took 2 minutes on one core), all else with N.
     """
-    solid = [place for place, one in enumerate(fingerprints) if not one.blank]
-    blank = tuple(place for place, one in enumerate(fingerprints) if one.blank)
-    tell = progress or (lambda done, total: None)
+    solid = [number for number, one in enumerate(fingerprints) if not one.blank]
+    blank = tuple(number for number, one in enumerate(fingerprints) if one.blank)
+    advance = progress or (lambda done, total: None)
     total = len(solid)
-    compared = _compared([fingerprints[place] for place in solid], tell) if len(solid) > 1 else {}
+    compared = _compared([fingerprints[number] for number in solid], advance) if len(solid) > 1 else {}
     threshold = _threshold(np.array([agreement.score for agreement in compared.values()]))
     agreed = sorted(
         (
@@ -91,9 +91,9 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
     )
     forest = Forest(len(fingerprints))
     _join(forest, agreed, threshold)
-    search = find_overlaps(fingerprints, forest.same, lambda share: tell(2 * total + int(share * total), 3 * total))
+    search = find_overlaps(fingerprints, forest.same, lambda share: advance(2 * total + int(share * total), 3 * total))
     agreed += join_overlaps(forest, search)
-    tell(3 * total, 3 * total)
+    advance(3 * total, 3 * total)
     return Families(forest.labels, [pair for pair in agreed if forest.same(pair.first, pair.second)], threshold, blank)
 
 
@@ -117,11 +117,11 @@ def _part(one: Overlap) -> str:
     return f"both show one part ({min(one.shared, 1):.0%} of an image), agreement {one.score:.2f}"
 
 
-def _compared(fingerprints: Sequence[Fingerprint], tell: Progress) -> dict[tuple[int, int], Agreement]:
+def _compared(fingerprints: Sequence[Fingerprint], advance: Progress) -> dict[tuple[int, int], Agreement]:
     """Agreement of every candidate pair that was laid together, by (lower place, higher place)."""
     total = len(fingerprints)
     metric = learn_metric(fingerprints, np.random.default_rng(total))
-    near, scores, trials = _candidates(CandidateSearch(fingerprints, metric), total, tell)
+    near, scores, trials = _candidates(CandidateSearch(fingerprints, metric), total, advance)
     compare = comparer(fingerprints, metric)
     found: dict[tuple[int, int], Agreement] = {}
     hopeful = np.ones(total, dtype=bool)
@@ -129,19 +129,19 @@ def _compared(fingerprints: Sequence[Fingerprint], tell: Progress) -> dict[tuple
         queue = _queue(near[:, start:stop], scores[:, start:stop], trials[:, start:stop], hopeful, found)
         done = total + total * start // _DEPTHS[-1][1]
         share = total * (stop - start) // _DEPTHS[-1][1]
-        _lay_together(queue, compare, found, lambda part, d=done, s=share: tell(d + int(s * part), 3 * total))  # type: ignore[misc]
+        _lay_together(queue, compare, found, lambda part, d=done, s=share: advance(d + int(s * part), 3 * total))  # type: ignore[misc]
         hopeful &= _mostly_agreed(near[:, start:stop], found)
     return found
 
 
 def _candidates(
-    search: CandidateSearch, total: int, tell: Progress
+    search: CandidateSearch, total: int, advance: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     parts = []
     for start in range(0, total, _BLOCK):
         stop = min(start + _BLOCK, total)
         parts.append(search.nearest(start, stop, _DEPTHS[-1][1]))
-        tell(stop, 3 * total)
+        advance(stop, 3 * total)
     near, scores, trials = (np.concatenate(part) for part in zip(*parts, strict=True))
     return near, scores, trials
 
@@ -183,14 +183,14 @@ def _lay_together(
     queue: _Queue,
     compare: Callable[[int, int, int], Agreement],
     found: dict[tuple[int, int], Agreement],
-    tell: Callable[[float], None],
+    advance: Callable[[float], None],
 ) -> None:
     with ThreadPoolExecutor(max_workers=min(8, _allowed_cores())) as pool:
         for start in range(0, len(queue), 2048):
             chunk = queue[start : start + 2048]
             for (first, second, _), agreement in zip(chunk, pool.map(lambda job: compare(*job), chunk), strict=True):
                 found[min(first, second), max(first, second)] = agreement
-            tell((start + len(chunk)) / len(queue))
+            advance((start + len(chunk)) / len(queue))
 
 
 def _allowed_cores() -> int:
@@ -230,7 +230,7 @@ def _well_linked(one: Sequence[int], two: Sequence[int], links: dict[int, set[in
     if len(small) < _GROWN:
         return True
     inside = set(large)
-    ends = [(place, links[place] & inside) for place in small if links[place] & inside]
+    ends = [(number, links[number] & inside) for number in small if links[number] & inside]
     return len(ends) >= 2 and len(set().union(*(reached for _, reached in ends))) >= 2
 
 

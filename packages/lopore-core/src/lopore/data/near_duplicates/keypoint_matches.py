@@ -91,12 +91,12 @@ def _voted(
                 if pair not in best or best[pair][0] < stop - start:
                     best[pair] = (stop - start, int(pose[members[0]]), members)
     tried: dict[int, int] = {}
-    kept = []
+    chosen_rows = []
     for (first, second), (_, chosen, members) in sorted(best.items(), key=lambda item: (-item[1][0], item[0])):
         if tried.get(first, 0) < _TRIED:
             tried[first] = tried.get(first, 0) + 1
-            kept.append((first, second, chosen, members))
-    return kept
+            chosen_rows.append((first, second, chosen, members))
+    return chosen_rows
 
 
 def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress: Callable[[float], None]) -> _Matches:
@@ -153,14 +153,14 @@ def _best_of_each(parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], Fl
     firsts = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0])
     rank = np.arange(len(order)) - np.repeat(firsts, np.diff(np.r_[firsts, len(order)]))
     # Two probes may meet one member once each only, so a match stands here once.
-    kept = order[rank < _BEST_MATCHES]
-    return _Matches(query[kept], found[kept], flipped[kept], cosine[kept])
+    chosen_rows = order[rank < _BEST_MATCHES]
+    return _Matches(query[chosen_rows], found[chosen_rows], flipped[chosen_rows], cosine[chosen_rows])
 
 
 def _rooted(descriptors: NDArray[np.uint8]) -> Floats:
     """Unit vectors whose product is the Hellinger kernel (RootSIFT: Arandjelovic and Zisserman, CVPR 2012)."""
-    whole = descriptors.astype(np.float32)
-    return np.asarray(np.sqrt(whole / (whole.sum(axis=1, keepdims=True) + np.float32(1e-6))), np.float32)
+    values = descriptors.astype(np.float32)
+    return np.asarray(np.sqrt(values / (values.sum(axis=1, keepdims=True) + np.float32(1e-6))), np.float32)
 
 
 def _projection(keypoints: Sequence[Keypoints]) -> tuple[Floats, Floats]:

@@ -122,16 +122,16 @@ def _aligned(first: Keypoints, second: Keypoints, one: Candidate) -> _Fit | None
     ratio = inliers / len(places)
     if fit is None or inliers < LEAST_INLIERS - (ratio > 0.9):
         return None
-    turn = np.rad2deg(np.arctan2(fit[1, 0], fit[0, 0]))
+    rotation_deg = np.rad2deg(np.arctan2(fit[1, 0], fit[0, 0]))
     scale = float(np.hypot(fit[0, 0], fit[1, 0]))
-    if abs((turn + 45) % 90 - 45) > _STRAIGHT_DEG or not _SCALES[0] < scale < _SCALES[1]:
+    if abs((rotation_deg + 45) % 90 - 45) > _STRAIGHT_DEG or not _SCALES[0] < scale < _SCALES[1]:
         return None
     hull = cv2.convexHull(places[followed.ravel() > 0].astype(np.float32))
     spread = float(cv2.contourArea(hull)) / (first.shape[0] * first.shape[1])
-    whole = np.vstack([fit, [0, 0, 1]])
+    square = np.vstack([fit, [0, 0, 1]])
     if one.flipped:
-        whole = whole @ np.array([[1.0, 0, 0], [0, -1, height - 1], [0, 0, 1]])
-    to_view = _to_view(second.shape) @ whole @ np.linalg.inv(_to_view(first.shape))
+        square = square @ np.array([[1.0, 0, 0], [0, -1, height - 1], [0, 0, 1]])
+    to_view = _to_view(second.shape) @ square @ np.linalg.inv(_to_view(first.shape))
     return _Fit(np.linalg.inv(to_view)[:2].astype(np.float32), inliers, ratio, spread)
 
 
@@ -156,6 +156,6 @@ def _block_agreement(first: Floats, second: Floats, cover: Floats) -> NDArray[np
 
     one, two = detail(first), detail(second)
     own, other, both = mean(one * one) - mean(one) ** 2, mean(two * two) - mean(two) ** 2, mean(one * two)
-    told = (mean(cover) > 0.95) & (np.maximum(own, other) > _DETAIL**2)
+    informative = (mean(cover) > 0.95) & (np.maximum(own, other) > _DETAIL**2)
     product = both - mean(one) * mean(two)
-    return np.asarray((product / np.sqrt(np.maximum(own * other, 1e-8)))[told])
+    return np.asarray((product / np.sqrt(np.maximum(own * other, 1e-8)))[informative])

@@ -87,7 +87,7 @@ class CandidateSearch:
 
 
 def comparer(
-    fingerprints: Sequence[Fingerprint], metric: Metric, *, kept: int = 256
+    fingerprints: Sequence[Fingerprint], metric: Metric, *, cached: int = 256
 ) -> Callable[[int, int, int], Agreement]:
     """A function ``(first, second, trial) -> Agreement`` that lays the first image on the second.
 
@@ -96,7 +96,7 @@ def comparer(
     middle one of the fine blocks, so neither one strong edge nor a common outline can carry a pair alone.
     """
 
-    @lru_cache(maxsize=kept)
+    @lru_cache(maxsize=cached)
     def prepared(number: int) -> _Prepared:
         return _prepare(fingerprints[number].view)
 
@@ -168,11 +168,11 @@ def _fine_correlations(first: _Prepared, second: _Prepared, matrix: Floats) -> t
     product, one, two, mass = (
         _block_means(part) for part in (weighted * second.fine, weighted * moved, weight * second.fine**2, weight)
     )
-    whole = product.sum() / np.sqrt(one.sum() * two.sum() + 1e-9)
-    told = mass > 0.25
-    if told.sum() < _LEAST_BLOCKS:
-        return float(whole), 0.0
-    return float(whole), float(np.median(product[told] / np.sqrt(one[told] * two[told] + 1e-9)))
+    overall = product.sum() / np.sqrt(one.sum() * two.sum() + 1e-9)
+    informative = mass > 0.25
+    if informative.sum() < _LEAST_BLOCKS:
+        return float(overall), 0.0
+    return float(overall), float(np.median(product[informative] / np.sqrt(one[informative] * two[informative] + 1e-9)))
 
 
 def _block_means(view: Floats) -> NDArray[np.float64]:
@@ -205,7 +205,7 @@ def _turns_and_crops() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     turns = [(np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]]), np.zeros(2)) for t in radians]
     reach = (1 - _ZOOM) / 2 * COARSE
     places = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
-    return turns + [(_ZOOM * np.eye(2), reach * np.array(place, dtype=np.float64)) for place in places]
+    return turns + [(_ZOOM * np.eye(2), reach * np.array(direction, dtype=np.float64)) for direction in places]
 
 
 def _centred(linear: NDArray[np.float64], offset: NDArray[np.float64]) -> Floats:

@@ -44,7 +44,7 @@ def learn_metric(fingerprints: Sequence[Fingerprint], generator: np.random.Gener
     Source: within-class covariance normalisation, Hatch et al. (2006), with made copies in place of labels.
     """
     sample = generator.permutation(len(fingerprints))[: 4 * _SAMPLE]
-    views = coarse_views([fingerprints[place] for place in sample.tolist()])
+    views = coarse_views([fingerprints[number] for number in sample.tolist()])
     poses = in_all_poses(cosines(views))
     total = _moments(poses)
     weight = poses.shape[-1] / (poses.shape[-1] + 8 * len(sample))
@@ -75,8 +75,8 @@ def _disturbed(view: Floats, generator: np.random.Generator) -> Floats:
     import cv2
 
     centre = (COARSE - 1) / 2
-    turn = cv2.getRotationMatrix2D((centre, centre), generator.uniform(-3, 3), generator.uniform(0.96, 1.04))
-    matrix = np.asarray(turn, dtype=np.float64)
+    rotation = cv2.getRotationMatrix2D((centre, centre), generator.uniform(-3, 3), generator.uniform(0.96, 1.04))
+    matrix = np.asarray(rotation, dtype=np.float64)
     matrix[:, 2] += generator.uniform(-0.02, 0.02, 2) * COARSE
     moved = np.asarray(cv2.warpAffine(view, matrix, (COARSE, COARSE), borderMode=cv2.BORDER_REFLECT_101))
     return (moved + generator.normal(0, 0.15, view.shape)).astype(np.float32)
@@ -90,8 +90,8 @@ def cosines(views: Floats) -> Floats:
     import cv2
 
     cosines = np.empty((len(views), FREQUENCIES, FREQUENCIES), dtype=np.float32)
-    for place, view in enumerate(views):
-        cosines[place] = cv2.dct(view)[:FREQUENCIES, :FREQUENCIES]
+    for number, view in enumerate(views):
+        cosines[number] = cv2.dct(view)[:FREQUENCIES, :FREQUENCIES]
     return cosines
 
 

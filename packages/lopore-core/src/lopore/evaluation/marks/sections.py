@@ -55,8 +55,8 @@ def read_sections(path: Path) -> Sections:
 def _cell(number: int, line: Mapping[str, str], faults: list[str]) -> Cell | None:
     begin, end, length = (_mm(line.get(name, "")) for name in ("begin_mm", "end_mm", "length_mm"))
     if begin is None or end is None or not 0 <= begin < end:
-        told = plain(f"{line.get('begin_mm', '')!r} to {line.get('end_mm', '')!r}", 60)
-        faults.append(f"line {number}: {told} is no place in mm; begin_mm lies from 0 on, end_mm behind it")
+        extent = plain(f"{line.get('begin_mm', '')!r} to {line.get('end_mm', '')!r}", 60)
+        faults.append(f"line {number}: {extent} is no place in mm; begin_mm lies from 0 on, end_mm behind it")
         return None
     if line.get("length_mm") and (length is None or length <= 0):
         faults.append(f"line {number}: length_mm {plain(line['length_mm'], 30)!r} is no positive number")

@@ -83,8 +83,8 @@ class MarkTally:
         row = self.films.rows[number]
         try:
             least = self.rule.least_area(pitch_mm, plain(row.path, 120))
-            kept = [[mark for mark in marks if mark.area_px >= least] for marks in found]
-            self.matched.append(self._matched(number, row, kept, shape, pitch_mm))
+            large_enough = [[mark for mark in marks if mark.area_px >= least] for marks in found]
+            self.matched.append(self._matched(number, row, large_enough, shape, pitch_mm))
         except DataError as error:
             self.unknown.append(str(error))
 

@@ -89,13 +89,13 @@ def _answer(
         ]
         tally.add(number, found, source.shape, film.pitch_mm)
         odd = bool(film_unlike_training(record, film))
-        peaks = {name: _largest(film_map, place) for place, name in enumerate(film_map.classes)}
+        peaks = {name: _largest(film_map, class_index) for class_index, name in enumerate(film_map.classes)}
     if record.task == "binary":
         (peak,) = peaks.values()
         return [peak if name in peaks else 1 - peak for name in record.classes], odd
     return [peaks.get(name, 0.0) for name in record.classes], odd
 
 
-def _largest(film_map: FilmMap, place: int) -> float:
-    codes = film_map.codes(place, 0, 0, *film_map.facts.shape)
+def _largest(film_map: FilmMap, class_index: int) -> float:
+    codes = film_map.codes(class_index, 0, 0, *film_map.facts.shape)
     return float(film_map.decode(codes.max(keepdims=True)).max())

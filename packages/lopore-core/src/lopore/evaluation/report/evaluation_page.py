@@ -86,7 +86,7 @@ def _calibration(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Whether scores are right as frequencies: the figures, and for each class a sentence, a diagram and its bins."""
     from markupsafe import Markup
 
-    for name, one, text in evaluation.metrics.calibration.told:
+    for name, one, text in evaluation.metrics.calibration.described:
         diagram = ""
         if one.bins:
             svg = reliability_diagram(f"Reliability: {name}", one, _scores_of(evaluation, name, one))

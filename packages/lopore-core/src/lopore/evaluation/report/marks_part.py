@@ -27,7 +27,7 @@ _MOST_RATE = 20.0
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Spot:
     """A mark or call to be shown. weight: the larger, the sooner."""
 
     path: str
@@ -105,21 +105,21 @@ def froc_plot(found: IndicationMetrics) -> str:
 def _galleries(evaluation: Evaluation, images: int) -> Iterable[dict[str, Any]]:
     if not images:
         return
-    missed = [place for film in evaluation.marks for place in _missed(film)]
-    false = [place for film in evaluation.marks for place in _false(film)]
+    missed = [spot for film in evaluation.marks for spot in _missed(film)]
+    false = [spot for film in evaluation.marks for spot in _false(film)]
     parts = (
         ("Missed marks", "Marks that no indication meets; the largest first.", missed, MISSED),
         ("False calls", "Indications that meet no mark; the surest first.", false, FALSE),
     )
     for title, what, places, colour in parts:
-        shown = sorted(places, key=lambda place: -place.weight)[:images]
-        figures = [figure for place in shown if (figure := _figure(evaluation, place, colour)) is not None]
+        shown = sorted(places, key=lambda spot: -spot.weight)[:images]
+        figures = [figure for spot in shown if (figure := _figure(evaluation, spot, colour)) is not None]
         if figures:
             more = f" {len(figures)} of {len(places)} are shown, all are in the tables." if len(places) > images else ""
             yield {"title": title, "what": what + more, "figures": figures}
 
 
-def _missed(film: MatchedFilm) -> Iterable[_Place]:
+def _missed(film: MatchedFilm) -> Iterable[_Spot]:
     for key in mark_keys(film):
         hit = best_scores(film, key)
         for mark in film.own[key].marks:
@@ -127,34 +127,34 @@ def _missed(film: MatchedFilm) -> Iterable[_Place]:
                 x0, y0, x1, y1 = mark.box
                 around = ((x0 - 2, y0 - 2), (x1 + 2, y0 - 2), (x1 + 2, y1 + 2), (x0 - 2, y1 + 2))
                 title = f"{mark.class_name or 'mark'}, missed"
-                yield _Place(film.path, around, title, mark.length_px, mark.length_mm, mark.length_px or 0.0)
+                yield _Spot(film.path, around, title, mark.length_px, mark.length_mm, mark.length_px or 0.0)
 
 
-def _false(film: MatchedFilm) -> Iterable[_Place]:
+def _false(film: MatchedFilm) -> Iterable[_Spot]:
     contours = {mark.id: mark.contour for mark in film.indications}
     for call in film.own[next(iter(film.own))].calls:
         if call.false:
             title = f"{call.class_name} {call.score:.3f}, false"
-            yield _Place(film.path, contours[call.indication], title, call.length_px, call.length_mm, call.score)
+            yield _Spot(film.path, contours[call.indication], title, call.length_px, call.length_mm, call.score)
 
 
-def _figure(evaluation: Evaluation, place: _Place, colour: tuple[int, int, int]) -> dict[str, Any] | None:
-    row = next((row for row in evaluation.manifest.rows if row.path == place.path), None)
+def _figure(evaluation: Evaluation, spot: _Spot, colour: tuple[int, int, int]) -> dict[str, Any] | None:
+    row = next((row for row in evaluation.manifest.rows if row.path == spot.path), None)
     if row is None:
         return None
     try:
         with open_film(evaluation.manifest.file(row)) as source:
-            part = film_images.crop(source, place.contour, colour)
+            part = film_images.crop(source, spot.contour, colour)
     except (LoporeError, OSError):
         return None
-    size = "" if place.length_px is None else f"{place.length_px:.0f} px long"
-    size = size if place.length_mm is None else f"{place.length_mm:.2f} mm long"
+    size = "" if spot.length_px is None else f"{spot.length_px:.0f} px long"
+    size = size if spot.length_mm is None else f"{spot.length_mm:.2f} mm long"
     return {
-        "path": place.path,
-        "title": place.title,
+        "path": spot.path,
+        "title": spot.title,
         "plain": film_images.data_uri(part.plain),
         "outlined": film_images.data_uri(part.outlined),
-        "x": round(place.contour[0][0]),
-        "y": round(place.contour[0][1]),
+        "x": round(spot.contour[0][0]),
+        "y": round(spot.contour[0][1]),
         "size": size,
     }

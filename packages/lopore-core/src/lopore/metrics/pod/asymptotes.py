@@ -27,7 +27,7 @@ def shape_faults(fit: HitMissFit, best: float) -> tuple[str, ...]:
         return ()
     floor, low = _asymptote(trials, fit.link, fit.beta, floor=True)
     ceiling, high = _asymptote(trials, fit.link, fit.beta, floor=False)
-    turned = _turn(trials)
+    turned = _turning_point(trials)
     if turned > max(low, high) and 2 * (turned - best) > _TURN:
         return ("The hits rise and fall again with size, so no curve that only rises fits them.",)
     faults = []
@@ -43,7 +43,7 @@ def _share_likelihood(hit: Floats) -> float:
     return float(len(hit) * (share * np.log(share) + (1 - share) * np.log1p(-share)))
 
 
-def _turn(trials: Trials) -> float:
+def _turning_point(trials: Trials) -> float:
     """Log-likelihood with a parabola as linear predictor, where it turns inside the sizes; else minus infinity."""
     from scipy.optimize import minimize
 

@@ -84,9 +84,9 @@ def modified_root(fit: HitMissFit, x: float, held: HeldCurve) -> float:
     cross = design.T @ (design * (fit.at.score * held.at.score * variance)[:, None])
     logit_shift = (fit.at.log_p - fit.at.log_q) - (held.at.log_p - held.at.log_q)
     moved = np.linalg.solve(cross, design.T @ (fit.at.score * variance * logit_shift))[0]
-    whole = design.T @ (design * fit.at.weight[:, None])
+    information = design.T @ (design * fit.at.weight[:, None])
     nuisance = float(held.at.weight @ away**2)
-    wald = float(moved * np.linalg.det(cross) / (np.linalg.det(whole) * nuisance) ** 0.5)
+    wald = float(moved * np.linalg.det(cross) / (np.linalg.det(information) * nuisance) ** 0.5)
     return root + float(np.log(wald / root)) / root if wald > 0 else root
 
 
