@@ -149,9 +149,8 @@ def write_exports(plan: Plan, splits: Splits, model: ModelFolder, progress: Prog
                 images = np.stack([plan.images[int(row)][0] for row in rows])
             truth = truth_table(plan.targets.labels[rows], len(plan.targets.classes))
             model, report = export_model(model, format, images, truth)
-            differences = (
-                f"max |dp| {report.max_dp:.1e}, {counted(report.flipped, 'decision differs', 'decisions differ')}"
-            )
+            flips = counted(report.flipped, "decision differs", "decisions differ")
+            moves = f"max |dp| {report.max_dp:.1e}, {flips}"
             verdict = "judged" if report.auc_change is not None else "equal"
             moved = "" if report.auc_change is None else f", ROC AUC {report.auc_change:+.4f}"
             count = counted(report.images, "image")
