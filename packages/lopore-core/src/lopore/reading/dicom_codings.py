@@ -72,7 +72,7 @@ def _rle(frame: bytes, shape: FrameShape) -> NDArray[Any]:
     for start, end in zip(starts, ends, strict=False):
         if not 64 <= start < end <= len(frame):
             raise ValueError("RLE segments that do not follow each other")
-        planes.append(unpack_packbits(frame[start:end], shape.height * shape.width, spare=_SPARE))
+        planes.append(unpack_packbits(frame[start:end], shape.height, shape.width, spare=_SPARE))
     stored = np.frombuffer(b"".join(planes), np.uint8).reshape(shape.samples, size, shape.height, shape.width)
     values = stored[:, 0] if size == 1 else (stored[:, 0].astype(np.uint16) << 8) | stored[:, 1]
     return values[0] if shape.samples == 1 else np.ascontiguousarray(np.moveaxis(values, 0, -1))

@@ -12,11 +12,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-_Codes = NDArray[np.uint32]
+_Codes = NDArray[np.int64]
 _CLEAR, _END, _FIRST = 256, 257, 258
+_LAST = 4095
 # The decoder is one entry behind the encoder, so widths grow one code before a table is full ("early change").
-_WIDTHS = np.repeat(np.array([9, 10, 11, 12], np.uint32), [254, 512, 1024, 2306])
-_STARTS = np.concatenate(([0], np.cumsum(_WIDTHS))).astype(np.int64)
+_WIDTHS = np.repeat(np.array([9, 10, 11, 12]), [254, 512, 1024, 2306])
+_STARTS = np.concatenate(([0], np.cumsum(_WIDTHS)))
+_MASKS = (1 << _WIDTHS) - 1
+_NEWEST = np.minimum(_FIRST - 1 + np.arange(len(_WIDTHS)), _LAST)
+_BYTES = np.arange(_FIRST)
+_LOW = (1 << 32) - 1
 # An encoder that saves work breaks the rule of the longest string all the time, damage does so a few times.
 _OTHER_ENCODER = 0.05
 
@@ -26,7 +31,7 @@ def check_lzw(data: bytes, size: int) -> int:
     if len(data) > 1 and data[0] == 0 and data[1] & 1:
         raise ValueError("LZW of the kind before TIFF 5, with its bits reversed")
     length = twice = total = 0
-    for codes in _tables(data, size):
+    for codes in _tables(data):
         given, repeated = _check_table(codes)
         length, twice, total = length + given, twice + repeated, total + len(codes)
     if length < size:
@@ -36,12 +41,13 @@ def check_lzw(data: bytes, size: int) -> int:
     return length
 
 
-def _tables(data: bytes, size: int) -> Iterator[_Codes]:
+def _tables(data: bytes) -> Iterator[_Codes]:
     """The codes between one clear code and the next. Raises ValueError where end code and end of data differ."""
-    padded = np.frombuffer(data + bytes(8), np.uint8).astype(np.uint32)
+    padded = np.frombuffer(data + bytes(8), np.uint8).astype(np.int64)
+    words = (padded[:-2] << 16) | (padded[1:-1] << 8) | padded[2:]  # a code of 12 bits lies within three bytes
     at, bits = 0, 8 * len(data)
     while True:
-        codes, stop = _codes(padded, at, bits)
+        codes, stop = _codes(words, at, bits)
         if len(codes):
             yield codes
         at += int(_STARTS[len(codes) + (stop is not None)])
@@ -52,13 +58,11 @@ def _tables(data: bytes, size: int) -> Iterator[_Codes]:
         raise ValueError("LZW data that does not end with its end code")
 
 
-def _codes(padded: _Codes, at: int, bits: int) -> tuple[_Codes, int | None]:
+def _codes(words: _Codes, at: int, bits: int) -> tuple[_Codes, int | None]:
     """Codes from bit ``at`` to the next clear or end code, or to the end of the data; and which code stopped them."""
     room = min(len(_WIDTHS), int(np.searchsorted(_STARTS, bits - at, "right")) - 1)
-    begin, width = at + _STARTS[:room], _WIDTHS[:room]
-    byte = begin >> 3
-    word = (padded[byte] << 24) | (padded[byte + 1] << 16) | (padded[byte + 2] << 8) | padded[byte + 3]
-    codes = (word >> (32 - (begin & 7).astype(np.uint32) - width)) & ((np.uint32(1) << width) - np.uint32(1))
+    begin = _STARTS[:room] + at
+    codes = (words[begin >> 3] >> (24 - (begin & 7) - _WIDTHS[:room])) & _MASKS[:room]
     stops = np.flatnonzero((codes == _CLEAR) | (codes == _END))
     if len(stops):
         return codes[: stops[0]], int(codes[stops[0]])
@@ -69,17 +73,24 @@ def _codes(padded: _Codes, at: int, bits: int) -> tuple[_Codes, int | None]:
 
 def _check_table(codes: _Codes) -> tuple[int, int]:
     """Bytes that the codes of one table give, and how often a string entered it a second time."""
-    number = np.arange(len(codes), dtype=np.uint32)
-    known = np.minimum(_FIRST - 1 + number, 4095)
-    if codes[0] > 255 or (codes > known).any():
+    if codes[0] >= _CLEAR or (codes > _NEWEST[: len(codes)]).any():
         raise ValueError("an LZW code that is not in its table")
-    # Entry 258 + i is the string of code i and the first byte of that of code i + 1: a forest of bytes.
-    entries = codes[: min(len(codes) - 1, 4096 - _FIRST)]
-    above = np.concatenate((np.arange(_FIRST, dtype=np.uint32), entries))
-    extra = np.zeros(len(above), np.int64)
-    extra[_FIRST:] = 1
-    while (above >= _FIRST).any():
-        extra += extra[above]
-        above = above[above]
-    keys = np.sort((entries << np.uint32(8)) | above[codes[1 : len(entries) + 1]])
-    return len(codes) + int(extra[codes].sum()), int((keys[1:] == keys[:-1]).sum())
+    # Entry 258 + i is the string of code i and the first byte of that of code i + 1.
+    entries = codes[: min(len(codes) - 1, _LAST + 1 - _FIRST)]
+    firsts, lengths = _strings(entries)
+    keys = np.sort((entries << 8 | firsts[codes[1 : len(entries) + 1]]).astype(np.int32))
+    return int(lengths[codes].sum()), int((keys[1:] == keys[:-1]).sum())
+
+
+def _strings(entries: _Codes) -> tuple[_Codes, _Codes]:
+    """The first byte and the length of each code's string, where ``entries`` lengthen another string by one byte.
+
+    The strings are a forest; each round doubles how far all have climbed. A number holds the string that was reached
+    above 32 bits and the bytes passed on the way below, so that one look-up gives both.
+    """
+    reached = np.concatenate((_BYTES << 32, (entries << 32) + 1))
+    while True:
+        above = reached >> 32
+        if above.max() < _FIRST:
+            return above, (reached & _LOW) + 1
+        reached = reached[above] + (reached & _LOW)

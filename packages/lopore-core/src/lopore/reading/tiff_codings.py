@@ -24,6 +24,8 @@ NAMES = {
 CHECKSUM = (1, 8, 32946, 34887, 34925)
 """Codings that carry a checksum; and plain values, of which everyone knows that they have none."""
 _SLACK = 4096
+_RUNS = (*((head + 2, head + 1) for head in range(128)), (1, 0), *((2, 257 - head) for head in range(129, 256)))
+"""What a run of PackBits takes and what it gives, in bytes, by its first byte."""
 
 
 def unpack(coding: int, data: bytes, rows: int, line: int) -> bytes:
@@ -35,7 +37,7 @@ def unpack(coding: int, data: bytes, rows: int, line: int) -> bytes:
         case 34925:
             values = _lzma(data, size)
         case 32773:
-            values = unpack_packbits(data, size, spare=1)
+            values = unpack_packbits(data, rows, line, spare=1)
         case 5:
             values = _lzw(data, rows, line)
         case 50000:
@@ -74,32 +76,32 @@ def _lzma(data: bytes, size: int) -> bytes:
     return values
 
 
-def unpack_packbits(data: bytes, size: int, *, spare: int) -> bytes:
-    """``size`` bytes of run lengths; ``spare``: how many bytes may follow, since writers fill up.
+def unpack_packbits(data: bytes, rows: int, line: int, *, spare: int) -> bytes:
+    """``rows`` times ``line`` bytes of run lengths; ``spare``: how many bytes may follow, since writers fill up.
 
     Raises ValueError for any other length. Source: TIFF 6.0, section 9.
     """
-    parts, at, given, end = [], 0, 0, len(data)
-    while at < end and given < size:
-        head = data[at]
-        if head < 128:
-            part, at = data[at + 1 : at + 2 + head], at + 2 + head
-        elif head > 128:
-            part, at = data[at + 1 : at + 2] * (257 - head), at + 2
-        else:
-            part, at = b"", at + 1
-        parts.append(part)
-        given += len(part)
-    if at > end or given != size or end - at > spare:
+    at, missing, end = 0, rows * line, len(data)
+    while at < end and missing > 0:
+        step, bytes_given = _RUNS[data[at]]
+        at += step
+        missing -= bytes_given
+    if missing or not at <= end <= at + spare:
         raise ValueError("PackBits data that does not end with its strip or tile")
-    return b"".join(parts)
+    return _by_libtiff(PACKBITS, data, rows, line)
 
 
 def _lzw(data: bytes, rows: int, line: int) -> bytes:
     if check_lzw(data, rows * line) > 2 * rows * line + _SLACK:
         raise ValueError("LZW data of more bytes than its strip or tile")
-    # OpenCV's libtiff decodes it as a TIFF of one grey strip; it skips over damage, which the check above does not.
-    tags = ((256, line), (257, rows), (258, 8), (259, 5), (262, 1), (273, 8), (277, 1), (278, rows), (279, len(data)))
+    return _by_libtiff(LZW, data, rows, line)
+
+
+def _by_libtiff(coding: int, data: bytes, rows: int, line: int) -> bytes:
+    """What OpenCV's libtiff makes of a block as a TIFF of one grey strip; it skips over damage, so look first."""
+    tags = (
+        (256, line), (257, rows), (258, 8), (259, coding), (262, 1), (273, 8), (277, 1), (278, rows), (279, len(data))
+    )  # fmt: skip
     fill = bytes(len(data) % 2)
     file = b"".join(
         (
@@ -113,11 +115,11 @@ def _lzw(data: bytes, rows: int, line: int) -> bytes:
     from .opencv import by_opencv
 
     try:
-        image = by_opencv(file, "LZW")
+        image = by_opencv(file, NAMES[coding])
     except ImageError as error:
-        raise ValueError("LZW data that the decoder refuses") from error
+        raise ValueError(f"{NAMES[coding]} data that the decoder refuses") from error
     if image.shape != (rows, line):
-        raise ValueError("LZW data of another size")
+        raise ValueError(f"{NAMES[coding]} data of another size")
     return image.tobytes()
 
 
