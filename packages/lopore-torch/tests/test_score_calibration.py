@@ -76,10 +76,12 @@ def test_every_runtime_gives_calibrated_scores_and_the_heat_maps_of_before(folde
     np.testing.assert_allclose(cam[:, 1], maps, atol=1e-4 * float(maps.max()))
 
 
-def test_the_program_file_carries_it_too(folder: ModelFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("curve", [BENT, STRAIGHT], ids=["bent", "straight"])
+def test_the_program_file_carries_it_too(curve: LogitCurve, folder: ModelFolder) -> None:
     pixels = films(5, seed=4)[0]
+    record = folder.record.model_copy(update={"calibration": calibration(curve)})
+    folder = ModelFolder(folder.path, record)
     export_pt(folder, folder.path)
-    record = folder.record
     from lopore.atomic_files import sha256_of
     from lopore.record.model import ModelFile
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from lopore.errors import ModelError
 from lopore.models.pretrained import offline_file, own_file
 
 State = dict[str, Tensor]
+_TIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,49 @@ class Pretrained:
 
 
 def read_tensors(path: Path) -> Any:
-    """What ``torch.save`` wrote, as plain data only; ModelError in one line for anything else."""
+    """What ``torch.save`` wrote, as plain data only; ModelError in one line for anything else.
+
+    Sizes are those of the file: a compressed archive, or tensors that repeat a few stored numbers, could stand for any
+    amount of memory and are refused.
+    """
     try:
+        _refuse_packed(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's notices on odd pickles; what it cannot read safely it refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
+            data = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from None
+    except ModelError:
+        raise
     except Exception as error:  # torch raises pickle, zip, runtime and value errors for foreign or broken files
         raise ModelError(f"{path} holds no plain torch tensors ({_first_line(error)}); it was not opened") from None
+    _refuse_repeated(data, path)
+    return data
+
+
+def _refuse_packed(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return  # the format before torch 1.6, whose numbers lie in the file as they are
+    with zipfile.ZipFile(path) as archive:
+        packed = [one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED]
+        size = sum(one.file_size for one in archive.infolist())
+    if packed or size > path.stat().st_size:
+        what = f"{packed[0][:80]!r} in {path} is compressed" if packed else f"members of {path} share their bytes"
+        raise ModelError(f"{what}, which torch.save never writes; it was not opened")
+
+
+def _refuse_repeated(data: Any, path: Path) -> None:
+    """ModelError where tensors are together much larger than what is stored of them; some networks tie two weights."""
+    waiting, storages, size = [data], dict[int, int](), 0
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Tensor):
+            size += one.numel() * one.element_size()
+            storages[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
+        elif isinstance(one, dict | list | tuple):
+            waiting.extend(one.values() if isinstance(one, dict) else one)
+    if size > 2 * sum(storages.values()) + _TIED_BYTES:
+        raise ModelError(f"the tensors of {path} are {size} bytes, more numbers than the file holds; it was not opened")
 
 
 def write_tensors(data: Any, path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.contracts import Predictor
-from lopore.errors import LoporeError
+from lopore.errors import LoporeError, memory_is_short
 from lopore.models.explaining import explain_batch, explainer_fits
 from lopore.models.opening import OpenModel, open_session
 from lopore.models.pipe_messages import Message, receive, send
@@ -94,11 +94,9 @@ def serve(source: IO[bytes], target: IO[bytes]) -> None:
         try:
             reply, found = server.answer(request, arrays)
         except LoporeError as error:
-            reply, found = {"error": str(error)}, []
-        except MemoryError:
-            reply, found = {"error": "", "memory": True}, []
+            reply, found = {"error": str(error), "memory": memory_is_short(error)}, []
         except Exception as error:  # an explainer or a framework may raise anything; the parent says it in one line
-            reply, found = {"error": describe_error(error)}, []
+            reply, found = {"error": describe_error(error), "memory": memory_is_short(error)}, []
         send(target, reply, found)
 
 
