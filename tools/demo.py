@@ -63,7 +63,7 @@ def main() -> None:
         "predict", "--model", model, "--runtime", "onnxruntime", "--out", "predictions.csv", "films/pore", folder=folder
     )
     lopore("explain", "--model", model, "--out", "heatmaps", *some_films(folder), folder=folder)
-    lopore("inspect", model, folder=folder)
+    lopore("show", model, folder=folder)
     summary(folder, folder / model, time.monotonic() - began)
     if not options.no_app:
         lopore("app", "--port", str(options.port), folder=folder)

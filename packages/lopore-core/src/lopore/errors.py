@@ -70,6 +70,8 @@ def memory_is_short(error: BaseException) -> bool:
     for one in (error, error.__cause__):
         if isinstance(one, MemoryError) or (isinstance(one, OSError) and one.errno == errno.ENOMEM):
             return True
+        if type(one).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is a plain Exception
+            return True
         if isinstance(one, ImportError | OSError | RuntimeError) and any(
             text in str(one).lower() for text in _NO_MEMORY
         ):
