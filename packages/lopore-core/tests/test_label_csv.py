@@ -55,6 +55,7 @@ def test_a_repeated_line_without_a_label_is_said(films: Path) -> None:
     "cell",
     [
         "\"['pore', 'lop']\"", '"[""pore"", ""lop""]"', '"{""choices"": [""pore"", ""lop""]}"', "\"('pore','lop')\"",
+        "\"{'pore': 1, 'lop': 1, 'crack': 0}\"", '"{""lop"": true, ""pore"": true}"',
         "\"['pore' 'lop']\"", '"[{""value"": {""rectanglelabels"": [""pore"", ""lop""]}, ""id"": 3}]"',
     ],
 )  # fmt: skip
@@ -80,11 +81,24 @@ def test_what_stands_for_nothing_is_no_label(films: Path, cell: str) -> None:
         ("pixel_size_um", "50", 0.05), ("Pixel size [µm]", "50", 0.05), ("um_per_pixel", "40,3", 0.0403),
         ("micron_per_px", "100", 0.1), ("mm_per_pixel", "50 µm", 0.05), ("mm_per_pixel", "0.05", 0.05),
         ("dpi", "600", 25.4 / 600), ("px_per_mm", "20", 0.05),
+        ("pixel_size", "50 µm", 0.05), ("Pixel pitch", "0,05 mm", 0.05), ("resolution", "600 dpi", 25.4 / 600),
     ],
 )  # fmt: skip
 def test_a_scale_in_another_unit_becomes_mm(films: Path, header: str, cell: str, mm: float) -> None:
     listing = read(films, f"path;label;{header}", f"a.png;pore;{cell}")
     assert listing.entries[0].mm_per_pixel == pytest.approx(mm)
+
+
+@pytest.mark.parametrize("header", ["mm_per_pixel", "pixel_pitch_mm"])
+def test_micrometres_under_the_name_of_mm_are_refused(films: Path, header: str) -> None:
+    with pytest.raises(DataError, match=r"would be 50 mm a pixel.* um_per_pixel"):
+        read(films, f"path,label,{header}", "a.png,pore,50")
+
+
+def test_a_size_without_a_unit_is_not_guessed(films: Path) -> None:
+    listing = read(films, "path,label,pixel_size", "a.png,pore,50")
+    assert listing.entries[0].mm_per_pixel is None
+    assert any("not used: column pixel_size" in note for note in listing.notes)
 
 
 def test_flags_beside_classes_are_no_classes(films: Path) -> None:
@@ -93,7 +107,9 @@ def test_flags_beside_classes_are_no_classes(films: Path) -> None:
     assert any("verified, is_augmented" in note for note in listing.notes)
 
 
-@pytest.mark.parametrize("before", ["C:\\Users\\qa\\films\\", "/mnt/nas/set7/", "\\\\server\\share\\", "file:///data/"])
+@pytest.mark.parametrize(
+    "before", ["C:\\Users\\qa\\films\\", "/mnt/nas/set7/", "\\\\server\\share\\", "~/films/", "file:///data/"]
+)
 def test_a_path_of_another_machine_is_found_by_its_end(films: Path, before: str) -> None:
     listing = read(films, "path,label", f"{before}a.png,lop", f"{before}b.png,pore")
     assert labels(listing) == {"a.png": ("lop",), "b.png": ("pore",)}

@@ -21,10 +21,11 @@ NO_LABEL = frozenset({"NaN", "nan", "NAN", "None", "null", "NULL", "Null", "NA",
 """What other tools write where nobody gave a label; ``none`` in small letters is a sound film."""
 _SEPARATORS = re.compile(r"[|;,]")
 _MOST_CELL = 20_000
-_FOREIGN = re.compile(r"^(?:[A-Za-z]:[\\/]|\\\\|/|file://)")
+_FOREIGN = re.compile(r"^(?:~/|[A-Za-z]:[\\/]|\\\\|/|file://)")
 _SCALE = re.compile(
     r"^\s*([0-9]*[.,]?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(mm|[u\u00b5\u03bc]m|microns?|dpi|ppi)?(?:\s*/\s*(?:px|pixel))?\s*$"
 )
+_MOST_MM = 2.0  # no film shows a weld so coarsely, and micrometres taken for mm lie above
 _PER_MM = {"mm": 1.0, "um": 1e-3, "micron": 1e-3, "microns": 1e-3}
 
 
@@ -72,12 +73,15 @@ def _structure(cell: str, where: str) -> Any:
 
 
 def _choices(value: Any) -> Iterator[str]:
-    """Every class name in a structure; of a mapping what stands under a name such as ``choices`` or ``labels``."""
+    """Every class name in a structure; of a mapping what stands under a name such as ``choices`` or ``labels``, or,
+    where all its values are 0, 1 or true and false, the names that are true."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple, set)):
         for item in value:
             yield from _choices(item)
+    elif isinstance(value, dict) and value and all(item in (0, 1) for item in value.values()):
+        yield from (str(key) for key, item in value.items() if item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if re.search(r"choice|label|class|name|categor|taxonom", str(key), re.IGNORECASE):
@@ -91,10 +95,16 @@ def _inner(value: Any) -> Iterator[Any]:
     yield from ([value] if isinstance(value, dict) else [item for item in value if isinstance(item, dict)])
 
 
+def has_unit(cell: str) -> bool:
+    """Whether a cell gives a scale with its unit, such as ``50 \u00b5m``."""
+    found = _SCALE.match(cell)
+    return bool(found and found.group(2))
+
+
 def scale_in(cell: str, unit: str, where: str) -> float | None:
     """mm a pixel; unit: of the column ("mm", "um", "per_mm", "dpi"), a unit in the cell wins. None where empty.
 
-    Raises DataError where it is no number above 0.
+    Raises DataError where it is no number above 0, or coarser than any film.
     """
     if not cell or cell in NO_LABEL:
         return None
@@ -107,6 +117,11 @@ def scale_in(cell: str, unit: str, where: str) -> float | None:
         value *= _PER_MM[written]
     else:
         value = 1 / value if written == "per_mm" else 25.4 / value
+    if value > _MOST_MM:
+        raise DataError(
+            f"{where}: {plain(cell, 40)!r} would be {value:g} mm a pixel, and films have {_MOST_MM:g} at most; call a "
+            "column of micrometres um_per_pixel"
+        )
     return millimetres(repr(value), where=where)
 
 

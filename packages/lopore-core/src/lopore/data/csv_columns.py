@@ -10,11 +10,14 @@ from pathlib import Path
 from lopore.errors import DataError
 from lopore.messages import counted, did_you_mean, plain
 
+from .csv_cells import has_unit
+
 NAMES = {
     "path": "path image file filename file_name image_path filepath file_path image_file image_name img img_path name "
     "image_filename img_name external_path",
     "labels": "labels label class classes class_name classname category categories defect_type defects defect "
-    "label_name label_names labelname class_label class_labels tag tags choice",
+    "label_name label_names labelname class_label class_labels category_name defect_class flaw flaw_type finding "
+    "tag tags choice",
     "group": "group group_id film film_id film_group radiograph radiograph_group split_group weld weld_id part tile",
     "mask": "mask mask_path mask_file masks",
     "scale": "mm_per_pixel mm_per_px pixel_pitch_mm pixel_size_mm pitch_mm mm_px pixel_spacing_mm",
@@ -29,6 +32,8 @@ SCALE_UNITS = {
     "dpi": re.compile(r"^(?:dpi|ppi|resolution_dpi|scan_dpi)$"),
 }  # fmt: skip
 """Columns that give the scale in another unit than mm a pixel."""
+UNITLESS = ["pixel_size", "pixel_pitch", "pixel_spacing", "spacing", "pitch", "resolution", "scale"]
+"""Columns that give the scale where every cell names its unit."""
 FLAGS = frozenset(
     {
         "annotated", "approved", "augmented", "blurred", "blurry", "checked", "color", "colour", "confirmed",
@@ -127,7 +132,7 @@ def find_columns(
     unit = "mm"
     if found["scale"] is None:
         units = {name: _unit(plain_name(name)) for name in header if _unit(plain_name(name))}
-        found["scale"], unit = next(iter(units.items()), (None, "mm"))
+        found["scale"], unit = next(iter(units.items()), (_with_units(header, records), "mm"))
     taken = {path, *found.values()}
     marks = () if found["labels"] else tuple(name for name in flags if name not in taken)
     classes = tuple(name for name in marks if not _is_flag(name))
@@ -136,6 +141,15 @@ def find_columns(
     beside = tuple(name for name in marks if name not in classes) if classes else ()
     unused = tuple(name for name in unused if name not in beside)
     return Columns(path=path, **found, scale_unit=unit, classes=classes, zeros=zeros, flags=beside, unused=unused)
+
+
+def _with_units(header: list[str], records: list[list[str]]) -> str | None:
+    """The column of a scale whose name says no unit, and whose cells all do."""
+    for number, name in enumerate(header):
+        cells = [record[number].strip() for record in records if number < len(record) and record[number].strip()]
+        if plain_name(name) in UNITLESS and cells and all(map(has_unit, cells)):
+            return name
+    return None
 
 
 def _listed(header: list[str]) -> str:
