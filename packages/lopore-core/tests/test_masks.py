@@ -18,7 +18,7 @@ from lopore.data.manifest import Manifest
 from lopore.data.mask_files import read_mask_file
 from lopore.data.masks import mark_of, onto_input, read_mask
 from lopore.data.targets import leave_out, targets_of
-from lopore.errors import DataError
+from lopore.errors import DataError, ImageError
 from lopore.preprocessing.geometry import Geometry
 from lopore.preprocessing.pipeline import preprocess, read_for
 from lopore.record.preprocessing import Preprocessing
@@ -131,6 +131,35 @@ def test_a_mask_that_does_not_fit_its_film_s_classes_is_refused(
     for read in (read_mask, mark_of):
         with pytest.raises(DataError, match=said.replace("1, 2,", "1 and 2,")):
             read([path], geometry, labels, 3)
+
+
+@pytest.mark.parametrize("high", [200, 254])
+@pytest.mark.parametrize("suffix", ["", ".png", ".bmp"])
+def test_a_ring_of_another_number_than_255_is_not_taken_for_the_mark(
+    high: int, suffix: str, tmp_path: Path, geometry: Geometry
+) -> None:
+    path, bands = mask(tmp_path, 1, high)
+    if suffix:
+        path = palette_file(tmp_path / "indexed", bands, VOC, suffix)
+    with pytest.raises(DataError, match=f"holds the numbers 1 and {high}, .* the ring is 255"):
+        read_mask([path], geometry, [1], 3)
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (255, 0, 0)], ids=["white", "red"])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_what_is_transparent_is_ground(
+    colour: tuple[int, ...], depth: type, tmp_path: Path, geometry: Geometry
+) -> None:
+    drawn = np.zeros((SIDE, SIDE, 4), depth)
+    drawn[8:20, 4:12] = (*colour[::-1], 255)
+    cv2.imwrite(str(tmp_path / "mask.png"), drawn * (257 if depth is np.uint16 else 1))
+    np.testing.assert_array_equal(read_mask([tmp_path / "mask.png"], geometry, [2], 3), (drawn[..., 3] > 0) * 2)
+
+
+def test_a_transparent_mask_of_another_format_is_refused(tmp_path: Path, geometry: Geometry) -> None:
+    Image.fromarray(np.zeros((SIDE, SIDE, 4), np.uint8), "RGBA").save(tmp_path / "mask.tif")
+    with pytest.raises(ImageError, match="is partly transparent; save it as PNG"):
+        read_mask([tmp_path / "mask.tif"], geometry, [1], 1)
 
 
 def test_two_colours_are_no_one_class(tmp_path: Path, geometry: Geometry) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from lopore.arrays import Pixels
-from lopore.reading.headers import Limits, sniff
+from lopore.errors import ImageError
+from lopore.reading.headers import TRANSPARENT, Limits, sniff
+from lopore.reading.orientation import to_channels, upright
 from lopore.reading.palettes import palette_of, with_ramp
+from lopore.reading.png import decode_png, png_header
 from lopore.reading.radiograph import read_radiograph
 from lopore.reading.regular_files import display_name, read_regular
 
@@ -41,21 +44,34 @@ class MaskFile:
 def read_mask_file(path: Path) -> MaskFile:
     """The numbers of a mask file: palette files by index, colours that follow the VOC palette by their VOC number.
 
-    A palette whose first entry is not black, while another is, names no numbers: its colours are taken instead.
-    Raises ImageError, in one line, for what is no image or is damaged.
+    A palette whose first entry is not black, while another is, names no numbers: its colours are taken instead. What is
+    transparent is ground. Raises ImageError, in one line, for what is no image or is damaged.
     """
     name = display_name(path.name)
     content = read_regular(path, name, Limits.from_environment())
     palette = palette_of(content)
     if palette is not None and (palette[0] == (0, 0, 0) or (0, 0, 0) not in palette):
         return MaskFile(name, read_radiograph(with_ramp(content), channels=1, name=name).pixels, "palette")
-    colour = read_radiograph(content, channels=3, name=name).pixels
+    if sniff(content[:132]) == "jpeg":
+        return MaskFile(name, read_radiograph(content, channels=1, name=name).pixels, "lossy")
+    radiograph = read_radiograph(content, channels=3, name=name)
+    colour = radiograph.pixels
+    if any(note.startswith(TRANSPARENT) for note in radiograph.notes):
+        colour = _on_black(content, name)
     red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
-    lossy = sniff(content[:132]) == "jpeg"
-    if lossy or (np.array_equal(red, green) and np.array_equal(red, blue)):
-        grey = read_radiograph(content, channels=1, name=name).pixels
-        return MaskFile(name, grey, "lossy" if lossy else "grey")
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return MaskFile(name, np.ascontiguousarray(red), "grey")
     return _from_colours(name, colour)
+
+
+def _on_black(content: bytes, name: str) -> Pixels:
+    """(h, w, 3) RGB of a partly transparent PNG, transparent parts black: a film is shown over white, a mask marks
+    nothing there."""
+    if sniff(content[:132]) != "png":
+        raise ImageError(f"mask {name} is partly transparent; save it as PNG, or without transparency")
+    header = png_header(content, name, whole=True)
+    stored, _ = decode_png(content, replace(header, ground=(0, 0, 0)), name)
+    return upright(to_channels(stored, 3), header.orientation)
 
 
 def _from_colours(name: str, colour: Pixels) -> MaskFile:

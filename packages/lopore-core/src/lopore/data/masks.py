@@ -120,6 +120,11 @@ def _marked(mask: MaskFile, present: list[int], values: NDArray[np.generic]) -> 
         raise DataError(
             f"mask {mask.name} marks by {len(present)} colours, and its image has one class; mark it by one colour"
         )
+    if mask.coding != "lossy" and max(present[:-1]) <= MOST_NUMBERS < present[-1] and _fill_areas(values, present[:-1]):
+        raise DataError(
+            f"mask {mask.name} holds the numbers {listed(present[:-1])} and {present[-1]}, which may be the mark or a "
+            "ring that is not known; the ring is 255"
+        )
     top = 255 if present[-1] <= 255 else 65535
     if present[-1] <= MOST_NUMBERS and mask.coding != "lossy":
         return np.asarray(values != 0)
@@ -133,13 +138,16 @@ def _marked(mask: MaskFile, present: list[int], values: NDArray[np.generic]) -> 
 
 def _levels(values: NDArray[np.generic], present: list[int], top: int) -> bool:
     """Whether a value between 0 and the top fills areas of its own, as no soft edge does."""
+    between = [value for value in present if _EXTREME * top / 255 < value < top - _EXTREME * top / 255]
+    return len(between) <= _MOST_LEVELS and _fill_areas(values, between)
+
+
+def _fill_areas(values: NDArray[np.generic], wanted: Sequence[int]) -> bool:
+    """Whether one of the values fills 3 x 3 px anywhere."""
     import cv2
 
-    between = [value for value in present if _EXTREME * top / 255 < value < top - _EXTREME * top / 255]
-    if len(between) > _MOST_LEVELS:
-        return False
     kernel = np.ones((3, 3), np.uint8)
-    return any(cv2.erode((values == value).astype(np.uint8), kernel, borderValue=0).any() for value in between)
+    return any(cv2.erode((values == value).astype(np.uint8), kernel, borderValue=0).any() for value in wanted)
 
 
 def listed(values: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lopore.errors import ImageError
 
-from .headers import Content, Header, damaged, empty_tail
+from .headers import TRANSPARENT, Content, Header, damaged, empty_tail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def decode_bmp(content: bytes, header: BmpHeader, name: str) -> tuple[NDArray[An
 
     alpha = (words.astype(np.uint64) * 255 // header.alpha_mask).astype(np.uint8).reshape(image.shape[:2])
     blended = blend(image, alpha[::-1] if upwards else alpha, np.array([255] * 3))
-    return blended, ("partly transparent; shown over white", *tail)
+    return blended, (f"{TRANSPARENT}; shown over white", *tail)
 
 
 def _check_indices(content: bytes, header: BmpHeader, name: str) -> None:

@@ -17,6 +17,8 @@ Content: TypeAlias = bytes | mmap
 
 FORMATS = ("png", "jpeg", "tiff", "bmp", "dicom")
 _MILLION = 1_000_000
+TRANSPARENT = "partly transparent"
+"""How the note begins that an image was shown over a ground."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .headers import Content, Header, damaged, tiff_orientation
+from .headers import TRANSPARENT, Content, Header, damaged, tiff_orientation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def decode_png(content: bytes, header: PngHeader, name: str) -> tuple[NDArray[An
 
     ground = header.ground or (top, top, top)
     where = "the background that it states" if header.ground else "white"
-    return blend(image, alpha, np.array(ground)), (f"partly transparent; shown over {where}",)
+    return blend(image, alpha, np.array(ground)), (f"{TRANSPARENT}; shown over {where}",)
 
 
 def _alpha_of_key(image: NDArray[Any], header: PngHeader) -> NDArray[Any]:

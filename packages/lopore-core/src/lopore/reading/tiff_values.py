@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from lopore.errors import ImageError
 
+from .headers import TRANSPARENT
+
 GREY, PALETTE, YCBCR, CMYK, LAB, ICC_LAB = (0, 1), 3, 6, 5, 8, 9
 
 
@@ -113,7 +115,7 @@ class TiffMeaning:
         if self.photometric in (CMYK, LAB, ICC_LAB):
             notes += (f"{'CMYK' if self.photometric == CMYK else 'Lab'} converted to light without a colour profile",)
         if self.samples > self.colours and (stored[:, :, -1] != np.iinfo(stored.dtype).max).any():
-            notes += ("partly transparent; shown over white",)
+            notes += (f"{TRANSPARENT}; shown over white",)
         return notes
 
     def apply(self, stored: NDArray[Any], window: ValueWindow | None = None) -> NDArray[Any]:

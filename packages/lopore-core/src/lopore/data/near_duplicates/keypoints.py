@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 MOST = 180
 """Keypoints kept of one image, the strongest."""
 LENGTH = 128
-_LONG_SIDE = 256  # px; grain is gone at this size, pores and strokes of letters are not
+_LONG_SIDE = 192  # px; grain is gone at this size, pores and strokes of letters are not
 _FLATTENING_PX = 12.0
 _FAINTEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Keypoints of one image, reduced to 256 px on its longer side; 26 KiB at most.
+    """Keypoints of one image, reduced to 192 px on its longer side; 26 KiB at most.
 
     shape: (h, w) of the reduced image. places: (n, 2) float32, x and y in its pixels. sizes: (n,) float32, their
     diameter in octaves. angles: (n,) float32, degrees. descriptors: (n, 128) uint8, gradients around each place.
