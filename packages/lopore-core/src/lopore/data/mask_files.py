@@ -69,7 +69,7 @@ def _on_black(content: bytes, name: str) -> Pixels:
     nothing there."""
     if sniff(content[:132]) != "png":
         raise ImageError(f"mask {name} is partly transparent; save it as PNG, or without transparency")
-    header = png_header(content, name, whole=True)
+    header = png_header(content, name, complete=True)
     stored, _ = decode_png(content, replace(header, ground=(0, 0, 0)), name)
     return upright(to_channels(stored, 3), header.orientation)
 
