@@ -55,6 +55,8 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     changed = _acts_of(upload, work, reviewer, film, classes)
     with right, st.container(key="dials"):
         panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
+        if work.review is not None and work.found is None:
+            work.review = work.review.at_pitch(panel.source.pixel_pitch_mm)
     with left:
         show_film(
             memory,
@@ -96,11 +98,8 @@ def _taken_up(
         if before is not None:
             work.take_kept(before)
     work.take_result()
-    pitch = work.pitch or film.pixel_pitch_mm
     if work.review is None:
-        work.review = empty_review(upload.name, upload.sha256, upload.page, film.pixels.shape, pitch)
-    elif work.found is None:
-        work.review = work.review.at_pitch(pitch)
+        work.review = empty_review(upload.name, upload.sha256, upload.page, film.pixels.shape, work.pitch)
     return store
 
 
