@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lopore.errors import ConfigError
-from lopore.indications.acceptance import FilmMarks, RuleResult, Verdict, judge
+from lopore.indications.acceptance import FilmMarks, RuleResult, Verdict, apply_profile
 from lopore.indications.acceptance_profile import parse_profile, read_profile
 from lopore.indications.clustering import GroupRule, find_groups
 from lopore.indications.indication import Indication
@@ -38,7 +38,7 @@ def verdict(
     data = {"title": "Test", "source": "made up", "variables": {"thickness": {}, "weld_width": {}}, "rules": named}
     groups = find_groups(marks, GroupRule()) if grouped else []
     film = FilmMarks(marks, groups, (200, 3000), pitch, ("pore", "lop"))
-    return judge(parse_profile(data, source="test.yaml"), film, given)
+    return apply_profile(parse_profile(data, source="test.yaml"), film, given)
 
 
 def one(rule: dict[str, Any], *marks: Indication, **options: Any) -> RuleResult:

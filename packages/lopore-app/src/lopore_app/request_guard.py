@@ -179,9 +179,9 @@ class _Guarded:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
+            types = [value for name, value in message["headers"] if name.lower() == b"content-type"]
             coded = any(name.lower() == b"content-encoding" for name, _ in message["headers"])
-            if self._whole and not coded and any(kind.startswith(b"text/html") for kind in kinds):
+            if self._whole and not coded and any(kind.startswith(b"text/html") for kind in types):
                 self._start = message
                 return
             message["headers"] = _merged(message["headers"], _headers(()))
@@ -201,8 +201,8 @@ class _Guarded:
         body = self._body.replace(b"</body>", f'<script src="./{SCRIPT_PATH}"></script></body>'.encode(), 1)
         length = [(b"content-length", str(len(body)).encode())]
         # Without a tag no browser keeps a page whose headers belong to another one.
-        kept = [(name, value) for name, value in start["headers"] if name.lower() not in (b"etag", b"last-modified")]
-        start["headers"] = _merged(kept, [*length, *_headers(hashes)])
+        headers = [(name, value) for name, value in start["headers"] if name.lower() not in (b"etag", b"last-modified")]
+        start["headers"] = _merged(headers, [*length, *_headers(hashes)])
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body})
 

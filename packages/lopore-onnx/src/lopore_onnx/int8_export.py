@@ -51,12 +51,12 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
     chosen = images[:: max(1, -(-len(images) // CALIBRATION_IMAGES))]
     path = target / INT8_FILE
     model = onnx.load_from_string(source.read_bytes())
-    kept = _in_float(model)
+    in_float = _in_float(model)
     with _quiet():
         quantize_static(
             _plain(model), path, _Images(chosen), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(OPERATORS),
             per_channel=True, reduce_range=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
-            nodes_to_exclude=kept,
+            nodes_to_exclude=in_float,
         )  # fmt: skip
     one = chosen[:1]
     speed = {"onnx": _milliseconds(source.read_bytes(), one), "onnx-int8": _milliseconds(path.read_bytes(), one)}
@@ -79,15 +79,15 @@ def _in_float(model: onnx.ModelProto) -> list[str]:
     nodes = model.graph.node
     for number, node in enumerate(nodes):
         node.name = node.name or f"node_{number}"
-    behind: set[str] = set()
+    after: set[str] = set()
     for node in nodes:  # in the order of the data, as ONNX has them
-        if node.op_type == "Conv" or behind.intersection(node.input):
-            behind.update(node.output)
+        if node.op_type == "Conv" or after.intersection(node.input):
+            after.update(node.output)
     before: set[str] = set()
     for node in reversed(nodes):
         if node.op_type == "Conv" or before.intersection(node.output):
             before.update([*node.input, *(node.output if node.op_type == "Conv" else ())])
-    return [node.name for node in nodes if not (behind.intersection(node.output) and before.intersection(node.output))]
+    return [node.name for node in nodes if not (after.intersection(node.output) and before.intersection(node.output))]
 
 
 def _milliseconds(content: bytes, image: PixelBatch) -> float:

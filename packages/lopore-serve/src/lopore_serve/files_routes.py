@@ -77,14 +77,14 @@ def files_router(service: Service) -> APIRouter:
         worker = service.pool.worker(model)
         chosen = _options(options)
         rules = None if profile is None else profile_of_bytes(profile.encode(), source="the profile")
-        kept = tempfile.NamedTemporaryFile(prefix="lopore-")  # noqa: SIM115  # closed, and so removed, by its job
-        await asyncio.to_thread(shutil.copyfileobj, file.file, kept)
-        kept.flush()
-        job = FilmJob(worker, kept, plain(file.filename or "film", 160), chosen, rules, page)
+        upload = tempfile.NamedTemporaryFile(prefix="lopore-")  # noqa: SIM115  # closed, and so removed, by its job
+        await asyncio.to_thread(shutil.copyfileobj, file.file, upload)
+        upload.flush()
+        job = FilmJob(worker, upload, plain(file.filename or "film", 160), chosen, rules, page)
         try:
             return service.films.submit(job).as_data()
         except LoporeError:
-            kept.close()
+            upload.close()
             raise
 
     @router.get("/jobs/{number}")

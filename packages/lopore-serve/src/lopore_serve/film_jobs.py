@@ -65,7 +65,7 @@ class FilmJobs:
     def __init__(self, most: int, kept: int, measures: Measures, recorder: Recorder) -> None:
         self._jobs: OrderedDict[str, FilmJob] = OrderedDict()
         self._waiting: queue.Queue[FilmJob | None] = queue.Queue()
-        self._most, self._kept, self._measures, self._recorder = most, kept, measures, recorder
+        self._most, self._most_finished, self._measures, self._recorder = most, kept, measures, recorder
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="lopore films", daemon=True)
@@ -102,7 +102,7 @@ class FilmJobs:
 
     def _forget(self) -> None:
         finished = [number for number, job in self._jobs.items() if job.ended.is_set()]
-        for number in finished[: max(0, len(finished) - self._kept)]:
+        for number in finished[: max(0, len(finished) - self._most_finished)]:
             del self._jobs[number]
 
     def _work(self) -> None:

@@ -79,13 +79,13 @@ class Inbox:
     def _waiting(self) -> Iterator[tuple[Path, Stamp]]:
         """Files without a report, with size and time of the last change."""
         for path in self.folder.rglob("*"):
-            place = path.relative_to(self.folder)
-            if any(part.startswith(".") or left_by_machines(part) for part in place.parts):
+            relative = path.relative_to(self.folder)
+            if any(part.startswith(".") or left_by_machines(part) for part in relative.parts):
                 continue
             try:
                 facts = path.lstat()
                 stamp = (facts.st_size, facts.st_mtime_ns)
-                if path.is_file() and not path.is_symlink() and not self._is_done(folder_name(place), stamp):
+                if path.is_file() and not path.is_symlink() and not self._is_done(folder_name(relative), stamp):
                     yield path, stamp
             except OSError:  # it went between two looks
                 continue
@@ -112,12 +112,12 @@ class Inbox:
             return
         job.ended.wait()
         if job.state == "failed":
-            told = {"film": path.name, "stamp": stamp, "error": job.error}
-            atomic_write_text(self.out / FAILED / f"{name}.json", json.dumps(told, indent=1) + "\n")
+            failure = {"film": path.name, "stamp": stamp, "error": job.error}
+            atomic_write_text(self.out / FAILED / f"{name}.json", json.dumps(failure, indent=1) + "\n")
         elif job.state == "done":
             write_summary(self.out)
 
 
-def folder_name(place: Path) -> str:
+def folder_name(relative: Path) -> str:
     """One folder name for a file below the inbox: its path with its suffix, of letters that every disk takes."""
-    return re.sub(r"[^\w.+-]+", "_", "__".join(place.parts), flags=re.UNICODE).strip(".")[:160] or "film"
+    return re.sub(r"[^\w.+-]+", "_", "__".join(relative.parts), flags=re.UNICODE).strip(".")[:160] or "film"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def curves(points: Mapping[str, NDArray[np.float64]], across: str, up: str, *, diagonal: bool) -> Any:
     """A line a class through (n, 2) points in 0..1."""
     rows = [
-        {"class": words(name), "x": float(x), "y": float(y), "at": place}
+        {"class": words(name), "x": float(x), "y": float(y), "at": number}
         for name, line in points.items()
-        for place, (x, y) in enumerate(line)
+        for number, (x, y) in enumerate(line)
     ]
     domain = [words(name) for name in points]
     chart = (

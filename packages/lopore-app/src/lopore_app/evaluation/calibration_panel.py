@@ -62,7 +62,7 @@ def _one(name: str, one: ClassCalibration) -> None:
         st.markdown("**Its bins**")
         st.dataframe(_bins(one), hide_index=True)
         st.caption(
-            plain(f"{counted(one.groups, 'group stands', 'groups stand')} behind this: {_sides(name, one)}.", 300)
+            plain(f"{counted(one.groups, 'group stands', 'groups stand')} behind this: {_counts(name, one)}.", 300)
         )
 
 
@@ -76,7 +76,7 @@ def meaning(name: str, one: ClassCalibration) -> tuple[Finding, str]:
     if not one.enough:
         return "short", (
             f"Too few films to tell whether a score{whose} is right as a frequency: {counted(one.groups, 'group')}, "
-            f"{_sides(name, one)}; at least {LEAST_GROUPS} are needed, {LEAST_A_SIDE} of each kind. Until then read "
+            f"{_counts(name, one)}; at least {LEAST_GROUPS} are needed, {LEAST_A_SIDE} of each kind. Until then read "
             "scores as an order of films, not as odds."
         )
     top = one.bins[-1]
@@ -108,7 +108,7 @@ def _called(name: str) -> str:
     return "the answer given" if name == TOP_LABEL else words(name)
 
 
-def _sides(name: str, one: ClassCalibration) -> str:
+def _counts(name: str, one: ClassCalibration) -> str:
     if name == TOP_LABEL:
         return f"{one.groups_with} with right answers and {one.groups_without} with wrong ones"
     return f"{one.groups_with} with {words(name)} and {one.groups_without} without"

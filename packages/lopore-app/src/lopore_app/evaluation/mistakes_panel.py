@@ -44,8 +44,8 @@ def show_gallery(gallery: Gallery) -> None:
         for column, one in zip(st.columns(_PER_ROW), gallery.images[start : start + _PER_ROW], strict=False):
             with column.container(border=True):
                 seen = (f"Film: {one.lines[0] if one.lines else gallery.title}", "The same film with its heat map")
-                for place, image, alt in zip(st.columns(max(1, len(one.images))), one.images, seen, strict=False):
-                    place.image(image, width="stretch", alt=alt)
+                for cell, image, alt in zip(st.columns(max(1, len(one.images))), one.images, seen, strict=False):
+                    cell.image(image, width="stretch", alt=alt)
                 for line in one.lines:
                     # A file's name stays as it is.
                     st.caption(plain(words(line) if ", answered" in line else line, 200))

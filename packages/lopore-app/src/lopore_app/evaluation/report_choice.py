@@ -13,7 +13,7 @@ from lopore_app.wording import pairs_on_both_sides
 def choose_report(reports: list[EvaluationReport]) -> EvaluationReport:
     """The report to look at: the newest of the model in use, else the newest."""
     own = [number for number, report in enumerate(reports) if report.model == current_model_key()]
-    titles = [f"{report.model or 'model not named'}: {report.place}"[:160] for report in reports]
+    titles = [f"{report.model or 'model not named'}: {report.location}"[:160] for report in reports]
     chosen = st.selectbox("Report", range(len(reports)), index=own[0] if own else 0, format_func=titles.__getitem__)
     return reports[chosen]
 

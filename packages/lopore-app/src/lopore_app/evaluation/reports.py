@@ -40,7 +40,7 @@ class EvaluationReport:
 
     folder: Path
     model: str
-    place: str
+    location: str
 
     def has(self, name: str) -> bool:
         """Whether the folder has this paper."""
@@ -140,9 +140,9 @@ def read_curves(report: EvaluationReport, metrics: Metrics) -> list[ClassCurve]:
     """Curves of each class from the table of answers, on the split that the metrics are of."""
     split = metrics.split.split(" ")[0]
     rows = list(csv.DictReader(_text(report, "predictions.csv").splitlines()))
-    kept = [row for row in rows if split not in ("train", "val", "test") or row.get("split") == split]
+    chosen = [row for row in rows if split not in ("train", "val", "test") or row.get("split") == split]
     names = [metrics.positive] if metrics.task == "binary" and metrics.positive else list(metrics.classes)
-    return [curve for name in names if (curve := _curve(kept, name)) is not None]
+    return [curve for name in names if (curve := _curve(chosen, name)) is not None]
 
 
 def _curve(rows: list[dict[str, str]], name: str) -> ClassCurve | None:

@@ -205,19 +205,19 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
     A mark of the model that an earlier run found at the same place is the same mark, whatever the settings. Marks that
     were decided on and are not found any more stay.
     """
-    kept = list(before.marks) if before is not None else []
+    known = list(before.marks) if before is not None else []
     marks: list[ReviewedMark] = []
     used: set[int] = set()
-    following = max((mark.number for mark in kept), default=0) + 1
+    following = max((mark.number for mark in known), default=0) + 1
     for one in found.indications:
-        same = same_mark(one, [mark for mark in kept if mark.number not in used])
+        same = same_mark(one, [mark for mark in known if mark.number not in used])
         if same is None:
             marks.append(ReviewedMark(number=following, origin="model", indication=one, class_name=one.class_name))
             following += 1
             continue
         used.add(same.number)
         marks.append(same.model_copy(update={"indication": one}) if same.origin == "model" else same)
-    marks += [mark for mark in kept if mark.number not in used and (mark.verdict != "open" or mark.origin == "drawn")]
+    marks += [mark for mark in known if mark.number not in used and (mark.verdict != "open" or mark.origin == "drawn")]
     film = found.film
     return FilmReview(
         name=film.name,

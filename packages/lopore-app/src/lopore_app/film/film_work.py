@@ -8,7 +8,7 @@ from typing import Any
 
 from lopore.affine import Affine
 from lopore.errors import ConfigError, LoporeError
-from lopore.indications import judge
+from lopore.indications import apply_profile
 from lopore.indications.acceptance import FilmMarks, Verdict
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.clustering import GroupRule, find_groups, group_in_mm
@@ -212,7 +212,7 @@ def verdict_of(review: FilmReview, found: FilmInspection, profile: Profile) -> V
     groups = [group_in_mm(group, pitch) for group in find_groups(marks, GroupRule(gap_px=gap))]
     classes = tuple(dict.fromkeys((*found.model.classes, *(mark.class_name for mark in marks))))
     facts = FilmMarks(marks, groups, (review.height, review.width), pitch, classes, options.iso_6520)
-    return judge(profile, facts, options.variables)
+    return apply_profile(profile, facts, options.variables)
 
 
 def kept_review(store: ReviewStore | None, sha256: str, page: int, reviewer: str) -> FilmReview | None:

@@ -85,9 +85,9 @@ def coverage_line(
         if one.box[1 if lies else 0] < high and one.box[3 if lies else 2] > low:  # it hides part of the weld
             first, last = (one.box[0], one.box[2]) if lies else (one.box[1], one.box[3])
             judged[max(0, int(first)) : max(0, round(last))] = False
-    seen, whole = int(judged.sum()), judged.size
-    length = [f"{count * pitch:.1f} mm" if pitch else f"{count} px" for count in (seen, whole)]
-    return f"{length[0]} of {length[1]} are judged ({seen / whole:.0%}); {weld.evidence}"
+    seen, of_all = int(judged.sum()), judged.size
+    length = [f"{count * pitch:.1f} mm" if pitch else f"{count} px" for count in (seen, of_all)]
+    return f"{length[0]} of {length[1]} are judged ({seen / of_all:.0%}); {weld.evidence}"
 
 
 def _across(weld: WeldBand, one: Ignored, lies: bool) -> tuple[float, float]:

@@ -32,12 +32,12 @@ def reviewed(
     Rejected marks are set aside with who rejected them; drawn ones stand among the indications; what was decided on
     each mark, and how many are open, stands in the notes. The verdict is the profile's on what is left.
     """
-    kept = [mark for mark in review.marks if mark.verdict != "rejected"]
+    accepted = [mark for mark in review.marks if mark.verdict != "rejected"]
     rejected = [mark for mark in review.marks if mark.verdict == "rejected"]
     aside = tuple(SetAside(indication=_numbered(mark), reason=f"rejected{_by(mark)}") for mark in rejected)
     return found.model_copy(
         update={
-            "indications": tuple(_numbered(mark) for mark in kept),
+            "indications": tuple(_numbered(mark) for mark in accepted),
             "set_aside": (*found.set_aside, *aside),
             "groups": (),
             "verdict": None if profile is None else verdict_of(review, found, profile),
@@ -90,8 +90,8 @@ def report_pdf(seen: FilmInspection, source: FilmSource, film_map: FilmMap | Non
 def everything_zip(review: FilmReview, seen: FilmInspection, film_map: FilmMap | None, source: FilmSource) -> bytes:
     """All that ``lopore inspect --out`` writes of the film as it was reviewed, with the marks and the session."""
     stream = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="lopore-film-") as place:
-        folder = Path(place) / "film"
+    with tempfile.TemporaryDirectory(prefix="lopore-film-") as temporary:
+        folder = Path(temporary) / "film"
         notes = write_inspection(folder, seen, source, film_map)
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.iterdir()):

@@ -72,8 +72,8 @@ def set_aside_line(work: FilmWork) -> None:
     """How many marks are set aside, once it is known."""
     if work.found is None or work.found.options.seam == "off":
         return
-    told = f"{counted(len(work.found.set_aside), 'mark')} set aside"
-    st.caption(told if work.found.seam is not None else "No weld was found: nothing is set aside")
+    set_aside = f"{counted(len(work.found.set_aside), 'mark')} set aside"
+    st.caption(set_aside if work.found.seam is not None else "No weld was found: nothing is set aside")
 
 
 def _own_threshold(key: str, own: float) -> None:

@@ -108,12 +108,12 @@ def moves_pixels(name: str) -> bool:
 
 def _with_values(step: EditedStep, on: bool, values: Mapping[str, Any]) -> EditedStep:
     fields = discover().enhancers[step.name].params.model_fields
-    kept = {
+    still_valid = {
         name: value[:MAX_TEXT] if isinstance(value, str) else value
         for name, value in values.items()
         if name in fields and isinstance(value, bool | int | float | str | None)
     }
-    return replace(step, on=on, values=kept)
+    return replace(step, on=on, values=still_valid)
 
 
 def as_data(steps: Iterable[EditedStep]) -> list[dict[str, Any]]:

@@ -23,9 +23,9 @@ class FilmChoice:
     entry: Entry | None = None
 
 
-def choose_film(place: DeltaGenerator, films: Sequence[FilmChoice], key: str) -> FilmChoice:
+def choose_film(container: DeltaGenerator, films: Sequence[FilmChoice], key: str) -> FilmChoice:
     """A menu of films; those of this session come first."""
-    number = place.selectbox(
+    number = container.selectbox(
         "Film",
         range(len(films)),
         format_func=lambda index: films[index].title,

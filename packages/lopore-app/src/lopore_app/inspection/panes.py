@@ -156,8 +156,8 @@ def described(
         **blob.facts,
     }
     blobs[pane.slot] = blob
-    whole = blob.facts["w"] == pane.pixels.shape[1]
-    part = None if whole or region is None else cut(pane.pixels, move, region)
+    full_width = blob.facts["w"] == pane.pixels.shape[1]
+    part = None if full_width or region is None else cut(pane.pixels, move, region)
     if part is not None:
         blobs[f"{pane.slot}/tile"] = tile = Blob.of(part[0])
         x0, y0, x1, y1 = part[1]

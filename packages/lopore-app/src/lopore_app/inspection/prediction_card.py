@@ -131,10 +131,10 @@ def _warnings(session: InspectionSession, view: View) -> None:
     found = view.answer.doubts
     if found:
         grave = session.model.record.leaks.leaks > 0  # then the first is of the leak
-        kinds = ["grave" if (grave and not at) or doubt.blocks else "" for at, doubt in enumerate(found)]
+        tones = ["grave" if (grave and not at) or doubt.blocks else "" for at, doubt in enumerate(found)]
         lines = [
             f'<div class="lopore-caution {kind}">{escape(doubt.text)}</div>'
-            for kind, doubt in zip(kinds, found, strict=True)
+            for kind, doubt in zip(tones, found, strict=True)
         ]
         st.html(folded(lines))
     for note in view.answer.prediction.notes:

@@ -151,21 +151,19 @@ class InspectionSession:
         def work() -> Regions:
             scored = self.scored(film, chain)
             assert self.model is not None and scored.maps is not None
-            place = on_the_film(film, self.enhanced(film, chain), scored.geometry)
-            seen = self._detections_in(film, scored.maps, place, rule)
-            return Regions(seen, outlines(seen, place, self.model.record.classes))
+            move = on_the_film(film, self.enhanced(film, chain), scored.geometry)
+            seen = self._detections_in(film, scored.maps, move, rule)
+            return Regions(seen, outlines(seen, move, self.model.record.classes))
 
         return self.memory.get(
             ("regions", *self._scores_of(film.upload, chain), rule.model_dump_json()), work, held_bytes
         )
 
-    def _detections_in(self, film: Film, maps: NDArray[np.float32], place: Geometry, rule: DetectionRule) -> Detections:
+    def _detections_in(self, film: Film, maps: NDArray[np.float32], move: Geometry, rule: DetectionRule) -> Detections:
         assert self.model is not None
         names = self.model.record.classes
         limits = [self.model.record.threshold_of(name) for name in names]
-        return extract_detections(
-            maps, place, rule, classes=names, thresholds=limits, pitch_mm=film.full.pixel_pitch_mm
-        )
+        return extract_detections(maps, move, rule, classes=names, thresholds=limits, pitch_mm=film.full.pixel_pitch_mm)
 
     def tried(self, film: Film, looks: Sequence[tuple[Enhanced, Prepared]]) -> Scores:
         """Scores (N, K) of several enhancements of one film, the network asked once."""

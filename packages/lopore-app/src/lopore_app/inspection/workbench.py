@@ -66,7 +66,7 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         card = st.container()
         choice = evidence_panel(session) if model is not None else ExplainerChoice()
     # Before anything is shown, so that whoever turns to another page at once finds it there.
-    kept = (
+    entry = (
         keep(session, upload, chain_of(upload), now.answer, choice.one)
         if now.answer is not None and not edit.live
         else None
@@ -93,8 +93,8 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             threshold_panel(model)
             if session.has_maps:
                 least_area_panel(now)
-            if now.answer is not None and kept is not None:
-                verdict(kept, tuple(now.answer.prediction.scores))
+            if now.answer is not None and entry is not None:
+                verdict(entry, tuple(now.answer.prediction.scores))
         with saving:
             downloads(session, uploads, now, chain_of, own)
 

@@ -59,10 +59,10 @@ def show_scores(record: ModelRecord) -> None:
         st.caption("The record holds no scores.")
         return
     score_tiles(overall)
-    kinds = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+    figures = ("precision", "recall", "f1", "roc_auc", "pr_auc")
     rows = []
     for name in record.classes:
-        cells = {kind: record.metrics.get(f"{kind}/{name}") for kind in kinds}
+        cells = {kind: record.metrics.get(f"{kind}/{name}") for kind in figures}
         summary = {score_name(kind): number(cell) for kind, cell in cells.items() if cell is not None}
         if summary:
             rows.append({"Class": words(name), **summary})
@@ -74,9 +74,9 @@ def show_scores(record: ModelRecord) -> None:
     )
 
 
-def facts(place: Any, summary: dict[str, str]) -> None:
+def facts(container: Any, summary: dict[str, str]) -> None:
     """Names and values, two columns of plain text."""
-    place.dataframe(
+    container.dataframe(
         [{"What": name, "Value": value} for name, value in summary.items() if value],
         hide_index=True,
         column_config={

@@ -204,8 +204,8 @@ def entries(state: MutableMapping[Any, Any]) -> tuple[Entry, ...]:
 def newest(found: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """For each film the last answer alone."""
     last = {(entry.sha256, entry.prediction.page): entry.key for entry in found}
-    kept = set(last.values())
-    return tuple(entry for entry in found if entry.key in kept)
+    newest_keys = set(last.values())
+    return tuple(entry for entry in found if entry.key in newest_keys)
 
 
 def review(state: MutableMapping[Any, Any], key: str, verdict: str, label: str = "", note: str = "") -> Entry:

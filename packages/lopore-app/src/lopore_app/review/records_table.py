@@ -27,7 +27,7 @@ def verdict_text(entry: Entry) -> str:
     return f"{mark}: {words(entry.review.label)}" if entry.review.label else mark
 
 
-def progress(place: DeltaGenerator, found: tuple[Entry, ...]) -> None:
+def progress(container: DeltaGenerator, found: tuple[Entry, ...]) -> None:
     """How much there is and how much is done."""
     counts = {word: sum(entry.review.verdict == word for entry in found) for word in _MARKS}
     done = len(found) - counts["open"]
@@ -35,7 +35,7 @@ def progress(place: DeltaGenerator, found: tuple[Entry, ...]) -> None:
     films = len({entry.sha256 for entry in found})
     summary = f"{counted(len(found), 'prediction')} of {counted(films, 'film')}; {done} reviewed"
     summary += f": {', '.join(said)}" if said else ""
-    place.progress(done / len(found), text=summary)
+    container.progress(done / len(found), text=summary)
 
 
 def table(found: list[Entry]) -> int:

@@ -42,9 +42,9 @@ class Regions:
 def outlines(seen: Detections, geometry: Geometry, classes: Sequence[str]) -> tuple[Outline, ...]:
     """The outer and inner borders of what was found, class by class; at most ``MOST_OUTLINES``."""
     shape = seen.regions.shape[1:]
-    place = Affine(xx=geometry.size[1] / shape[1], yy=geometry.size[0] / shape[0]).then(geometry.to_original)
+    to_film = Affine(xx=geometry.size[1] / shape[1], yy=geometry.size[0] / shape[0]).then(geometry.to_original)
     found = (
-        Outline(name, tuple(place(x, y) for x, y in border))
+        Outline(name, tuple(to_film(x, y) for x, y in border))
         for name, mask in zip(classes, seen.regions, strict=True)
         for border in _borders(mask)
     )

@@ -63,10 +63,10 @@ def command(
     films = training_manifest(folders[0], manifest)
     models = [open_model(folder, runtime=runtime, device=device) for folder in folders]
     found = compare_models(models[0], models[1], films, split=split, progress=Progress().stage("predicting"))
-    papers = write_comparison(found, models, target, images=images)
+    written = write_comparison(found, models, target, images=images)
     click.echo(found.comparison.model_dump_json(indent=2) if as_json else _as_text(found))
-    for paper in papers:
-        click.echo(str(paper), err=as_json)
+    for path in written:
+        click.echo(str(path), err=as_json)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
 

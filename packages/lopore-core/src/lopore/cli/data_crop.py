@@ -59,7 +59,7 @@ def crop(
         raise ConfigError(f"--out {out} is not empty; name a new folder")
     check_out_folder(out)
     plan = CropPlan(around, size, margin, sound, marks if around == "boxes" else None)
-    made, notes = crop_films(films, plan, out, seam_of=weld_box, tell=stage("cutting"))
+    made, notes = crop_films(films, plan, out, seam_of=weld_box, advance=stage("cutting"))
     if as_json:
         click.echo(json.dumps({"manifest": str(made.location), "crops": len(made), "classes": made.class_counts}))
     else:

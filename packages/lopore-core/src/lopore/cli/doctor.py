@@ -76,8 +76,8 @@ def _checkout() -> Path | None:
         return None
     if not data.get("dir_info", {}).get("editable"):
         return None
-    place = Path(url2pathname(urlsplit(str(data.get("url", ""))).path))
-    return place.parent.parent if (place / "pyproject.toml").is_file() else None
+    checkout = Path(url2pathname(urlsplit(str(data.get("url", ""))).path))
+    return checkout.parent.parent if (checkout / "pyproject.toml").is_file() else None
 
 
 def require(module: str) -> None:

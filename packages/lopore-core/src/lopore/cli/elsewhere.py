@@ -71,7 +71,7 @@ def run_elsewhere(ctx: click.Context, files: int, merge: Callable[[int], None]) 
     cores = ray.connect(ctx.params["on"])
     try:
         count = max(1, min(files, ctx.params["shards"] or ray.SHARDS_PER_CORE * cores))
-        ends = list(_told(ray.run_shards(words_of(ctx), count)))
+        ends = list(_reported(ray.run_shards(words_of(ctx), count)))
     finally:
         ray.leave()
     lost = [f"{one.shard[0]}/{count}: {one.errors}" for one in ends if one.status not in (0, 1)]
@@ -82,7 +82,7 @@ def run_elsewhere(ctx: click.Context, files: int, merge: Callable[[int], None]) 
         raise SystemExit(1)
 
 
-def _told(ends: Iterator[Any]) -> Iterator[Any]:
+def _reported(ends: Iterator[Any]) -> Iterator[Any]:
     for end in ends:
         click.echo(end.output, nl=False)
         click.echo(end.errors if end.status is not None else "", nl=False, err=True)

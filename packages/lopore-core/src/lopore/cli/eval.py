@@ -179,8 +179,8 @@ def _print_metrics(
             click.echo(metrics.unlike.text)
         if metrics.indications is not None:
             click.echo(indication_summary(metrics.indications))
-    for paper in artifacts:
-        click.echo(str(paper), err=as_json)
+    for path in artifacts:
+        click.echo(str(path), err=as_json)
     if checked is not None:
         click.echo(checked.text, err=as_json)
     notes = [part.notes for part in (metrics.pixels, metrics.indications, checked) if part is not None]

@@ -95,22 +95,22 @@ def _tested(folder: ModelFolder) -> str:
     """On how many images and groups the scores stand, where the folder still has its own metrics.json."""
     from lopore.atomic_files import sha256_of
 
-    paper, listed = folder.path / "metrics.json", {file.path: file.sha256 for file in folder.record.files}
-    if paper.name not in listed or not paper.is_file():
+    metrics_file, listed = folder.path / "metrics.json", {file.path: file.sha256 for file in folder.record.files}
+    if metrics_file.name not in listed or not metrics_file.is_file():
         return ""
-    small = paper.stat().st_size <= MOST_BYTES
-    if small and sha256_of(paper) != listed[paper.name]:
+    small = metrics_file.stat().st_size <= MOST_BYTES
+    if small and sha256_of(metrics_file) != listed[metrics_file.name]:
         return ""
-    images, groups = _counts_in(paper.read_bytes()) if small else (0, 0)
+    images, groups = _counts_in(metrics_file.read_bytes()) if small else (0, 0)
     if not images or not groups:
         return f": metrics.json does not say of how many images; `lopore eval {folder.title}` measures again"
     return f": {counted(images, 'image')} of {counted(groups, 'group')}, 95 % intervals"
 
 
-def _counts_in(paper: bytes) -> tuple[int, int]:
+def _counts_in(metrics_file: bytes) -> tuple[int, int]:
     """Images and groups as a metrics.json states them, 0 for what it does not state."""
     try:
-        facts = json.loads(paper)
+        facts = json.loads(metrics_file)
     except (ValueError, RecursionError):
         return 0, 0
     found = [facts.get(name) if isinstance(facts, dict) else None for name in ("images", "groups")]

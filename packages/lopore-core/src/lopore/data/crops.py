@@ -53,7 +53,7 @@ class _Crop:
 
 
 def crop_films(
-    manifest: Manifest, plan: CropPlan, out: Path, *, seam_of: SeamOf, tell: Callable[[int, int], None]
+    manifest: Manifest, plan: CropPlan, out: Path, *, seam_of: SeamOf, advance: Callable[[int, int], None]
 ) -> tuple[Manifest, list[str]]:
     """Write crops and masks below ``out`` and their manifest as ``out/manifest.csv``.
 
@@ -70,12 +70,12 @@ def crop_films(
     rows: list[Row] = []
     classes = names
     for number, row in enumerate(manifest.rows):
-        tell(number, len(manifest))
+        advance(number, len(manifest))
         with open_film(manifest.file(row), mm_per_pixel=row.mm_per_pixel) as film:
             numbers = _numbers(manifest, row, names, film.shape)
             for crop in _crops(plan, row, number, film, numbers, names, seam_of, notes):
                 rows.append(_write(crop, row, film, numbers, out))
-    tell(len(manifest), len(manifest))
+    advance(len(manifest), len(manifest))
     if not rows:
         raise DataError(f"no {plan.around} were found in {counted(len(manifest), 'film')}, so nothing was cut")
     seen = {label for row in rows for label in row.labels}
@@ -162,5 +162,5 @@ def _write(crop: _Crop, row: Row, film: FilmSource, numbers: NDArray[np.uint8] |
 
 def _plain_folder(name: str) -> str:
     """A class name as the name of a folder on any system."""
-    kept = "".join(sign if sign.isalnum() or sign in "-_+ ." else "_" for sign in name).strip(" .")
-    return kept or "class"
+    safe = "".join(sign if sign.isalnum() or sign in "-_+ ." else "_" for sign in name).strip(" .")
+    return safe or "class"

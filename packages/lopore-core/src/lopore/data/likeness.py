@@ -115,14 +115,14 @@ def _limits(values: Floats, ids: NDArray[np.int64], films: int, rate: float | No
     if rate is None:
         largest = by_film.max(axis=0)
         return np.maximum(largest[:-1], 1.0), float(largest[-1])
-    place = min(int(np.ceil((films + 1) * (1 - rate / 2))), films) - 1
-    worst, far = np.sort(by_film[:, :-1].max(axis=1))[place], np.sort(by_film[:, -1])[place]
+    rank = min(int(np.ceil((films + 1) * (1 - rate / 2))), films) - 1
+    worst, far = np.sort(by_film[:, :-1].max(axis=1))[rank], np.sort(by_film[:, -1])[rank]
     return np.full(values.shape[1], max(float(worst), 1.0)), float(far)
 
 
 def _grey(seen: Sequence[Appearance], low: Floats, high: Floats) -> dict[str, float]:
-    place = STATISTICS.index("cnr")
-    low[place], high[place] = np.expm1(low[place]), np.expm1(high[place])
+    rank = STATISTICS.index("cnr")
+    low[rank], high[rank] = np.expm1(low[rank]), np.expm1(high[rank])
     means, stds = (np.array([getattr(one, name) for one in seen]) for name in ("mean", "std"))
     bounds = {
         f"{name}_{end}": float(value)

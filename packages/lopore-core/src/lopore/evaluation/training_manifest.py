@@ -24,10 +24,10 @@ def training_manifest(
     """
     from lopore.config.experiment import load_experiment
 
-    paper = folder.path / "config.yaml"
-    if manifest is None and not paper.is_file():
+    config_file = folder.path / "config.yaml"
+    if manifest is None and not config_file.is_file():
         raise DataError(f"{folder.title} has no config.yaml that names its manifest; {advice}")
-    config = load_experiment(paper).data if paper.is_file() else None
+    config = load_experiment(config_file).data if config_file.is_file() else None
     try:
         found = Manifest.read(manifest or Path(config.manifest if config else ""))
     except DataError as error:

@@ -64,8 +64,8 @@ def convert_model(
         if verdict:
             raise ParityError(f"{folder.title} as {to} model: {verdict}; nothing was published")
         _copy_artifacts(folder, workshop)
-        paper = workshop / f"parity-{taker.native_format}.json"
-        atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
+        report_file = workshop / f"parity-{taker.native_format}.json"
+        atomic_write_text(report_file, json.dumps(asdict(report), indent=2, default=str) + "\n")
         complete = planned.model_copy(update={"files": _listed(workshop, taker, names)})
         write_model_record(workshop, complete, made_here=folder.made_here)
     return Conversion(ModelFolder.read(target), report, folder)

@@ -103,9 +103,9 @@ def publish_export(
         verdict = report.verdict(exporter.quantised)
         if verdict:
             raise ParityError(f"{folder.title} as {format}: {verdict}; nothing was published")
-        paper = workshop / f"parity-{format}.json"
-        atomic_write_text(paper, json.dumps(asdict(report), indent=2, default=str) + "\n")
-        written.append(ModelFile(path=paper.name, sha256=sha256_of(paper)))
+        report_file = workshop / f"parity-{format}.json"
+        atomic_write_text(report_file, json.dumps(asdict(report), indent=2, default=str) + "\n")
+        written.append(ModelFile(path=report_file.name, sha256=sha256_of(report_file)))
     try:
         return _joined(folder, attempt, written), report
     finally:

@@ -3,7 +3,7 @@
 ``inspect_film`` does the whole; ``decide_on_map`` decides anew on a map that is there.
 """
 
-from .acceptance import FilmMarks, RuleResult, Verdict, judge
+from .acceptance import FilmMarks, RuleResult, Verdict, apply_profile
 from .acceptance_profile import Profile, Rule, parse_profile, read_profile
 from .film_inspection import FilmInspection
 from .indication import Group, Indication, SetAside
@@ -22,9 +22,9 @@ __all__ = [
     "RuleResult",
     "SetAside",
     "Verdict",
+    "apply_profile",
     "decide_on_map",
     "inspect_film",
-    "judge",
     "parse_profile",
     "read_profile",
 ]

@@ -20,7 +20,7 @@ from .acceptance_profile import Profile, Rule
 from .indication import Group, Indication
 from .iso_6520 import iso_6520_number, known_numbers, usual_name
 
-Answer = Literal["holds", "broken", "undecided"]
+Outcome = Literal["holds", "broken", "undecided"]
 
 
 class RuleResult(BaseModel):
@@ -29,7 +29,7 @@ class RuleResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: str
-    answer: Answer
+    answer: Outcome
     reason: str
     value: float | None = None
     limit: float | None = None
@@ -82,7 +82,7 @@ def check_variables(profile: Profile, given: Mapping[str, float]) -> dict[str, f
     return {name: float(value) for name, value in given.items()}
 
 
-def judge(profile: Profile, film: FilmMarks, variables: Mapping[str, float]) -> Verdict:
+def apply_profile(profile: Profile, film: FilmMarks, variables: Mapping[str, float]) -> Verdict:
     """The verdict by a profile.
 
     Raises ConfigError for a class in a rule that neither the model has nor ISO 6520-1 numbers, and for variables as
@@ -160,7 +160,7 @@ def _result(rule: Rule, marks: _Marks, values: Mapping[str, float]) -> RuleResul
         found = check_rule(rule, chosen, marks.film.shape, marks.film.pitch_mm, values)
     except Undecided as open_question:
         return RuleResult(rule=rule.name, answer="undecided", reason=str(open_question), unit=rule.unit or "")
-    answer: Answer = "holds" if found.holds else "broken"
+    answer: Outcome = "holds" if found.holds else "broken"
     reason = found.reason
     if absent and found.holds:  # a class that nobody looked for is not known to be absent
         answer = "undecided"
@@ -174,7 +174,7 @@ def _named(text: str) -> str:
     return f"{text} ({name})" if name else plain(text, 60)
 
 
-def _as_result(rule: Rule, answer: Answer, reason: str, found: Finding) -> RuleResult:
+def _as_result(rule: Rule, answer: Outcome, reason: str, found: Finding) -> RuleResult:
     return RuleResult(
         rule=rule.name,
         answer=answer,

@@ -18,7 +18,7 @@ from lopore.inference.film_regions import find_regions
 from lopore.inference.predict import as_text
 from lopore.preprocessing.film_input import FilmInput
 
-from .acceptance import FilmMarks, judge
+from .acceptance import FilmMarks, apply_profile
 from .clustering import GroupRule, find_groups, group_in_mm
 from .film_inspection import FilmIdentity, FilmInspection, FilmScale, UsedModel, WeldBand
 from .indication import Group, Indication, SetAside
@@ -105,7 +105,7 @@ def decide_on_map(
     verdict = None
     if profile is not None:
         facts = FilmMarks(ordered, groups, film.source.shape, film.pitch_mm, film_map.classes, options.iso_6520)
-        verdict = judge(profile, facts, options.variables)
+        verdict = apply_profile(profile, facts, options.variables)
     return FilmInspection(
         film=_identity(film),
         model=_record_facts(record, options),

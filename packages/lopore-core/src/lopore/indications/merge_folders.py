@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lopore.atomic_files import atomic_folder, atomic_write_text
 from lopore.errors import DataError
-from lopore.inference.jobs import Shard, whole
+from lopore.inference.jobs import Shard, finished_shards
 
 from .inspection_folder import RECORD, read_inspection, write_summary
 
@@ -33,15 +33,15 @@ def merge_folders(out: Path, parts: Sequence[Path] = (), count: int | None = Non
     """
     shards: dict[Shard, list[str]] = {}
     films = 0
-    for place in (out, *parts):
-        for path in sorted((place / SHARDS).glob("*.json")):
+    for folder in (out, *parts):
+        for path in sorted((folder / SHARDS).glob("*.json")):
             match = re.fullmatch(r"(\d{1,6})-of-(\d{1,6})", path.stem)
             shard = (int(match[1]), int(match[2])) if match is not None else (0, 0)
             if match is not None and shard not in shards and count in (None, shard[1]):
-                told = json.loads(path.read_bytes())
-                shards[shard] = [str(name) for name in told["failed"]]
-                films += int(told["films"])
-    order = whole(shards, out)
+                state = json.loads(path.read_bytes())
+                shards[shard] = [str(name) for name in state["failed"]]
+                films += int(state["films"])
+    order = finished_shards(shards, out)
     for part in parts:
         for record in sorted(part.glob(f"*/{RECORD}")):
             _copy(record.parent, out / record.parent.name)

@@ -45,7 +45,7 @@ class OutlineReader:
     def __init__(self, film_map: FilmMap, class_index: int, low: float) -> None:
         self._map, self._class, self._low = film_map, class_index, low
         self._low_code = max(film_map.code_of(low), 1)
-        self._begin, self._codes = 0, np.zeros((0, film_map.facts.sides[1]), np.uint8)
+        self._begin, self._codes = 0, np.zeros((0, film_map.facts.longer_first[1]), np.uint8)
 
     def outline(self, box: NDArray[np.int64], seed: NDArray[np.int64]) -> Outline:
         """The outline of the region in ``box`` (left, top, right, bottom) that holds the pixel ``seed`` (x, y)."""
@@ -70,7 +70,7 @@ class OutlineReader:
 
     def _lines(self, begin: int, end: int) -> Mask:
         if begin < self._begin or end > self._begin + len(self._codes):
-            longer, other = self._map.facts.sides
+            longer, other = self._map.facts.longer_first
             ahead = min(max(end, begin + READ_PIXELS // max(other, 1)), longer)
             self._begin, self._codes = begin, self._map.strip(self._class, begin, ahead)
         return self._codes[begin - self._begin : end - self._begin]

@@ -195,7 +195,7 @@ def dense_notes(model: OpenModel, film: FilmInput, tiling: FilmTiling, film_map:
         own = score_images(model, batch)[:, chosen]
         session = free_size_session(model)
         halo = HALO // session.stride * session.stride
-        shared = np.stack([_shared_score(session, film, place, (height, width), halo)[chosen] for place in places])
+        shared = np.stack([_shared_score(session, film, corner, (height, width), halo)[chosen] for corner in places])
         far = np.abs(own - shared).max(axis=1)
     text = (
         f"dense: on {len(places)} tiles spread over the film the probabilities differ from windows of their own by "
@@ -224,12 +224,12 @@ def _map_window(film_map: FilmMap, top: int, left: int, height: int, width: int)
 
 
 def _shared_score(
-    session: FreeSizeSession, film: FilmInput, place: tuple[int, int], tile: tuple[int, int], halo: int
+    session: FreeSizeSession, film: FilmInput, corner: tuple[int, int], tile: tuple[int, int], halo: int
 ) -> NDArray[np.float32]:
     """A window's scores (K,) from features that see the film around it."""
-    top, left = max(place[0] - halo, 0), max(place[1] - halo, 0)
-    pixels = film.read(top, left, place[0] - top + tile[0] + halo, place[1] - left + tile[1] + halo)
-    scores: NDArray[np.float32] = session.window_scores(pixels, tile, [place[0] - top], [place[1] - left])[0]
+    top, left = max(corner[0] - halo, 0), max(corner[1] - halo, 0)
+    pixels = film.read(top, left, corner[0] - top + tile[0] + halo, corner[1] - left + tile[1] + halo)
+    scores: NDArray[np.float32] = session.window_scores(pixels, tile, [corner[0] - top], [corner[1] - left])[0]
     return scores
 
 

@@ -134,21 +134,21 @@ def unlike_training(record: ModelRecord, seen: Appearance | None) -> Iterator[Do
     if seen is None:
         return
     rate = "" if record.likeness is None else f" {record.likeness.rate_text}"
-    told = False
+    named = False
     for name, title, words in _STATISTICS:
         value = getattr(seen, name)
         # A record of another version or an outsider's may lack some of the statistics.
         low, high = record.training_grey.get(f"{name}_low"), record.training_grey.get(f"{name}_high")
         if low is None or high is None or low <= value <= high:
             continue
-        word, told = words[0] if value < low else words[1], True
+        word, named = words[0] if value < low else words[1], True
         yield Doubt(
             kind="appearance",
             text=f"Unlike the training films: {word} ({title} {value:.2f}, theirs {low:.2f} to {high:.2f}).{rate}",
             blocks=True,
         )
     far = None if record.likeness is None else distance_of(record.likeness, seen)
-    if record.likeness is not None and far is not None and far > record.likeness.distance_high and not told:
+    if record.likeness is not None and far is not None and far > record.likeness.distance_high and not named:
         yield Doubt(
             kind="appearance",
             text="Unlike the training films: grey level, contrast, sharpness and noise do not go together as theirs do "

@@ -63,7 +63,7 @@ class MapFacts:
         return self.shape[0] >= self.shape[1]
 
     @property
-    def sides(self) -> tuple[int, int]:
+    def longer_first(self) -> tuple[int, int]:
         """(length of the longer side, length of the other): strips go along the first."""
         return max(self.shape), min(self.shape)
 
@@ -137,11 +137,11 @@ class FilmMap:
 
     @property
     def complete(self) -> bool:
-        return self.done == self.facts.sides[0]
+        return self.done == self.facts.longer_first[0]
 
     def append(self, strip: NDArray[np.float32]) -> bool:
         """Write the next strip, (K, length, C) with the film's longer side first; True where the map is then whole."""
-        longer, other = self.facts.sides
+        longer, other = self.facts.longer_first
         codes = encode(strip, self._levels)
         try:
             with self._path.open("r+b") as stream:
@@ -161,7 +161,7 @@ class FilmMap:
 
     def strip(self, class_index: int, begin: int, end: int) -> NDArray[np.uint8]:
         """Bytes (end - begin, C) of one class, with the film's longer side first."""
-        longer, other = self.facts.sides
+        longer, other = self.facts.longer_first
         codes = np.fromfile(self._path, np.uint8, (end - begin) * other, offset=(class_index * longer + begin) * other)
         return codes.reshape(end - begin, other)
 

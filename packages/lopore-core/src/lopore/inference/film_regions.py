@@ -53,7 +53,7 @@ def find_regions(
     tick: told (done, all) pixels along the film after each strip.
     """
     low_code, high_code = film_map.code_of(min(low, high)), film_map.code_of(high)
-    longer, other = film_map.facts.sides
+    longer, other = film_map.facts.longer_first
     step = max(2, STRIP_PIXELS // max(other, 1))
     strips: list[_Strip] = []
     joins = _Joins()

@@ -36,18 +36,18 @@ def part_path(out: Path, shard: Shard) -> Path:
     return out.with_name(f"{out.stem}.{shard[0]}-of-{shard[1]}{out.suffix}")
 
 
-def whole(shards: Iterable[Shard], place: Path) -> list[Shard]:
+def finished_shards(shards: Iterable[Shard], out: Path) -> list[Shard]:
     """All shards of one job in order. DataError where some are missing or are of several jobs, and where none is."""
     found = sorted(set(shards))
     counts = sorted({count for _, count in found})
     if len(counts) != 1:
         said = f"of jobs with {' and '.join(map(str, counts))} shards" if counts else "there is none"
-        raise DataError(f"no shards of one job beside {place}: {said}; name the --out that the shards were given")
+        raise DataError(f"no shards of one job beside {out}: {said}; name the --out that the shards were given")
     missing = sorted(set(range(1, counts[0] + 1)) - {number for number, _ in found})
     if missing:
         named = ", ".join(f"{number}/{counts[0]}" for number in missing[:MOST_NAMED])
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        raise DataError(f"{place}: shard {named}{more} of {counts[0]} is not finished; run it again, then merge")
+        raise DataError(f"{out}: shard {named}{more} of {counts[0]} is not finished; run it again, then merge")
     return found
 
 
@@ -60,7 +60,7 @@ def merge_tables(out: Path, count: int | None = None) -> list[Path]:
     pattern = re.compile(rf"{re.escape(out.stem)}\.(\d{{1,6}})-of-(\d{{1,6}}){re.escape(out.suffix)}")
     names = [pattern.fullmatch(path.name) for path in out.parent.iterdir()] if out.parent.is_dir() else []
     found = [(int(name[1]), int(name[2])) for name in names if name]
-    shards = whole([shard for shard in found if count in (None, shard[1])], out)
+    shards = finished_shards([shard for shard in found if count in (None, shard[1])], out)
     parts = [part_path(out, shard) for shard in shards]
     with atomic_text_stream(out) as stream:
         if out.suffix.lower() == ".json":

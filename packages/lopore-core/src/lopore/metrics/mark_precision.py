@@ -38,11 +38,11 @@ def _entry(number: int, film: FilmMatches, overlaps: Floats) -> ImageOverlaps:
 
 
 def _by_outline(film: FilmMatches) -> Floats:
-    place = {mark.id: column for column, mark in enumerate(film.marks)}
+    column_of = {mark.id: column for column, mark in enumerate(film.marks)}
     found = np.zeros((len(film.calls), len(film.marks)))
     for row, call in enumerate(film.calls):
         for mark, share in zip(call.hits, call.overlaps, strict=True):
-            found[row, place[mark]] = share
+            found[row, column_of[mark]] = share
     return found
 
 

@@ -34,8 +34,8 @@ class UnlikeTraining(Facts):
         if self.stated is None:
             return f"{found}; how many of like films would be marked is not known."
         apart = rate.low is not None and rate.low > self.stated
-        told = "more than chance: these films are others" if apart else "no more than chance would mark"
-        return f"{found}; of like films at most {self.stated:.0%} would be: {told}."
+        verdict = "more than chance: these films are others" if apart else "no more than chance would mark"
+        return f"{found}; of like films at most {self.stated:.0%} would be: {verdict}."
 
 
 def unlike_training(marked: Sequence[bool], groups: NDArray[np.int64], stated: float | None) -> UnlikeTraining:

@@ -37,7 +37,7 @@ def checks() -> Iterator[CallbackCheck]:
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[Path]:
+def _folder() -> Iterator[Path]:
     """A run's folder with a log in it, below an empty working directory."""
     with tempfile.TemporaryDirectory(prefix="lopore-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve() / "models" / "checkpoints" / "run"
@@ -78,7 +78,7 @@ def _hear(callback: Entry, start: RunStarted, *events: RunEvent) -> None:
         listener(event)
 
 
-def _whole(callback: Entry, folder: Path) -> None:
+def _run_to_the_end(callback: Entry, folder: Path) -> None:
     ended = RunEnded(state="finished", model=folder, scores=MappingProxyType(SCORES))
     _hear(callback, _start(folder), _epoch(1), _epoch(2), ended)
 
@@ -86,7 +86,7 @@ def _whole(callback: Entry, folder: Path) -> None:
 def _quietly(callback: Entry, folder: Path) -> None:
     """A whole run; what it raises is the matter of other promises."""
     try:
-        _whole(callback, folder)
+        _run_to_the_end(callback, folder)
     except NotJudged:
         raise
     except Exception:
@@ -95,20 +95,20 @@ def _quietly(callback: Entry, folder: Path) -> None:
 
 def hears_a_run_to_its_end(callback: Entry) -> None:
     """It hears two epochs and the end of a run with a published model, with default parameters."""
-    with _place() as folder:
-        _whole(callback, folder)
+    with _folder() as folder:
+        _run_to_the_end(callback, folder)
 
 
 def hears_a_run_that_fails_without_validation(callback: Entry) -> None:
     """A run without validation figures that fails is heard as well."""
-    with _place() as folder:
+    with _folder() as folder:
         ended = RunEnded(state="failed", reason="the disk is full", scores=MappingProxyType({}))
         _hear(callback, _start(folder), _epoch(1, FIGURES), ended)
 
 
 def goes_on_with_a_resumed_run(callback: Entry) -> None:
     """A run that was interrupted after an epoch is heard again from there."""
-    with _place() as folder:
+    with _folder() as folder:
         with contextlib.suppress(Exception):
             stopped = RunEnded(state="interrupted", scores=MappingProxyType({}))
             _hear(callback, _start(folder), _epoch(1), stopped)
@@ -117,7 +117,7 @@ def goes_on_with_a_resumed_run(callback: Entry) -> None:
 
 def leaves_the_files_of_the_run_alone(callback: Entry) -> None:
     """Files that the run wrote into its folder are as they were."""
-    with _place() as folder:
+    with _folder() as folder:
         before = {path.name: sha256_of(path) for path in folder.iterdir()}
         _quietly(callback, folder)
         changed = [name for name in before if not (folder / name).is_file() or sha256_of(folder / name) != before[name]]
@@ -137,7 +137,7 @@ def sends_nothing_out_by_default(callback: Entry) -> None:
     connect = socket.socket.connect
     socket.socket.connect = refused  # type: ignore[assignment, method-assign]
     try:
-        with _place() as folder:
+        with _folder() as folder:
             _quietly(callback, folder)
     finally:
         socket.socket.connect = connect  # type: ignore[method-assign]
@@ -146,5 +146,5 @@ def sends_nothing_out_by_default(callback: Entry) -> None:
 
 def leaves_the_process_as_it_was(callback: Entry) -> None:
     """Random states, directory, locale, library settings and threads are the same afterwards."""
-    with _place() as folder:
+    with _folder() as folder:
         leaves_all(lambda: _quietly(callback, folder))

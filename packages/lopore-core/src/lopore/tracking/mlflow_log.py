@@ -51,16 +51,16 @@ def listen(start: RunStarted, tracking_uri: str, experiment: str) -> Listener:
 
 def _run_of(client: Any, start: RunStarted, experiment: str) -> str:
     """The id of this run in MLflow, made anew where it has none."""
-    kept = start.folder / RUN_ID
-    if start.epochs_done and kept.is_file():
-        run_id = kept.read_text(encoding="utf-8").strip()
+    id_file = start.folder / RUN_ID
+    if start.epochs_done and id_file.is_file():
+        run_id = id_file.read_text(encoding="utf-8").strip()
         client.update_run(run_id, status="RUNNING")
         return run_id
     found = client.get_experiment_by_name(experiment)
     number = found.experiment_id if found else client.create_experiment(experiment)
     tags = {"lopore.version": start.version, "lopore.classes": ", ".join(start.classes)[:MOST_LETTERS]}
     run_id = str(client.create_run(number, run_name=start.run, tags=tags).info.run_id)
-    atomic_write_text(kept, run_id + "\n")
+    atomic_write_text(id_file, run_id + "\n")
     return run_id
 
 

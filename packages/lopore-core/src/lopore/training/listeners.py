@@ -62,8 +62,8 @@ def _chosen(data: dict[str, Any]) -> Chosen:
     try:
         return Chosen(callback, callback.params.model_validate(data), entries.sources[name])
     except ValidationError as error:
-        told = explain_validation(error, callback.params)
-        raise ConfigError(f"training.callbacks {plain(name, 60)}: {told}") from None
+        message = explain_validation(error, callback.params)
+        raise ConfigError(f"training.callbacks {plain(name, 60)}: {message}") from None
 
 
 @dataclass
@@ -109,8 +109,8 @@ class Listeners:
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """After an epoch whose row of the log is ``row``."""
-        kept = {key: float(value) for key, value in row.items() if key not in ("epoch", "best") and value is not None}
-        self._tell(EpochEnded(epoch=int(row["epoch"]), figures=MappingProxyType(kept), best=bool(row["best"])))
+        found = {key: float(value) for key, value in row.items() if key not in ("epoch", "best") and value is not None}
+        self._notify(EpochEnded(epoch=int(row["epoch"]), figures=MappingProxyType(found), best=bool(row["best"])))
 
     def finished(self, model: Path | None = None, scores: Mapping[str, Interval] | None = None) -> None:
         """At the end of a run that was not broken off."""
@@ -121,10 +121,10 @@ class Listeners:
         self, state: Literal["finished", "interrupted", "failed"], reason: str = "", model: Path | None = None,
         scores: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
-        self._tell(RunEnded(state=state, reason=reason, model=model, scores=MappingProxyType(dict(scores or {}))))
+        self._notify(RunEnded(state=state, reason=reason, model=model, scores=MappingProxyType(dict(scores or {}))))
         self._open.clear()
 
-    def _tell(self, event: RunEvent) -> None:
+    def _notify(self, event: RunEvent) -> None:
         for one, listener in tuple(self._open):
             if not self._guarded(one, partial(listener, event)):
                 self._open.remove((one, listener))

@@ -221,8 +221,8 @@ def _finish(
 
 def _computing(learner: Learner) -> dict[str, Any]:
     """Where and how the learner computed, and what its trial of number formats measured."""
-    facts, kept = learner.facts(), ("device", "processes", "threads", "precision", "memory_format", "trials")
-    return {name: facts[name] for name in kept if name in facts}
+    facts, names = learner.facts(), ("device", "processes", "threads", "precision", "memory_format", "trials")
+    return {name: facts[name] for name in names if name in facts}
 
 
 def _published(folder: Path, out: Path, holdout: HoldoutScores, write: Callable[[Path], ModelFolder]) -> ModelFolder:

@@ -14,5 +14,5 @@ def training_likeness(plan: Plan, train: Rows) -> tuple[dict[str, float], Traini
     """``fit_likeness`` of the training images, some 500 of them spread over all; a model of tiles judges films."""
     sample = train[:: max(1, len(train) // _MOST)]
     seen = plan.images.appearances([int(row) for row in sample])
-    whole = plan.experiment.preprocessing.resize == "tile"
-    return fit_likeness(seen, plan.groups[sample], whole_films=whole)
+    by_tiles = plan.experiment.preprocessing.resize == "tile"
+    return fit_likeness(seen, plan.groups[sample], whole_films=by_tiles)

@@ -56,9 +56,9 @@ def find_candidates(keypoints: Sequence[Keypoints], progress: Callable[[float], 
     matches = _matches(keypoints, owner, progress)
     sizes = np.concatenate([one.sizes for one in keypoints])
     angles = np.concatenate([one.angles for one in keypoints])
-    turn = np.where(matches.flipped, -angles[matches.query], angles[matches.query]) - angles[matches.found]
-    straight = np.abs((turn + 45) % 90 - 45) < _QUARTER_LEEWAY_DEG
-    quarter = np.round(turn / 90).astype(np.int64) % 4
+    rotation = np.where(matches.flipped, -angles[matches.query], angles[matches.query]) - angles[matches.found]
+    straight = np.abs((rotation + 45) % 90 - 45) < _QUARTER_LEEWAY_DEG
+    quarter = np.round(rotation / 90).astype(np.int64) % 4
     octaves = sizes[matches.query] - sizes[matches.found]
     pose = quarter * 2 + matches.flipped
     starts = np.r_[0, np.cumsum(counts)]
@@ -109,7 +109,7 @@ def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress:
     order = np.argsort(homes, kind="stable")
     bounds = np.searchsorted(homes[order], np.arange(len(centres) + 1))
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats, bool]] = []
-    for turn, (queries, is_flipped) in enumerate(((vectors, False), (flipped, True))):
+    for rotation, (queries, is_flipped) in enumerate(((vectors, False), (flipped, True))):
         probes = _nearest_cells(queries, centres, min(_PROBED, len(centres)))
         asking = np.argsort(probes.ravel(), kind="stable")
         edges = np.searchsorted(probes.ravel()[asking], np.arange(len(centres) + 1))
@@ -117,7 +117,7 @@ def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress:
             members = order[bounds[cell] : bounds[cell + 1]]
             askers = asking[edges[cell] : edges[cell + 1]] // probes.shape[1]
             parts += [(*one, is_flipped) for one in _like(queries, askers, vectors, members, owner)]
-            progress((turn + (cell + 1) / len(centres)) / 4)
+            progress((rotation + (cell + 1) / len(centres)) / 4)
     return _best_of_each(parts)
 
 

@@ -17,9 +17,9 @@ def refined(moving: Floats, fixed: Floats, matrix: Floats, *, steps: int) -> Flo
     import cv2
 
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-3)
-    whole = np.full(moving.shape, 255, dtype=np.uint8)
+    everywhere = np.full(moving.shape, 255, dtype=np.uint8)
     try:
-        _, warp = cv2.findTransformECC(fixed, moving, matrix.copy(), cv2.MOTION_AFFINE, criteria, whole, 5)
+        _, warp = cv2.findTransformECC(fixed, moving, matrix.copy(), cv2.MOTION_AFFINE, criteria, everywhere, 5)
     except cv2.error:
         return matrix
     found = np.asarray(warp, dtype=np.float32)

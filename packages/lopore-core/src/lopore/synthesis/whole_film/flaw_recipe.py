@@ -78,8 +78,8 @@ def draw_film_flaws(spec: FilmSpec, rng: np.random.Generator) -> tuple[Flaw, ...
     names = list(_STORIES)
     weights = np.array([_STORIES[name][1] for name in names])
     count = int(rng.choice([1, 2, 3, 4, 5], p=[0.2, 0.25, 0.25, 0.2, 0.1]))
-    told = rng.choice(len(names), size=count, replace=False, p=weights / weights.sum())
-    return tuple(flaw for story in told for flaw in _STORIES[names[story]][0](scene))
+    chosen = rng.choice(len(names), size=count, replace=False, p=weights / weights.sum())
+    return tuple(flaw for story in chosen for flaw in _STORIES[names[story]][0](scene))
 
 
 def _share(rng: np.random.Generator, widest: float = 0.8) -> float:
@@ -104,12 +104,12 @@ def _cluster(scene: Scene) -> list[Flaw]:
 
 
 def _linear_pores(scene: Scene) -> list[Flaw]:
-    rng, place, share = scene.rng, scene.anywhere(), _share(scene.rng, 0.6)
+    rng, position, share = scene.rng, scene.anywhere(), _share(scene.rng, 0.6)
     spacing, largest = spread(rng, 0.8, 8.0), spread(rng, 0.3, 1.8)
     pores = []
     for _ in range(int(rng.integers(3, 16))):
-        pores.append(scene.pore(place, share + rng.normal(0, 0.015), largest * rng.uniform(0.3, 1.0), "2014"))
-        place += spacing * rng.uniform(0.4, 1.8)
+        pores.append(scene.pore(position, share + rng.normal(0, 0.015), largest * rng.uniform(0.3, 1.0), "2014"))
+        position += spacing * rng.uniform(0.4, 1.8)
     return pores
 
 
@@ -122,14 +122,14 @@ def _uniform_pores(scene: Scene) -> list[Flaw]:
     ]
 
 
-def _long_cavities(scene: Scene, number: str, turn: Callable[[], float]) -> list[Flaw]:
+def _long_cavities(scene: Scene, number: str, tilt: Callable[[], float]) -> list[Flaw]:
     rng, found = scene.rng, []
     middle, half = scene.anywhere(), spread(rng, 3, 50)
     for _ in range(int(rng.integers(1, 14))):
         along, width = middle + rng.uniform(-half, half), spread(rng, 0.25, 1.2)
         size = (width * rng.uniform(2, 5), width, width)
         flaw = Flaw(kind="pore", centre_mm=scene.at(along, _share(rng, 0.75)), size_mm=size,
-                    angle_deg=seam_angle(scene.spec, along) + turn(), number=number)  # fmt: skip
+                    angle_deg=seam_angle(scene.spec, along) + tilt(), number=number)  # fmt: skip
         found.append(scene.deepened(flaw, scene.target(), min(width, 0.6 * scene.spec.plate_thickness_mm)))
     return found
 
@@ -149,17 +149,17 @@ def _line(scene: Scene, kind: FlawKind, number: str, share: float, width: float,
     rng, found = scene.rng, []
     spared = (0.0 if rng.random() < 0.4 else rng.uniform(0.1, 0.7)) if spared is None else spared
     length = spread(rng, 4.0, 2.2 * scene.half_mm)
-    place, target = scene.anywhere() - length / 2, scene.target()
-    end = place + length
-    while place < end:
+    position, target = scene.anywhere() - length / 2, scene.target()
+    end = position + length
+    while position < end:
         piece = spread(rng, *pieces)
         size = (piece + (0.4 if spared == 0 else 0.0), width * rng.uniform(0.7, 1.3), 0.5)
-        middle = place + piece / 2
+        middle = position + piece / 2
         if abs(middle - scene.spec.start_mm) < scene.half_mm + piece:
             flaw = Flaw(kind=kind, centre_mm=scene.at(middle, share + rng.normal(0, wander)), size_mm=size,
                         angle_deg=seam_angle(scene.spec, middle), shape_seed=scene.seed(), number=number)  # fmt: skip
             found.append(scene.deepened(flaw, target * rng.uniform(0.7, 1.4), most_mm))
-        place += piece + piece * rng.uniform(0.5, 1.5) * spared / (1 - spared)
+        position += piece + piece * rng.uniform(0.5, 1.5) * spared / (1 - spared)
     return found
 
 
@@ -203,9 +203,9 @@ def _cross_cracks(scene: Scene) -> list[Flaw]:
 
 def _crater_cracks(scene: Scene) -> list[Flaw]:
     rng, along, found = scene.rng, scene.anywhere(), []
-    place, target = scene.at(along, rng.normal(0, 0.1)), scene.target()
+    position, target = scene.at(along, rng.normal(0, 0.1)), scene.target()
     for _ in range(int(rng.integers(2, 5))):
-        flaw = Flaw(kind="crack", centre_mm=place, size_mm=(rng.uniform(1.5, 5.0), rng.uniform(0.1, 0.3), 0.5),
+        flaw = Flaw(kind="crack", centre_mm=position, size_mm=(rng.uniform(1.5, 5.0), rng.uniform(0.1, 0.3), 0.5),
                     angle_deg=rng.uniform(0, 180), shape_seed=scene.seed(), number="104")  # fmt: skip
         found.append(scene.deepened(flaw, target, 0.4 * scene.spec.plate_thickness_mm))
     return found

@@ -46,7 +46,7 @@ def draw_panel_faults(values: Field, window: tuple[float, float], rng: np.random
         values[line] += np.float32((high - low) * rng.normal(0, 0.03))
 
 
-def _place(values: Field, reach: int, rng: np.random.Generator) -> tuple[slice, slice]:
+def _area(values: Field, reach: int, rng: np.random.Generator) -> tuple[slice, slice]:
     """A square of ``2 * reach`` pixels, or what the image has of it."""
     rows, columns = values.shape
     top, left = int(rng.integers(-reach, rows - reach)), int(rng.integers(-reach, columns - reach))
@@ -55,7 +55,7 @@ def _place(values: Field, reach: int, rng: np.random.Generator) -> tuple[slice, 
 
 def _lay_layer(values: Field, layer: Field, rng: np.random.Generator) -> None:
     """A square layer added at a random place."""
-    rows, columns = _place(values, layer.shape[0] // 2, rng)
+    rows, columns = _area(values, layer.shape[0] // 2, rng)
     values[rows, columns] += layer[: rows.stop - rows.start, : columns.stop - columns.start]
 
 
@@ -113,8 +113,8 @@ def _water_mark(values: Field, span: float, pitch: float, rng: np.random.Generat
 def _ink(values: Field, span: float, pitch: float, rng: np.random.Generator) -> None:
     """A number written on the film by hand."""
     said = text(rng)
-    look = {"stroke": rng.uniform(0.06, 0.12), "narrow": rng.uniform(0.7, 1.1), "gap": rng.uniform(0.2, 0.5)}
-    ink = draw_text(said, rng.uniform(3.5, 9.0) / pitch, **look, wobble=rng.normal(0, 0.08, len(said)))
+    style = {"stroke": rng.uniform(0.06, 0.12), "narrow": rng.uniform(0.7, 1.1), "gap": rng.uniform(0.2, 0.5)}
+    ink = draw_text(said, rng.uniform(3.5, 9.0) / pitch, **style, wobble=rng.normal(0, 0.08, len(said)))
     layer = np.asarray(ink, np.float32) * np.float32(span * rng.uniform(0.05, 0.4) / 255)
     rows, columns = values.shape
     side = int(rng.integers(3))

@@ -44,7 +44,7 @@ class Visibility:
         lit = primary * share + (1.0 - share) * min(1.0, 0.5 * (1.0 + primary))
         rise = math.expm1(gain_per_mm(flaw.kind, spec) * flaw.size_mm[2]) * primary * share
         signal, noise = self._signal_and_noise(lit, lit + rise)
-        return signal * self._kept(flaw) / noise
+        return signal * self._share_left(flaw) / noise
 
     def detectability(self, flaw: Flaw) -> float:
         """CNR times the root of the pixels that a reader adds up (Rose, JOSA 38, 1948); 5 is the limit of seeing."""
@@ -72,7 +72,7 @@ class Visibility:
     def _blur_mm(self) -> float:
         return max(self.spec.blur_sigma_px, 0.3) * self.spec.pixel_pitch_mm
 
-    def _kept(self, flaw: Flaw) -> float:
+    def _share_left(self, flaw: Flaw) -> float:
         """The share of a flaw's contrast that unsharpness leaves at its middle."""
         blur = self._blur_mm() * math.sqrt(2.0) * 2.0
         return math.erf(flaw.size_mm[0] / blur) * math.erf(flaw.size_mm[1] / blur)
