@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -132,13 +133,34 @@ def test_a_film_can_be_cancelled_and_an_unknown_job_is_told(client: httpx.Client
 def test_more_bytes_than_allowed_are_refused_stated_or_not(served: str, client: httpx.Client) -> None:
     large = b"\0" * (3 << 20)
     assert client.post("/v1/predict?model=bright", files={"file": ("f.png", large)}).status_code == 413
-    chunks = (large[i : i + 65536] for i in range(0, len(large), 65536))
+    came = 0
+
+    def chunks() -> Iterator[bytes]:  # 200 MB, without a stated length
+        nonlocal came
+        for _ in range(3200):
+            came += 65536
+            yield large[:65536]
+
     try:
-        status = client.post("/v2/models/bright/infer", content=chunks).status_code
+        status = client.post("/v2/models/bright/infer", content=chunks()).status_code
     except httpx.TransportError:  # the service may close before all has been sent
         status = 413
-    assert status == 413
+    assert status == 413 and came < 100 << 20
     assert client.get("/v2/health/live").status_code == 200
+
+
+def test_a_slow_sender_keeps_nobody_waiting(served: str, client: httpx.Client) -> None:
+    host, port = served.removeprefix("http://").split(":")
+    lines = [socket.create_connection((host, int(port))) for _ in range(5)]
+    for one in lines:
+        head = f"POST /v1/predict?model=bright HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n"
+        one.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 90000\r\n\r\n".encode())
+    for _ in range(10):
+        for one in lines:
+            one.sendall(b"-")
+        assert client.post("/v1/predict?model=bright", files={"file": ("f.png", png(FILM))}).status_code == 200
+    for one in lines:
+        one.close()
 
 
 def test_a_thousand_malformed_bodies_leave_it_well(client: httpx.Client) -> None:

@@ -66,7 +66,7 @@ def create_app(service: Service) -> App:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": plain(error.detail, 160)}, status_code=error.status_code)
+        return JSONResponse({"error": plain(error.detail, 160)}, status_code=error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
