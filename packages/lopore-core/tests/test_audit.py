@@ -206,6 +206,18 @@ def test_an_answer_that_does_not_come_is_an_error_without_the_password(tmp_path:
     assert "secret" not in str(told.value) and "\n" not in str(told.value)
 
 
+def test_a_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lopore.audit.database import url_of
+
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("LOPORE_RECORDS_PASSWORD_FILE", str(tmp_path / "secret"))
+    assert url_of("postgresql://lopore@host/base").password == "s3cret"
+    assert url_of("postgresql://lopore:own@host/base").password == "own"
+    monkeypatch.setenv("LOPORE_RECORDS_PASSWORD_FILE", str(tmp_path / "absent"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        url_of("postgresql://lopore@host/base")
+
+
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(records, films): a prediction, one at a threshold of the reviewer, an inspection with its verdict, a review."""

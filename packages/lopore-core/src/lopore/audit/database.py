@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import (
@@ -27,6 +28,8 @@ from lopore.messages import plain
 
 from .chain import GENESIS
 
+PASSWORD_FILE = "LOPORE_RECORDS_PASSWORD_FILE"
+"""Names a file with the password, so that it stands in no address, command line or variable."""
 FILE_NAME = "lopore-records.sqlite"
 METADATA = MetaData()
 RECORDS = Table(
@@ -74,11 +77,20 @@ def url_of(place: str) -> URL:
         raise ConfigError("the address of the records is none; write postgresql://USER@HOST/BASE") from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+pg8000")
+    if url.password is None and (secret := os.environ.get(PASSWORD_FILE)):
+        url = url.set(password=_password(Path(secret)))
     if url.get_backend_name() not in _REFUSALS:
         raise ConfigError(
             f"records in '{plain(url.drivername, 40)}' are not known; name a folder, or postgresql://USER@HOST/BASE"
         )
     return url
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{PASSWORD_FILE} names {path}, which cannot be read ({error}); name a text file") from None
 
 
 def engine_of(url: URL) -> Engine:
