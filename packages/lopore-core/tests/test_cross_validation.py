@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made.runs import Listen, StopAt, config, edit_manifest, run
 
-from lopore.errors import LeakError
+from lopore.errors import ConfigError, LeakError, PluginError
 from lopore.metrics.ranking import auc_within
+from lopore.models.opening import open_model
+from lopore.record.folder import ModelFolder
 from lopore.training.run import train
 
 
@@ -68,3 +72,34 @@ def test_new_folds_keep_welds_whole_and_a_leaking_fold_column_is_refused(softmax
     edit_manifest(welds, lambda rows: rows[0].update(fold="2"))
     with pytest.raises(LeakError):
         run(config(welds), cross_validation=True)
+
+
+def test_folds_that_cannot_be_one_onnx_file_are_refused_before_the_first_epoch(softmax: None, welds: Path) -> None:
+    with pytest.raises(PluginError, match="needs 'lopore-onnx"):
+        run(config(welds), cross_validation=True, publish_folds=True)
+    with pytest.raises(ConfigError, match="give --cross-validate with it"):
+        run(config(welds), publish_folds=True)
+    assert not Path("models").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("lopore_torch") is None, reason="lopore-torch is not installed")
+def test_folds_become_one_model_that_is_their_mean_and_keeps_the_pooled_scores(welds: Path) -> None:
+    settings = {
+        "trainer": "torch", "model": {"backbone": "resnet10t"}, "training__epochs": 1, "training__precision": "fp32",
+        "training__optimizer": {"learning_rate": 0.003}, "training__threads": 1,
+    }  # fmt: skip
+    result = run(config(welds, **settings), cross_validation=True, publish_folds=True, run_name="cv")
+    assert result.model_folder is not None and result.metrics is not None
+    model = open_model(ModelFolder.read(result.model_folder))
+    assert (model.format, model.record.metrics_split) == ("onnx", "3 folds, pooled")
+    assert model.record.metrics["roc_auc"] == result.metrics.overall["roc_auc"]
+    assert model.record.threshold == result.metrics.threshold
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
+    members = [ModelFolder.read(result.run_folder / f"fold-{number}" / "model") for number in range(3)]
+    alone = [open_model(one, runtime="onnx").session.predict(pixels) for one in members]
+    np.testing.assert_allclose(model.session.predict(pixels), np.mean(alone, axis=0), atol=1e-6)
+    before = (result.model_folder / "lopore.json").read_bytes()
+    again = train(config(welds, **settings), resume="cv", progress=Listen())
+    assert again.model_folder == result.model_folder
+    assert (result.model_folder / "lopore.json").read_bytes() == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,12 @@ def _export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappi
     from .int8_export import export_int8
 
     return export_int8(folder, target, images)
+
+
+def _export_mean(folders: Sequence[ModelFolder], target: Path) -> Mapping[str, Any]:
+    from .mean_export import export_mean
+
+    return export_mean(folders, target)
 
 
 def _export_film(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
@@ -105,6 +111,14 @@ def lopore_exporters() -> Iterable[Exporter]:
         export=_export_int8,
         quantised=True,
         calibrated=True,
+    )
+    yield Exporter(
+        framework="any",
+        format="onnx-mean",
+        summary="One ONNX file that averages several models: `lopore train --cross-validate --publish`",
+        file_name="model.onnx",
+        export=_export_mean,
+        averages=True,
     )
 
 

@@ -71,7 +71,8 @@ class _Train(click.Command):
     help="Any key of the config, such as training.loss.name=focal; may be given again.",
 )
 @click.option("--allow-leaks", is_flag=True, help="Train although the split leaks; the model carries the mark.")
-@click.option("--cross-validate", is_flag=True, help="Train every fold and pool their answers; publishes no model.")
+@click.option("--cross-validate", is_flag=True, help="Train every fold and pool their answers.")
+@click.option("--publish", is_flag=True, help="With --cross-validate: the folds become one model, one ONNX file.")
 @click.option(
     "--folds",
     type=int,
@@ -108,6 +109,7 @@ def command(config: Path | None, resume: str | None, out: Path | None, as_json: 
         allow_leaks=options["allow_leaks"],
         cross_validation=options["cross_validate"] or options["folds"] is not None,
         folds=options["folds"],
+        publish_folds=options["publish"],
         progress=Progress(quiet=as_json),
     )
     if result.first:

@@ -29,6 +29,8 @@ class Exporter:
     quantised: answers may move; the gate then asks for equal decisions at the stated rate instead.
     calibrated: ``export(model, folder, images)`` is given (N, H, W, C) preprocessed real images besides, to fit the
         file to; the gate judges on others.
+    averages: ``export(models, folder)`` is given several models and writes one file whose answers are their mean, in
+        the format onnx; for the folds of a cross-validation.
     opens_film: for a format that takes whole films as they are read, with window and resize inside:
         ``opens_film(path)`` gives ``run(pixels, window) -> {"scores": (K,), "decision": (K,), "maps": (K, h, w)}``,
         maps only where the file has them; window is that of the file's tags or None. The gate compares real films.
@@ -42,6 +44,7 @@ class Exporter:
     tolerance: float = 1e-4
     quantised: bool = False
     calibrated: bool = False
+    averages: bool = False
     opens_film: Callable[[Path], FilmRun] | None = None
 
     def __post_init__(self) -> None:

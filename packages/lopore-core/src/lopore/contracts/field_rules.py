@@ -90,7 +90,7 @@ _GROUPS: Mapping[str, Rule] = {
     "params": (lambda value: isinstance(value, type) and issubclass(value, Params), "a subclass of Params"),
     "presets": (_are_presets, "title -> steps {'name': ...}, the title a few words that do not read like a step"),
     "preview_only exact_cam segmentation quantised": (lambda value: isinstance(value, bool), "True or False"),
-    "calibrated": (lambda value: isinstance(value, bool), "True or False"),
+    "calibrated averages": (lambda value: isinstance(value, bool), "True or False"),
     "default_size": (lambda value: type(value) is int and 1 <= value <= 16384, "a side in pixels"),
     "preference": (lambda value: type(value) is int, "a whole number"),
     "tolerance": (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"),

@@ -36,9 +36,11 @@ def find_exporter(folder: ModelFolder, format: str) -> Exporter:
     """The exporter from the model's framework to ``format``; PluginError lists what is installed."""
     exporters = discover().exporters
     for key in (f"{folder.record.framework}/{format}", f"any/{format}"):
-        if key in exporters:
+        if key in exporters and not exporters[key].averages:
             return exporters[key]
-    fitting = sorted(e.format for e in exporters.values() if e.framework in (folder.record.framework, "any"))
+    fitting = sorted(
+        e.format for e in exporters.values() if e.framework in (folder.record.framework, "any") and not e.averages
+    )
     way_out = f"; install lopore-{folder.record.framework}"
     if fitting:
         way_out = did_you_mean(format, fitting) or "; choose one of them"

@@ -74,7 +74,7 @@ def _session_checks(registry: Registry, workshop: Workshop) -> Iterator[Check]:
         for format, scoring in ((format, check) for format in predictor.formats for check in predictors.checks()):
             yield _check(f"predictor/{key}{_of(predictor, format)}", scoring, predictor, format, workshop)
     for key, exporter in registry.exporters.items():
-        if exporter.opens_film is not None or exporter.calibrated:  # the gate itself judges it, on real images
+        if exporter.opens_film is not None or exporter.calibrated or exporter.averages:  # the gates judge them
             continue
         for writing in exporters.checks():
             yield _check(f"exporter/{key}", writing, exporter, workshop)

@@ -192,7 +192,7 @@ class Workshop:
                 found.append((own, partial(self.native_model, trainer.framework)))
         for exporter in self.entries("exporters"):
             trained_here = any(exporter.framework in (item.framework, "any") for item in self.entries("trainers"))
-            if exporter.format == format and trained_here and not exporter.calibrated:
+            if exporter.format == format and trained_here and not (exporter.calibrated or exporter.averages):
                 own = exporter.key in self.registry.exporters
                 found.append((own, partial(self.exported, exporter)))
         return found

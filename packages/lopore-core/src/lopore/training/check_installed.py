@@ -33,7 +33,11 @@ def check_libraries(experiment: Experiment) -> None:
 def check_exports(experiment: Experiment, trainer: Trainer) -> None:
     """ConfigError for a format that nothing installed writes, or opens to prove it equal."""
     registry = discover()
-    able = {one.format for one in registry.exporters.values() if one.framework in (experiment.trainer, "any")}
+    able = {
+        one.format
+        for one in registry.exporters.values()
+        if one.framework in (experiment.trainer, "any") and not one.averages
+    }
     formats = able | {trainer.native_format}
     for format in experiment.exports:
         if format not in formats:

@@ -21,11 +21,13 @@ from lopore.metrics.classification import Metrics, measure
 from lopore.metrics.operating_point import operating_point, truth_table
 from lopore.metrics.ranking import auc_within
 from lopore.progress import Progress
+from lopore.record.folder import RECORD_NAME
 
 from .build_request import make_learner
 from .check_data_set import lacking
 from .checkpoints import Checkpoints
 from .epochs import fit, predict_rows
+from .fold_model import PooledAnswers, fold_folder, publish_fold
 from .holdout_scores import labelled_scores as answers_of
 from .listeners import Listeners, listening
 from .plan import Plan, Rows, Splits
@@ -41,31 +43,34 @@ class CrossValidated:
 
     folder: Path
     metrics: Metrics
+    answers: PooledAnswers
+    folds: tuple[int, ...]
 
 
-def cross_validate(plan: Plan, run: Path, progress: Progress) -> CrossValidated:
+def cross_validate(plan: Plan, run: Path, progress: Progress, *, publish: bool = False) -> CrossValidated:
     """Train each fold and pool what the models say of the films they did not see.
 
     Where an epoch has to be selected, the fold after the tested one is held out to select it. Finished folds are kept,
-    so an interrupted run goes on where it stopped.
+    so an interrupted run goes on where it stopped. publish: each fold's model is kept too, for ``publish_folds``.
     """
     folds = folds_of(plan)
     numbers, blind = list(folds), selects(plan) and not any(len(splits.val) for splits in folds.values())
     notes: tuple[str, ...] = (NOTHING_TO_SELECT_BY,) if blind else ()
     for note in notes:
         progress.line(f"warning: {note}")
-    parts = [_fold(plan, run, splits, number, progress) for number, splits in folds.items()]
+    parts = [_fold(plan, run, splits, number, progress, publish) for number, splits in folds.items()]
     rows, scores = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     notes += _on_pooling(plan, parts)
     metrics = _measure(plan, rows, scores, f"{len(numbers)} folds, pooled", pooled=True, notes=notes)
     folder = run / "cross-validation"
+    named = [answers_of(plan, f"fold {n}", r, s) for n, (r, s) in zip(numbers, parts, strict=True)]
+    table = answers_csv(named, metrics.threshold)
     if plan.process_rank[0] == 0:
         single = [_measure(plan, r, s, f"fold {n}", pooled=False) for n, (r, s) in zip(numbers, parts, strict=True)]
-        named = [answers_of(plan, f"fold {n}", r, s) for n, (r, s) in zip(numbers, parts, strict=True)]
-        atomic_write_text(folder / "predictions.csv", answers_csv(named, metrics.threshold))
+        atomic_write_text(folder / "predictions.csv", table)
         report = {"pooled": metrics.model_dump(mode="json"), "folds": [one.model_dump(mode="json") for one in single]}
         atomic_write_text(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
-    return CrossValidated(folder, metrics)
+    return CrossValidated(folder, metrics, PooledAnswers(metrics, table), tuple(numbers))
 
 
 def selects(plan: Plan) -> bool:
@@ -103,10 +108,10 @@ def splits_of(plan: Plan, folds: NDArray[np.int64], number: int) -> Splits:
     )
 
 
-def _fold(plan: Plan, run: Path, splits: Splits, number: int, progress: Progress) -> tuple[Rows, Scores]:
+def _fold(plan: Plan, run: Path, splits: Splits, number: int, progress: Progress, publish: bool) -> tuple[Rows, Scores]:
     folder = run / f"fold-{number}"
     known = _read_answers(folder / ANSWERS, splits.test, len(plan.targets.classes))
-    if known is not None:
+    if known is not None and (not publish or (fold_folder(run, number) / RECORD_NAME).is_file()):
         progress.line(f"fold {number}: finished before, kept")
         return splits.test, known
     counts = f"{len(splits.train)} to learn from, {len(splits.val)} to select, {len(splits.test)} to test"
@@ -122,6 +127,10 @@ def _fold(plan: Plan, run: Path, splits: Splits, number: int, progress: Progress
         fit(plan, splits, learner, checkpoints, progress, listeners)
     scores = predict_rows(plan, splits.test, learner, plan.experiment.training.tta_views)
     if plan.process_rank[0] == 0:
+        if publish:
+            publish_fold(
+                plan, splits, learner, run, number, _measure(plan, splits.test, scores, f"fold {number}", pooled=False)
+            )
         stream = io.BytesIO()
         np.savez(stream, rows=splits.test, scores=scores)
         atomic_write_bytes(folder / ANSWERS, stream.getvalue())

@@ -83,7 +83,7 @@ def _record(
         tta_views=experiment.training.tta_views,
         metrics=holdout.metrics.flat(),
         metrics_split=holdout.split,
-        **_training_data(plan, splits.train),
+        **training_data(plan, splits.train),
         explanation=Explanation(
             layer=plan.backbone.explanation_layer,
             exact_cam=bool(facts.get("exact_cam", plan.backbone.exact_cam)),
@@ -96,7 +96,7 @@ def _record(
     )
 
 
-def _training_data(plan: Plan, rows: Rows) -> dict[str, Any]:
+def training_data(plan: Plan, rows: Rows) -> dict[str, Any]:
     """What the record says of the images that were learned from."""
     grey, likeness = training_likeness(plan, rows)
     return {

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lopore.atomic_files import disk_errors_explained
-from lopore.augmentation.contact_sheet import preview_sheet
 from lopore.config.experiment import Experiment
 from lopore.contracts import Learner
-from lopore.errors import LoporeError, RunError
+from lopore.errors import ConfigError, LoporeError, RunError
 from lopore.messages import counted
 from lopore.metrics.classification import Metrics
 from lopore.plugins.registry import discover
@@ -30,14 +29,14 @@ from .check_installed import check_disk
 from .checkpoints import Checkpoints
 from .cross_validation import cross_validate, folds_of
 from .epochs import fit
+from .fold_model import mean_exporter, publish_folds
 from .holdout_scores import HoldoutScores, score_holdout
 from .listeners import Listeners, listening
-from .plan import Plan, Splits
+from .plan import Plan
 from .planning import make_plan
+from .preview import write_preview
 from .publish import publish, write_exports
 from .warm_start import start_summary
-
-PREVIEW_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ def train(
     allow_leaks: bool = False,
     cross_validation: bool = False,
     folds: int | None = None,
+    publish_folds: bool = False,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train an experiment and publish the model, or cross-validate it.
@@ -79,12 +79,13 @@ def train(
     out: gets ``checkpoints/RUN`` and ``final/NAME/VERSION``. resume: a run by path or name; it goes on from its last
     good checkpoint and ends as if it had never stopped. allow_leaks: train although the split leaks; the model says so
     for ever. folds: number of new folds for a cross-validation; default those of the manifest, else 5.
+    publish_folds: the folds become a model, averaged in one ONNX file.
     Raises LeakError with the list of pairs, DataError, ConfigError, RunError or PluginError, in one line each.
     """
     rank, _ = discover().trainers[experiment.trainer].process_rank()
     progress = Progress(quiet=True) if rank else progress or Progress()
     begun = runs.find_run(str(resume), out) if resume is not None else None
-    order = _Order(cross_validation, folds, allow_leaks)
+    order = _Order(cross_validation, folds, allow_leaks, publish_folds)
     if begun is not None:
         order = _order_of(begun, experiment, allow_leaks)
     try:
@@ -114,7 +115,7 @@ def _train(
         _tell_start(plan, folder, progress)
         try:
             if learner is None:
-                return _cross_validate(plan, folder, progress)
+                return _cross_validate(plan, folder, out, order, progress)
             return _run(plan, learner, folder, out, progress)
         except KeyboardInterrupt:
             progress.line(f"interrupted; go on with: {_again(folder, out)}")
@@ -137,6 +138,7 @@ class _Order:
     crossed: bool
     folds: int | None
     allow_leaks: bool
+    publish_folds: bool = False
 
 
 def _order_of(begun: Path, experiment: Experiment, allow_leaks: bool) -> _Order:
@@ -144,7 +146,9 @@ def _order_of(begun: Path, experiment: Experiment, allow_leaks: bool) -> _Order:
     facts = runs.read_facts(begun)
     runs.refuse_other_config(experiment, runs.read_config(begun))
     crossed = facts["kind"] == "cross-validation"
-    return _Order(crossed, facts.get("folds"), allow_leaks or bool(facts.get("allow_leaks")))
+    return _Order(
+        crossed, facts.get("folds"), allow_leaks or bool(facts.get("allow_leaks")), bool(facts.get("publish_folds"))
+    )
 
 
 def _checked_plan(experiment: Experiment, order: _Order, out: Path, progress: Progress) -> Plan:
@@ -154,6 +158,10 @@ def _checked_plan(experiment: Experiment, order: _Order, out: Path, progress: Pr
         plan.findings.stop(out / "leaks" / f"{experiment.name}.csv")
     if order.crossed:
         folds_of(plan)
+    if order.publish_folds:
+        if not order.crossed:
+            raise ConfigError("--publish makes folds a model; give --cross-validate with it, or leave it out")
+        mean_exporter(experiment)
     return plan
 
 
@@ -182,16 +190,23 @@ def _refuse_other_data(folder: Path, plan: Plan) -> None:
             raise RunError(f"the {name} of {where} changed since {folder.name} began; start a new run")
 
 
-def _cross_validate(plan: Plan, folder: Path, progress: Progress) -> TrainResult:
-    done = cross_validate(plan, folder, progress)
+def _cross_validate(plan: Plan, folder: Path, out: Path, order: _Order, progress: Progress) -> TrainResult:
+    done, first = cross_validate(plan, folder, progress, publish=order.publish_folds), plan.process_rank[0] == 0
     progress.line(f"saved {done.folder / 'metrics.json'} and {done.folder / 'predictions.csv'}")
-    return TrainResult(None, folder, done.metrics, notes=plan.notes, first=plan.process_rank[0] == 0)
+    if not order.publish_folds or not first:
+        return TrainResult(None, folder, done.metrics, notes=plan.notes, first=first)
+    facts = runs.read_facts(folder)
+    target = out / "final" / facts["name"] / facts["version"]
+    model = publish_folds(plan, folder, done.folds, done.answers, target)
+    progress.line(f"saved {model.file_for('onnx')}, the mean of {counted(len(done.folds), 'fold')}")
+    runs.add_facts(folder, model=str(model.path), finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    return TrainResult(model.path, folder, done.metrics, notes=plan.notes)
 
 
 def _run(plan: Plan, learner: Learner, folder: Path, out: Path, progress: Progress) -> TrainResult:
     first, splits = plan.process_rank[0] == 0, plan.splits()
     if first:
-        _preview(plan, splits, folder, progress)
+        write_preview(plan, splits, folder, progress)
     identity = runs.identity_of(folder) if first else None
     checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
     with listening(Listeners(plan, folder, folder, folder.name, progress, first)) as listeners:
@@ -256,6 +271,7 @@ def _begin(plan: Plan, folder: Path, order: _Order) -> None:
         "deterministic": plan.experiment.training.deterministic,
         "folds": order.folds,
         "allow_leaks": order.allow_leaks,
+        "publish_folds": order.publish_folds,
         "leaks": plan.leaks.model_dump(mode="json"),
         "data_fingerprint": plan.manifest.fingerprint,
         "split_fingerprint": plan.manifest.split_fingerprint,
@@ -275,25 +291,3 @@ def _tell_start(plan: Plan, folder: Path, progress: Progress) -> None:
         )
     for note in plan.notes:
         progress.line(f"warning: {note}")
-
-
-def _preview(plan: Plan, splits: Splits, folder: Path, progress: Progress) -> None:
-    """A row for each class in turn, from training films spread over the set."""
-    strata = plan.targets.strata[splits.train]
-    rows_by_class = [splits.train[strata == kind] for kind in sorted(set(strata.tolist()))]
-    numbers = range(PREVIEW_ROWS)
-    rows = [
-        int(members[number * len(members) // PREVIEW_ROWS])
-        for number in numbers
-        for members in rows_by_class
-        if number < len(members)
-    ]
-    rows = list(dict.fromkeys(rows))[:PREVIEW_ROWS]
-    images = [plan.images[row][0] for row in rows]
-    shown = [plan.samples.rows[row] for row in rows]
-    titles = [f"{' + '.join(row.labels)}   {Path(row.path).name}" for row in shown]
-    size = plan.experiment.preprocessing.size
-    seed, recipe = plan.experiment.seed, plan.experiment.augmentation
-    heading = f"{plan.experiment.name}, {size[1]} x {size[0]} px, seed {seed}: unchanged, then as training shows it"
-    path = preview_sheet(folder / "preview.png", images, titles, recipe, seed=seed, heading=heading)
-    progress.line(f"saved {path}")
