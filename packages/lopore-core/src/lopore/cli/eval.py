@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lopore.metrics.recognition_grade import RecognitionProfile
     from lopore.metrics.segmentation import PixelMetrics, PixelScores
     from lopore.models.opening import OpenModel
+    from lopore.record.folder import ModelFolder
     from lopore.record.interval import Interval
 
 
@@ -121,21 +122,13 @@ def command(
     """
     from lopore.evaluation.marks.grading import read_recognition_profile
     from lopore.evaluation.marks.sections import read_sections
-    from lopore.evaluation.training_manifest import training_manifest
     from lopore.models.catalogue import locate_model
-    from lopore.models.opening import open_model
-
-    from .doctor import require
-    from .inputs import check_out_folder
 
     truth = read_sections(sections) if sections else None
     profile = read_recognition_profile(grade_path) if grade_path else None
     folder = locate_model(model_name)
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-{split}"
-    check_out_folder(target)
-    require("matplotlib")
-    films = training_manifest(folder, manifest)
-    model = open_model(folder, runtime=runtime, device=device)
+    model, films = _opened(folder, manifest, target, runtime, device)
     found, checked, artifacts = _report(model, films, split, target, truth, **options)
     _print_metrics(found.metrics, checked, artifacts, as_json=as_json)
     if profile is not None:
@@ -145,6 +138,22 @@ def command(
     _print_failures(found)
     if not holds:
         raise SystemExit(CONTRACT_BROKEN)
+
+
+def _opened(
+    folder: ModelFolder, manifest: Path | None, target: Path, runtime: str | None, device: str
+) -> tuple[OpenModel, Manifest]:
+    """The model and the films to score it on, after all that can be refused before the work was looked at."""
+    from lopore.evaluation.training_manifest import training_manifest
+    from lopore.models.opening import open_model
+
+    from .doctor import require
+    from .inputs import check_out_folder
+
+    check_out_folder(target)
+    require("matplotlib")
+    films = training_manifest(folder, manifest)
+    return open_model(folder, runtime=runtime, device=device), films
 
 
 def _report(

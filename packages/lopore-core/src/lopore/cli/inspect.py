@@ -116,8 +116,6 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
       lopore inspect weld films/ --out seen --profile rules.yaml --set t=12
       lopore inspect weld films/ --out seen --shard 3/64
     """
-    from lopore.indications import read_profile
-    from lopore.indications.acceptance import check_variables
     from lopore.inference.jobs import folder_names, parse_shard, shard_of
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
@@ -127,10 +125,7 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     from .inputs import Tally, check_out_folder, expand
 
     tally = Tally()
-    profile = read_profile(asked["profile_path"]) if asked["profile_path"] else None
-    variables = _variables(asked["settings"], profile)
-    if profile is not None:
-        check_variables(profile, variables)
+    profile, variables = _rules(asked)
     options = _options(asked, variables)
     shard = parse_shard(asked["shard"]) if asked["shard"] else None
     chain = Chain.from_text(asked["chain_text"]) if asked["chain_text"] else None
@@ -152,6 +147,18 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     elif asked["out"] is not None:
         job.finish(asked["out"])
     tally.finish("inspected")
+
+
+def _rules(asked: Mapping[str, Any]) -> tuple[Profile | None, dict[str, float]]:
+    """The profile and the values that it asks for."""
+    from lopore.indications import read_profile
+    from lopore.indications.acceptance import check_variables
+
+    profile = read_profile(asked["profile_path"]) if asked["profile_path"] else None
+    variables = _variables(asked["settings"], profile)
+    if profile is not None:
+        check_variables(profile, variables)
+    return profile, variables
 
 
 def _elsewhere(paths: Sequence[Path], out: Path | None) -> None:

@@ -90,9 +90,10 @@ def command(
     threads: int | None,
     **options: Any,
 ) -> None:
-    """Decide on films with a model.
+    """Classify radiographs with a trained model.
 
-    IMAGES are files, folders or globs. Bad files are told one by one and the rest goes on; the exit status is then 1.
+    IMAGES are files, folders or globs. Files that cannot be read are reported one by one and the rest goes on; the exit
+    status is then 1.
 
     A segmentation model also gives detections, of known place and size. Those too small by --min-area are dropped, and
     then scores and decisions ignore them.
@@ -104,15 +105,13 @@ def command(
       lopore predict --model model.onnx film.png --json
       lopore predict --model weld --out predictions.csv --shard 3/64 films/
     """
-    from lopore.inference.doubts import doubts_about_training
-    from lopore.inference.jobs import parse_shard, part_path, shard_of
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
     from lopore.preprocessing.enhancement_chain import Chain
 
     from .inputs import Tally, expand
 
-    _check_places(out, detections)
+    _check_tables(out, detections)
     tally, text = Tally(), options.pop("chain_text")
     chain = Chain.from_text(text) if text else None
     if on is not None:
@@ -120,19 +119,29 @@ def command(
         return
     model = open_model(locate_model(model_name), runtime=runtime, device=device, threads=threads)
     work = _Work(model, rule=_rule_of(model, options, detected=detections is not None), chain=chain, **options)
-    paths = expand(images, tally)
+    _answer(work, expand(images, tally), tally, out, detections, shard, as_json=as_json)
+    tally.finish("predicted")
+
+
+def _answer(
+    work: _Work, paths: Sequence[Path], tally: Tally, out: Path | None, detections: Path | None, shard: str | None, *,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """The films, or a shard's share of them, to standard output or into the tables."""
+    from lopore.inference.doubts import doubts_about_training
+    from lopore.inference.jobs import parse_shard, part_path, shard_of
+
     if shard is not None:
         mine = parse_shard(shard)
         paths = shard_of(paths, mine)
         out, detections = (None if table is None else part_path(table, mine) for table in (out, detections))
-    for doubt in doubts_about_training(model.record):
+    for doubt in doubts_about_training(work.model.record):
         click.echo(f"note: {doubt.text}", err=True)
     if out is None and detections is None:
         for prediction in _good(work.answers(paths), tally):
             click.echo(prediction.model_dump_json() if as_json else _line(prediction))
     else:
         _to_files(work, paths, tally, out, detections, as_json=as_json)
-    tally.finish("predicted")
 
 
 def _elsewhere(paths: Sequence[Path], out: Path | None, detections: Path | None) -> None:
@@ -258,7 +267,7 @@ def _good(results: Iterator[Prediction | Failure], tally: Tally) -> Iterator[Pre
         yield result
 
 
-def _check_places(out: Path | None, detections: Path | None) -> None:
+def _check_tables(out: Path | None, detections: Path | None) -> None:
     from lopore.errors import ConfigError
 
     if out is not None and out.suffix.lower() not in (".csv", ".json", ".jsonl"):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import device_option, manifest_option, runtime_option, split_option
+
+if TYPE_CHECKING:
+    from lopore.evaluation.results import Evaluation
+    from lopore.models.opening import OpenModel
+    from lopore.record.folder import ModelFolder
 
 
 @click.command(name="report")
@@ -57,15 +63,11 @@ def command(
       lopore report weld --contract 0.95 --pod pod/pod.json
     """
     from lopore.atomic_files import atomic_write_text
-    from lopore.evaluation.evaluate import evaluate
     from lopore.evaluation.model_card import model_card
     from lopore.evaluation.model_facts import facts_of
     from lopore.evaluation.report.model_page import model_page
-    from lopore.evaluation.training_manifest import training_manifest
     from lopore.indications.print_pdf import print_pdf
     from lopore.models.catalogue import locate_model
-    from lopore.models.opening import open_model
-    from lopore.progress import Progress
 
     from .doctor import require
     from .inputs import check_out_folder
@@ -75,9 +77,7 @@ def command(
     folder = locate_model(model_name)
     target = out or Path("reports") / f"{folder.record.name}-{folder.record.version}-report"
     check_out_folder(target)
-    films = training_manifest(folder, manifest)
-    model = open_model(folder, runtime=runtime, device=device)
-    found = evaluate(model, films, split=split, progress=Progress().stage("predicting"))
+    model, found = _evaluated(folder, manifest, split, runtime, device)
     facts = facts_of(found, model.record, split=split, contract=contract, confidence=confidence, pod=pod)
     texts = {
         "report.html": model_page(model, found, facts, images=images),
@@ -89,3 +89,16 @@ def command(
         click.echo(str(target / name))
     reason = print_pdf(target / "report.html", target / "report.pdf")
     click.echo(f"note: {reason}" if reason else str(target / "report.pdf"), err=bool(reason))
+
+
+def _evaluated(
+    folder: ModelFolder, manifest: Path | None, split: str, runtime: str | None, device: str
+) -> tuple[OpenModel, Evaluation]:
+    from lopore.evaluation.evaluate import evaluate
+    from lopore.evaluation.training_manifest import training_manifest
+    from lopore.models.opening import open_model
+    from lopore.progress import Progress
+
+    films = training_manifest(folder, manifest)
+    model = open_model(folder, runtime=runtime, device=device)
+    return model, evaluate(model, films, split=split, progress=Progress().stage("predicting"))

@@ -64,13 +64,9 @@ def evaluate(
     targets = _targets_for(films, model.record)
     paths = [films.file(row) for row in films.rows]
     by_tiles, tally = has_whole_films(model, films), MarkTally(model.record, films, sections, rule)
-    masked = (
-        tally.asked and not by_tiles and model.record.task == "segmentation" and isinstance(model.session, MapSession)
-    )
+    masked = tally.asked and not by_tiles and _has_maps(model)
     if sections is not None and not (by_tiles or masked):
-        raise DataError(
-            f"{model.folder.title} gives no places, which the table of sections needs; use a segmentation model"
-        )
+        raise DataError(f"{model.folder.title} locates nothing, as sections need; use a segmentation model")
     steps = len(paths) * (2 if masked else 1)
     if by_tiles:
         answers, failures, unlike = answer_whole_films(model, films, tally, progress)
@@ -80,18 +76,20 @@ def evaluate(
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     notes = (*_notes(model.record, films, failures, unlabelled), *training_overlap(model.folder, films))
     found = _scored(films, targets, answers, model.record, split, failures, notes)
-    more: dict[str, object] = {
-        "unlike": _unlike(model.record, found.manifest, [row in unlike for row in sorted(answers)])
-    }
+    rows_unlike = [row in unlike for row in sorted(answers)]
+    more: dict[str, object] = {"unlike": _unlike(model.record, found.manifest, rows_unlike)}
     if masked:
-        pixels = evaluate_pixels(
-            model, films, rule, tally=tally, progress=progress and (lambda done, _: progress(len(paths) + done, steps))
-        )
+        second_half = progress and (lambda done, _: progress(len(paths) + done, steps))
+        pixels = evaluate_pixels(model, films, rule, tally=tally, progress=second_half)
         more["pixels"] = pixels if any(row.mask for row in films.rows) else None
     if tally.asked:
         more["indications"] = tally.metrics(seed=model.record.seed)
     metrics = found.metrics.model_copy(update=more)
     return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=by_tiles)
+
+
+def _has_maps(model: OpenModel) -> bool:
+    return model.record.task == "segmentation" and isinstance(model.session, MapSession)
 
 
 def _labelled_films(manifest: Manifest, split: str) -> tuple[Manifest, int]:
