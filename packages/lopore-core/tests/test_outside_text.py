@@ -56,7 +56,7 @@ def films(tmp_path: Path, invoke: Invoke) -> Path:
 
 
 def assert_no_control(text: str, where: str) -> None:
-    wrong = re.findall(r"[^\n\r -~\u00a0-\u2027\u2030-\u2065\u206a-\U0010ffff]", text.replace("\r\n", "\n"))
+    wrong = re.findall(r"[^\n\r -~\u00a0-\u2027\u202f-\u2065\u206a-\U0010ffff]", text.replace("\r\n", "\n"))
     assert not wrong, (where, wrong[:5])
     assert "\r" not in text.replace("\r\n", "\n"), where
 
@@ -93,17 +93,53 @@ def test_nothing_planted_reaches_a_terminal_or_a_table_raw(films: Path, tmp_path
         assert_no_control(done.stderr, str(command))
     assert_sound_table(tmp_path / "answers.csv")
     assert len(json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))) == len(CLASSES) * len(NAMES)
-    tables = list((tmp_path / "report").rglob("*.csv"))
-    pages = list((tmp_path / "report").rglob("*.html"))
-    assert tables
-    assert pages
-    for table in tables:
-        assert_sound_table(table)
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        assert_no_control(text.replace("\t", " "), page.name)
-        assert "<img src=x" not in text
-        assert "http://planted.example" not in re.sub(r">[^<]*<", "><", text)
+    assert_sound_files(tmp_path / "report", {".csv", ".html", ".json"})
+
+
+def assert_sound_files(folder: Path, kinds: set[str]) -> None:
+    """Tables without formulas, pages without live markup or addresses, nothing with control characters."""
+    files = [file for file in folder.rglob("*") if file.suffix in {".csv", ".html", ".json", ".svg"}]
+    assert {file.suffix for file in files} == kinds
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".csv":
+            assert_sound_table(file)
+        elif file.suffix == ".json":
+            json.loads(text)
+        else:
+            assert_no_control(text.replace("\t", " "), file.name)
+            assert "<img src=x" not in text, file.name
+            assert "http://planted.example" not in re.sub(r">[^<]*<", "><", text), file.name
+
+
+def test_nothing_planted_is_live_in_what_inspect_report_compare_and_pod_write(
+    films: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    names = [f'"=1+1 {MARKUP}"', '"\x1b[31mred"', '" +1"']
+    lines = [f"{size / 10},{int(size > 14 or size % 5 == 0)},{names[size % 3]}" for size in range(1, 60)]
+    table = tmp_path / f"{MARKUP.replace('/', '_')}.csv"
+    table.write_text("\n".join(["size_mm,hit,film", *lines]), encoding="utf-8")
+    out = tmp_path / "out"
+    manifest = tmp_path / "manifest.csv"
+    invoke("data", "index", films, "--out", manifest)
+    commands: list[tuple[Any, ...]] = [
+        ("inspect", "bright", films, "--out", out / "inspected", "--no-pdf"),
+        ("inspect", "bright", films, "--json"), ("predict", "--model", "bright", "--json", films),
+        ("show", "bright", "--json"), ("models", "--json"),
+        ("report", "bright", "--manifest", manifest, "--split", "all", "--out", out / "page"),
+        ("compare", "bright", "bright", "--manifest", manifest, "--split", "all", "--out", out / "two"),
+        ("pod", table, "--group", "film", "--out", out / "pod"),
+    ]  # fmt: skip
+    for command in commands:
+        done = invoke(*command)
+        assert "unexpected" not in done.stderr, (command, done.stderr)
+        assert "Traceback" not in done.output
+        assert_no_control(done.stdout, str(command))
+        assert_no_control(done.stderr, str(command))
+    assert_sound_files(out / "inspected", {".csv", ".html", ".json"})
+    for folder in (one for one in out.iterdir() if one.name != "inspected"):
+        assert_sound_files(folder, {file.suffix for file in folder.rglob("*")} & {".csv", ".html", ".json", ".svg"})
+    assert {one.name for one in out.iterdir()} == {"inspected", "page", "two", "pod"}
 
 
 @pytest.mark.parametrize("text", FORMULAS)

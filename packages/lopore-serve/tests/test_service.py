@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import httpx
@@ -71,6 +72,24 @@ def test_a_bad_file_among_many_is_told_and_the_rest_goes_on(client: httpx.Client
     assert done.status_code == 207 and first["scores"] == third["scores"]
     assert second["source"] == "<b>.png" and "error" in second
     assert client.post("/v1/predict?model=bright", files=files[1:2]).status_code == 422
+
+
+MARKUP = "<img src=x onerror=alert(1)>.png"
+
+
+@pytest.mark.parametrize("name", [MARKUP, "=1+1.png", "esc\x1b[31m.png", "bidi\u202e.png", "../../up.png"])
+def test_a_hostile_name_stays_text_in_every_answer(client: httpx.Client, name: str) -> None:
+    film = client.post("/v1/predict?model=bright", files={"file": (name, png(FILM))})
+    none = client.post("/v1/predict?model=bright", files={"file": (name, b"no image")})
+    unknown = client.post("/v1/predict", params={"model": name}, files={"file": (name, png(FILM))})
+    job = client.post("/v1/films?model=bright", files={"file": (name, png(FILM))})
+    path = client.get(f"/v2/models/{quote(name, safe='')}")
+    for done in (film, none, unknown, job, path, client.get("/v1/jobs/none")):
+        assert done.headers["content-type"] == "application/json"
+        assert done.headers["x-content-type-options"] == "nosniff"
+        assert not any(sign < 32 or sign == 127 for sign in done.content.replace(b"\n", b""))
+        json.loads(done.content)
+    assert film.status_code == 200
 
 
 def test_a_heat_map_comes_on_request(client: httpx.Client) -> None:

@@ -37,6 +37,22 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
 CONTROL_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+def for_a_page(value: object) -> object:
+    """A value for a template: control characters of text from outside as ``?``; markup of our own as it is."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return _NOT_ON_PAGES.sub("?", value)
+    return value
+
+
+_NOT_ON_PAGES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_RAW_SIGNS = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def terminal_json(text: str) -> str:
+    """JSON for a terminal: signs that would move, hide or turn what is shown as escapes; the data stay the same."""
+    return _RAW_SIGNS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+
 def plain(text: object, limit: int = 160) -> str:
     """Text from outside for one line of a message: control characters out, bounded."""
     line = CONTROL_SIGNS.sub("?", str(text).encode("utf-8", "replace").decode("utf-8"))

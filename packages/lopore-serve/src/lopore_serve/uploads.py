@@ -20,6 +20,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN_PATHS = ("/v2/health/live", "/v2/health/ready")
 """Answered without a token: an orchestrator asks them, and they tell nothing."""
 
+NO_GUESSING = (b"x-content-type-options", b"nosniff")
+"""On every answer: file and class names stand in JSON, which no browser may take for a page."""
+
 
 class Gate:
     """Token, size and measure of every request, before any route sees it."""
@@ -47,6 +50,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message["headers"], NO_GUESSING]}
             await send(message)
 
         try:

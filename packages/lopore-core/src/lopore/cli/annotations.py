@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.messages import counted, plain
+from lopore.messages import counted, plain, terminal_json
 
 if TYPE_CHECKING:
     from lopore.data.annotations.mark import AnnotationSet
@@ -96,7 +96,7 @@ def check(source: Path, form: str | None, images: Path | None, as_json: bool) ->
     found = read_annotations(source, form=form, images=images)
     faults = check_annotations(found, images)
     if as_json:
-        click.echo(json.dumps({**_counts(found), "faults": faults}, ensure_ascii=False))
+        click.echo(terminal_json(json.dumps({**_counts(found), "faults": faults}, ensure_ascii=False)))
     else:
         numbers = _counts(found)
         click.echo(f"{counted(numbers['marks'], 'mark')} on {counted(numbers['images'], 'image')}")

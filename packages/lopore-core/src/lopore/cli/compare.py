@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lopore.messages import counted
+from lopore.messages import counted, terminal_json
 
 from .options import device_option, manifest_option, runtime_option, split_option
 
@@ -64,7 +64,7 @@ def command(
     models = [open_model(folder, runtime=runtime, device=device) for folder in folders]
     found = compare_models(models[0], models[1], films, split=split, progress=Progress().stage("predicting"))
     written = write_comparison(found, models, target, images=images)
-    click.echo(found.comparison.model_dump_json(indent=2) if as_json else _as_text(found))
+    click.echo(terminal_json(found.comparison.model_dump_json(indent=2)) if as_json else _as_text(found))
     for path in written:
         click.echo(str(path), err=as_json)
     for note in found.notes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.messages import counted, plain
+from lopore.messages import counted, plain, terminal_json
 
 from .options import device_option, manifest_option, runtime_option, split_option
 from .rules import rule_from, rule_options
@@ -178,7 +178,7 @@ def _print_metrics(
     metrics: Metrics, checked: SpuriousReport | None, artifacts: Sequence[Path], *, as_json: bool
 ) -> None:
     if as_json:
-        click.echo(metrics.model_dump_json(indent=2))
+        click.echo(terminal_json(metrics.model_dump_json(indent=2)))
     else:
         click.echo(_summary(metrics.overall, metrics.images, metrics.groups))
         click.echo(_calibration_summary(metrics.calibration))

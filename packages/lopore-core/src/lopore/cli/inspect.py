@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.messages import counted
+from lopore.messages import counted, terminal_json
 
 from .elsewhere import on_option, shards_option
 from .options import device_option, page_option, runtime_option, shard_option
@@ -236,7 +236,7 @@ class _Job:
             out: Path | None = self._asked["out"]
             found = self._inspect(source, None) if out is None else self._into(out, name, source)
         if self._asked["as_json"]:
-            click.echo(found.model_dump_json())
+            click.echo(terminal_json(found.model_dump_json()))
         else:
             _print(found)
 

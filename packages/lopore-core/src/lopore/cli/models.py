@@ -28,14 +28,14 @@ def command(as_json: bool) -> None:
       lopore models --json
     """
     from lopore.errors import ModelError
-    from lopore.messages import plain
+    from lopore.messages import plain, terminal_json
     from lopore.models.catalogue import find_models, model_roots
     from lopore.record.folder import BrokenModel
 
     found = list(find_models())
     for item in found:
         if as_json:
-            click.echo(json.dumps(_facts(item), ensure_ascii=False))
+            click.echo(terminal_json(json.dumps(_facts(item), ensure_ascii=False)))
         elif isinstance(item, BrokenModel):
             click.echo(plain(f"unusable: {item.reason}", MOST_LETTERS), err=True)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lopore.messages import counted, plain
+from lopore.messages import counted, plain, terminal_json
 
 if TYPE_CHECKING:
     from lopore.evaluation.pod_table import PodTable
@@ -71,7 +71,7 @@ def command(
         study = _signal_study(found, size, decision, floor, saturation)
     else:
         study = _hit_study(found, size, link, scale, firth)
-    click.echo(study.model_dump_json(indent=2) if as_json else _as_text(study))
+    click.echo(terminal_json(study.model_dump_json(indent=2)) if as_json else _as_text(study))
     if out is not None:
         for path in write_study(study, found, out):
             click.echo(str(path), err=as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.messages import counted
+from lopore.messages import counted, terminal_json
 
 from .elsewhere import on_option, shards_option
 from .options import device_option, model_option, page_option, runtime_option, shard_option
@@ -139,7 +139,7 @@ def _answer(
         click.echo(f"note: {doubt.text}", err=True)
     if out is None and detections is None:
         for prediction in _good(work.answers(paths), tally):
-            click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+            click.echo(terminal_json(prediction.model_dump_json()) if as_json else _line(prediction))
     else:
         _to_files(work, paths, tally, out, detections, as_json=as_json)
 
@@ -227,7 +227,7 @@ def _to_files(
             for prediction in _good(coming, tally):
                 journal.add(prediction)
                 if out is None:
-                    click.echo(prediction.model_dump_json() if as_json else _line(prediction))
+                    click.echo(terminal_json(prediction.model_dump_json()) if as_json else _line(prediction))
         except KeyboardInterrupt:
             progress.wipe()
             saved = f"{tally.good} of {counted(len(paths), 'answer')} are kept in {journal.path}"

@@ -39,7 +39,7 @@ def command(pattern: str, out: Path, key: str, score: str, pair: tuple[str, str]
       lopore runs --against weld-20260101-120000 weld-20260102-090000
     """
     from lopore.errors import RunError
-    from lopore.messages import plain
+    from lopore.messages import plain, terminal_json
     from lopore.training.run_list import list_runs, select, sort_runs
 
     from .run_tables import against, run_table
@@ -52,6 +52,6 @@ def command(pattern: str, out: Path, key: str, score: str, pair: tuple[str, str]
     chosen = [select(entries, name)[-1] for name in pair] if pair else sort_runs(select(entries, pattern), key)
     if as_json:
         for entry in chosen:
-            click.echo(json.dumps(entry.as_data(), ensure_ascii=False, default=str))
+            click.echo(terminal_json(json.dumps(entry.as_data(), ensure_ascii=False, default=str)))
     else:
         click.echo(against(*chosen) if pair else run_table(chosen, score=score))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lopore.messages import counted
+from lopore.messages import counted, terminal_json
 
 from .scores import score_lines
 
@@ -36,7 +36,7 @@ def command(model_name: str, as_json: bool) -> None:
 
     folder = locate_model(model_name)
     if as_json:
-        click.echo(folder.record.to_json(), nl=False)
+        click.echo(terminal_json(folder.record.to_json()), nl=False)
         return
     click.echo(_summary(folder))
     _check_files(folder)

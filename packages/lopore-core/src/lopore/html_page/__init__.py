@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.messages import for_a_page
 from lopore.record.interval import Interval
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _environment(folder: Path) -> Environment:
     made = Environment(
         loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
+        finalize=for_a_page,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

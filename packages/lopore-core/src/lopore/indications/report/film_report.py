@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lopore.indications import film_images
 from lopore.indications.film_inspection import FilmInspection
-from lopore.messages import score_text
+from lopore.messages import for_a_page, score_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -104,6 +104,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=for_a_page,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
