@@ -9,6 +9,7 @@ import numpy as np
 
 from lopore.errors import ImageError
 
+from .detail import LARGE_PX, fine_detail
 from .keypoints import Keypoints, find_keypoints
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _FLATTENING_PX = 12.0
 _ROUNDING_NOISE = 0.5  # of one code value: what rounding and JPEG leave in a field that was one grey
 _DEEP_LEVELS = 255.0
 _WORKING_SIDE = 512  # px; the view and the keypoints are both taken from it
+_DETAIL_WORKING = 2048  # px; a long film keeps its height
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,14 @@ class Fingerprint:
         42 steps a local standard deviation. Brightness, contrast and slow shading are gone from it.
     blank: nothing but rounding noise is in the image. A blank image is joined to no other.
     keypoints: places that are found again on windows and crops; none of a blank image.
+    detail: (512, 512) int8 of an image over 1024 px, None of a smaller one: there the view shows the set-up alone.
     """
 
     phash: str
     view: NDArray[np.int8]
     blank: bool
     keypoints: Keypoints
+    detail: NDArray[np.int8] | None = None
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
@@ -49,7 +53,7 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
 
     pixels: (H, W) or (H, W, 3) uint8 or uint16, three channels in the order red, green, blue; not modified.
         Deep images are windowed to their 0.5 and 99.5 percentiles, so burned-in text and dead pixels do not rule.
-    Returns a Fingerprint of at most 42 KiB.
+    Returns a Fingerprint of at most 42 KiB, and 256 KiB more of an image over 1024 px.
     Raises ImageError for another shape or type and for an image without pixels.
     Source: perceptual hash by cosine signs after Zauner, Implementation and Benchmarking of Perceptual Image Hash
     Functions (2010); the flattened view is local mean and variance normalisation.
@@ -59,7 +63,8 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
     view, blank = _flattened(small)
     quantised = np.round(np.clip(view, -3.0, 3.0) * STEPS_PER_UNIT).astype(np.int8)
     keypoints = find_keypoints(np.zeros((1, 1), np.float32) if blank else grey)
-    return Fingerprint(phash=_phash(view), view=quantised, blank=blank, keypoints=keypoints)
+    detail = None if blank or max(pixels.shape[:2]) <= LARGE_PX else fine_detail(_grey_levels(pixels, _DETAIL_WORKING))
+    return Fingerprint(_phash(view), quantised, blank, keypoints, detail)
 
 
 def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -72,12 +77,12 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-def _grey_levels(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """(h, w) float32 in 8-bit grey levels, windowed when deep, 512 px on the longer side at most."""
+def _grey_levels(pixels: NDArray[Any], longest_px: int = _WORKING_SIDE) -> NDArray[np.float32]:
+    """(h, w) float32 in 8-bit grey levels, windowed when deep, ``longest_px`` on the longer side at most."""
     import cv2
 
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    factor = min(1.0, _WORKING_SIDE / max(grey.shape))
+    factor = min(1.0, longest_px / max(grey.shape))
     shape = (max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor)))
     if grey.dtype == np.uint16:
         low, high = _window(np.asarray(grey))

@@ -41,3 +41,10 @@ def laid(view: Floats, matrix: Floats, side: int) -> Floats:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(view, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(laid, dtype=np.float32)
+
+
+def rescaled(matrix: Floats, factor: float) -> Floats:
+    """The same map between images ``factor`` times as large, pixel centres at whole numbers."""
+    linear = matrix[:, :2]
+    shift = factor * matrix[:, 2:] + (factor - 1) / 2 * (1 - linear.sum(axis=1, keepdims=True))
+    return np.hstack([linear, shift]).astype(np.float32)

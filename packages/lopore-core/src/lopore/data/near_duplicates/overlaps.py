@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .detail import DETAIL_SIDE, is_strange
 from .fingerprints import SIDE, STEPS_PER_UNIT
-from .laying import inside, laid, refined
+from .laying import inside, laid, refined, rescaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +103,8 @@ def _proved(first: Fingerprint, second: Fingerprint, one: Candidate) -> tuple[fl
     matched = fit.inliers >= 8 and fit.ratio >= 0.6 and wide and agreeing >= 0.2
     grained = len(agreement) >= _LEAST_BLOCKS and agreeing >= 0.65 and low >= 0.25 and (fit.ratio >= 0.3 or low >= 0.7)
     if not matched and not grained:
+        return None
+    if is_strange(first.detail, second.detail, rescaled(matrix, DETAIL_SIDE / SIDE)):
         return None
     sure = fit.inliers >= 10 and (matched or (agreeing >= 0.9 and low >= 0.5 and len(agreement) >= 2 * _LEAST_BLOCKS))
     return shared, max(low, fit.ratio / 2 if matched else 0.0), sure

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .detail import DETAIL_SIDE, is_strange
 from .fingerprints import SIDE, STEPS_PER_UNIT
-from .laying import inside, laid, refined
+from .laying import inside, laid, refined, rescaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +99,7 @@ def comparer(
 
     @lru_cache(maxsize=cached)
     def prepared(number: int) -> _Prepared:
-        return _prepare(fingerprints[number].view)
+        return _prepare(fingerprints[number])
 
     def compare(first: int, second: int, trial: int) -> Agreement:
         matrix, pose = _HYPOTHESES[trial]
@@ -114,17 +115,18 @@ class _Prepared:
     fine_energy: Floats  # (SIDE, SIDE), 0 where clipped or empty, 1 where there is something to compare
     coarse: Floats  # (COARSE, COARSE)
     coarse_energy: Floats
+    detail: NDArray[np.int8] | None
 
 
-def _prepare(stored: NDArray[np.int8]) -> _Prepared:
+def _prepare(fingerprint: Fingerprint) -> _Prepared:
     import cv2
 
-    view = stored.astype(np.float32) / np.float32(STEPS_PER_UNIT)
+    view = fingerprint.view.astype(np.float32) / np.float32(STEPS_PER_UNIT)
     smooth = np.asarray(cv2.GaussianBlur(view, (0, 0), 0.7), dtype=np.float32)
     detail = smooth - cv2.GaussianBlur(smooth, (0, 0), 3.0)
     variance = np.asarray(cv2.GaussianBlur(detail * detail, (0, 0), 4.0), dtype=np.float32)
     fine = (detail / np.sqrt(variance + np.float32(0.05**2))).astype(np.float32)
-    return _Prepared(view, fine, _energy(fine, 4.0), halved(view), halved(_energy(view, 6.0)))
+    return _Prepared(view, fine, _energy(fine, 4.0), halved(view), halved(_energy(view, 6.0)), fingerprint.detail)
 
 
 def _energy(view: Floats, reach_px: float) -> Floats:
@@ -140,13 +142,15 @@ def _agreement(first: _Prepared, second: _Prepared, matrix: Floats, metric: Metr
     shape = _shape_correlation(first, second, matrix, metric)
     if shape < _STRANGE_SHAPE:
         return shape / 3
-    wide = _rescaled(matrix, 2.0)
+    wide = rescaled(matrix, 2.0)
     score = (shape + sum(_fine_correlations(first, second, wide))) / 3
-    if not _DOUBTFUL[0] < score < _DOUBTFUL[1]:
-        return score
-    wide = refined(first.view, second.view, wide, steps=10)
-    shape = _shape_correlation(first, second, _rescaled(wide, 0.5), metric)
-    return max(score, (shape + sum(_fine_correlations(first, second, wide))) / 3)
+    if _DOUBTFUL[0] < score < _DOUBTFUL[1]:
+        wide = refined(first.view, second.view, wide, steps=10)
+        shape = _shape_correlation(first, second, rescaled(wide, 0.5), metric)
+        score = max(score, (shape + sum(_fine_correlations(first, second, wide))) / 3)
+    if score > _STRANGE_SHAPE and is_strange(first.detail, second.detail, rescaled(wide, DETAIL_SIDE / SIDE)):
+        return score / 3
+    return score
 
 
 def _shape_correlation(first: _Prepared, second: _Prepared, matrix: Floats, metric: Metric) -> float:
@@ -180,13 +184,6 @@ def _block_means(view: Floats) -> NDArray[np.float64]:
 
     blocks = SIDE // _BLOCK_PX
     return cv2.resize(view, (blocks, blocks), interpolation=cv2.INTER_AREA).astype(np.float64)
-
-
-def _rescaled(matrix: Floats, factor: float) -> Floats:
-    """The same map between images ``factor`` times as large, pixel centres at whole numbers."""
-    linear = matrix[:, :2]
-    shift = factor * matrix[:, 2:] + (factor - 1) / 2 * (1 - linear.sum(axis=1, keepdims=True))
-    return np.hstack([linear, shift]).astype(np.float32)
 
 
 def _hypotheses() -> list[tuple[Floats, str]]:
