@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from lopore.synthesis.spec import MASK_CLASSES, NO_DEFECT
 
 from .flaw_recipe import SEEN
 from .make import WholeFilm, checked_settings, whole_film
+from .recipe import WholeFilmSettings
 
 _TRUTH = (
     "path", "kind", "iso_6520", "x_mm", "y_mm", "length_mm", "width_mm", "depth_mm", "box_px", "cnr", "detectability",
@@ -48,28 +51,14 @@ def write_whole_films(
         ``val``, the last ones; the others are ``train``. settings: fields of ``WholeFilmSettings``.
     Raises LoporeError where ``out`` cannot be written, ConfigError for an impossible request.
     """
-    strange = [name for name in classes if name not in MASK_CLASSES[1:]]
-    if strange or not classes:
-        raise ConfigError(f"classes {list(classes)} are not made; choose from {', '.join(MASK_CLASSES[1:])}")
-    if count < 1 or not 0 <= validation < count or seed < 0:
-        raise ConfigError(
-            f"{count} films, {validation} of them for validation, seed {seed}: give 1 film or more, fewer for "
-            "validation, and a seed of 0 or more"
-        )
+    _check(classes, count, validation, seed)
     given, classes = checked_settings(None, **settings), sorted(classes)
     labels: list[tuple[Any, ...]] = []
     truths: list[dict[str, Any]] = []
     with atomic_folder(out) as folder:
         for name in ("films", "masks"):
             (folder / name).mkdir()
-        number = -1
-        while len(labels) < count:
-            number += 1
-            film = whole_film(seed * 1_000_003 + number, given)
-            mask = class_mask(film, classes, margin_px)
-            present = [classes[value - 1] for value in np.unique(mask) if 0 < value != IGNORE]
-            if not present and mask.any():
-                continue  # neither sound nor of a class that is asked for
+        for film, mask, present in islice(_films(seed, given, classes, margin_px), count):
             name = f"made{len(labels):05d}"
             _write_film(folder, name, film, mask)
             split = "val" if len(labels) >= count - validation else "train"
@@ -84,6 +73,29 @@ def write_whole_films(
         source |= {"classes": list(classes), "margin_px": margin_px, "settings": given.model_dump(mode="json")}
         (folder / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8", newline="")
     return out
+
+
+def _check(classes: Sequence[str], count: int, validation: int, seed: int) -> None:
+    strange = [name for name in classes if name not in MASK_CLASSES[1:]]
+    if strange or not classes:
+        raise ConfigError(f"classes {list(classes)} are not made; choose from {', '.join(MASK_CLASSES[1:])}")
+    if count < 1 or not 0 <= validation < count or seed < 0:
+        raise ConfigError(
+            f"{count} films, {validation} of them for validation, seed {seed}: give 1 film or more, fewer for "
+            "validation, and a seed of 0 or more"
+        )
+
+
+def _films(
+    seed: int, settings: WholeFilmSettings, classes: Sequence[str], margin_px: int
+) -> Iterator[tuple[WholeFilm, NDArray[np.uint8], list[str]]]:
+    """Film, mask and classes shown, without end; films that are neither sound nor of ``classes`` are left out."""
+    for number in itertools.count():
+        film = whole_film(seed * 1_000_003 + number, settings)
+        mask = class_mask(film, classes, margin_px)
+        present = [classes[value - 1] for value in np.unique(mask) if 0 < value != IGNORE]
+        if present or not mask.any():
+            yield film, mask, present
 
 
 def _write_film(folder: Path, name: str, film: WholeFilm, mask: NDArray[np.uint8]) -> None:
