@@ -44,10 +44,10 @@ def test_every_statement_on_quality_has_its_source_and_a_reader_stands_at_the_wi
     assert "SNRn is at most this" in told["SNRn"]
     assert told["Pitch"] == "0.05 mm, PNG file"
     assert told["Wires"].startswith("W13 is the thinnest that is seen, says Eva (RT 2), 20")
-    assert told["Weld"].startswith("45.0 mm of 45.0 mm are judged (100%)")
+    assert told["Weld"].startswith("45.0 mm of 45.0 mm are looked at (100%)")
     beside, over = [0.0, 0, 90, 50], [0.0, 150, 90, 250]
     told = dict(quality_lines(source, measure_quality(source), review.ignoring(beside).ignoring(over)))
-    assert told["Weld"].startswith("40.5 mm of 45.0 mm are judged (90%)")
+    assert told["Weld"].startswith("40.5 mm of 45.0 mm are looked at (90%)")
 
 
 def test_without_a_pitch_nothing_is_told_in_mm() -> None:

@@ -87,7 +87,7 @@ def coverage_line(
             judged[max(0, int(first)) : max(0, round(last))] = False
     seen, of_all = int(judged.sum()), judged.size
     length = [f"{count * pitch:.1f} mm" if pitch else f"{count} px" for count in (seen, of_all)]
-    return f"{length[0]} of {length[1]} are judged ({seen / of_all:.0%}); {weld.evidence}"
+    return f"{length[0]} of {length[1]} are looked at ({seen / of_all:.0%}); {weld.evidence}"
 
 
 def _across(weld: WeldBand, one: Ignored, lies: bool) -> tuple[float, float]:

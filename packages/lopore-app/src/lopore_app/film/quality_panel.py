@@ -70,7 +70,7 @@ def pitch_field(upload: Upload, film: Radiograph, work: FilmWork) -> None:
     )
     if given != work.pitch:
         work.pitch, work.pitch_from = given, GIVEN
-    with st.popover("Calibrate by a known object", icon=":material/straighten:", width="stretch"):
+    with st.expander("Calibrate by a known object", icon=":material/straighten:"):
         line = parse_line(component_state(FILM_VIEWER, "line"), film_key(upload))
         if line is None:
             st.caption("Draw a line (tool Line) from one end of an object of known length to the other.")
