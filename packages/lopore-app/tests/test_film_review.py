@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from lopore.inference.doubts import Doubt
 from lopore.models.opening import OpenModel, open_model
 from lopore_app.film.acceptance_panel import profile_of
 from lopore_app.film.corrections import annotations_of, corrections_coco
+from lopore_app.film.film_queue import FilmQueue
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.film_viewer import desk_data
 from lopore_app.film.film_work import FilmWork, decided_anew, verdict_of
@@ -281,6 +283,24 @@ def test_another_threshold_stays_when_the_page_runs_again(areas: OpenModel, run:
     assert work.found.options.threshold == 0.8
 
 
+def test_a_queue_runs_its_films_in_order_and_tells_of_one_that_cannot_be_read(areas: OpenModel) -> None:
+    uploads = [made_upload(), Upload.of("broken.png", b"no film"), made_upload(PORES[:2])]
+    works = [FilmWork() for _ in uploads]
+
+    def begin(upload: Upload) -> InspectionRun:
+        return InspectionRun(areas, film_source(upload, read_film(upload)), InspectionOptions(), None, VISITOR).start()
+
+    films = [(work, partial(begin, upload)) for work, upload in zip(works, uploads, strict=True)]
+    queue = FilmQueue(films, VISITOR).start()
+    queue.wait(60)
+    assert (queue.running, queue.done) == (False, 3)
+    for work in works:
+        work.take_result()
+    assert [None if work.found is None else len(work.found.indications) for work in works] == [5, None, 2]
+    assert works[1].problem is not None
+    assert "broken.png" in works[1].problem
+
+
 def test_films_that_teach_most_come_first(found: FilmInspection) -> None:
     uploads = [Upload.of(f"{name}.png", name.encode()) for name in ("open", "new", "done", "unlike")]
     opened, done, unlike = FilmWork(), FilmWork(), FilmWork()
@@ -319,3 +339,20 @@ def test_corrections_become_masks_that_an_index_takes(found: FilmInspection, tmp
     assert done.exit_code == 0, done.output
     (row,) = Manifest.read(tmp_path / "set.csv").rows
     assert row.mask
+
+
+def test_the_edges_of_a_drawn_mark_are_pulled_and_its_line_follows(found: FilmInspection) -> None:
+    review = review_of(found).drawn("ellipse", [100, 10, 120, 20], "pore", EVA)
+    number = review.marks[-1].number
+    before, after = review.mark(number).indication, review.reshaped(number, [100, 10, 140, 30], EVA).mark(number)
+    assert after.indication.box == pytest.approx((100, 10, 140, 30), abs=0.5)
+    assert after.indication.area_px == pytest.approx(4 * before.area_px, rel=0.01)  # an ellipse still
+    with pytest.raises(ConfigError, match="was found by the model"):
+        review.reshaped(1, [0, 0, 9, 9], EVA)
+
+
+def test_a_region_that_is_not_to_be_judged_can_be_judged_again(found: FilmInspection) -> None:
+    review = review_of(found).ignoring([0, 0, 9, 9]).ignoring([20, 0, 29, 9])
+    assert [one.box for one in review.judging(0).ignored] == [(20, 0, 29, 9)]
+    with pytest.raises(ConfigError, match="no region 3"):
+        review.judging(2)

@@ -36,6 +36,15 @@ def contour_of(shape: Shape, points: Sequence[float], width: int, height: int) -
     return line
 
 
+def stretched(
+    line: Sequence[tuple[float, float]], box: tuple[float, ...], into: tuple[float, float, float, float]
+) -> list[tuple[float, float]]:
+    """A closed line moved from its box (left, top, right, bottom) into another one."""
+    wide, high = max(box[2] - box[0], 1e-9), max(box[3] - box[1], 1e-9)
+    across, down = (into[2] - into[0]) / wide, (into[3] - into[1]) / high
+    return [(into[0] + (x - box[0]) * across, into[1] + (y - box[1]) * down) for x, y in line]
+
+
 def _area(line: Sequence[tuple[float, float]]) -> float:
     following = [*line[1:], line[0]]
     return abs(sum(x * v - u * y for (x, y), (u, v) in zip(line, following, strict=True))) / 2

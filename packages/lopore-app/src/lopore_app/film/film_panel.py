@@ -20,7 +20,7 @@ from lopore_app.film.film_header import header_lines
 from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_viewer import OtherFilm
 from lopore_app.film.film_work import FilmWork
-from lopore_app.film.mark_panels import mark_panel
+from lopore_app.film.mark_panels import mark_panel, regions_panel
 from lopore_app.film.quality import FilmQuality, quality_lines
 from lopore_app.film.quality_panel import (
     areas_panel,
@@ -32,6 +32,7 @@ from lopore_app.film.quality_panel import (
     take_areas,
     wire_field,
 )
+from lopore_app.film.queue_panel import queue_panel
 from lopore_app.film.readers_panel import Works, readers_panel
 from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.run_panel import run_panel, seam_field, set_aside_line, threshold_field
@@ -63,7 +64,7 @@ class FilmPanel:
     @classmethod
     def drawn(
         cls, memory: Memory, model: OpenModel | None, uploads: Sequence[Upload], upload: Upload, film: Radiograph,
-        work: FilmWork, works: Works, reviewer: Reviewer,
+        work: FilmWork, works: dict[tuple[str, str], FilmWork], reviewer: Reviewer,
     ) -> FilmPanel:  # fmt: skip
         """Draw the controls that the film on the screen depends on."""
         if film.source.pages > 1:
@@ -87,6 +88,7 @@ class FilmPanel:
             else:
                 options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=work.pitch, seam=seam)
                 run_panel(work, model, source, options, profile, memory)
+                queue_panel(memory, model, uploads, works, reviewer.name, options, profile)
             heat = _heat_choice(work)
             beside = other_film(memory, uploads, upload, film, work, works, reviewer.name)
         return cls(memory, uploads, upload, source, profile, heat, beside, (facts, *tabs))
@@ -106,6 +108,7 @@ class FilmPanel:
             if classes:
                 st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
             mark_panel(work, tuple(classes), reviewer)
+            regions_panel(work)
         with rules:
             set_aside_line(work)
             readers_panel(work, store, works, reviewer)

@@ -15,7 +15,7 @@ from lopore.errors import ConfigError, DataError
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication
 from lopore.validation import explain_validation
-from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication
+from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication, stretched
 
 Verdict = Literal["open", "accepted", "rejected"]
 MOST_MARKS = 20_000
@@ -140,9 +140,15 @@ class FilmReview(_Part):
         return self._with((*self.marks, mark))
 
     def reshaped(self, number: int, points: Sequence[float], reviewer: Reviewer) -> FilmReview:
-        """With the edges of one mark elsewhere; ``points`` as of a box."""
+        """With the edges of a mark that a person drew elsewhere: its line is stretched into the box of ``points``.
+
+        ConfigError for a mark of the model, whose line is measured.
+        """
         before = self.mark(number)
-        contour = contour_of("box", points, self.width, self.height)
+        if before.origin != "drawn":
+            raise ConfigError(f"mark {number} was found by the model; reject it and draw another in its place")
+        corners = contour_of("box", points, self.width, self.height)
+        contour = stretched(before.indication.contour, before.indication.box, (*corners[0], *corners[2]))
         found = drawn_indication(number, contour, before.class_name, self.pixel_pitch_mm, before.indication)
         after = before.model_copy(update={"indication": found, "reviewer": reviewer})
         return self._with(tuple(after if mark.number == number else mark for mark in self.marks))
@@ -158,6 +164,12 @@ class FilmReview(_Part):
         corners = contour_of("box", points, self.width, self.height)
         box = (corners[0][0], corners[0][1], corners[2][0], corners[2][1])
         return self.model_copy(update={"ignored": (*self.ignored, Ignored(box=box, reason=reason[:200]))})
+
+    def judging(self, at: int) -> FilmReview:
+        """Without one of the regions that are not to be judged, by its place in the list; ConfigError for none."""
+        if not 0 <= at < len(self.ignored):
+            raise ConfigError(f"the film has no region {at + 1} that is not to be judged; it has {len(self.ignored)}")
+        return self.model_copy(update={"ignored": (*self.ignored[:at], *self.ignored[at + 1 :])})
 
     def with_wire(self, number: int | None, reviewer: Reviewer) -> FilmReview:
         """With another statement on the wires; None takes it back."""

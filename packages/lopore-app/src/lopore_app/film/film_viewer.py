@@ -149,6 +149,7 @@ def _drawn(review: FilmReview, at: int, move: Affine) -> dict[str, Any]:
     return {
         "number": mark.number,
         "verdict": mark.verdict,
+        "drawn": mark.origin == "drawn",
         "points": points,
         "box": _box(mark.indication.box, move),
     }

@@ -34,6 +34,21 @@ def marks_panel(work: FilmWork) -> None:
     mark_table({"columns": columns, "rows": rows, "empty": empty}, "film/marks")
 
 
+def regions_panel(work: FilmWork) -> None:
+    """The regions that are not to be judged, and the way back for each."""
+    review = work.review
+    if review is None or not review.ignored:
+        return
+    names = [
+        f"{at}: x {one.box[0]:.0f} to {one.box[2]:.0f}, y {one.box[1]:.0f} to {one.box[3]:.0f} px"
+        for at, one in enumerate(review.ignored, start=1)
+    ]
+    chosen = st.selectbox("Not judged", names, key=f"film/regions/{len(names)}")
+    if st.button("Judge this region again", width="stretch", key="film/judge"):
+        work.step(review.judging(names.index(chosen)))
+        st.rerun()
+
+
 def mark_panel(work: FilmWork, classes: tuple[str, ...], reviewer: Reviewer) -> None:
     """Class and note of the mark that is chosen by number; the verdict is a key or a button beside the film."""
     review = work.review

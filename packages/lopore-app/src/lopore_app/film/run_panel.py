@@ -80,6 +80,15 @@ def _own_threshold(key: str, own: float) -> None:
     st.session_state[key] = own
 
 
+def asked_of(
+    model: OpenModel, source: FilmSource, options: InspectionOptions, profile: Profile | None
+) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """What a map depends on, and what the marks on it depend on."""
+    covering = model_key(model), source.sha256, source.page, source.pixel_pitch_mm
+    values = tuple(sorted(options.variables.items()))
+    return covering, (options.threshold, options.seam, profile.sha256 if profile else "", values)
+
+
 def run_panel(
     work: FilmWork,
     model: OpenModel,
@@ -89,13 +98,7 @@ def run_panel(
     visitor: Memory,
 ) -> None:
     """The button, the bar while it runs, and why nothing came."""
-    covering = model_key(model), source.sha256, source.page, source.pixel_pitch_mm
-    deciding = (
-        options.threshold,
-        options.seam,
-        profile.sha256 if profile else "",
-        tuple(sorted(options.variables.items())),
-    )
+    covering, deciding = asked_of(model, source, options, profile)
     if work.run is not None and work.run.running:
         _progress(work.run)
         return

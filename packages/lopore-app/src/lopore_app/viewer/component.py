@@ -44,7 +44,17 @@ _viewer = st.components.v2.component(
     js="\n".join(
         (
             _colours(),
-            _text("store.js", "acts.js", "pane.js", "viewer.js", "look.js", "measure.js", "gestures.js", "marks.js"),
+            _text(
+                "store.js",
+                "acts.js",
+                "pane.js",
+                "viewer.js",
+                "look.js",
+                "measure.js",
+                "gestures.js",
+                "marks.js",
+                "sketches.js",
+            ),
         )
     ),
 )

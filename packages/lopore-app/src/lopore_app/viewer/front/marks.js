@@ -82,6 +82,13 @@ Object.assign(Viewer.prototype, {
     this.labels = [];
     chosen.forEach((mark) => this.labelPlace(pane, mark)); // its number is never left out
     for (const mark of [...marks.filter((one) => !chosen.includes(one)), ...chosen]) this.drawMark(pane, mark, chosen.includes(mark));
+    for (const [x, y] of this.handles(pane)) {
+      ink.fillStyle = "#ffffff";
+      ink.strokeStyle = "#0c0d10";
+      ink.lineWidth = 1;
+      ink.fillRect(x - 4, y - 4, 8, 8);
+      ink.strokeRect(x - 4, y - 4, 8, 8);
+    }
     if (this.sketch) {
       ink.setLineDash([5, 4]);
       ink.strokeStyle = "#4fd1ff";
@@ -91,17 +98,6 @@ Object.assign(Viewer.prototype, {
       ink.stroke();
       ink.setLineDash([]);
     }
-  },
-
-  sketchLine() {
-    const { tool, points } = this.sketch;
-    if (tool === "polyline") return points;
-    const [[x0, y0], [x1, y1]] = [points[0], points.at(-1)];
-    if (tool !== "ellipse") return [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
-    return Array.from({ length: 41 }, (_, at) => {
-      const angle = (at / 40) * 2 * Math.PI;
-      return [(x0 + x1) / 2 + ((x1 - x0) / 2) * Math.cos(angle), (y0 + y1) / 2 + ((y1 - y0) / 2) * Math.sin(angle)];
-    });
   },
 
   // Open, accepted and rejected differ in colour, in the line and in the sign at the number.
@@ -203,59 +199,6 @@ Object.assign(Viewer.prototype, {
     const [x0, x1] = ends(this.view.x, half, this.data.width);
     const [y0, y1] = ends(this.view.y, high, this.data.height);
     ink.strokeRect(left + by * x0 + 1, top + by * y0 + 1, Math.max(by * (x1 - x0) - 2, 1), Math.max(by * (y1 - y0) - 2, 1));
-  },
-
-  // True where the gesture belongs to the desk.
-  deskDown(pane, event) {
-    if (!this.desk || event.button) return false;
-    if (this.drawing && pane !== this.panes[0]) return true; // a mark belongs to the film that is read
-    const at = pane.onFilm(this.view, event);
-    if (this.drawing === "polyline") {
-      this.sketch ??= { tool: "polyline", points: [] };
-      this.sketch.points.push(at);
-      this.redraw();
-      return true;
-    }
-    if (this.drawing) {
-      this.sketch = { tool: this.drawing, points: [at, at], live: true };
-      return true;
-    }
-    this.pressedAt = [event.clientX, event.clientY];
-    return false;
-  },
-
-  deskMove(pane, event) {
-    if (!this.sketch?.live || !pane) return Boolean(this.sketch?.live);
-    this.sketch.points[1] = pane.onFilm(this.view, event);
-    this.redraw();
-    return true;
-  },
-
-  deskUp(event) {
-    if (this.sketch?.live) {
-      this.endSketch();
-      return true;
-    }
-    const [x, y] = this.pressedAt ?? [NaN, NaN];
-    this.pressedAt = null;
-    if (!this.desk || Math.hypot(event.clientX - x, event.clientY - y) > 4 || !(x === x)) return false;
-    const pane = this.panes.find((one) => event.composedPath().includes(one.canvas)) ?? this.panes[0];
-    const [fx, fy] = pane.onFilm(this.view, event);
-    const reach = 6 / this.view.scale;
-    const hits = seenMarks().filter(({ box }) => fx >= box[0] - reach && fx <= box[2] + reach && fy >= box[1] - reach && fy <= box[3] + reach);
-    hits.sort((one, other) => (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]) - (other.box[2] - other.box[0]) * (other.box[3] - other.box[1]));
-    if (hits.length) select(hits[0].number, false);
-    return false;
-  },
-
-  endSketch() {
-    const { tool, points } = this.sketch;
-    this.sketch = null;
-    const flat = (tool === "polyline" ? points : [points[0], points.at(-1)]).flat();
-    const wide = Math.hypot(flat[0] - flat.at(-2), flat[1] - flat.at(-1));
-    if (tool === "polyline" ? points.length > 2 : wide > 1) act(tool === "ignore" ? "ignore" : "draw", { shape: tool, points: flat });
-    this.draw(null);
-    this.redraw();
   },
 
   // The classes as buttons: the mark is accepted as what is chosen.
