@@ -30,9 +30,9 @@ def queue_panel(
     if queue is not None and queue.running:
         _progress(queue)
         return
-    for (_, name), work in works.items():
+    for (_, name), one in works.items():
         if name == reviewer:
-            work.take_result()
+            one.take_result()
     waiting = [(upload, work) for upload in uploads if (work := works.get((upload.key, reviewer))) is None
                or work.found is None]  # fmt: skip
     if len(uploads) < 2 or not waiting:
