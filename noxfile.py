@@ -172,7 +172,8 @@ def isolated(session: nox.Session) -> None:
         session.run(
             python, "-m", "lopore", "predict", "--model", str(models[-1].parent), *map(str, films), external=True
         )
-    check = "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow', 'sklearn')))"
+    others = ("torch", "tensorflow", "sklearn", "sqlalchemy", "fastapi", "pynetdicom", "ray")
+    check = f"import importlib.util as u; assert not any(map(u.find_spec, {others}))"
     session.run(python, "-c", check, external=True)
     size = sum(path.stat().st_size for path in small.rglob("*") if path.is_file() and not path.is_symlink())
     session.log(f"installed size: {size / 2**20:.0f} MiB")
