@@ -41,8 +41,9 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
     """Write ``target / "model.int8.onnx"`` from the folder's own ONNX file; its inputs and outputs are the same.
 
     images: (N, H, W, C) preprocessed real images; at most 128, spread over them, set the ranges of the activations
-    (their least and largest value). Weights have a scale for each output channel and 7 bits, so that sums do not
-    saturate on processors without VNNI. Returns operators, images and milliseconds an image of both files.
+    (their least and largest value). Weights have 8 bits and a scale for each output channel: 7 bits, which cannot
+    saturate on processors without VNNI, cost an EfficientNet-Lite0 one decision in eleven. Returns operators, images
+    and milliseconds an image of both files.
     ModelError where the folder has no ONNX file.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -55,7 +56,7 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
     with _quiet():
         quantize_static(
             _plain(model), path, _Images(chosen), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(OPERATORS),
-            per_channel=True, reduce_range=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
+            per_channel=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
             nodes_to_exclude=in_float,
         )  # fmt: skip
     one = chosen[:1]
@@ -63,7 +64,7 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
     sizes = {"onnx": source.stat().st_size, "onnx-int8": path.stat().st_size}
     return {
         "calibration_images": len(chosen), "calibration": "least and largest value", "operators": list(OPERATORS),
-        "weights": "7 bits, a scale for each channel", "milliseconds_an_image": speed, "bytes": sizes,
+        "weights": "8 bits, a scale for each channel", "milliseconds_an_image": speed, "bytes": sizes,
         "onnxruntime": ort.__version__,
     }  # fmt: skip
 
