@@ -126,6 +126,24 @@ def test_images_beside_masks_take_a_label_from_an_option(tmp_path: Path) -> None
     assert found == {"images/f0.png": ("pore",), "images/f1.png": ("no_defect",), "images/f2.png": ()}
 
 
+@pytest.mark.parametrize("drawn", ["labels", "Annotations", "targets"])
+def test_what_stands_beside_a_folder_of_images_holds_masks_and_is_no_class(drawn: str, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for number in range(3):
+            save(tmp_path / split / "images" / f"f{number}.png", smooth(number))
+            mask(tmp_path / split / drawn / f"f{number}.png")
+    entries = list_folder(tmp_path, label="pore").entries
+    assert [entry.path for entry in entries] == [f"{s}/images/f{n}.png" for s in ("train", "val") for n in range(3)]
+    assert [entry.mask for entry in entries] == [(f"{s}/{drawn}/f{n}.png",) for s in ("train", "val") for n in range(3)]
+
+
+def test_a_class_that_is_called_labels_stays_one_without_a_folder_of_images(tmp_path: Path) -> None:
+    for name in ("labels", "pore"):
+        for number in range(2):
+            save(tmp_path / name / f"{name}{number}.png", smooth(number))
+    assert {entry.labels for entry in list_folder(tmp_path).entries} == {("labels",), ("pore",)}
+
+
 def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
     composed, decomposed = (unicodedata.normalize(form, "Prüfung") for form in ("NFC", "NFD"))
     save(tmp_path / composed / "a.png", smooth(1))

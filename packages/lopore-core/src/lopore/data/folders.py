@@ -22,6 +22,7 @@ from .mask_pairs import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
     MaskPairs,
+    in_folders_beside_images,
     names_a_mask,
     pair_masks,
     remarks_on_masks,
@@ -226,7 +227,7 @@ def _find_masks(folder: Path, files: list[str], masks: str) -> tuple[set[str], s
         if given.startswith("..") or not Path(masks).is_dir():
             raise DataError(f"mask folder {plain(masks)} is not inside {plain(folder)}; index what holds both")
         return {name for name in files if name.startswith(f"{given}/")}, given
-    found = {name for name in files if names_a_mask(name)}
+    found = {name for name in files if names_a_mask(name)} | in_folders_beside_images(files)
     if masks == "beside":
         others = [PurePosixPath(name) for name in files if not name.lower().endswith(".png")]
         stems = {(path.parent, path.stem) for path in others}

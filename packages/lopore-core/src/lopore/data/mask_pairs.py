@@ -16,6 +16,8 @@ MASK_FOLDERS = frozenset(
     {"mask", "masks", "ground_truth", "groundtruth", "ground-truth", "gt", "segmentation", "segmentations"}
     | {"segmentationclass", "seg", "labels_masks", "mask_images", "maskes"}
 )
+DRAWN_FOLDERS = frozenset({"label", "labels", "annotation", "annotations", "target", "targets"})
+"""Folders of masks where a folder of images stands beside them; elsewhere a class may be called so."""
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 SPLIT_FOLDERS = {
     "train": "train", "training": "train",
@@ -33,6 +35,21 @@ def names_a_mask(name: str) -> bool:
     path = PurePosixPath(name)
     in_folder = any(part.lower() in MASK_FOLDERS for part in path.parent.parts)
     return in_folder or _MASK_NAME.match(path.stem) is not None
+
+
+def in_folders_beside_images(names: Collection[str]) -> set[str]:
+    """The images below ``labels``, ``annotations`` and the like where ``images`` stands beside them: masks."""
+    homes = {
+        path.parents[depth].parent
+        for path in map(PurePosixPath, names)
+        for depth in range(len(path.parts) - 1)
+        if path.parents[depth].name.lower() in IMAGE_FOLDERS
+    }
+    return {
+        name
+        for name in names
+        if any(up.name.lower() in DRAWN_FOLDERS and up.parent in homes for up in PurePosixPath(name).parents)
+    }
 
 
 @dataclass(frozen=True)
@@ -98,7 +115,7 @@ def _folders(name: str, folder_of_masks: str) -> tuple[str, ...]:
     if folder_of_masks and name.startswith(f"{folder_of_masks}/"):
         name = name[len(folder_of_masks) + 1 :]
     parts = PurePosixPath(name).parent.parts
-    return tuple(nfc(part) for part in parts if part.lower() not in MASK_FOLDERS | IMAGE_FOLDERS)
+    return tuple(nfc(part) for part in parts if part.lower() not in MASK_FOLDERS | IMAGE_FOLDERS | DRAWN_FOLDERS)
 
 
 def _ends_alike(mask: tuple[str, ...], image: tuple[str, ...]) -> bool:
