@@ -78,6 +78,7 @@ def test_every_link_equals_statsmodels(name):
     assert fit.covariance == pytest.approx(want.cov_params(), rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Step-halving failed")  # of the reference
 def test_firth_under_separation_equals_firthmodels():
     from firthmodels import FirthLogisticRegression
 
