@@ -123,6 +123,7 @@ def _limits(values: Floats, ids: NDArray[np.int64], films: int, rate: float | No
 def _grey(seen: Sequence[Appearance], low: Floats, high: Floats) -> dict[str, float]:
     rank = STATISTICS.index("cnr")
     low[rank], high[rank] = np.expm1(low[rank]), np.expm1(high[rank])
+    low, high = np.maximum(low, 0.0), np.minimum(high, np.where(np.arange(len(high)) == rank, np.inf, 1.0))
     means, stds = (np.array([getattr(one, name) for one in seen]) for name in ("mean", "std"))
     bounds = {
         f"{name}_{end}": float(value)

@@ -129,6 +129,9 @@ _STATISTICS = (
 )
 
 
+TITLES_OF_STATISTICS = {name: title for name, title, _ in _STATISTICS}
+
+
 def unlike_training(record: ModelRecord, seen: Appearance | None) -> Iterator[Doubt]:
     """What tells an image, or a film by the middle of its tiles, from those of training, by the record's bounds."""
     if seen is None:

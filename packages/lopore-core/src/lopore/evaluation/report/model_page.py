@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lopore.html_page import render_page
+from lopore.inference.doubts import TITLES_OF_STATISTICS
 from lopore.messages import counted
 from lopore.record.interval import Interval
 
@@ -45,7 +46,7 @@ def model_page(model: OpenModel, evaluation: Evaluation, facts: ModelFacts, *, i
         calibration_text=record.calibration.text if record.calibration else "Scores are as the network gives them.",
         calibration_rows=_calibration_rows(record),
         pod=facts.pod,
-        pod_plot=Markup(pod_svg(facts.pod, [], [])) if facts.pod else "",  # SVG that we drew
+        pod_plot=Markup(pod_svg(facts.pod, [], [])) if facts.pod and facts.pod.curve else "",  # SVG that we drew
         pod_lines=_pod_lines(facts.pod) if facts.pod else (),
         curves=[Markup(curve) for curve in ranking_curves(evaluation, record)],  # SVG that we drew
         drift=_drift(record, metrics),
@@ -69,7 +70,13 @@ def _calibration_rows(record: ModelRecord) -> list[tuple[str, Interval, Interval
     if record.calibration is None:
         return []
     before, after = record.calibration.before, record.calibration.after
-    return [(name.replace("_", " ").replace("/", ", "), before[name], after[name]) for name in before if name in after]
+    return [(_figure_name(name), before[name], after[name]) for name in before if name in after]
+
+
+def _figure_name(name: str) -> str:
+    """``ece/pore`` as ``ECE, pore``."""
+    kind, _, of = name.partition("/")
+    return {"ece": "ECE", "brier": "Brier score", "log_loss": "log loss"}.get(kind, kind) + (f", {of}" if of else "")
 
 
 def _pod_lines(study: PodStudy) -> list[str]:
@@ -87,7 +94,8 @@ def _drift(record: ModelRecord, metrics: Metrics) -> list[str]:
         return ["No statistics of the training films were kept, so films unlike them are not noticed."]
     names = [name.removesuffix("_low") for name in known if name.endswith("_low") and f"{name[:-4]}_high" in known]
     bounds = ", ".join(
-        f"{name.replace('_', ' ')} {known[f'{name}_low']:.3g} to {known[f'{name}_high']:.3g}" for name in names
+        f"{TITLES_OF_STATISTICS.get(name, name)} {known[f'{name}_low']:.3g} to {known[f'{name}_high']:.3g}"
+        for name in names
     )
     lines = [f"A film is told to be unlike those of training beyond these bounds: {bounds}."]
     if record.likeness is not None:
