@@ -32,7 +32,11 @@ def prediction_card(session: InspectionSession, view: View) -> None:
             st.caption("No model: films are shown and enhanced, nothing is predicted.")
         elif view.answer is None or view.film is None:
             st.error(plain(view.wrong or "no answer", 400))
-            if view.film is not None:
+            if view.film is not None and session.plan.resize == "tile":
+                st.page_link(
+                    "app_pages/film.py", label="Read it on the page Film", icon=":material/panorama_horizontal:"
+                )
+            elif view.film is not None:
                 st.caption(advice(view))
         else:
             _decision(session.model, view.answer)

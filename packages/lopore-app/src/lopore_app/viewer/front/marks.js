@@ -5,7 +5,7 @@ const TOOLS = { Box: "box", Ellipse: "ellipse", Polyline: "polyline", "Not judge
 Object.assign(Viewer.prototype, {
   deskUpdate(desk) {
     this.desk = desk;
-    if (!desk) { this.deskBar?.remove(); this.overview?.remove(); this.deskBar = this.overview = null; return; }
+    if (!desk) { this.deskBar?.remove(); this.touchBar?.remove(); this.tally?.remove(); this.overview?.remove(); this.deskBar = this.overview = null; return; }
     if (!this.deskBar) this.deskParts();
     acts.send = (name, value) => this.send(name, value);
     acts.viewKey = (event) => this.viewKey(event);
@@ -24,6 +24,15 @@ Object.assign(Viewer.prototype, {
       this.deskBar.append(item);
     });
     this.bar.append(this.deskBar);
+    // What the keys do, for a finger.
+    const touch = element("span", "group touch");
+    touch.append(
+      button("Prev", "Previous mark (P)", () => step(-1)), button("Next", "Next mark (N)", () => step(1)),
+      button("Accept", "Accept the mark (A)", () => verdict("accept")), button("Reject", "Reject the mark (R)", () => verdict("reject")),
+      button("Undo", "One step back (U)", () => act("undo")),
+    );
+    this.bar.append(touch);
+    this.touchBar = touch;
     this.tally = element("span", "open");
     this.tally.setAttribute("role", "status");
     this.bar.append(this.tally);
