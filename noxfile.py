@@ -180,6 +180,35 @@ def isolated(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+@nox.parametrize("framework", ["torch", "tf"])
+def rows(session: nox.Session, framework: str) -> None:
+    """A row of the README's install table in an empty environment: refused in one line, or trained to a model."""
+    alone = Path(session.create_tmp()).resolve() / framework
+    session.run("uv", "venv", "--clear", str(alone), silent=True, external=True)
+    wanted = [str(ROOT / "packages" / "lopore-core") + "[train]", str(ROOT / "packages" / f"lopore-{framework}")]
+    pins = ("--constraint", str(ROOT / "constraints.txt"))
+    session.run("uv", "pip", "install", "-q", "--python", str(alone / "bin" / "python"), *pins, *wanted, external=True)
+    place = alone / "project"
+    place.mkdir()
+    session.chdir(place)
+    lopore = str(alone / "bin" / "lopore")
+
+    def run(*words: str, codes: tuple[int, ...] = (0,)) -> str:
+        return str(session.run(lopore, *words, external=True, silent=True, success_codes=codes, env=ONE_THREAD))
+
+    run("data", "init", ".")
+    run("data", "synth", "data/raw", "--films", "8", "--size", "96")
+    run("data", "index", "data/raw/labels.csv", "--out", "data/processed/films.csv")
+    run("data", "split", "data/processed/films.csv", "--out", "data/splits/films.csv")
+    small = ("--set", f"trainer={framework}", "--set", "preprocessing.size=64", "--epochs", "1")
+    refused = run("train", "--config", "configs/first.yaml", *small, codes=(1,))
+    assert "install lopore-onnx, or set exports to" in refused and refused.count("lopore: ") == 1, refused
+    run("train", "--config", "configs/first.yaml", *small, "--set", "exports=[]")
+    answered = run("predict", "--model", "first", "data/raw")
+    assert "24 predicted, 0 failed" in answered, answered
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Make radiographs, train, evaluate, export, predict with ONNX, open the app (not with `-- --no-app`)."""
     _install(session, "lopore-core", "lopore-enhance", "lopore-torch", "lopore-onnx", "lopore-app")
