@@ -138,3 +138,14 @@ def test_a_deeper_record_keeps_the_fractions_of_the_means_that_a_coarser_scale_t
     record = Preprocessing(resize="tile", size=(32, 32), depth=16, mm_per_pixel=0.2)
     seen = FilmInput(ArrayFilm(pixels, pixel_pitch_mm=0.05), record).read(0, 0, 16, 16)
     assert np.abs(seen[2:-2].astype(float) / 257 - 100.5).max() < 0.01
+
+
+def test_the_enhancements_of_the_record_are_applied_once_and_after_those_of_the_user() -> None:
+    film = random_film(dtype=np.uint8)
+    record = Preprocessing(size=(32, 32), channels=1, enhance=({"name": "unsharp-mask"},))
+    user = Chain.parse(({"name": "invert"},))
+    once = Chain.parse(({"name": "unsharp-mask"},)).apply(whole(film))[0]
+    after = Chain.parse(({"name": "invert"}, {"name": "unsharp-mask"})).apply(whole(film))[0]
+    seen = [FilmInput(film, record, chain).read(0, 0, *film.shape)[..., 0] for chain in (None, user)]
+    np.testing.assert_array_equal(seen[0], once)
+    np.testing.assert_array_equal(seen[1], after)

@@ -19,6 +19,7 @@ from .backbones import UNET, head_prefixes, rebuild
 from .learner import PUBLISHED_FILE
 from .network import Classifier, known_name
 from .predict import load_network
+from .small_unet import SMALL
 from .warm_start import COUNTER, shared_names
 from .weights import prefixes, write_tensors
 
@@ -91,11 +92,13 @@ def _refuse_without_twin(record: ModelRecord) -> None:
 
 
 def _refuse_foreign(record: ModelRecord) -> None:
-    """ConfigError for another package's network, whose names only it knows; ModelError where timm has none such."""
+    """ConfigError for another package's network, whose names only it knows; ModelError for a name that is unknown."""
     title, name = f"{record.name}/{record.version}", backbone_of(record).removeprefix(UNET)
     if discover().outside_backbone("torch", name) is not None:
         source = discover().backbones.sources[f"torch/{name}"]
         raise ConfigError(f"{title}: {name} of {source} has no twin in another framework; export to onnx instead")
+    if name == SMALL:
+        return
     try:
         known_name(name)
     except ConfigError as error:

@@ -17,6 +17,8 @@ from .network import Classifier, Network
 
 HEAD, NORMALISE, DECODER = "head.", "normalise.", "decoder."
 ENCODER, UNET_DECODER, UNET_HEAD = "body.encoder.model.", "body.decoder.", "body.segmentation_head.0."
+SMALL_HEAD = "body.segmentation_head."
+"""Of ``unet-small``, whose head is one convolution."""
 COUNTER = ".num_batches_tracked"
 
 
@@ -37,6 +39,8 @@ def shared_names(network: Network) -> Iterator[tuple[str, str]]:
             yield name, name.removeprefix(ENCODER)
         elif name.startswith(UNET_HEAD):
             yield name, HEAD + name.removeprefix(UNET_HEAD)
+        elif name.startswith(SMALL_HEAD):
+            yield name, HEAD + name.removeprefix(SMALL_HEAD)
         else:
             yield name, name.removeprefix("body.")
 

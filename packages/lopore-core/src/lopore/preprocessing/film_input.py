@@ -58,13 +58,13 @@ class FilmInput:
         self.to_film = Affine(xx=width / self.shape[1], yy=height / self.shape[0])
         layer: Layer = source
         notes = [scale_note] if scale_note else []
-        for asked in (chain, None):
-            if asked is None:
-                layer = self._scaled_and_windowed(layer)
-                asked = Chain.parse(record.enhance, for_model=True)
-            if asked.steps:
-                layer, more = enhanced_layer(layer, asked)
-                notes += more
+        if chain is not None and chain.steps:
+            layer, more = enhanced_layer(layer, chain)
+            notes += more
+        layer, own = self._scaled_and_windowed(layer), Chain.parse(record.enhance, for_model=True)
+        if own.steps:
+            layer, more = enhanced_layer(layer, own)
+            notes += more
         self._layer, self.notes = layer, tuple(notes)
         self.chain_data = chain.as_data() if chain else []
 

@@ -27,6 +27,8 @@ from .recipe import WholeFilmSettings
 _TRUTH = (
     "path", "kind", "iso_6520", "x_mm", "y_mm", "length_mm", "width_mm", "depth_mm", "box_px", "cnr", "detectability",
 )  # fmt: skip
+_LEAST_CNR, _LINE_CNR = {"pore": 1.5, "slag_inclusion": 1.5}, 0.8
+"""Contrast over noise below which a lump looks like uneven grain; a straight line shows sooner."""
 _LABELS = ("path", "labels", "group", "mask", "mm_per_pixel", "split")
 
 
@@ -111,7 +113,7 @@ def class_mask(film: WholeFilm, classes: Sequence[str], margin_px: int) -> NDArr
     table = np.array([0, *(numbers.get(value, IGNORE) for value in range(1, len(MASK_CLASSES)))], np.uint8)
     mask = table[film.mask]
     for mark in film.indications:
-        if mark.detectability < SEEN:
+        if mark.detectability < SEEN or mark.cnr < _LEAST_CNR.get(mark.kind, _LINE_CNR):
             left, top, right, bottom = mark.box_px
             part = mask[top:bottom, left:right]
             part[film.mask[top:bottom, left:right] == MASK_CLASSES.index(mark.kind)] = IGNORE

@@ -16,9 +16,9 @@ from lopore.synthesis.spec import FilmSpec, Flaw, FlawKind
 from .recipe import spread
 from .visibility import Visibility
 
-SEEN = 5.0
-"""Detectability below which nothing can be seen (Rose criterion)."""
-_PLAIN = 400.0
+SEEN = 7.0
+"""Detectability below which nothing is to be found; the Rose criterion is 5, for a reader who knows the place."""
+_PLAIN = 2000.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Scene:
 
     def target(self) -> float:
         """How well the next flaw is to be seen."""
-        return spread(self.rng, 1.2 * SEEN, _PLAIN)
+        return spread(self.rng, 1.1 * SEEN, _PLAIN)
 
     def deepened(self, flaw: Flaw, target: float, most_mm: float) -> Flaw:
         """The flaw with the depth at which it is seen so well, at most ``most_mm``."""
@@ -61,7 +61,7 @@ class Scene:
     def pore(self, along: float, share: float, diameter: float, number: str = "2011") -> Flaw:
         """A cavity about as deep as it is wide, grown until it can be seen."""
         rng, thickest = self.rng, 0.8 * self.spec.plate_thickness_mm
-        stretch, flat, least = rng.uniform(0.7, 1.0), rng.uniform(0.5, 1.0), spread(rng, SEEN, 25.0)
+        stretch, flat, least = rng.uniform(0.7, 1.0), rng.uniform(0.5, 1.0), spread(rng, 1.2 * SEEN, 60.0)
         flaw = Flaw(kind="pore", centre_mm=self.at(along, share), size_mm=(diameter, diameter * stretch, diameter),
                     angle_deg=rng.uniform(0, 180), number=number)  # fmt: skip
         for _ in range(12):
@@ -89,7 +89,7 @@ def _share(rng: np.random.Generator, widest: float = 0.8) -> float:
 def _single_pores(scene: Scene) -> list[Flaw]:
     rng, number = scene.rng, "2017" if scene.rng.random() < 0.2 else "2011"
     return [
-        scene.pore(scene.anywhere(), _share(rng), spread(rng, 0.2, 4.0), number) for _ in range(int(rng.integers(1, 9)))
+        scene.pore(scene.anywhere(), _share(rng), spread(rng, 0.3, 5.0), number) for _ in range(int(rng.integers(1, 9)))
     ]
 
 
@@ -165,7 +165,7 @@ def _line(scene: Scene, kind: FlawKind, number: str, share: float, width: float,
 
 def _lack_of_penetration(scene: Scene) -> list[Flaw]:
     spec, rng = scene.spec, scene.rng
-    share, width = spec.seam.root_offset + rng.normal(0, 0.03), spread(rng, 0.15, 1.2)
+    share, width = spec.seam.root_offset + rng.normal(0, 0.03), spread(rng, 0.15, 1.6)
     return _line(scene, "lack_of_penetration", "402", share, width, (1.5, 14.0), 0.4 * spec.plate_thickness_mm)
 
 
@@ -184,7 +184,7 @@ def _lack_of_fusion(scene: Scene) -> list[Flaw]:
 
 def _long_crack(scene: Scene) -> list[Flaw]:
     share = float(np.clip(scene.rng.normal(0, 0.25), -0.95, 0.95))
-    width, spared = spread(scene.rng, 0.08, 0.5), 0.0 if scene.rng.random() < 0.7 else 0.3
+    width, spared = spread(scene.rng, 0.1, 1.6), 0.0 if scene.rng.random() < 0.7 else 0.3
     return _line(scene, "crack", "1011", share, width, (5.0, 30.0), 0.5 * scene.spec.plate_thickness_mm, wander=0.015,
                  spared=spared)  # fmt: skip
 
@@ -256,8 +256,8 @@ def _undercut(scene: Scene) -> list[Flaw]:
     share = rng.choice([-1, 1]) * (spec.seam.root_share if root else 1.0) * rng.uniform(0.93, 1.05)
     spared = 0.0 if rng.random() < 0.5 else 0.4
     number = "5013" if root else "5011" if spared == 0.0 else "5012"
-    return _line(scene, "undercut", number, float(share), spread(rng, 0.3, 1.5), (1.5, 15.0),
-                 0.2 * spec.plate_thickness_mm, wander=0.01, spared=spared)  # fmt: skip
+    return _line(scene, "undercut", number, float(share), spread(rng, 0.3, 2.0), (1.5, 15.0),
+                 0.35 * spec.plate_thickness_mm, wander=0.01, spared=spared)  # fmt: skip
 
 
 def _root_shape(kind: FlawKind, number: str) -> Callable[[Scene], list[Flaw]]:

@@ -18,16 +18,18 @@ def draw_traces(values: Field, window: tuple[float, float], rng: np.random.Gener
     span = black - white
     for share, most, draw in (
         (0.6, 14, _blotch),
-        (0.35, 6, _crimp),
+        (0.3, 4, _crimp),
         (0.35, 25, _pinpoint),
         (0.2, 4, _water_mark),
-        (0.12, 3, _ink),
+        (0.06, 2, _ink),
         (0.35, 4, _band),
         (0.2, 3, _roller),
     ):
         if rng.random() < share:
             for _ in range(int(rng.integers(1, most + 1))):
                 draw(values, span, pitch_mm, rng)
+    if rng.random() < 0.7:
+        _mottle(values, span, pitch_mm, rng)
     if rng.random() < 0.3:
         _clips(values, black, pitch_mm, rng)
 
@@ -74,6 +76,16 @@ def _blotch(values: Field, span: float, pitch: float, rng: np.random.Generator) 
     _lay_layer(values, soft * np.float32(span * spread(rng, 0.004, 0.03) * rng.choice([-1, 1])), rng)
 
 
+def _mottle(values: Field, span: float, pitch: float, rng: np.random.Generator) -> None:
+    """Uneven grain and development, a few tenths of a millimetre wide."""
+    import cv2
+
+    scale = spread(rng, 0.2, 0.8) / pitch
+    rows, columns = (max(4, round(side / scale)) for side in values.shape)
+    coarse = rng.standard_normal((rows, columns), np.float32) * np.float32(span * spread(rng, 0.0006, 0.005))
+    values += cv2.resize(coarse, values.shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
 def _crimp(values: Field, span: float, pitch: float, rng: np.random.Generator) -> None:
     """A crescent where the film was bent."""
     import cv2
@@ -85,7 +97,7 @@ def _crimp(values: Field, span: float, pitch: float, rng: np.random.Generator) -
     axes, lean = (round(radius), round(radius * rng.uniform(0.3, 1.0))), rng.uniform(0, 180)
     cv2.ellipse(layer, (reach, reach), axes, lean, start, start + rng.uniform(60, 170), 1.0, width)
     soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.8, 3.0) * 0.1 / pitch + 0.4)
-    _lay_layer(values, soft * np.float32(span * spread(rng, 0.01, 0.1) * rng.choice([-1, 1], p=[0.6, 0.4])), rng)
+    _lay_layer(values, soft * np.float32(span * spread(rng, 0.01, 0.05) * rng.choice([-1, 1], p=[0.75, 0.25])), rng)
 
 
 def _pinpoint(values: Field, span: float, pitch: float, rng: np.random.Generator) -> None:

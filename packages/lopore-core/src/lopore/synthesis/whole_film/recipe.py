@@ -22,7 +22,7 @@ class WholeFilmSettings(BaseModel):
     height_mm: float | None = Field(None, ge=12, le=200, description="Across the seam; default: 42 to 60 mm")
     pixel_pitch_mm: float = Field(0.1, ge=0.03, le=0.25)
     receptor: str = Field("film", pattern="^(film|detector)$")
-    bit_depth: int = Field(8, description="8 or 16", ge=8, le=16, multiple_of=8)
+    bit_depth: int | None = Field(8, description="8 or 16; None: either", ge=8, le=16, multiple_of=8)
     sound_share: float = Field(0.15, ge=0, le=1, description="Share of films without an imperfection")
 
 
@@ -48,7 +48,7 @@ def sample_spec(settings: WholeFilmSettings, rng: np.random.Generator) -> FilmSp
         plate_thickness_mm=plate,
         energy_kev=energy,
         receptor="film" if settings.receptor == "film" else "detector",
-        bit_depth=8 if settings.bit_depth == 8 else 16,
+        bit_depth=8 if (settings.bit_depth or rng.choice([8, 16])) == 8 else 16,
         scatter_ratio=rng.uniform(0.5, 2.5),
         **blur,
         **_noise(pitch, rng),
