@@ -66,9 +66,9 @@ def evaluate_pixels(
         classes=names,
         rule=rule,
         seed=model.record.seed,
-        notes=(f"{len(unknown)} of {len(paths)} images count in no pixel score; first: {unknown[0]}",)
-        if unknown
-        else (),
+        notes=tuple(
+            f"{len(unknown)} of {len(paths)} images count in no pixel score; first: {it}" for it in unknown[:1]
+        ),
     )
 
 

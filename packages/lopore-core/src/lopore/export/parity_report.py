@@ -87,17 +87,14 @@ def compare(
 ) -> ParityReport:
     """Open both on the CPU and answer the same images, at most 512; the report judges, nothing is published here.
 
-    truth: (N, K), which classes the images show, where it is known.
-    candidate: a folder that is not published yet and has the format in its record. ParityError where its scores have
-    another shape or are no numbers.
+    candidate: not published yet, with the format in its record. truth: (N, K), which classes the images show, where
+    that is known. ParityError where the candidate's scores have another shape or are no numbers.
     """
     images = images[:GATE_IMAGES]
     with ExitStack() as opened:
         source = open_model(folder, runtime=source_format, device="cpu")
         opened.callback(source.session.close)
-        format, predictor = choose_predictor(candidate)
-        export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
-        opened.callback(export.session.close)
+        export = _unpublished(candidate, opened)
         expected, got = _both_scores(source, export, images)
         few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
         cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
@@ -117,6 +114,14 @@ def compare(
         notes=notes,
         auc_change=None if truth is None else _auc_change(truth[: len(images)], expected, got),
     )
+
+
+def _unpublished(candidate: ModelFolder, opened: ExitStack) -> OpenModel:
+    """The candidate, open until ``opened`` ends."""
+    format, predictor = choose_predictor(candidate)
+    export = OpenModel(candidate, format, predictor, open_session(candidate, predictor, "cpu"))
+    opened.callback(export.session.close)
+    return export
 
 
 def _auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> float | None:
