@@ -11,7 +11,8 @@ import nox
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
 APART = ("lopore-ray",)
-"""Of 200 MB, for clusters: `nox -s tests-of` tests it, with the packages beside it."""
+"""Of 200 MB, for clusters: `nox -s "tests-of(lopore-ray)"` tests it, with the packages beside it."""
+TOGETHER = [name for name in PACKAGES if name not in APART]
 PINS = ("--constraint", "constraints.txt")
 DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruff wraps long signatures
 TEST_TOOLS = (
@@ -63,7 +64,7 @@ def _install(session: nox.Session, *packages: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All packages together but lopore-ray, with the real libraries and, where there is Chromium, a real browser."""
-    _install(session, *(name for name in PACKAGES if name not in APART))
+    _install(session, *TOGETHER)
     session.install(*PINS, *TEST_TOOLS)
     # A file's tests share costly fixtures and stay together, in the order of conftest.py, which puts slow files first;
     # a thread for each process, since they share the cores.
@@ -108,7 +109,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """All tests once more, counting which lines ran; under the floor it fails."""
-    _install(session, *PACKAGES)
+    _install(session, *TOGETHER)
     session.install(*PINS, *TEST_TOOLS, "pytest-cov")
     spread = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     report = ("--cov", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}")
@@ -126,7 +127,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict type checking of every package."""
-    _install(session, *PACKAGES)
+    _install(session, *TOGETHER)
     session.install(*PINS, "mypy", "types-PyYAML", "openvino", "pytest")  # the last two for what imports them
     session.run("mypy", *[f"packages/{name}/src" for name in PACKAGES], *EXAMPLES)
 
@@ -258,7 +259,7 @@ def accessibility(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Every benchmark, each against its named alternative in the same run."""
-    _install(session, *PACKAGES)
+    _install(session, *TOGETHER)
     session.install(*PINS, *TEST_TOOLS)
     for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)
