@@ -130,7 +130,7 @@ def test_a_setting_reaches_the_learner(softmax: None, welds: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"exports": ["pt"]}, "exports names 'pt'; of trainer 'softmax' there are film-onnx, npy"),
+        ({"exports": ["pt"]}, "exports names 'pt'; of trainer 'softmax' there are film-onnx, npy, onnx-int8"),
         ({"model__pretrained_sha256": "a" * 64}, "pretrained is 'none'; name the file there"),
         ({"model": {"pretrained": "hub", "pretrained_sha256": "a" * 64}}, "pretrained is 'hub'"),
         ({"training__loss": {"class_weights": {"pore": -1.0}}}, "greater than 0 (got -1.0)"),
