@@ -126,6 +126,17 @@ def test_a_film_is_a_job_with_progress_and_the_result_of_the_command(client: htt
     assert found["film"]["name"] == "film.png" and "lopore-" not in json.dumps(found["film"])
 
 
+def test_images_do_not_wait_for_a_film_to_end(client: httpx.Client) -> None:
+    film = png(ground(1500, 3000))
+    job = client.post("/v1/inspect?model=areas", files={"file": ("f.png", film)}).json()["id"]
+    while not (running := client.get(f"/v1/jobs/{job}").json())["done"]:
+        assert running["state"] in ("waiting", "running")
+    answered = client.post("/v1/predict?model=areas", files={"file": ("f.png", png(FILM))})
+    after = client.get(f"/v1/jobs/{job}").json()
+    client.delete(f"/v1/jobs/{job}")
+    assert answered.status_code == 200 and after["state"] == "running" and after["stage"] == "map", after
+
+
 def test_a_film_that_is_none_fails_in_one_line_under_its_own_name(client: httpx.Client) -> None:
     begun = client.post("/v1/inspect?model=areas", files={"file": ("weld.tif", b"II*\0 nothing more")}).json()
     ended = wait_for(client, begun["id"])

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .measures import Measures
 
 
+SECONDS_TO_TAKE_OVER = 0.05
+"""Within which the thread that waits for a lock has it, even on a busy machine."""
+
+
 class BusyError(LoporeError):
     """The queue of a model is full, or the service stops."""
 
@@ -43,6 +47,7 @@ class ModelWorker:
         self.ready = False
         self.lock = threading.Lock()
         """Held while the session runs; the inspection of a film takes turns with single images."""
+        self._wants = threading.Event()
         self._most = images_at_once(model.record)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(most_waiting)
         self._measures = measures
@@ -73,6 +78,16 @@ class ModelWorker:
             raise BusyError(f"{self._waiting.maxsize} images wait for {self.name}; ask again in a moment") from None
         self._measures.waiting(self.name, self._waiting.qsize())
         return one.future
+
+    def let_others(self) -> None:
+        """Of who holds the lock, between two batches of a film: one batch of images that wait goes first."""
+        if not self._wants.is_set():
+            return
+        self.lock.release()
+        until = time.monotonic() + SECONDS_TO_TAKE_OVER
+        while self._wants.is_set() and time.monotonic() < until:
+            time.sleep(0.0005)
+        self.lock.acquire()
 
     def stop(self) -> None:
         """Answer what waits, take nothing new, and give the session back."""
@@ -108,7 +123,9 @@ class ModelWorker:
     def _answer(self, batch: list[_Waiting]) -> None:
         began = time.monotonic()
         try:
+            self._wants.set()
             with self.lock:
+                self._wants.clear()
                 scores: Any = score_images(self.model, [one.pixels for one in batch])
         except Exception as error:
             for one in batch:

@@ -118,19 +118,21 @@ class FilmJobs:
     def _run(self, job: FilmJob) -> None:
         def progress(stage: str, done: int, total: int) -> None:
             job.stage, job.done, job.total = stage, done, total
+            job.worker.let_others()
 
         try:
-            with open_film(Path(job.upload.name), page=job.page) as film, job.worker.lock:
+            with open_film(Path(job.upload.name), page=job.page) as film:
                 work = job.out.parent / WORK / job.out.name if job.out is not None else None
-                found = inspect_film(
-                    job.worker.model, film, profile=job.profile, options=job.options, progress=progress,
-                    cancelled=job.cancel.is_set, work_folder=work,
-                )  # fmt: skip
+                with job.worker.lock:
+                    found = inspect_film(
+                        job.worker.model, film, profile=job.profile, options=job.options, progress=progress,
+                        cancelled=job.cancel.is_set, work_folder=work,
+                    )  # fmt: skip
                 job.result = _named(found, job.name)
+                self._record(job, job.result)
                 if job.out is not None and work is not None:
                     write_inspection(job.out, job.result, film, found.map, pdf=False)
                     shutil.rmtree(work, ignore_errors=True)
-            self._record(job, job.result)
             job.state = "done"
         except Cancelled:
             job.state = "cancelled"
