@@ -16,7 +16,7 @@ from made.models import publish, publish_areas
 from made.whole_films import disc, ground
 
 from lopore.errors import DataError
-from lopore.inference.jobs import merge_tables, part_path, shard_of, whole
+from lopore.inference.jobs import finished_shards, merge_tables, part_path, shard_of
 from lopore.reading.radiograph import write_radiograph
 
 Say = Callable[..., Result]
@@ -87,7 +87,7 @@ def test_parts_of_other_columns_are_not_put_together(tmp_path: Path) -> None:
         merge_tables(tmp_path / "t.csv")
     assert not (tmp_path / "t.csv").exists()
     with pytest.raises(DataError, match="there is none"):
-        whole([], tmp_path)
+        finished_shards([], tmp_path)
 
 
 TIMED = re.compile(rb'"(created|date_created|seconds)": [^,\n]+,?')
