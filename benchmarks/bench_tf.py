@@ -27,7 +27,8 @@ from turns import Turns
 
 from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import Learner, LearnRequest, NetworkRequest
-from lopore.data.batches import Pictures, training_batches
+from lopore.data.batches import training_batches
+from lopore.data.image_cache import ImageCache
 from lopore.record.preprocessing import Preprocessing
 from lopore.training_settings import Loss, Optimizer, Schedule
 
@@ -53,7 +54,7 @@ def learner_epochs(
 ) -> tuple[Epoch, Learner]:
     """Epochs as core's run drives a learner; the learner tells what precision it chose."""
     learner = make(request)
-    pictures = Pictures(files, Preprocessing(size=(SIZE, SIZE)))
+    pictures = ImageCache(files, Preprocessing(size=(SIZE, SIZE)))
     labels, count = np.arange(len(files)) % CLASSES, [0]
 
     def epoch() -> tuple[int, float]:
@@ -87,7 +88,7 @@ def keras_epochs(request: LearnRequest, files: list[Path], from_files: bool) -> 
         data = tf.data.Dataset.from_tensor_slices(([str(path) for path in files], labels)).shuffle(len(files))
         data = data.map(read, num_parallel_calls=tf.data.AUTOTUNE)
     else:
-        pictures = Pictures(files, Preprocessing(size=(SIZE, SIZE)))
+        pictures = ImageCache(files, Preprocessing(size=(SIZE, SIZE)))
         ready = np.stack([pictures[number][0] for number in range(len(files))])
         data = tf.data.Dataset.from_tensor_slices((ready, labels)).shuffle(len(files))
     data = data.batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

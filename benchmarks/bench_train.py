@@ -29,7 +29,8 @@ from turns import Turns
 
 from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import LearnRequest, NetworkRequest
-from lopore.data.batches import Pictures, training_batches
+from lopore.data.batches import training_batches
+from lopore.data.image_cache import ImageCache
 from lopore.record.preprocessing import Preprocessing
 from lopore.training_settings import Loss, Optimizer, Schedule
 from lopore_torch.learner import TorchLearner
@@ -62,7 +63,7 @@ def lopore_epochs(backbone: str, files: list[Path]) -> tuple[Epoch, TorchLearner
         batch_size=BATCH,
     )
     learner = TorchLearner(request)
-    pictures = Pictures(files, Preprocessing(size=(SIZE, SIZE)))
+    pictures = ImageCache(files, Preprocessing(size=(SIZE, SIZE)))
     labels = np.arange(len(files)) % CLASSES
     count = [0]
 
@@ -193,7 +194,7 @@ def measure(backbone: str, files: list[Path], rounds: int, threads: int) -> dict
 
 
 def _one_batch(files: list[Path]) -> Any:
-    pictures = Pictures(files[:BATCH], Preprocessing(size=(SIZE, SIZE)))
+    pictures = ImageCache(files[:BATCH], Preprocessing(size=(SIZE, SIZE)))
     order = np.arange(BATCH)
     return training_batches(
         pictures, order % CLASSES, order, batch_size=BATCH, epoch=0, augmenter=Augmenter("none", (SIZE, SIZE))
