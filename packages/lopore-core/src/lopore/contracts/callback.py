@@ -61,7 +61,10 @@ class RunEnded:
 
 
 RunEvent: TypeAlias = EpochEnded | RunEnded
+"""What a listener hears."""
+
 Listener: TypeAlias = Callable[[RunEvent], None]
+"""What ``Callback.listen`` gives: called with each event of one run."""
 
 
 @dataclass(frozen=True, kw_only=True)

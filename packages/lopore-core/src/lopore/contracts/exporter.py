@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
 from lopore.arrays import Framework, Pixels
 
 from .field_rules import check_fields
-
-if TYPE_CHECKING:
-    pass
-
 
 FilmRun: TypeAlias = Callable[[Pixels, tuple[float, float] | None], Mapping[str, NDArray[Any]]]
 """Runs a file that takes whole films; see ``Exporter.opens_film``."""
