@@ -12,7 +12,7 @@ from made.learning import request
 
 from lopore.contracts import Batch
 from lopore.training_settings import Optimizer
-from lopore_torch.distributed import place
+from lopore_torch.distributed import process_rank
 from lopore_torch.learner import TorchLearner
 
 SIDE = 40
@@ -54,7 +54,7 @@ def try_plans(rank: int, world: int) -> list[str]:
 
 
 def main() -> None:
-    rank, world = place()
+    rank, world = process_rank()
     told: dict[str, Any] = {backbone: observe(*learn(backbone, rank, world)) for backbone in BACKBONES}
     told["plan"] = try_plans(rank, world)
     Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told), encoding="utf-8")
