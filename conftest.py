@@ -31,6 +31,8 @@ def _place_of_the_test_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     once.settle(run)
     # One state for all processes: a model that another one made here would count as one from elsewhere. Gone with it.
     os.environ["LOPORE_STATE"] = str(run / "state")
+    # Most tests begin without a model; those of lopore-weld take this away.
+    os.environ.setdefault("LOPORE_BLOCK", "lopore-weld")
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ TESTED_WITH = {  # what a package's own tests train with, open or draw, beside t
     "lopore-app": ("lopore-enhance", "lopore-onnx", "lopore-torch"),
     "lopore-serve": ("lopore-enhance", "lopore-onnx"),
     "lopore-ray": ("lopore-enhance", "lopore-onnx"),
+    "lopore-weld": ("lopore-enhance", "lopore-onnx", "lopore-torch"),  # its weights start a training
 }
 QUICK_TESTS = (  # no training, no browser: what another interpreter or an old library could break first
     "packages/lopore-core/tests", "packages/lopore-enhance/tests", "packages/lopore-onnx/tests", "tests/test_layout.py",

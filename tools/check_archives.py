@@ -13,7 +13,7 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-FORBIDDEN = re.compile(r"(__pycache__|\.pyc$|\.env$|^data/|^models/|\.pth$|\.DS_Store|/\.)")
+FORBIDDEN = re.compile(r"(__pycache__|\.pyc$|\.env$|^data/|^models/|(?<!/model/model_best)\.pth$|\.DS_Store|/\.)")
 NEEDED_FIELDS = ("Author", "License-Expression", "License-File", "Project-URL", "Requires-Python", "Summary")
 
 

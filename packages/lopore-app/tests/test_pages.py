@@ -40,7 +40,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     monkeypatch.delenv("LOPORE_REPORTS", raising=False)
 
     def open_page(name: str, block: str = "", state: dict[str, Any] | None = None) -> AppTest:
-        monkeypatch.setenv("LOPORE_BLOCK", block)
+        monkeypatch.setenv("LOPORE_BLOCK", f"{block},lopore-weld")
         discover.cache_clear()
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in (state or {}).items():

@@ -20,8 +20,8 @@ def page() -> None:
     if not catalogue.models:
         roots = ", ".join(f"`{plain(root)}`" for root in model_roots()[1:])
         st.info(
-            "No model found. Train one with `lopore train`, or start with `lopore app --models FOLDER`."
-            + (f" Looked in {roots} and in `./models/final`." if roots else "")
+            "No model found. Install one (`pip install lopore-weld`), train one with `lopore train`, or start with "
+            "`lopore app --models FOLDER`." + (f" Looked in {roots} and in `./models/final`." if roots else "")
         )
         unusable_models(catalogue)
         return

@@ -21,7 +21,10 @@ def choose_model(catalogue: ModelCatalogue) -> OpenModel | None:
     """Model and version from what was found; opens on choice."""
     folder = None
     if not catalogue.models:
-        st.info("No model found. Train one, or start with `lopore app --models FOLDER`.")
+        st.info(
+            "No model found. Install one (`pip install lopore-weld`), train one, or start with `lopore app --models "
+            "FOLDER`."
+        )
         if current_model_key() is not None:
             st.warning(f"The model {plain(current_model_key())} is gone from this server; nothing answers.")
     else:

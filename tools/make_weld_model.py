@@ -1,0 +1,111 @@
+"""Make the model that lopore-weld ships, from nothing: films, training, and the model's folder in the package.
+
+python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD]
+
+OUT gets the made films, their manifest and the run's folder; with ``--ship`` the published model replaces
+``packages/lopore-weld/src/lopore_weld/model``. No real film is read. One core needs about a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from lopore.atomic_files import sha256_of
+from lopore.record.folder import ModelFolder, write_model_record
+from lopore.record.model import Threshold
+from lopore.record.onnx_file import write_record
+from lopore.synthesis.whole_film import write_whole_films
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "packages" / "lopore-weld" / "src" / "lopore_weld" / "model"
+CLASSES = (
+    "crack", "lack_of_fusion", "lack_of_penetration", "pore", "slag_inclusion", "tungsten_inclusion", "undercut",
+)  # fmt: skip
+SHIPPED = ("onnx", "pth")
+"""Formats: what ONNX Runtime opens, and what a training starts from."""
+
+
+def lopore(*words: str, folder: Path) -> None:
+    """Run one command on one thread; stops where it fails. Several threads that share cores with others wait long."""
+    print(f"\n$ lopore {' '.join(words)}", flush=True)
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "lopore", *words], cwd=folder, check=True, env=surroundings)
+
+
+def part_look_alikes(manifest: Path) -> None:
+    """Films that look alike go into training together: films without texture, of different seeds."""
+    with manifest.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    families = Counter(row["family"] for row in rows)
+    for row in rows:
+        row["split"] = "train" if families[row["family"]] > 1 else row["split"]
+    with manifest.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def ship(published: Path, threshold: float) -> None:
+    """The published model's record and weights as the package's model folder, at ``threshold``."""
+    source = ModelFolder.read(published).record
+    point = Threshold(value=threshold, rule="fixed", chosen_on="made films")
+    shutil.rmtree(MODEL, ignore_errors=True)
+    MODEL.mkdir(parents=True)
+    files = []
+    for file in source.files:
+        if file.format in SHIPPED:
+            shutil.copyfile(published / file.path, MODEL / file.path)
+            if file.format == "onnx":  # it carries the record too
+                write_record(MODEL / file.path, source.model_copy(update={"threshold": point, "files": ()}))
+            files.append(file.model_copy(update={"sha256": sha256_of(MODEL / file.path)}))
+    record = source.model_copy(update={"threshold": point, "files": tuple(files)})
+    write_model_record(MODEL, record, made_here=False)
+
+
+def train(folder: Path, films: Path, *changes: str) -> Path:
+    """Index films, train on them, and the folder of the published model."""
+    names = f"{films.name}/labels.csv", f"{films.name}/manifest.csv"
+    lopore("data", "index", names[0], "--out", names[1], "--replace", folder=folder)
+    part_look_alikes(films / "manifest.csv")
+    words = [
+        word for change in (f"data.manifest={names[1]}", "training.threads=1", *changes) for word in ("--set", change)
+    ]
+    lopore("train", "--config", str(ROOT / "configs" / "weld-made.yaml"), *words, folder=folder)
+    records = (folder / "models" / "final" / "weld").glob("*/lopore.json")
+    return max(records, key=lambda path: path.stat().st_mtime).parent
+
+
+def make_films(out: Path, count: int, seed: int) -> Path:
+    """Made films of both depths, the same for the same seed; those that are there are kept."""
+    if not out.is_dir():
+        write_whole_films(out, count, seed, classes=CLASSES, margin_px=1, validation=6, bit_depth=None)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--films", type=int, default=150, help="of each of the two stages")
+    parser.add_argument("--seed", type=int, default=2, help="of the first stage's films; the second takes the next one")
+    parser.add_argument("--ship", type=float, metavar="THRESHOLD", help="put the model into the package")
+    asked = parser.parse_args()
+    folder = asked.out.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    first = train(folder, make_films(folder / "films-1", asked.films, asked.seed))
+    again = (f"model.start_from={first}", "training.epochs=5", "training.optimizer.learning_rate=0.002",
+             "training.schedule.warmup_epochs=0.5", "data.tiles.defect_share=0.45")  # fmt: skip
+    model = train(folder, make_films(folder / "films-2", asked.films, asked.seed + 1), *again)
+    print(model)
+    if asked.ship is not None:
+        ship(model, asked.ship)
+
+
+if __name__ == "__main__":
+    main()
