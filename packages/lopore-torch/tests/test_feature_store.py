@@ -40,17 +40,19 @@ def learner_of(kind: dict[str, Any]) -> TorchLearner:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["backbone"])
 def test_features_are_computed_once_and_training_ends_as_without_them(kind: dict[str, Any]) -> None:
-    kept, plain = learner_of(kind), learner_of(kind)
-    for number in range(3):
-        losses = [
-            kept.fit_epoch(number, epoch(kind, number)).loss,
-            plain.fit_epoch(number, epoch(kind, number, numbered=False)).loss,
-        ]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    kept, anew, plain = learner_of(kind), learner_of(kind), learner_of(kind)
     assert kept.store is not None
+    assert anew.store is not None
+    anew.store.limit = 0
+    for number in range(3):
+        loss = kept.fit_epoch(number, epoch(kind, number)).loss
+        assert loss == anew.fit_epoch(number, epoch(kind, number)).loss
+        # A batch is summed in another order than one image; a unit of ReLU near 0 then takes the other branch.
+        assert loss == pytest.approx(plain.fit_epoch(number, epoch(kind, number, numbered=False)).loss, rel=1e-2)
     assert kept.store.computed == 12
+    assert anew.store.computed == 36
     shown = [replace(batch, targets=None) for batch in epoch(kind, 9)]
-    np.testing.assert_allclose(kept.predict(shown), plain.predict(shown), atol=1e-3)
+    np.testing.assert_array_equal(kept.predict(shown), anew.predict(shown))
     assert kept.store.computed == 12, "validation takes the same features"
 
 
