@@ -1,6 +1,6 @@
 """Make the model that lopore-weld ships, from nothing: films, training, and the model's folder in the package.
 
-python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD]
+python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD [--chosen-on FILMS]]
 
 OUT gets the made films, their manifest and the run's folder; with ``--ship`` the published model replaces
 ``packages/lopore-weld/src/lopore_weld/model``. No real film is read. One core needs about a quarter of an hour.
@@ -52,10 +52,15 @@ def part_look_alikes(manifest: Path) -> None:
         writer.writerows(rows)
 
 
-def ship(published: Path, threshold: float) -> None:
-    """The published model's record and weights as the package's model folder, at ``threshold``."""
+def ship(published: Path, threshold: float, chosen_on: str) -> None:
+    """The published model's record and weights as the package's model folder, at ``threshold``.
+
+    chosen_on: the films on which the threshold was chosen, for the record.
+    """
     source = ModelFolder.read(published).record
-    point = Threshold(value=threshold, rule="fixed", chosen_on="made films")
+    # Each made film has a seed of its own and lies whole in one split; the index only sees that the split was given.
+    source = source.model_copy(update={"leaks": source.leaks.model_copy(update={"split_kind": "grouped"})})
+    point = Threshold(value=threshold, rule="fixed", chosen_on=chosen_on)
     shutil.rmtree(MODEL, ignore_errors=True)
     MODEL.mkdir(parents=True)
     files = []
@@ -95,6 +100,7 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=150, help="of each of the two stages")
     parser.add_argument("--seed", type=int, default=2, help="of the first stage's films; the second takes the next one")
     parser.add_argument("--ship", type=float, metavar="THRESHOLD", help="put the model into the package")
+    parser.add_argument("--chosen-on", default="made films", help="films on which that threshold was chosen")
     asked = parser.parse_args()
     folder = asked.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +110,7 @@ def main() -> None:
     model = train(folder, make_films(folder / "films-2", asked.films, asked.seed + 1), *again)
     print(model)
     if asked.ship is not None:
-        ship(model, asked.ship)
+        ship(model, asked.ship, asked.chosen_on)
 
 
 if __name__ == "__main__":
