@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 MOST = 180
 """Keypoints kept of one image, the strongest."""
 LENGTH = 128
-_LONG_SIDE = 192  # px; grain is gone at this size, pores and strokes of letters are not
+LONG_SIDE = 192
+"""Pixels of the longer side that keypoints are found at: grain is gone there, pores and strokes of letters are not."""
 _FLATTENING_PX = 12.0
 _FAINTEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Keypoints of one image, reduced to 192 px on its longer side; 26 KiB at most.
+    """Keypoints of one image, reduced to some pixels on its longer side; 26 KiB at most.
 
     shape: (h, w) of the reduced image. places: (n, 2) float32, x and y in its pixels. sizes: (n,) float32, their
     diameter in octaves. angles: (n,) float32, degrees. descriptors: (n, 128) uint8, gradients around each place.
@@ -36,15 +37,16 @@ class Keypoints:
         return len(self.places)
 
 
-def find_keypoints(grey: NDArray[np.float32]) -> Keypoints:
+def find_keypoints(grey: NDArray[np.float32], long_side: int = LONG_SIDE) -> Keypoints:
     """The strongest keypoints of a grey image whose background is taken off.
 
-    grey: (H, W) float32 in 8-bit grey levels, any size; not modified.
+    grey: (H, W) float32 in 8-bit grey levels, any size; not modified. long_side: pixels that its longer side is
+    reduced to.
     Source: SIFT, Lowe, International Journal of Computer Vision 60 (2004), as OpenCV has it.
     """
     import cv2
 
-    flat = _flattened(_reduced(grey))
+    flat = _flattened(_reduced(grey, long_side))
     detector: Any = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=_FAINTEST)
     found, descriptors = detector.detectAndCompute(flat, None)
     if descriptors is None:
@@ -58,11 +60,11 @@ def find_keypoints(grey: NDArray[np.float32]) -> Keypoints:
     )
 
 
-def _reduced(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+def _reduced(grey: NDArray[np.float32], long_side: int) -> NDArray[np.float32]:
     import cv2
 
     height, width = grey.shape
-    factor = _LONG_SIDE / max(height, width)
+    factor = long_side / max(height, width)
     if factor >= 1:
         return grey
     shape = (max(1, round(width * factor)), max(1, round(height * factor)))
