@@ -114,11 +114,12 @@ def test_ctrl_c_passes_through_an_entry_and_the_same_error_of_a_plugin_does_not(
     def raising() -> None:
         raise KeyboardInterrupt
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     with pytest.raises(KeyboardInterrupt):
         registry.call_entry("enhancer", "x", "weld-plus 1.0", lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(PluginError, match=r"enhancer 'x' of weld-plus 1\.0 failed: KeyboardInterrupt; use another"):
         registry.call_entry("enhancer", "x", "weld-plus 1.0", raising)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_every_field_of_every_descriptor_has_a_rule() -> None:
