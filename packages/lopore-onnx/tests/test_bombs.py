@@ -65,7 +65,7 @@ def doubling(times: int) -> list[Node]:
 
 
 def many_nodes() -> onnx.ModelProto:
-    names = ["planes", *(f"n{number}" for number in range(60_000)), "huge"]
+    names = ["planes", *(f"n{number}" for number in range(300_000)), "huge"]
     return bomb([helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)])
 
 
@@ -104,7 +104,7 @@ BOMBS: dict[str, Callable[[], onnx.ModelProto]] = {
         [helper.make_node("Pad", ["planes", "pads"], ["huge"])],
         pads=np.array([0, 0, 40_000, 40_000, 0, 0, 40_000, 40_000], np.int64),
     ),
-    "sixty thousand operators": many_nodes,
+    "three hundred thousand operators": many_nodes,
 }  # fmt: skip
 
 
