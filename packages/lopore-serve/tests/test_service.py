@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -290,6 +292,21 @@ def test_without_a_model_it_ends_with_one_line(tmp_path: Path, monkeypatch: pyte
     ended = lopore("serve", "--port", free_port())
     assert ended.exit_code == 1 and ended.stderr.splitlines()[-1].startswith("lopore: nothing to serve")
     assert "Traceback" not in ended.stderr
+
+
+def test_it_closes_no_log_handler_of_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    class Handler(logging.StreamHandler):  # type: ignore[type-arg]
+        def close(self) -> None:
+            closed.append("closed")
+
+    handler = Handler(sys.stderr)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOPORE_MODELS", "")
+    lopore("serve", "--port", free_port())
+    assert closed == []
+    handler.close()
 
 
 def test_the_network_needs_a_token_or_a_word(tmp_path: Path) -> None:

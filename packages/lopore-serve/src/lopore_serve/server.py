@@ -19,9 +19,10 @@ SECONDS_TO_FINISH = 30
 def serve(settings: ServiceSettings, *, address: str, port: int) -> None:
     """Listen until SIGINT or SIGTERM, then finish what runs. ConfigError where the port is taken."""
     service = Service(settings)
-    config = uvicorn.Config(
-        create_app(service), host=address, port=port, log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH, timeout_keep_alive=30, h11_max_incomplete_event_size=64 << 10,
+    config = uvicorn.Config(  # uvicorn's own log_config closes the handlers of everything else in the process
+        create_app(service), host=address, port=port, log_config=None, log_level="warning", access_log=False,
+        server_header=False, timeout_graceful_shutdown=SECONDS_TO_FINISH, timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
     server = uvicorn.Server(config)
     service.when_failed = lambda: setattr(server, "should_exit", True)
