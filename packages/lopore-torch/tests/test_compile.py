@@ -48,7 +48,7 @@ class Tiny(nn.Module):
 
 @pytest.fixture(autouse=True)
 def _tiny_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    monkeypatch.setattr(module, "build", lambda asked: Classifier(Tiny(), asked.channels))
+    monkeypatch.setattr(module, "build", lambda asked, planes: Classifier(Tiny(), asked.channels))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
     torch.compiler.reset()
     yield
