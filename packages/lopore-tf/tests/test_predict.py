@@ -81,7 +81,7 @@ def test_the_format_that_was_asked_for_is_the_file_that_is_read(tmp_path: Path) 
     for format in ("h5", "weights"):
         model = open_model(folder, runtime=format, device="cpu")
         np.testing.assert_allclose(model.session.predict(pixels), opened("mobilenetv3").predict(pixels), atol=1e-6)
-    with pytest.raises(ModelError, match="model_best.keras is missing"):
+    with pytest.raises(ModelError, match=r"model_best\.keras is missing"):
         open_model(folder, runtime="keras")
     (folder.path / "model_best.keras").write_bytes(b"not the file that was published")
     with pytest.raises(ModelError, match="sha256"):
