@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from made.commands import error_line, lopore
+from made.models import publish
 from made.plugins import SOFTMAX, on_path
 from made.runs import StopAt, config, run, write_welds
 
@@ -73,6 +75,17 @@ def test_name_best_is_the_version_that_validated_best_and_name_alone_the_newest(
     scores = [validation_score(locate_model(title).path) for title in versions.values()]
     assert scores[0] is not None and scores[1] is not None and scores[0][1] > scores[1][1]
     assert lopore("show", "little/best").stdout.splitlines()[0].endswith(f"({locate_model('little/best').path})")
+
+
+def test_of_two_versions_of_one_second_the_one_written_later_is_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = [publish(tmp_path / "models" / "final" / "bright" / version) for version in ("2", "1")]
+    assert folders[0].record.created == folders[1].record.created
+    for number, folder in enumerate(folders):
+        os.utime(folder.path / "lopore.json", (1_000 + number, 1_000 + number))
+    assert locate_model("bright").path.resolve() == folders[1].path.resolve()
 
 
 def test_a_model_without_log_or_of_other_films_is_not_called_the_best(two_runs: Path) -> None:

@@ -42,6 +42,14 @@ def find_models(roots: list[Path] | None = None) -> Iterator[ModelFolder | Broke
                     yield BrokenModel(folder, str(error))
 
 
+def _published(model: ModelFolder) -> tuple[str, int]:
+    """When a model was published; of two within one second, which a record tells to, the one written later is newer."""
+    try:
+        return model.record.created, (model.path / RECORD_NAME).stat().st_mtime_ns
+    except OSError:  # a lone file, or gone since
+        return model.record.created, 0
+
+
 def locate_model(text: str) -> ModelFolder:
     """A model by path, ``NAME/VERSION``, ``NAME`` (its newest version) or ``NAME/best`` (``best.best_version``).
 
@@ -58,7 +66,7 @@ def locate_model(text: str) -> ModelFolder:
     for places in (model_roots(), [root for root in installed_roots() if isinstance(root, Path)]):
         met = [model for model in find_models(places) if isinstance(model, ModelFolder)]
         exact = [model for model in met if model.title == text]
-        named = sorted((model for model in met if model.record.name == name), key=lambda model: model.record.created)
+        named = sorted((model for model in met if model.record.name == name), key=_published)
         if named and not exact and name != text:
             return best_version(name, named)
         if exact or named:
