@@ -17,8 +17,9 @@ from lopore.messages import plain
 
 from .batching import BusyError
 from .files_routes import files_router
+from .film_routes import inspect_router, jobs_router
 from .measures import CONTENT_TYPE
-from .protocol_routes import protocol_router
+from .protocol_routes import models_router, server_router
 from .recording import NotRecordedError
 from .service import Service, TooSlowError
 from .uploads import App, Gate
@@ -44,13 +45,21 @@ def create_app(service: Service) -> App:
         description="Weld defects in radiographs. A demonstration with a person in the loop; it certifies nothing.",
         lifespan=lifespan,
     )
-    app.include_router(files_router(service))
-    app.include_router(protocol_router(service))
+    for router in (files_router, inspect_router, jobs_router, server_router, models_router):
+        app.include_router(router(service))
 
     @app.get("/metrics", tags=["operation"])
     async def metrics() -> Response:
         """Prometheus metrics."""
         return Response(service.measures.text(), media_type=CONTENT_TYPE)
+
+    _answer_errors(app)
+    settings = service.settings
+    return Gate(app, token=settings.token, max_bytes=settings.max_upload_bytes, measures=service.measures)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """One line of JSON for each kind of error, never a traceback."""
 
     @app.exception_handler(LoporeError)
     async def known(_: Request, error: LoporeError) -> JSONResponse:
@@ -71,6 +80,3 @@ def create_app(service: Service) -> App:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": f"unexpected {type(error).__name__}; please report it"}, status_code=500)
-
-    settings = service.settings
-    return Gate(app, token=settings.token, max_bytes=settings.max_upload_bytes, measures=service.measures)

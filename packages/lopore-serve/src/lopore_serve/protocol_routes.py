@@ -18,8 +18,8 @@ from .recording import BY, receipts_header
 from .service import Service
 
 
-def protocol_router(service: Service) -> APIRouter:
-    """The routes of ``/v2`` over a service."""
+def server_router(service: Service) -> APIRouter:
+    """Health and description of the server, under ``/v2``."""
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 
     @router.get("/health/live")
@@ -37,34 +37,41 @@ def protocol_router(service: Service) -> APIRouter:
         """Name, version and extensions of the server."""
         return {"name": "lopore", "version": lopore.__version__, "extensions": ["binary_tensor_data"]}
 
-    @router.get("/models/{name}")
+    return router
+
+
+def models_router(service: Service) -> APIRouter:
+    """The routes of ``/v2/models``."""
+    router = APIRouter(prefix="/v2/models", tags=["open inference protocol"])
+
+    @router.get("/{name}")
     async def model(name: str) -> dict[str, Any]:
         """Inputs and outputs of a model."""
         return _metadata(service.pool.worker(name))
 
-    @router.get("/models/{name}/versions/{version}")
+    @router.get("/{name}/versions/{version}")
     async def model_version(name: str, version: str) -> dict[str, Any]:
         """Inputs and outputs of a version of a model."""
         return _metadata(service.pool.worker(name, version))
 
-    @router.get("/models/{name}/ready")
+    @router.get("/{name}/ready")
     async def model_ready(name: str) -> Response:
         """Whether a model answers."""
         worker = service.pool.worker(name)
         return JSONResponse({"name": name, "ready": worker.ready}, status_code=200 if worker.ready else 503)
 
-    @router.get("/models/{name}/versions/{version}/ready")
+    @router.get("/{name}/versions/{version}/ready")
     async def version_ready(name: str, version: str) -> Response:
         """Whether a version of a model answers."""
         worker = service.pool.worker(name, version)
         return JSONResponse({"name": name, "ready": worker.ready}, status_code=200 if worker.ready else 503)
 
-    @router.post("/models/{name}/infer")
+    @router.post("/{name}/infer")
     async def infer(name: str, request: Request) -> Response:
         """Scores of a batch of preprocessed pixels, as JSON or binary tensors."""
         return await _infer(service, service.pool.worker(name), request)
 
-    @router.post("/models/{name}/versions/{version}/infer")
+    @router.post("/{name}/versions/{version}/infer")
     async def infer_version(name: str, version: str, request: Request) -> Response:
         """Scores of a batch by a version of a model."""
         return await _infer(service, service.pool.worker(name, version), request)
