@@ -21,6 +21,15 @@ LENGTHS = (8_640, 86_400)
 HEIGHT = 2_000
 
 
+def _write_film(path: Path, length: int) -> None:
+    pixels = np.memmap(path, np.uint16, "w+", shape=(HEIGHT, length))
+    rng = np.random.default_rng(0)
+    for left in range(0, length, 2_160):
+        pixels[:, left : left + 2_160] = rng.normal(20_000, 2_000, (HEIGHT, 2_160)).astype(np.uint16)
+        pixels[900:920, left + 500 : left + 520] = 60_000
+    pixels.flush()
+
+
 def one(length: int) -> dict[str, float]:
     """Map, regions and indications of one film of HEIGHT x ``length``."""
     sys.path.insert(0, str(ROOT / "tests"))
@@ -41,13 +50,7 @@ def one(length: int) -> dict[str, float]:
             threshold=Threshold(value=0.9, rule="f1", chosen_on="val"),
         )  # fmt: skip
         model = open_model(publish(Path(folder) / "areas", bright_areas(224), record))
-        pixels = np.memmap(Path(folder) / "film", np.uint16, "w+", shape=(HEIGHT, length))
-        rng = np.random.default_rng(0)
-        for left in range(0, length, 2_160):
-            pixels[:, left : left + 2_160] = rng.normal(20_000, 2_000, (HEIGHT, 2_160)).astype(np.uint16)
-            pixels[900:920, left + 500 : left + 520] = 60_000
-        pixels.flush()
-        del pixels
+        _write_film(Path(folder) / "film", length)
         film = np.memmap(Path(folder) / "film", np.uint16, "r", shape=(HEIGHT, length))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         began = time.perf_counter()

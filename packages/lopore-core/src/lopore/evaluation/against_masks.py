@@ -44,6 +44,31 @@ def evaluate_pixels(
     """
     rule = rule or DetectionRule()
     rules = (rule.keeping_all, rule) if rule.drops else (rule.keeping_all,)
+    judged, unknown = _all_against_masks(model, films, rules, tally, progress)
+    chosen, names = films.select(sorted(judged)), model.record.classes
+    return pixel_scores(
+        [counts[0] for _, counts in judged.values()],
+        [counts[1] for _, counts in judged.values()] if rule.drops else (),
+        np.array([marked for marked, _ in judged.values()], np.int64).reshape(-1, len(names)),
+        chosen.targets(names).astype(np.bool_),
+        chosen.group_ids(),
+        classes=names,
+        rule=rule,
+        seed=model.record.seed,
+        notes=tuple(
+            f"{len(unknown)} of {len(films.rows)} images count in no pixel score; first: {it}" for it in unknown[:1]
+        ),
+    )
+
+
+def _all_against_masks(
+    model: OpenModel,
+    films: Manifest,
+    rules: Sequence[DetectionRule],
+    tally: MarkTally | None,
+    progress: Progress | None,
+) -> tuple[dict[int, tuple[NDArray[np.int64], list[PixelCounts]]], list[str]]:
+    """Marked pixels and counts by row, and why the other rows have none."""
     judged: dict[int, tuple[NDArray[np.int64], list[PixelCounts]]] = {}
     unknown: list[str] = []
     paths = [films.file(row) for row in films.rows]
@@ -56,20 +81,7 @@ def evaluate_pixels(
             unknown.append(str(error))
         if progress is not None:
             progress(index + 1, len(paths))
-    chosen, names = films.select(sorted(judged)), model.record.classes
-    return pixel_scores(
-        [counts[0] for _, counts in judged.values()],
-        [counts[1] for _, counts in judged.values()] if rule.drops else (),
-        np.array([marked for marked, _ in judged.values()], np.int64).reshape(-1, len(names)),
-        chosen.targets(names).astype(np.bool_),
-        chosen.group_ids(),
-        classes=names,
-        rule=rule,
-        seed=model.record.seed,
-        notes=tuple(
-            f"{len(unknown)} of {len(paths)} images count in no pixel score; first: {it}" for it in unknown[:1]
-        ),
-    )
+    return judged, unknown
 
 
 def _tally(tally: MarkTally, model: OpenModel, index: int, result: Segmented) -> None:

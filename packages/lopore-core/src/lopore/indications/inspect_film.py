@@ -63,12 +63,7 @@ def inspect_film(
     record = model.record
     film = FilmInput(source, record.preprocessing, chain, pitch_mm=options.mm_per_pixel, factor=options.factor)
     least_sizes(options, film.pitch_mm, source.name)
-
-    def tick(done: int, total: int) -> None:
-        progress("map", done, total)
-        if cancelled():
-            raise Cancelled(f"{source.name} was stopped at tile {done} of {total}; run it again to go on")
-
+    tick = _stoppable(source.name, progress, cancelled)
     with tempfile.TemporaryDirectory(prefix="lopore-film-") as temporary:
         folder = work_folder or Path(temporary)
         levels = tuple({*_thresholds(record, options).values(), options.extent})
@@ -84,6 +79,17 @@ def inspect_film(
         }
     )
     return done.with_map(film_map if work_folder is not None else None)
+
+
+def _stoppable(name: str, progress: ProgressCallback, cancelled: Callable[[], bool]) -> Callable[[int, int], None]:
+    """What reports the progress of the map, and raises Cancelled once it was asked for."""
+
+    def tick(done: int, total: int) -> None:
+        progress("map", done, total)
+        if cancelled():
+            raise Cancelled(f"{name} was stopped at tile {done} of {total}; run it again to go on")
+
+    return tick
 
 
 def decide_on_map(

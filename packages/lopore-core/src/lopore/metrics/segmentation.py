@@ -145,16 +145,12 @@ def pixel_scores(
     after: counts under ``rule``, or empty where it drops nothing. marked: (N, K) pixels of each class in the masks.
     labels: (N, K) which class an image has. groups: (N,) whole numbers from 0, every one occurring.
     """
-
-    def score(counts: Sequence[PixelCounts], column: int) -> PixelScores:
-        return _scores(counts, column, marked[:, column], groups, resamples, seed)
-
     per_class = {
         name: ClassPixels(
             images=int(labels[:, column].sum()),
             pixels=int(marked[:, column].sum()),
-            before=score(before, column),
-            after=score(after, column) if after else None,
+            before=_scores(before, column, marked[:, column], groups, resamples, seed),
+            after=_scores(after, column, marked[:, column], groups, resamples, seed) if after else None,
         )
         for column, name in enumerate(classes if before else ())
     }

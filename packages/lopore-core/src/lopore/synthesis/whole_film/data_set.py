@@ -71,10 +71,14 @@ def write_whole_films(
             if progress is not None:
                 progress(len(labels), count)
         _write_tables(folder, labels, truths)
-        source = {"made_by": "lopore.synthesis.whole_film", "licence": "CC0-1.0", "seed": seed, "count": count}
-        source |= {"classes": list(classes), "margin_px": margin_px, "settings": given.model_dump(mode="json")}
-        (folder / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8", newline="")
+        facts = {"seed": seed, "count": count, "classes": classes, "margin_px": margin_px}
+        _write_source(folder, facts | {"settings": given.model_dump(mode="json")})
     return out
+
+
+def _write_source(folder: Path, facts: dict[str, Any]) -> None:
+    source = {"made_by": "lopore.synthesis.whole_film", "licence": "CC0-1.0", **facts}
+    (folder / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8", newline="")
 
 
 def _check(classes: Sequence[str], count: int, validation: int, seed: int) -> None:
