@@ -54,15 +54,9 @@ import click
 )
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app at this address.")
 def command(
-    models: Path | None,
-    port: int,
-    address: str,
-    browser: bool,
-    origins: tuple[str, ...],
-    work: Path | None,
-    records: str | None,
-    check: str | None,
-) -> None:
+    models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], work: Path | None,
+    records: str | None, check: str | None,
+) -> None:  # fmt: skip
     """Open the web app: films in, decision and heat map out.
 
     It runs until Ctrl-C.

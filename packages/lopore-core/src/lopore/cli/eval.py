@@ -92,19 +92,10 @@ CONTRACT_BROKEN = 3
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def command(
-    model_name: str,
-    manifest: Path | None,
-    split: str,
-    out: Path | None,
-    runtime: str | None,
-    device: str,
-    as_json: bool,
-    contract: float | None,
-    confidence: float,
-    sections: Path | None,
-    grade_path: Path | None,
+    model_name: str, manifest: Path | None, split: str, out: Path | None, runtime: str | None, device: str,
+    as_json: bool, contract: float | None, confidence: float, sections: Path | None, grade_path: Path | None,
     **options: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Score a model on one split and write a report.
 
     MODEL is NAME, NAME/VERSION, a model's folder or an .onnx file. Writes predictions.csv, metrics.json, and

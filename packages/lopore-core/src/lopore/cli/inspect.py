@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .elsewhere import on_option, shards_option
+from .inspection_job import InspectionJob
 from .options import device_option, page_option, runtime_option, shard_option
 from .rules import FiniteRange
 
 if TYPE_CHECKING:
     from lopore.indications import InspectionOptions, Profile
-from .inspection_job import InspectionJob
+
+    from .inputs import Tally
 
 SIZE = FiniteRange(0, 1e6)
 
@@ -107,7 +109,7 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
       lopore inspect weld films/ --out seen --profile rules.yaml --set t=12
       lopore inspect weld films/ --out seen --shard 3/64
     """
-    from lopore.inference.jobs import folder_names, parse_shard, shard_of
+    from lopore.inference.jobs import parse_shard
     from lopore.models.catalogue import locate_model
     from lopore.models.opening import open_model
     from lopore.preprocessing.enhancement_chain import Chain
@@ -130,13 +132,21 @@ def command(model_name: str, films: tuple[Path, ...], **asked: Any) -> None:
     )
     paths = expand(films, tally)
     job = InspectionJob(model, options, profile, chain, asked, Progress(quiet=asked["as_json"]))
+    _run(job, paths, tally, shard, asked["out"])
+
+
+def _run(
+    job: InspectionJob, paths: Sequence[Path], tally: Tally, shard: tuple[int, int] | None, out: Path | None
+) -> None:
+    from lopore.inference.jobs import folder_names, shard_of
+
     mine = shard_of(list(zip(paths, folder_names(paths), strict=True)), shard or (1, 1))
     for path, name in mine:
         tally.attempt(path, lambda path=path, name=name: job.film(path, name))  # type: ignore[misc]
-    if asked["out"] is not None and shard is not None:
-        job.end_of_shard(asked["out"], shard, len(mine), tally.failed)
-    elif asked["out"] is not None:
-        job.finish(asked["out"])
+    if out is not None and shard is not None:
+        job.end_of_shard(out, shard, len(mine), tally.failed)
+    elif out is not None:
+        job.finish(out)
     tally.finish("inspected")
 
 

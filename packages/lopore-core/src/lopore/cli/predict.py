@@ -77,19 +77,10 @@ if TYPE_CHECKING:
 )
 @page_option
 def command(
-    images: tuple[Path, ...],
-    model_name: str,
-    out: Path | None,
-    as_json: bool,
-    detections: Path | None,
-    shard: str | None,
-    on: str | None,
-    shards: int | None,
-    runtime: str | None,
-    device: str,
-    threads: int | None,
+    images: tuple[Path, ...], model_name: str, out: Path | None, as_json: bool, detections: Path | None,
+    shard: str | None, on: str | None, shards: int | None, runtime: str | None, device: str, threads: int | None,
     **options: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Classify radiographs with a trained model.
 
     IMAGES are files, folders or globs. Files that cannot be read are reported one by one and the rest goes on; the exit

@@ -10,6 +10,7 @@ import click
 from .options import device_option, manifest_option, runtime_option, split_option
 
 if TYPE_CHECKING:
+    from lopore.evaluation.model_facts import ModelFacts
     from lopore.evaluation.results import Evaluation
     from lopore.models.opening import OpenModel
     from lopore.record.folder import ModelFolder
@@ -62,11 +63,7 @@ def command(
       lopore report weld
       lopore report weld --contract 0.95 --pod pod/pod.json
     """
-    from lopore.atomic_files import atomic_write_text
-    from lopore.evaluation.model_card import model_card
     from lopore.evaluation.model_facts import facts_of
-    from lopore.evaluation.report.model_page import model_page
-    from lopore.indications.print_pdf import print_pdf
     from lopore.models.catalogue import locate_model
 
     from .doctor import require
@@ -79,6 +76,15 @@ def command(
     check_out_folder(target)
     model, found = _evaluated(folder, manifest, split, runtime, device)
     facts = facts_of(found, model.record, split=split, contract=contract, confidence=confidence, pod=pod)
+    _write(target, model, found, facts, images)
+
+
+def _write(target: Path, model: OpenModel, found: Evaluation, facts: ModelFacts, images: int) -> None:
+    from lopore.atomic_files import atomic_write_text
+    from lopore.evaluation.model_card import model_card
+    from lopore.evaluation.report.model_page import model_page
+    from lopore.indications.print_pdf import print_pdf
+
     texts = {
         "report.html": model_page(model, found, facts, images=images),
         "report.json": facts.model_dump_json(indent=2) + "\n",

@@ -64,6 +64,7 @@ def command(
       lopore serve --inbox /srv/films --out /srv/reports --dicom-port 11112
     """
     import os
+    from importlib import import_module
     from importlib.util import find_spec
 
     from lopore.errors import ConfigError, PluginError
@@ -75,8 +76,6 @@ def command(
     _check_inbox(folder, out, dicom_port, dicom_address, dicom_calling)
     if models is not None:
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, (os.environ.get("LOPORE_MODELS"), str(models))))
-    from importlib import import_module
-
     settings = import_module("lopore_serve.settings")
     token = None if token_file is None else settings.read_token(token_file)
     if folder is not None:

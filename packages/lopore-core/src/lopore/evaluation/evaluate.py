@@ -80,12 +80,19 @@ def evaluate(
     more: dict[str, object] = {"unlike": _unlike(model.record, found.manifest, rows_unlike)}
     if masked:
         second_half = progress and (lambda done, _: progress(len(paths) + done, steps))
-        pixels = evaluate_pixels(model, films, rule, tally=tally, progress=second_half)
-        more["pixels"] = pixels if any(row.mask for row in films.rows) else None
+        more |= _pixels(model, films, rule, tally, second_half)
     if tally.asked:
         more["indications"] = tally.metrics(seed=model.record.seed)
     metrics = found.metrics.model_copy(update=more)
     return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=by_tiles)
+
+
+def _pixels(
+    model: OpenModel, films: Manifest, rule: DetectionRule | None, tally: MarkTally, progress: Progress | None
+) -> dict[str, object]:
+    """The scores of pixels where any mask is there; the tally counts indications on the way."""
+    pixels = evaluate_pixels(model, films, rule, tally=tally, progress=progress)
+    return {"pixels": pixels if any(row.mask for row in films.rows) else None}
 
 
 def _has_maps(model: OpenModel) -> bool:
