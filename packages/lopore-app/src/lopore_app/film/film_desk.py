@@ -72,16 +72,21 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             beside=panel.beside,
         )
         _status(work, reviewer, store)
-        cannot_be_judged(work.found)
-        marks_panel(work)
-        changes_panel(work, film.pixels.shape, panel.beside)
-        if panel.profile is not None and work.review is not None and work.found is not None:
-            verdict_panel(verdict_of(work.review, work.found, panel.profile))
-        for note in work.found.notes if work.found is not None else ():
-            st.caption(f":orange[:material/warning:] {plain(note, 300)}")
+        _findings(work, film, panel)
     changed |= panel.fill(work, reviewer, classes, works, store)
     _save(work, store, reviewer, changed)
     _record(work, model, panel.profile)
+
+
+def _findings(work: FilmWork, film: Radiograph, panel: FilmPanel) -> None:
+    """What stands under the film: marks, changes, verdict and notes."""
+    cannot_be_judged(work.found)
+    marks_panel(work)
+    changes_panel(work, film.pixels.shape, panel.beside)
+    if panel.profile is not None and work.review is not None and work.found is not None:
+        verdict_panel(verdict_of(work.review, work.found, panel.profile))
+    for note in work.found.notes if work.found is not None else ():
+        st.caption(f":orange[:material/warning:] {plain(note, 300)}")
 
 
 def _taken_up(

@@ -61,6 +61,15 @@ class OtherFilm:
         return [_drawn(self.review, at, move) for at in range(len(self.review.marks))]
 
 
+def _film_pane(memory: Memory, upload: Upload, pixels: Pixels, work: FilmWork, heat: str) -> Pane:
+    shown = memory.get(
+        ("flat", upload.key), lambda: laid_flat(pixels), lambda it: int(it.nbytes) if it is not pixels else 0
+    )
+    found = work.found
+    values = heat_map(found, heat, pixels.shape) if heat and found is not None and found.map is not None else None
+    return Pane("film", "Film", shown, Affine(), ("film", upload.key), heat=values)
+
+
 def show_film(
     memory: Memory,
     upload: Upload,
@@ -76,17 +85,8 @@ def show_film(
     beside: OtherFilm | None = None,
 ) -> None:
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
-    shown = memory.get(
-        ("flat", upload.key), lambda: laid_flat(pixels), lambda it: int(it.nbytes) if it is not pixels else 0
-    )
-    move = to_shown(pixels.shape)
-    pane = Pane("film", "Film", shown, Affine(), ("film", upload.key))
-    if heat and work.found is not None and work.found.map is not None:
-        pane = Pane(
-            "film", "Film", shown, Affine(), ("film", upload.key), heat=heat_map(work.found, heat, pixels.shape)
-        )
-    film = film_key(upload)
-    panes = [pane]
+    move, film = to_shown(pixels.shape), film_key(upload)
+    panes = [_film_pane(memory, upload, pixels, work, heat)]
     desk = {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept}
     if beside is not None:
         panes.append(Pane("beside", beside.name, beside.shown, beside.overlay.to_first, ("film", beside.key)))
@@ -97,8 +97,8 @@ def show_film(
         "film": film,
         "owner": upload.sha256,
         "name": name_on_a_page(upload.name, 60),
-        "width": shown.shape[1],
-        "height": shown.shape[0],
+        "width": panes[0].pixels.shape[1],
+        "height": panes[0].pixels.shape[0],
         "pitch": pitch,
         "panes": [described(memory, film, each, region, blobs, window=film_window) for each in panes],
         "marks": None,

@@ -66,13 +66,7 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         card = st.container()
         choice = evidence_panel(session) if model is not None else ExplainerChoice()
     # Before anything is shown, so that whoever turns to another page at once finds it there.
-    entry = (
-        keep(session, upload, chain_of(upload), now.answer, choice.one)
-        if now.answer is not None and not edit.live
-        else None
-    )
-    if now.wrong is not None and not edit.live:
-        keep_unanswered(session, now.upload, now.wrong)
+    entry = None if edit.live else _logged(session, now, choice)
     with card:
         if now.film is not None and now.film.full.source.pages > 1:
             page_control(now.upload, now.film.full.source.pages)
@@ -90,13 +84,24 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             enhance_panel(session, now, steps, edit, wrong)
             eye_panel(eye_steps, eye_edit)
         with deciding:
-            threshold_panel(model)
-            if session.has_maps:
-                least_area_panel(now)
-            if now.answer is not None and entry is not None:
-                verdict(entry, tuple(now.answer.prediction.scores))
+            _deciding(session, model, now, entry)
         with saving:
             downloads(session, uploads, now, chain_of, own)
+
+
+def _logged(session: InspectionSession, now: View, choice: ExplainerChoice) -> str | None:
+    """The key of the entry in the prediction log; a film without an answer is noted as such."""
+    if now.wrong is not None:
+        keep_unanswered(session, now.upload, now.wrong)
+    return None if now.answer is None else keep(session, now.upload, now.chain, now.answer, choice.one)
+
+
+def _deciding(session: InspectionSession, model: OpenModel | None, now: View, entry: str | None) -> None:
+    threshold_panel(model)
+    if session.has_maps:
+        least_area_panel(now)
+    if now.answer is not None and entry is not None:
+        verdict(entry, tuple(now.answer.prediction.scores))
 
 
 def no_film(around: int) -> None:
