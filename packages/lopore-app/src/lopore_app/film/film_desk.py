@@ -42,10 +42,8 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     left, right = st.columns([3.4, 1], gap="medium")
     with left:
         upload = _chosen(uploads)
-    try:
-        film = memory.get(("whole", upload.key), lambda: read_film(upload), lambda it: int(it.pixels.nbytes))
-    except LoporeError as error:
-        left.error(plain(error, 400))
+        film = _read(memory, upload)
+    if film is None:
         return
     store = ReviewStore(folder) if (folder := work_folder()) is not None else None
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
@@ -76,6 +74,15 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     changed |= panel.fill(work, reviewer, classes, works, store)
     _save(work, store, reviewer, changed)
     _record(work, model, panel.profile)
+
+
+def _read(memory: Memory, upload: Upload) -> Radiograph | None:
+    """The film, kept between runs of the page; None, and why, where it cannot be read."""
+    try:
+        return memory.get(("whole", upload.key), lambda: read_film(upload), lambda it: int(it.pixels.nbytes))
+    except LoporeError as error:
+        st.error(plain(error, 400))
+        return None
 
 
 def _findings(work: FilmWork, film: Radiograph, panel: FilmPanel) -> None:

@@ -54,6 +54,10 @@ class OtherFilm:
     overlay: Overlay
     review: FilmReview | None
 
+    def pane(self) -> Pane:
+        """The pane that shows it."""
+        return Pane("beside", self.name, self.shown, self.overlay.to_first, ("film", self.key))
+
     def drawn(self) -> list[dict[str, Any]]:
         """Its marks at their places on the first film as it is shown."""
         assert self.review is not None
@@ -86,10 +90,9 @@ def show_film(
 ) -> None:
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
     move, film = to_shown(pixels.shape), film_key(upload)
-    panes = [_film_pane(memory, upload, pixels, work, heat)]
+    panes = [_film_pane(memory, upload, pixels, work, heat), *([] if beside is None else [beside.pane()])]
     desk = {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept}
     if beside is not None:
-        panes.append(Pane("beside", beside.name, beside.shown, beside.overlay.to_first, ("film", beside.key)))
         desk["beside"] = [] if beside.review is None else beside.drawn()
     blobs: dict[str, Blob] = {}
     region = Region.parse(component_state(FILM_VIEWER, "region"), film)

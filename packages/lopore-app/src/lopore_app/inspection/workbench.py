@@ -68,9 +68,7 @@ def workbench(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     # Before anything is shown, so that whoever turns to another page at once finds it there.
     entry = None if edit.live else _logged(session, now, choice)
     with card:
-        if now.film is not None and now.film.full.source.pages > 1:
-            page_control(now.upload, now.film.full.source.pages)
-        prediction_card(session, now)
+        _card(session, now)
     with image:
         around = AROUND + (AROUND_STRIP if len(uploads) > 1 else 0)
         show_images(session, now, heat_maps(session, now, choice, edit.live), _eye(eye_steps), around)
@@ -94,6 +92,12 @@ def _logged(session: InspectionSession, now: View, choice: ExplainerChoice) -> s
     if now.wrong is not None:
         keep_unanswered(session, now.upload, now.wrong)
     return None if now.answer is None else keep(session, now.upload, now.chain, now.answer, choice.one)
+
+
+def _card(session: InspectionSession, now: View) -> None:
+    if now.film is not None and now.film.full.source.pages > 1:
+        page_control(now.upload, now.film.full.source.pages)
+    prediction_card(session, now)
 
 
 def _deciding(session: InspectionSession, model: OpenModel | None, now: View, entry: str | None) -> None:

@@ -67,11 +67,9 @@ def evaluate(
     masked = tally.asked and not by_tiles and _has_maps(model)
     if sections is not None and not (by_tiles or masked):
         raise DataError(f"{model.folder.title} locates nothing, as sections need; use a segmentation model")
-    steps = len(paths) * (2 if masked else 1)
-    if by_tiles:
-        answers, failures, unlike = answer_whole_films(model, films, tally, progress)
-    else:
-        answers, failures, unlike = _answered(model, paths, progress and (lambda done, _: progress(done, steps)))
+    first_half, second_half = _halves(progress, len(paths)) if masked else (progress, None)
+    found_in_tiles = answer_whole_films(model, films, tally, progress) if by_tiles else None
+    answers, failures, unlike = found_in_tiles or _answered(model, paths, first_half)
     if not answers:
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     notes = (*_notes(model.record, films, failures, unlabelled), *training_overlap(model.folder, films))
@@ -79,12 +77,18 @@ def evaluate(
     rows_unlike = [row in unlike for row in sorted(answers)]
     more: dict[str, object] = {"unlike": _unlike(model.record, found.manifest, rows_unlike)}
     if masked:
-        second_half = progress and (lambda done, _: progress(len(paths) + done, steps))
         more |= _pixels(model, films, rule, tally, second_half)
     if tally.asked:
         more["indications"] = tally.metrics(seed=model.record.seed)
-    metrics = found.metrics.model_copy(update=more)
-    return replace(found, metrics=metrics, marks=tuple(tally.matched), whole_films=by_tiles)
+    scored = found.metrics.model_copy(update=more)
+    return replace(found, metrics=scored, marks=tuple(tally.matched), whole_films=by_tiles)
+
+
+def _halves(progress: Progress | None, count: int) -> tuple[Progress | None, Progress | None]:
+    """Progress over ``count`` files that are gone through twice."""
+    if progress is None:
+        return None, None
+    return lambda done, _: progress(done, 2 * count), lambda done, _: progress(count + done, 2 * count)
 
 
 def _pixels(

@@ -40,7 +40,7 @@ def write_whole_films(
     classes: Sequence[str] = MASK_CLASSES[1:],
     margin_px: int = 0,
     validation: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     **settings: Any,
 ) -> Path:
     """Make ``count`` whole films; the folder appears when it is complete and not before.
@@ -64,12 +64,10 @@ def write_whole_films(
             name = f"made{len(labels):05d}"
             _write_film(folder, name, film, mask)
             split = "val" if len(labels) >= count - validation else "train"
-            pitch = f"{film.spec.pixel_pitch_mm:.6g}"
-            shown = "|".join(present) or NO_DEFECT
-            labels.append((f"films/{name}.png", shown, name, f"masks/{name}.png", pitch, split))
+            pitch, named = f"{film.spec.pixel_pitch_mm:.6g}", "|".join(present) or NO_DEFECT
+            labels.append((f"films/{name}.png", named, name, f"masks/{name}.png", pitch, split))
             truths += [{"path": f"films/{name}.png", **asdict(mark)} for mark in film.indications]
-            if progress is not None:
-                progress(len(labels), count)
+            progress(len(labels), count)
         _write_tables(folder, labels, truths)
         facts = {"seed": seed, "count": count, "classes": classes, "margin_px": margin_px}
         _write_source(folder, facts | {"settings": given.model_dump(mode="json")})
