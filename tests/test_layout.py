@@ -169,3 +169,29 @@ def test_a_planted_arrow_up_is_found(tmp_path: Path) -> None:
         },
     )
     assert arrows_up(graph_of(package)) == ["record.model imports data.split"]
+
+
+LONG_FILES = {
+    "packages/lopore-torch/src/lopore_torch/learner.py": "one class, which is the protocol of a learner",
+}
+"""Files over 300 lines, and why each is one."""
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in (ROOT / "packages").glob("*/src/**/*.py"))
+
+
+def test_a_file_over_300_lines_says_why_and_none_has_400() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert {path for path, count in lines.items() if count > 300} == set(LONG_FILES)
+    assert max(lines.values()) < 400
+
+
+def test_no_function_is_over_40_lines() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > 40
+    ]
+    assert long == []

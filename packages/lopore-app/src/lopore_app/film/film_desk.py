@@ -45,10 +45,9 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         film = _read(memory, upload)
     if film is None:
         return
-    store = ReviewStore(folder) if (folder := work_folder()) is not None else None
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
     work = work_for(works, upload.key, reviewer.name)
-    store = _taken_up(work, store, upload, film, reviewer)
+    store = _taken_up(work, upload, film, reviewer)
     classes = tuple(model.record.classes) if model is not None else ()
     changed = _acts_of(upload, work, reviewer, film, classes)
     with right, st.container(key="dials"):
@@ -96,10 +95,9 @@ def _findings(work: FilmWork, film: Radiograph, panel: FilmPanel) -> None:
         st.caption(f":orange[:material/warning:] {plain(note, 300)}")
 
 
-def _taken_up(
-    work: FilmWork, store: ReviewStore | None, upload: Upload, film: Radiograph, reviewer: Reviewer
-) -> ReviewStore | None:
-    """What a run found, and the work of an earlier day; the store, None where it cannot be read."""
+def _taken_up(work: FilmWork, upload: Upload, film: Radiograph, reviewer: Reviewer) -> ReviewStore | None:
+    """What a run found, and the work of an earlier day; the store of the named folder, None where it cannot be read."""
+    store = ReviewStore(folder) if (folder := work_folder()) is not None else None
     if not work.opened:
         work.opened = True
         try:

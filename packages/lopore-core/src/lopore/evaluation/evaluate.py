@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +52,9 @@ def evaluate(
 
     split: train, val, test, or 'all' for every labelled row. progress: called with (done, all).
     rule: for segmentation models, which regions count; where the manifest has masks, the pixels of the detections are
-    scored before and after it, in ``metrics.pixels``. The scores of images are those before. Indications are scored one
-    by one, in ``metrics.indications``, of segmentation models and of models of tiles on whole films: against the masks,
-    or against ``sections``, the truth by place along the film.
+    scored before and after it, in ``metrics.pixels``; scores of images are those before. Where the model has maps, also
+    of tiles on whole films, indications are scored one by one, in ``metrics.indications``, against the masks or
+    ``sections``, the truth by place along the film.
     Unreadable files become ``failures``; images that the training met are told in ``metrics.notes``.
     DataError where the split is empty or its classes are not the model's; ModelError for a rule without maps.
     """
@@ -74,14 +74,11 @@ def evaluate(
         raise DataError(f"none of the {len(paths)} files of '{split}' could be read; first: {failures[0].reason}")
     notes = (*_notes(model.record, films, failures, unlabelled), *training_overlap(model.folder, films))
     found = _scored(films, targets, answers, model.record, split, failures, notes)
-    rows_unlike = [row in unlike for row in sorted(answers)]
-    more: dict[str, object] = {"unlike": _unlike(model.record, found.manifest, rows_unlike)}
-    if masked:
-        more |= _pixels(model, films, rule, tally, second_half)
-    if tally.asked:
-        more["indications"] = tally.metrics(seed=model.record.seed)
-    scored = found.metrics.model_copy(update=more)
-    return replace(found, metrics=scored, marks=tuple(tally.matched), whole_films=by_tiles)
+    more: dict[str, object] = {"unlike": _unlike(model.record, found.manifest, answers, unlike)}
+    more |= _pixels(model, films, rule, tally, second_half) if masked else {}  # fills the tally
+    more |= {"indications": tally.metrics(seed=model.record.seed)} if tally.asked else {}
+    metrics, marks = found.metrics.model_copy(update=more), tuple(tally.matched)
+    return replace(found, metrics=metrics, marks=marks, whole_films=by_tiles)
 
 
 def _halves(progress: Progress | None, count: int) -> tuple[Progress | None, Progress | None]:
@@ -94,7 +91,7 @@ def _halves(progress: Progress | None, count: int) -> tuple[Progress | None, Pro
 def _pixels(
     model: OpenModel, films: Manifest, rule: DetectionRule | None, tally: MarkTally, progress: Progress | None
 ) -> dict[str, object]:
-    """The scores of pixels where any mask is there; the tally counts indications on the way."""
+    """The scores of pixels where any mask is there; the tally counts the indications of the same maps."""
     pixels = evaluate_pixels(model, films, rule, tally=tally, progress=progress)
     return {"pixels": pixels if any(row.mask for row in films.rows) else None}
 
@@ -132,11 +129,12 @@ def _answered(
     return answers, tuple(failures), unlike
 
 
-def _unlike(record: ModelRecord, films: Manifest, marked: Sequence[bool]) -> UnlikeTraining | None:
+def _unlike(record: ModelRecord, films: Manifest, answered: Iterable[int], unlike: set[int]) -> UnlikeTraining | None:
+    """Images unlike those of training. answered: rows that ``films`` were made of, of which ``unlike`` were marked."""
     if not record.training_grey:
         return None
     stated = None if record.likeness is None else record.likeness.false_alarms
-    return unlike_training(marked, films.group_ids(), stated)
+    return unlike_training([row in unlike for row in sorted(answered)], films.group_ids(), stated)
 
 
 def _targets_for(films: Manifest, record: ModelRecord) -> Targets:
