@@ -25,6 +25,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -209,9 +210,7 @@ def measure(model: Path, folder: Path, clients: int, seconds: float, requests: i
     alone, served = found["bare session"], found["lopore, tensors"]
     found["lopore over bare, images a second"] = BATCH * served["a second"] / alone["images a second"]
     found["lopore over bare, images a CPU second"] = alone["CPU ms an image"] / served["CPU ms an image"]
-    with contextlib.suppress(ModuleNotFoundError):
-        import litserve  # noqa: F401
-
+    if find_spec("litserve") is not None:
         (folder / "lit.py").write_text(LIT)
         port = free_port()
         with server((str(folder / "lit.py"), str(model), str(port)), port, "/health", folder) as process:

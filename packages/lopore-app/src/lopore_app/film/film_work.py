@@ -18,9 +18,15 @@ from lopore.indications.options import InspectionOptions
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.film_input import FilmInput
 from lopore.reading.film_source import FilmSource
+from lopore_app.film import film_review
+from lopore_app.film.drawn_marks import Shape
 from lopore_app.film.film_review import FilmReview, Reviewer, review_of
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.review_store import ReviewStore
+
+SHAPES: dict[str, Shape] = {"box": "box", "ellipse": "ellipse", "polyline": "polyline"}
+VERDICTS: dict[str, film_review.Verdict] = {"accept": "accepted", "reject": "rejected", "reopen": "open"}
+"""What the browser names -> what the review holds."""
 
 MOST_STEPS = 100
 MOST_ACTS = 500
@@ -151,8 +157,8 @@ def _after(
     reviewer: Reviewer,
     class_name: str,
 ) -> FilmReview:
-    if name == "draw" and shape in ("box", "ellipse", "polyline"):
-        return review.drawn(shape, points, class_name, reviewer)  # type: ignore[arg-type]  # one of the three
+    if name == "draw" and shape in SHAPES:
+        return review.drawn(SHAPES[shape], points, class_name, reviewer)
     if name == "ignore":
         return review.ignoring(points)
     if isinstance(mark, bool) or not isinstance(mark, int):
@@ -161,10 +167,9 @@ def _after(
         return review.erased(mark)
     if name == "move":
         return review.reshaped(mark, points, reviewer)
-    verdicts = {"accept": "accepted", "reject": "rejected", "reopen": "open"}
-    if name not in verdicts:
+    if name not in VERDICTS:
         raise ConfigError(f"'{name[:40]}' is nothing that can be done to a mark")
-    return review.decided(mark, verdicts[name], reviewer)  # type: ignore[arg-type]  # a verdict
+    return review.decided(mark, VERDICTS[name], reviewer)
 
 
 def _points(one: Mapping[str, Any], to_film: Affine) -> tuple[float, ...]:

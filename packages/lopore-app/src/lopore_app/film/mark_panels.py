@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_review import Reviewer, Verdict
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.mark_table import mark_row
 from lopore_app.viewer.component import mark_table
@@ -14,6 +14,9 @@ COLUMNS = (
     ("number", "No."), ("class", "Class"), ("iso", "ISO 6520"), ("score", "Score"), ("x", "Along"), ("y", "Across"),
     ("length", "Length"), ("width", "Width"), ("area", "Area"), ("next", "To next"), ("verdict", "Verdict"),
     ("note", "Note"),
+)  # fmt: skip
+BUTTONS: tuple[tuple[str, Verdict], ...] = (
+    ("Accept (A)", "accepted"), ("Reject (R)", "rejected"), ("Keep open (O)", "open"),
 )  # fmt: skip
 
 
@@ -64,12 +67,9 @@ def mark_panel(work: FilmWork, classes: tuple[str, ...], reviewer: Reviewer) -> 
             "Class", names, index=names.index(chosen.class_name), format_func=words, accept_new_options=True
         )
         note = st.text_input("Note", chosen.note, max_chars=2000)
-        said = [
-            (st.form_submit_button(label, width="stretch"), verdict)
-            for label, verdict in (("Accept (A)", "accepted"), ("Reject (R)", "rejected"), ("Keep open (O)", "open"))
-        ]
+        said = [(st.form_submit_button(label, width="stretch"), verdict) for label, verdict in BUTTONS]
     for pressed, verdict in said:
         if pressed:
-            work.step(review.decided(number, verdict, reviewer, class_name=str(name), note=note))  # type: ignore[arg-type]  # one of three
+            work.step(review.decided(number, verdict, reviewer, class_name=str(name), note=note))
             work.selected = number
             st.rerun()
