@@ -1,6 +1,6 @@
-"""Draw docs/images/film-*.webp, the walk of "A film in ten minutes" on a made film (POSIX; needs selenium, Chromium).
+"""Draw docs/images/film-*.webp, the walk of "A film in ten minutes" on a made film by the model ``weld``.
 
-python tools/make_film_pictures.py models/final --model NAME/VERSION
+python tools/make_film_pictures.py          (POSIX; needs lopore-weld, selenium, Chromium)
 """
 
 from __future__ import annotations
@@ -44,14 +44,11 @@ class Desk(Visit):
         time.sleep(1)
 
 
-def walk(desk: Desk, film: Path, model: str) -> dict[str, bytes]:
+def walk(desk: Desk, film: Path) -> dict[str, bytes]:
     """The images of the walk, in its order."""
     desk.press("//a[@data-testid='stTopNavLink'][contains(., 'Film')]")
     until(lambda: desk.browser.find_element("css selector", "input[type=file]").send_keys(str(film)) or True, "field")
     until(lambda: desk.run("return all('.pane canvas').length"), "the film")
-    desk.press("//div[contains(@class, 'st-key-model_choice')]//input")
-    desk.press(f"//*[@role='option'][.='{model}']")
-    time.sleep(2)
     for label, text in (("Reviewer", "Eva Roth"), ("Level", "RT 2"), ("Pixel pitch in mm", PITCH)):
         desk.enter(label, text)
     taken = {"film-quality": desk.image()}
@@ -79,21 +76,18 @@ def walk(desk: Desk, film: Path, model: str) -> dict[str, bytes]:
 
 def main() -> None:
     """Make the film, start the app, take the images, end the app."""
-    import cv2
     from PIL import Image
 
+    from lopore.reading.encode import write_radiograph
     from lopore.synthesis.whole_film import whole_film
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--model", required=True, help="NAME/VERSION of a segmentation model of tiles")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, app(given.models, Path(folder)) as port:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    with tempfile.TemporaryDirectory() as folder, app(Path(folder), Path(folder)) as port:
         film = Path(folder) / FILM
-        cv2.imwrite(str(film), whole_film(SEED).pixels)
+        write_radiograph(whole_film(SEED).pixels, film)
         desk = Desk(port, "light")
         try:
-            taken = walk(desk, film, given.model)
+            taken = walk(desk, film)
         finally:
             desk.browser.quit()
     for name, content in taken.items():

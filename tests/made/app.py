@@ -36,9 +36,12 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def serving(place: Path, *words: str, **environment: str) -> Iterator[int]:
-    """The app standing in ``place``, started with more ``words``, until the block ends; gives its port."""
-    port = free_port()
+def serving(place: Path, *words: str, at: int | None = None, **environment: str) -> Iterator[int]:
+    """The app standing in ``place``, started with more ``words``, until the block ends; gives its port.
+
+    at: the port, where it has to be that of a server that is gone.
+    """
+    port = at or free_port()
     command = [sys.executable, "-m", "lopore_app", "--no-browser", f"--port={port}", *words]
     with subprocess.Popen(
         command, cwd=place, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg  # noqa: E402  # after the skip
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg  # noqa: E402
 
 SECONDS = 30
+EARLY = ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Visitor:
     port: int
     drawn: dict[tuple[int, ...], Any] = field(default_factory=dict)
     session: str = ""
+    texts_entered: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
@@ -52,10 +55,17 @@ class Visitor:
     def __exit__(self, *_: object) -> None:
         self.open.close()
 
-    def run(self, page: str = "", files: list[Any] | None = None) -> None:
-        """Run a page, with uploads in its uploader, to its end."""
+    def run(self, page: str = "", files: list[Any] | None = None, pressed: str = "") -> None:
+        """Run a page, with uploads in its uploader and what was entered, to its end. pressed: the button's label."""
         message = BackMsg()
         message.rerun_script.page_name = page
+        for label, text in self.texts_entered.items():
+            for one in self.elements("text_input", label):
+                widget = message.rerun_script.widget_states.widgets.add()
+                widget.id, widget.string_value = one.id, text
+        if pressed:
+            widget = message.rerun_script.widget_states.widgets.add()
+            widget.id, widget.trigger_value = next(self.elements("button", pressed)).id, True
         if files is not None:
             widget = message.rerun_script.widget_states.widgets.add()
             widget.id = self.uploader
@@ -63,8 +73,9 @@ class Visitor:
                 widget.file_uploader_state_value.uploaded_file_info.add().CopyFrom(one)
         self.drawn.clear()
         self.socket.send(message.SerializeToString())
-        while self.receive().WhichOneof("type") != "script_finished":
-            pass
+        while (done := self.receive()).WhichOneof("type") != "script_finished" or done.script_finished == EARLY:
+            if done.WhichOneof("type") == "script_finished":
+                self.drawn.clear()  # the page begins anew
 
     def receive(self) -> Any:
         message = ForwardMsg()
@@ -74,6 +85,11 @@ class Visitor:
         if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
             self.drawn[tuple(message.metadata.delta_path)] = message.delta.new_element
         return message
+
+    def elements(self, kind: str, label: str) -> Iterator[Any]:
+        """What is drawn of this kind under this label."""
+        parts = (getattr(one, kind) for one in self.drawn.values() if one.WhichOneof("type") == kind)
+        return (part for part in parts if part.label == label)
 
     @property
     def uploader(self) -> str:

@@ -25,8 +25,7 @@ PAGES = ("", "film", "models", "records", "evaluation", "extensions")
 ROWS = """
 return [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
   .flatMap((host) => [...(host.shadowRoot?.querySelectorAll('.marks tbody tr') ?? [])])
-  .map((row) => [...row.children].map((cell) => cell.textContent)).filter((cells) => cells.length > 10)
-  .map((cells) => cells[10].split(' ').at(-1));
+  .map((row) => [...row.children].map((cell) => cell.textContent)).filter((cells) => cells.length > 10);
 """
 AUDIT = """
 const done = arguments[arguments.length - 1];
@@ -69,24 +68,101 @@ def upload(browser: Any, address: str, film: Path) -> None:
     until(lambda: "Inspect the film" in browser.find_element("tag name", "body").text, "the film")
 
 
-def test_a_film_is_read_by_keyboard_alone(address: str, tmp_path: Path) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
+class Keyboard:
+    """A reader without a mouse."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+
+    def press(self, *keys: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def tab_to(self, what: str, kind: str = "button") -> None:
+        """Forward to the control of this kind (role or tag) that is called ``what``, by its text or its label."""
+        from selenium.webdriver.common.keys import Keys
+
+        script = """
+        const at = document.activeElement;
+        const said = at.innerText || at.getAttribute('aria-label') || '';
+        return [at.getAttribute('role') ?? '', at.tagName.toLowerCase(), said];
+        """
+        for _ in range(160):
+            role, tag, said = self.browser.execute_script(script)
+            if kind in (role, tag) and what in said:
+                return
+            self.press(Keys.TAB)
+        pytest.fail(f"no {tag} {what} is reached by the key Tab")
+
+    def at_rest(self) -> None:
+        until(lambda: not self.browser.find_elements("css selector", "[data-testid=stStatusWidget]"), "a page at rest")
+        time.sleep(0.5)
+
+
+def rows_of(browser: Any) -> list[list[str]]:
+    return list(browser.execute_script(ROWS))
+
+
+def verdicts(browser: Any) -> list[str]:
+    return [cells[10].split(" ")[-1] for cells in rows_of(browser)]
+
+
+def test_a_film_is_read_decided_drawn_on_signed_and_saved_by_keyboard_alone(address: str, tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    with chromium() as browser:
+    with chromium(tmp_path / "got") as browser:
         upload(browser, address, tmp_path / "weld.png")
-        press = lambda *keys: ActionChains(browser).send_keys(*keys).perform()  # noqa: E731 - one word for a key
-        for _ in range(60):
-            at = browser.switch_to.active_element
-            if at.tag_name == "button" and "Inspect the film" in at.text:
-                break
-            press(Keys.TAB)
-        press(Keys.ENTER)
-        until(lambda: browser.execute_script(ROWS) == ["open"] * 3, "three marks")
-        press("n", "a", "r")
-        until(lambda: sorted(browser.execute_script(ROWS)) == ["accepted", "open", "rejected"], "two verdicts")
-        press("u")
-        until(lambda: sorted(browser.execute_script(ROWS)) == ["accepted", "open", "open"], "one step back")
+        reader = Keyboard(browser)
+        reader.tab_to("Reviewer", "input")
+        reader.press("Eva", Keys.ENTER)
+        reader.at_rest()
+        reader.tab_to("Inspect the film")
+        reader.press(Keys.ENTER)
+        until(lambda: verdicts(browser) == ["open"] * 3, "three marks")
+        assert not leaving_is_held_up(browser)
+        reader.press("n", "a", "r")
+        until(lambda: sorted(verdicts(browser)) == ["accepted", "open", "rejected"], "two verdicts")
+        assert leaving_is_held_up(browser)  # nothing is kept anywhere
+        reader.press("u")
+        until(lambda: sorted(verdicts(browser)) == ["accepted", "open", "open"], "one step back")
+        reader.press("r", "l", Keys.TAB, Keys.ENTER)  # the next that is open becomes slag
+        until(lambda: verdicts(browser).count("open") == 0, "no mark is open")
+        assert [cells[1] for cells in rows_of(browser)].count("slag") == 1
+        reader.press("b")
+        until(lambda: verdicts(browser).count("accepted") == 3, "a box around the middle of the view")
+        signed_and_saved(reader, tmp_path / "got")
+
+
+def leaving_is_held_up(browser: Any) -> bool:
+    script = "const it = new Event('beforeunload', { cancelable: true }); dispatchEvent(it); return it.defaultPrevented"
+    return bool(browser.execute_script(script))
+
+
+def signed_and_saved(reader: Keyboard, got: Path) -> None:
+    """The answer of the tab Verdict, then the report of the tab Save."""
+    from selenium.webdriver.common.keys import Keys
+
+    reader.at_rest()
+    reader.tab_to("Film", "tab")
+    reader.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    reader.at_rest()
+    reader.tab_to("Your answer for this film", "input")
+    reader.press("not", Keys.ENTER)
+    reader.at_rest()
+    reader.tab_to("Sign as Eva")
+    reader.press(Keys.ENTER)
+    page = reader.browser.find_element("tag name", "body")
+    until(lambda: "signed by Eva" in page.text, "the signature")
+    reader.at_rest()
+    reader.tab_to("Verdict", "tab")
+    reader.press(Keys.ARROW_RIGHT)
+    reader.at_rest()
+    reader.tab_to("Report (HTML)")
+    reader.press(Keys.ENTER)
+    report = until(lambda: next(got.glob("*-report.html"), None), "the report").read_text("utf-8")
+    for text in ("Not acceptable", "drawn by Eva", "rejected by Eva"):
+        assert text in report, text
 
 
 @pytest.mark.skipif(not os.environ.get("LOPORE_AXE"), reason="LOPORE_AXE names no axe.min.js; nox -s accessibility")

@@ -6,9 +6,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made.app import serving
@@ -16,6 +15,7 @@ from made.browser import chromium, needs_chromium
 from made.commands import lopore
 from made.images import coded
 from made.models import publish_areas
+from made.reader_page import ReaderPage
 from made.whole_films import disc, ground
 
 from lopore.data.manifest import Manifest
@@ -24,19 +24,6 @@ pytest.importorskip("selenium", reason="the browser test needs selenium")
 pytestmark = needs_chromium
 
 PORES = [(60, 40), (180, 100), (300, 60), (420, 130), (540, 80), (660, 50), (780, 120), (900, 90)]
-SHADOWS = """
-const all = (selector) => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
-  .flatMap((host) => [...(host.shadowRoot?.querySelectorAll(selector) ?? [])]);
-const key = (name) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key: name, bubbles: true }));
-const rows = () => all('.marks tbody tr').map((row) => [...row.children].map((cell) => cell.textContent));
-const drag = (x0, y0, x1, y1) => {
-  const canvas = all('.pane canvas')[0], box = canvas.getBoundingClientRect();
-  const send = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(kind, { bubbles: true, composed: true,
-    pointerId: 1, button: 0, clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
-  canvas.setPointerCapture = () => {};
-  send('pointerdown', x0, y0); send('pointermove', x1, y1); send('pointerup', x1, y1);
-};
-"""
 
 
 @pytest.fixture
@@ -56,71 +43,12 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-class Page:
-    """The page as a reader of films uses it."""
-
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
-
-    def run(self, script: str) -> Any:
-        return self.browser.execute_script(SHADOWS + script)
-
-    def until(self, ready: Callable[[], Any], what: str) -> Any:
-        from selenium.common.exceptions import WebDriverException
-
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                if found := ready():
-                    return found
-            except WebDriverException:
-                pass
-            time.sleep(0.1)
-        pytest.fail(f"{what} did not come: {self.browser.find_element('tag name', 'body').text[:800]}")
-
-    def click(self, text: str) -> None:
-        path = f"//button[contains(normalize-space(.), '{text}')]"
-        self.until(lambda: self.browser.find_element("xpath", path).click() or True, text)
-
-    def open(self, address: str, film: Path, reviewer: str) -> None:
-        self.browser.get(f"{address}/film")
-        field = self.until(lambda: self.browser.find_element("css selector", "input[type=file]"), "the field")
-        field.send_keys(str(film))
-        self.until(lambda: self.run("return all('.pane canvas').length"), "the film")
-        field = "//input[@aria-label='Reviewer']"
-        self.until(lambda: self.browser.find_element("xpath", field).send_keys(f"{reviewer}\n") or True, "the reviewer")
-        time.sleep(1)
-
-    def rows(self) -> list[list[str]]:
-        return list(self.run("return rows()"))
-
-    def verdicts(self) -> list[str]:
-        return [row[10].split()[-1] for row in self.rows() if len(row) > 10]
-
-    def text(self) -> str:
-        return str(self.browser.find_element("tag name", "body").text)
-
-    def tab(self, name: str) -> None:
-        path = f"//*[@role='tab'][normalize-space(.)='{name}']"
-        self.until(lambda: self.browser.find_element("xpath", path).click() or True, name)
-
-    def download(self, folder: Path, label: str, ending: str) -> Path:
-        self.click(label)
-        found = self.until(lambda: next(folder.glob(f"*{ending}"), None), label)
-        assert isinstance(found, Path)
-        return found
-
-    def press(self, *keys: str) -> None:
-        for name in keys:
-            self.run(f"key('{name}')")
-
-
 def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_was_seen(
     address: str, film: Path, tmp_path: Path
 ) -> None:
     got = tmp_path / "got"
     with chromium(got) as browser:
-        page = Page(browser)
+        page = ReaderPage(browser)
         page.open(address, film, "Eva")
         page.until(lambda: "not known: sizes are in pixels" in page.text(), "the quality before any verdict")
         page.click("Inspect the film")
@@ -154,7 +82,7 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
     corrections_are_indexed(tmp_path, film, told["Corrections of 1 film (COCO)"])
 
 
-def found_by_keys(page: Page) -> None:
+def found_by_keys(page: ReaderPage) -> None:
     """Every mark comes up by N."""
     seen = set()
     for _ in PORES:
@@ -164,7 +92,7 @@ def found_by_keys(page: Page) -> None:
     assert seen == {str(number) for number in range(1, 9)}
 
 
-def correct(page: Page) -> None:
+def correct(page: ReaderPage) -> None:
     """Accept one, reject two, change the class of one, draw one."""
     page.run("all('.marks tbody tr')[0].click()")
     page.press("a", "r", "r")

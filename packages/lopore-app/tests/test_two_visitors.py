@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made.app import serving
-from made.images import even
-from made.models import publish, record_for
-from made.visitor import Visitor
+from made.images import coded, even
+from made.models import publish, publish_areas, record_for
+from made.visitor import SECONDS, Visitor
+from made.whole_films import disc, ground
 
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.inspection.films import Upload
@@ -35,7 +37,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 def _text(content: bytes) -> str:
     if not content.startswith(b"PK"):
-        return content.decode()
+        return content.decode("utf-8", "replace")
     archive = zipfile.ZipFile(io.BytesIO(content))
     return " ".join([*archive.namelist(), *(archive.read(name).decode("latin-1") for name in archive.namelist())])
 
@@ -56,6 +58,59 @@ def test_a_name_that_one_visitor_plants_is_in_none_of_the_other_s_files_also_aft
         later.upload(("own.png", even(255)))  # the very pixels that the other visitor had
         later.waits_for("pore")
         _has_its_own_alone(later)
+
+
+def film_with_a_pore() -> bytes:
+    pixels = ground(96, 320)
+    disc(pixels, 150, 48, 12)
+    return coded(".png", pixels)
+
+
+def read_a_film(visitor: Visitor, name: str, reader: str, note: str) -> dict[str, bytes]:
+    """Inspect a film on the page Film, accept its mark with a note, and take every file of it."""
+    visitor.upload((name, film_with_a_pore()))
+    visitor.texts_entered = {"Reviewer": reader, "Level": f"{reader} level", "Note": note}
+    until = time.monotonic() + SECONDS
+    while not any(visitor.elements("button", "Inspect the film")):  # the first run draws the page's own field
+        assert time.monotonic() < until
+        visitor.run("film", visitor.files)
+    visitor.run("film", visitor.files, pressed="Inspect the film")
+    while not any(visitor.elements("button", "Accept (A)")):
+        assert time.monotonic() < until, visitor.texts("alert")
+        assert not visitor.texts("exception")
+        time.sleep(0.2)
+        visitor.run("film", visitor.files)
+    visitor.run("film", visitor.files, pressed="Accept (A)")
+    labels = [
+        one.download_button.label for one in visitor.drawn.values() if one.WhichOneof("type") == "download_button"
+    ]
+    assert len(labels) > 6, labels
+    return {label: visitor.download(label) for label in labels}
+
+
+def test_nothing_of_one_reader_of_films_is_in_another_one_s_page_or_files(tmp_path: Path) -> None:
+    publish_areas(tmp_path / "models" / "final" / "areas" / "1")
+    # Without a browser no PDF is printed: it is the report's page, which is looked at here.
+    with serving(tmp_path, LOPORE_BROWSER="none") as port, Visitor(port) as other:
+        planted = read_a_film(other, PLANTED, "planted-reader", "planted-note")
+        for label, words in (
+            ("Marks (CSV)", ("planted-reader", "planted-note")), ("Session (JSON)", (PLANTED,)),
+            ("Report (HTML)", (PLANTED, "planted-reader")), ("Everything (ZIP)", (PLANTED, "planted-note")),
+        ):  # fmt: skip
+            for word in words:
+                assert word in _text(planted[label]), (label, word)
+        with Visitor(port) as visitor:  # the very film, under another name, at the same time
+            own = read_a_film(visitor, "own.png", "own-reader", "own-note")
+            drawn = str(list(visitor.drawn.values()))
+            for page in ("records", "models", ""):
+                visitor.run(page)
+                drawn += str(list(visitor.drawn.values()))
+    assert "own-reader" in drawn
+    assert "planted" not in drawn
+    for label, content in own.items():
+        assert b"planted" not in content, label
+        assert "planted" not in _text(content), label
+    assert "own-note" in _text(own["Marks (CSV)"])
 
 
 def _has_its_own_alone(visitor: Visitor) -> None:

@@ -10,6 +10,7 @@ from lopore.config.yaml_loader import parse_yaml
 from lopore.errors import LoporeError
 from lopore.indications.acceptance import Verdict
 from lopore.indications.acceptance_profile import Profile, parse_profile
+from lopore.indications.readings import FilmSignature
 from lopore_app.plain_text import plain
 from lopore_app.wording import words
 
@@ -41,12 +42,14 @@ def profile_fields() -> tuple[Profile | None, dict[str, float]]:
     return profile, values
 
 
-def verdict_panel(verdict: Verdict | None) -> None:
+def verdict_panel(verdict: Verdict | None, signature: FilmSignature | None) -> None:
     """The profile's answer, a proposal until a person signs, with the reason of each rule."""
     if verdict is None:
         return
     shown = {"accept": ":green[acceptable]", "reject": ":red[not acceptable]", "undecided": ":violet[undecided]"}
-    st.markdown(f"**By the profile: {shown[verdict.answer]}**, a proposal until it is signed.")
+    by = "a proposal until it is signed" if signature is None else f"signed by {plain(signature.reader.title)} as"
+    said = "" if signature is None else f" {signature.answer}"
+    st.markdown(f"**By the profile: {shown[verdict.answer]}**, {by}{said}.")
     edition = f", {verdict.edition}" if verdict.edition else ""
     invented = "; its limits are invented" if verdict.invented else ""
     st.caption(plain(f"{verdict.title}, {verdict.source}{edition}{invented}, {verdict.profile_sha256[:16]}", 300))

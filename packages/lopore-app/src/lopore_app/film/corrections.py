@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -35,11 +36,18 @@ def annotations_of(reviews: Sequence[FilmReview]) -> AnnotationSet:
 
 
 def corrections_coco(reviews: Sequence[FilmReview]) -> str:
-    """``annotations_of`` as COCO; ``lopore data annotations convert`` turns it into masks."""
+    """``annotations_of`` as COCO; ``lopore data annotations convert`` turns it into masks. Its ``info`` holds the
+    doubts of each film."""
     with tempfile.TemporaryDirectory(prefix="lopore-corrections-") as folder:
         target = Path(folder) / "corrections.json"
         coco.write(annotations_of(reviews), target)
-        return target.read_text(encoding="utf-8")
+        plain = json.loads(target.read_text(encoding="utf-8"))
+    doubts = [{"film": review.name, "sha256": review.sha256, "doubts": [one.text for one in review.cautions]}
+              for review in reviews]  # fmt: skip
+    return (
+        json.dumps({"info": {"description": "corrections of marks", "films": doubts}, **plain}, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def _mark(one: ReviewedMark) -> Mark:

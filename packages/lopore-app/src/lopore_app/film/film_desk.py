@@ -16,12 +16,12 @@ from lopore_app.film.doubts_panel import cannot_be_judged
 from lopore_app.film.film_panel import FilmPanel
 from lopore_app.film.film_review import Reviewer, empty_review
 from lopore_app.film.film_viewer import FILM_VIEWER, desk_key, show_film
-from lopore_app.film.film_work import FilmWork, kept_review, verdict_of, work_for
+from lopore_app.film.film_work import FilmWork, kept_review, state_text, verdict_of, work_for
 from lopore_app.film.mark_panels import marks_panel
 from lopore_app.film.quality_panel import measured_areas
 from lopore_app.film.review_store import ReviewStore, work_folder
 from lopore_app.film.run_panel import reviewer_fields
-from lopore_app.film.uploaded_film import read_film, to_shown
+from lopore_app.film.uploaded_film import read_film, to_shown, unreadable
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.uploads import on_their_pages
@@ -40,16 +40,18 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     with st.sidebar:
         reviewer = reviewer_fields()
     left, right = st.columns([3.4, 1], gap="medium")
+    works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
     with left:
-        upload = _chosen(uploads)
+        upload = _chosen(uploads, works, reviewer.name)
+        for reason in unreadable(memory, [one for one in uploads if one is not upload]):
+            st.caption(f":orange[:material/warning:] No film: {plain(reason, 300)}")
         film = _read(memory, upload)
     if film is None:
         return
-    works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
     work = work_for(works, upload.key, reviewer.name)
     store = _taken_up(work, upload, film, reviewer)
     classes = tuple(model.record.classes) if model is not None else ()
-    changed = _acts_of(upload, work, reviewer, film, classes)
+    _acts_of(upload, work, reviewer, film, classes)
     with right, st.container(key="dials"):
         panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
         if work.review is not None and work.found is None:
@@ -70,8 +72,8 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         )
         _status(work, reviewer, store)
         _findings(work, film, panel)
-    changed |= panel.fill(work, reviewer, classes, works, store)
-    _save(work, store, reviewer, changed)
+    panel.fill(work, reviewer, classes, works, store)
+    _save(work, store, reviewer)
     _record(work, model, panel.profile)
 
 
@@ -86,13 +88,11 @@ def _read(memory: Memory, upload: Upload) -> Radiograph | None:
 
 def _findings(work: FilmWork, film: Radiograph, panel: FilmPanel) -> None:
     """What stands under the film: marks, changes, verdict and notes."""
-    cannot_be_judged(work.found)
+    cannot_be_judged(work)
     marks_panel(work)
     changes_panel(work, film.pixels.shape, panel.beside)
     if panel.profile is not None and work.review is not None and work.found is not None:
-        verdict_panel(verdict_of(work.review, work.found, panel.profile))
-    for note in work.found.notes if work.found is not None else ():
-        st.caption(f":orange[:material/warning:] {plain(note, 300)}")
+        verdict_panel(verdict_of(work.review, work.found, panel.profile), work.review.signature)
 
 
 def _taken_up(work: FilmWork, upload: Upload, film: Radiograph, reviewer: Reviewer) -> ReviewStore | None:
@@ -113,19 +113,35 @@ def _taken_up(work: FilmWork, upload: Upload, film: Radiograph, reviewer: Review
     return store
 
 
-def _acts_of(upload: Upload, work: FilmWork, reviewer: Reviewer, film: Radiograph, classes: Sequence[str]) -> bool:
+def _acts_of(upload: Upload, work: FilmWork, reviewer: Reviewer, film: Radiograph, classes: Sequence[str]) -> None:
+    """Do what the browser asked for."""
     drawn_class = st.session_state.get("film/draw_as") or (classes[0] if classes else "indication")
     said = component_state(FILM_VIEWER, "acts") if _is_of(upload, reviewer) else None
-    return work.take_acts(said, reviewer, to_shown(film.pixels.shape).inverse(), str(drawn_class))
+    work.take_acts(said, reviewer, to_shown(film.pixels.shape).inverse(), str(drawn_class))
 
 
-def _chosen(uploads: Sequence[Upload]) -> Upload:
-    """The film that is looked at; of a file with several pages, on its page."""
-    names = {upload.sha256: name_on_a_page(upload.name, 80) for upload in uploads}
+def _chosen(uploads: Sequence[Upload], works: Mapping[tuple[str, str], FilmWork], reviewer: str) -> Upload:
+    """The film that is looked at; of a file with several pages, on its page. How far each is stands beside its name."""
     if len(uploads) == 1:
         return uploads[0]
-    chosen = st.selectbox("Film", list(names), format_func=names.__getitem__, key=_CHOSEN, label_visibility="collapsed")
+    names = {
+        one.sha256: f"{name_on_a_page(one.name, 80)}  ·  {state_text(works.get((one.key, reviewer)))}"
+        for one in uploads
+    }
+    order = list(names)
+    choice, following = st.columns([5, 1], vertical_alignment="bottom")
+    chosen = choice.selectbox(
+        f"Film, of {len(order)}", order, format_func=names.__getitem__, key=_CHOSEN, label_visibility="collapsed"
+    )
+    after = order[(order.index(chosen) + 1) % len(order)]
+    following.button(
+        "Next film", on_click=_choose, args=(after,), icon=":material/skip_next:", width="stretch", key="film/next"
+    )
     return next(upload for upload in uploads if upload.sha256 == chosen)
+
+
+def _choose(sha256: str) -> None:
+    st.session_state[_CHOSEN] = sha256
 
 
 def _is_of(upload: Upload, reviewer: Reviewer) -> bool:
@@ -146,21 +162,18 @@ def _status(work: FilmWork, reviewer: Reviewer, store: ReviewStore | None) -> No
     )
 
 
-def _save(work: FilmWork, store: ReviewStore | None, reviewer: Reviewer, changed: bool) -> None:
+def _save(work: FilmWork, store: ReviewStore | None, reviewer: Reviewer) -> None:
     """Keep the review in the folder, where one was named, as soon as it differs from what is kept."""
-    key = f"film/saved/{reviewer.name}"
-    if (
-        store is None
-        or work.review is None
-        or work.review.untouched
-        or (not changed and st.session_state.get(key) == work.review)
-    ):
+    if store is None or work.review is None or work.review.untouched or work.review == work.kept:
         return
     try:
-        store.save(work.review, reviewer.name)
-        st.session_state[key] = work.review
+        work.kept = store.save(work.review, reviewer.name, work.kept)
     except LoporeError as error:
         st.error(plain(error, 400))
+        return
+    if work.kept != work.review:  # another tab has been at this film
+        work.review, work.served = work.kept, work.served + 1
+        st.rerun()
 
 
 def _record(work: FilmWork, model: OpenModel | None, profile: Profile | None) -> None:

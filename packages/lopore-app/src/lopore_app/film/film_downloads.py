@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 
@@ -11,6 +12,7 @@ import streamlit as st
 from lopore.errors import LoporeError
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.diconde import to_diconde
+from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.print_pdf import find_browser
 from lopore.indications.report.film_report import film_report
 from lopore.messages import counted
@@ -27,34 +29,53 @@ from lopore_app.plain_text import plain
 from lopore_app.review.zip_archive import safe_stem
 
 
-def film_downloads(
-    work: FilmWork, source: FilmSource, profile: Profile | None, reviews: Sequence[FilmReview], lines: Sequence[Line]
-) -> None:
-    """Files of this film; each is made from what is given to it here. lines: of the film's quality."""
+@dataclass(frozen=True)
+class FilmFiles:
+    """What a film's files are made of beside its review. lines: of its quality. content: the film's own file.
+
+    unreadable: files that were dropped with it and are no films.
+    """
+
+    source: FilmSource
+    profile: Profile | None
+    lines: Sequence[Line]
+    content: bytes
+    unreadable: Sequence[str]
+
+
+def film_downloads(work: FilmWork, files: FilmFiles, reviews: Sequence[FilmReview]) -> None:
+    """Files of this film; each is made from what is given to it here. reviews: of every film, for the corrections."""
     review, found = work.review, work.found
     if review is None or (review.untouched and found is None):
         st.caption("Nothing to save yet.")
         return
     stem = safe_stem(review.name)
     if found is not None:
-        seen = reviewed(review, found, profile, lines)
-        _made("Report (HTML)", partial(film_report, seen, source, found.map), f"{stem}-report.html", "text/html")
-        if find_browser() is not None:
-            _made("Report (PDF)", partial(report_pdf, seen, source, found.map), f"{stem}-report.pdf", "application/pdf")
-        else:
-            st.caption("For a PDF print the HTML report: this server has no browser to print with.")
-        if find_spec("pydicom") is not None:
-            _made("DICONDE", partial(to_diconde, seen), f"{stem}-indications.dcm", "application/dicom")
-        everything = partial(everything_zip, review, seen, found.map, source)
-        _made("Everything (ZIP)", everything, f"{stem}.zip", "application/zip", icon=":material/folder_zip:")
-        _made("Inspection (JSON)", seen.to_json, f"{stem}-inspection.json", "application/json")
-    _made("Marks (CSV)", partial(marks_csv, review, found), f"{stem}-marks.csv", "text/csv")
+        _inspected(review, found, files, stem)
+    _made("Marks (CSV)", partial(marks_csv, review), f"{stem}-marks.csv", "text/csv")
     _made("Session (JSON)", review.to_json, f"{stem}-session.json", "application/json")
     _made(
         f"Corrections of {counted(len(reviews), 'film')} (COCO)", partial(corrections_coco, reviews),
         "lopore-corrections.json", "application/json", icon=":material/model_training:",
     )  # fmt: skip
     st.caption("In the corrections open marks are ignored; rejected ones are sound ground.")
+
+
+def _inspected(review: FilmReview, found: FilmInspection, files: FilmFiles, stem: str) -> None:
+    """What needs an inspection: report, DICONDE, all of it, and the inspection itself."""
+    seen = reviewed(review, found, files.profile, files.lines, files.unreadable)
+    source = files.source
+    _made("Report (HTML)", partial(film_report, seen, source, found.map), f"{stem}-report.html", "text/html")
+    if find_browser() is not None:
+        _made("Report (PDF)", partial(report_pdf, seen, source, found.map), f"{stem}-report.pdf", "application/pdf")
+    else:
+        st.caption("For a PDF print the HTML report: this server has no browser to print with.")
+    if find_spec("pydicom") is not None:
+        diconde = partial(to_diconde, seen, source, content=files.content)
+        _made("DICONDE", diconde, f"{stem}-indications.dcm", "application/dicom")
+    everything = partial(everything_zip, review, seen, found.map, source, files.content)
+    _made("Everything (ZIP)", everything, f"{stem}.zip", "application/zip", icon=":material/folder_zip:")
+    _made("Inspection (JSON)", seen.to_json, f"{stem}-inspection.json", "application/json")
 
 
 def _made(label: str, make: Callable[[], str | bytes], name: str, mime: str, icon: str = ":material/download:") -> None:

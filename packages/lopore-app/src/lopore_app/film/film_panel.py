@@ -15,9 +15,9 @@ from lopore.reading.film_source import ArrayFilm
 from lopore.reading.radiograph import Radiograph
 from lopore_app.film.acceptance_panel import profile_fields
 from lopore_app.film.beside_panel import other_film
-from lopore_app.film.film_downloads import film_downloads, label_next, session_field
+from lopore_app.film.film_downloads import FilmFiles, film_downloads, label_next, session_field
 from lopore_app.film.film_header import header_lines
-from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_review import Caution, Reviewer
 from lopore_app.film.film_viewer import OtherFilm
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.mark_panels import mark_panel, regions_panel
@@ -36,7 +36,8 @@ from lopore_app.film.queue_panel import queue_panel
 from lopore_app.film.readers_panel import Works, readers_panel
 from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.run_panel import run_panel, seam_field, set_aside_line, threshold_field
-from lopore_app.film.uploaded_film import film_source
+from lopore_app.film.sign_panel import sign_panel
+from lopore_app.film.uploaded_film import film_source, unreadable
 from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.uploads import page_control
@@ -95,15 +96,18 @@ class FilmPanel:
 
     def fill(
         self, work: FilmWork, reviewer: Reviewer, classes: Sequence[str], works: Works, store: ReviewStore | None
-    ) -> bool:
-        """Draw the rest; whether the review changed."""
+    ) -> None:
+        """Draw the rest."""
         facts, film, mark, rules, save = self.tabs
         with film:
-            changed = wire_field(work, reviewer)
+            wire_field(work, reviewer)
             areas_panel(measured_areas(self.source, work), work)
         lines = quality_lines(self.source, self.quality, work.review)
         with facts:
             quality_panel(lines)
+        if work.review is not None:
+            quality = (Caution(text=text[:2000], about="film") for name, text in lines if name == "Note")
+            work.review = work.review.warned((*work.cautions, *quality))
         with mark:
             if classes:
                 st.selectbox("Drawn marks are", classes, format_func=words, key="film/draw_as")
@@ -111,14 +115,17 @@ class FilmPanel:
             regions_panel(work)
         with rules:
             set_aside_line(work)
+            sign_panel(work, reviewer)
             readers_panel(work, store, works, reviewer)
         with save:
             mine = (one.review for (_, name), one in works.items() if name == reviewer.name)
             reviews = [review for review in mine if review is not None]
-            film_downloads(work, self.source, self.profile, reviews, lines)
+            files = FilmFiles(
+                self.source, self.profile, tuple(lines), self.upload.content, unreadable(self.memory, self.uploads)
+            )
+            film_downloads(work, files, reviews)
             session_field(work, self.upload.sha256, self.upload.page)
             label_next([(one, works.get((one.key, reviewer.name))) for one in self.uploads])
-        return changed
 
     @property
     def quality(self) -> FilmQuality:

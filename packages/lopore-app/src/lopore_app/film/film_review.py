@@ -14,20 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from lopore.errors import ConfigError, DataError
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication
+from lopore.indications.readings import Answer, FilmSignature, Reader
 from lopore.validation import explain_validation
 from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication, stretched
+from lopore_app.film.same_marks import same_mark
 
 Verdict = Literal["open", "accepted", "rejected"]
 MOST_MARKS = 20_000
-SAME_PLACE = 0.3
-"""Marks of two runs are one mark where their boxes share this part of their union."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Reviewer(_Part):
+class Reviewer(Reader):
     """Who decides. level: of a qualification, as the person writes it."""
 
     name: str = Field("", max_length=80)
@@ -66,8 +66,23 @@ class WireStatement(_Part):
     when: str = ""
 
 
+class Caution(_Part):
+    """A doubt or note that the page showed. about: the marks as the model found them, or the film's own quality.
+
+    blocks: the film could not be judged by the model.
+    """
+
+    text: str = Field(max_length=2000)
+    blocks: bool = False
+    about: Literal["marks", "film"] = "marks"
+
+
 class FilmReview(_Part):
-    """All marks of one film (sha256 and page), and the regions that are not to be judged."""
+    """All marks of one film (sha256 and page), and the regions that are not to be judged.
+
+    cautions: every doubt and note that the page showed. signature: a person's answer for the film as it stands; any
+    change after it takes it away.
+    """
 
     schema_version: Literal[1] = 1
     name: str
@@ -80,6 +95,8 @@ class FilmReview(_Part):
     marks: tuple[ReviewedMark, ...] = Field((), max_length=MOST_MARKS)
     ignored: tuple[Ignored, ...] = Field((), max_length=1000)
     wire: WireStatement | None = None
+    cautions: tuple[Caution, ...] = Field((), max_length=200)
+    signature: FilmSignature | None = None
 
     @property
     def open(self) -> int:
@@ -89,7 +106,7 @@ class FilmReview(_Part):
     @property
     def untouched(self) -> bool:
         """Whether there is nothing in it yet."""
-        return not self.marks and not self.ignored and self.wire is None
+        return not self.marks and not self.ignored and self.wire is None and self.signature is None
 
     def mark(self, number: int) -> ReviewedMark:
         """The mark of this number; ConfigError where there is none."""
@@ -115,10 +132,10 @@ class FilmReview(_Part):
                 "class_name": before.class_name if class_name is None else class_name[:100],
                 "note": before.note if note is None else note[:2000],
                 "reviewer": reviewer,
-                "when": _now(),
+                "when": now(),
             }
         )
-        return self._with(tuple(after if mark.number == number else mark for mark in self.marks))
+        return self._with(marks=tuple(after if mark.number == number else mark for mark in self.marks))
 
     def drawn(self, shape: Shape, points: Sequence[float], class_name: str, reviewer: Reviewer) -> FilmReview:
         """With one more mark, drawn by a person: accepted from the start.
@@ -135,9 +152,9 @@ class FilmReview(_Part):
             class_name=class_name[:100],
             verdict="accepted",
             reviewer=reviewer,
-            when=_now(),
+            when=now(),
         )
-        return self._with((*self.marks, mark))
+        return self._with(marks=(*self.marks, mark))
 
     def reshaped(self, number: int, points: Sequence[float], reviewer: Reviewer) -> FilmReview:
         """With the edges of a mark that a person drew elsewhere: its line is stretched into the box of ``points``.
@@ -151,40 +168,60 @@ class FilmReview(_Part):
         contour = stretched(before.indication.contour, before.indication.box, (*corners[0], *corners[2]))
         found = drawn_indication(number, contour, before.class_name, self.pixel_pitch_mm, before.indication)
         after = before.model_copy(update={"indication": found, "reviewer": reviewer})
-        return self._with(tuple(after if mark.number == number else mark for mark in self.marks))
+        return self._with(marks=tuple(after if mark.number == number else mark for mark in self.marks))
 
     def erased(self, number: int) -> FilmReview:
         """Without a mark that a person drew; ConfigError for one of the model, which is rejected, not erased."""
         if self.mark(number).origin != "drawn":
             raise ConfigError(f"mark {number} was found by the model; reject it, so that the record keeps it")
-        return self._with(tuple(mark for mark in self.marks if mark.number != number))
+        return self._with(marks=tuple(mark for mark in self.marks if mark.number != number))
 
     def ignoring(self, points: Sequence[float], reason: str = "not to be judged") -> FilmReview:
         """With one more region that is not to be judged."""
         corners = contour_of("box", points, self.width, self.height)
         box = (corners[0][0], corners[0][1], corners[2][0], corners[2][1])
-        return self.model_copy(update={"ignored": (*self.ignored, Ignored(box=box, reason=reason[:200]))})
+        return self._with(ignored=(*self.ignored, Ignored(box=box, reason=reason[:200])))
 
     def judging(self, at: int) -> FilmReview:
         """Without one of the regions that are not to be judged, by its place in the list; ConfigError for none."""
         if not 0 <= at < len(self.ignored):
             raise ConfigError(f"the film has no region {at + 1} that is not to be judged; it has {len(self.ignored)}")
-        return self.model_copy(update={"ignored": (*self.ignored[:at], *self.ignored[at + 1 :])})
+        return self._with(ignored=(*self.ignored[:at], *self.ignored[at + 1 :]))
 
     def with_wire(self, number: int | None, reviewer: Reviewer) -> FilmReview:
         """With another statement on the wires; None takes it back."""
-        said = None if number is None else WireStatement(number=number, reviewer=reviewer, when=_now())
-        return self.model_copy(update={"wire": said})
+        said = None if number is None else WireStatement(number=number, reviewer=reviewer, when=now())
+        return self._with(wire=said)
 
     def at_pitch(self, pitch_mm: float | None) -> FilmReview:
         """With every mark measured in mm by another pitch; None takes the mm away."""
         if pitch_mm == self.pixel_pitch_mm:
             return self
         marks = (mark.model_copy(update={"indication": mark.indication.in_mm(pitch_mm)}) for mark in self.marks)
-        return self.model_copy(update={"pixel_pitch_mm": pitch_mm, "marks": tuple(marks)})
+        return self._with(pixel_pitch_mm=pitch_mm, marks=tuple(marks))
 
-    def _with(self, marks: tuple[ReviewedMark, ...]) -> FilmReview:
-        return self.model_copy(update={"marks": marks})
+    def signed(self, answer: Answer, reviewer: Reviewer) -> FilmReview:
+        """With a person's answer for the whole film; ConfigError without a name, and while marks are open."""
+        if not reviewer.name:
+            raise ConfigError("a signature needs a name; enter it at the left")
+        if self.open and answer != "cannot be judged":
+            raise ConfigError(f"{self.open} of {len(self.marks)} marks are open; decide on them before you sign")
+        reader = Reader(name=reviewer.name, level=reviewer.level)
+        said = FilmSignature(answer=answer, reader=reader, when=now())
+        return self.model_copy(update={"signature": said})
+
+    def unsigned(self) -> FilmReview:
+        """Without the signature."""
+        return self._with()
+
+    def warned(self, cautions: Sequence[Caution]) -> FilmReview:
+        """With what speaks against the marks; a signature stays."""
+        said = tuple(dict.fromkeys(cautions))[:200]
+        return self if said == self.cautions else self.model_copy(update={"cautions": said})
+
+    def _with(self, **changed: object) -> FilmReview:
+        """Changed, and with no signature any more."""
+        return self.model_copy(update={**changed, "signature": None})
 
     def to_json(self) -> str:
         """As a file: hashes, marks, verdicts, no pixels."""
@@ -202,7 +239,8 @@ class FilmReview(_Part):
             raise DataError(f"{source} is no film review: {why}") from None
 
 
-def _now() -> str:
+def now() -> str:
+    """The present second, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -231,7 +269,7 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
         marks.append(same.model_copy(update={"indication": one}) if same.origin == "model" else same)
     marks += [mark for mark in known if mark.number not in used and (mark.verdict != "open" or mark.origin == "drawn")]
     film = found.film
-    return FilmReview(
+    review = FilmReview(
         name=film.name,
         sha256=film.sha256,
         page=film.page,
@@ -242,21 +280,13 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
         marks=tuple(marks),
         ignored=before.ignored if before is not None else (),
         wire=before.wire if before is not None else None,
+        cautions=cautions_of(found),
     )
+    signed = before is not None and (before.marks, before.pixel_pitch_mm) == (review.marks, review.pixel_pitch_mm)
+    return review.model_copy(update={"signature": before.signature}) if signed and before is not None else review
 
 
-def same_mark(one: Indication, known: Sequence[ReviewedMark]) -> ReviewedMark | None:
-    """The mark at the same place, None where there is none."""
-    shares = [(_shared(one.box, mark.indication.box), mark) for mark in known]
-    best = max(shares, key=lambda pair: pair[0], default=None)
-    return best[1] if best is not None and best[0] >= SAME_PLACE else None
-
-
-def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Intersection of two boxes over their union."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return wide * high / (sum(areas) - wide * high)
+def cautions_of(found: FilmInspection) -> tuple[Caution, ...]:
+    """Doubts and notes of an inspection, as the page shows them."""
+    doubts = (Caution(text=one.text[:2000], blocks=one.blocks) for one in found.doubts)
+    return (*doubts, *(Caution(text=note[:2000]) for note in found.notes))

@@ -138,6 +138,7 @@ def desk_data(film: str, work: FilmWork, move: Affine) -> dict[str, Any]:
         "selected": work.selected,
         "marks": marks,
         "ignored": [{"box": _box(box, move)} for box in boxes],
+        "state": "waiting" if work.found is None else "judged" if work.found.judged else "unjudged",
         "locked": review is None,
     }
 

@@ -20,9 +20,10 @@ from lopore.preprocessing.film_input import FilmInput
 from lopore.reading.film_source import FilmSource
 from lopore_app.film import film_review
 from lopore_app.film.drawn_marks import Shape
-from lopore_app.film.film_review import FilmReview, Reviewer, review_of
+from lopore_app.film.film_review import Caution, FilmReview, Reviewer, cautions_of, review_of
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.review_store import ReviewStore
+from lopore_app.film.two_tabs import merged
 
 SHAPES: dict[str, Shape] = {"box": "box", "ellipse": "ellipse", "polyline": "polyline"}
 VERDICTS: dict[str, film_review.Verdict] = {"accept": "accepted", "reject": "rejected", "reopen": "open"}
@@ -39,7 +40,8 @@ class FilmWork:
     asked: the model and the settings that ``found`` belongs to. taken: number of the last act of the browser that was
     taken. served: grows whenever the server, not the browser, chooses a mark.
     pitch: of this film as the person gave it, with its source in words. areas: boxes that were measured.
-    opened: whether the review of an earlier day was looked for. run_taken: what the last run gave.
+    opened: whether the review of an earlier day was looked for. kept: what the folder held when this side last read or
+    wrote it. run_taken: what the last run gave.
     """
 
     run: InspectionRun | None = None
@@ -57,6 +59,7 @@ class FilmWork:
     area_taken: int = 0
     opened: bool = False
     run_taken: FilmInspection | None = None
+    kept: FilmReview | None = None
 
     def take_result(self) -> None:
         """Take over what the run found, once."""
@@ -70,9 +73,19 @@ class FilmWork:
             self.problem = run.error
             self.run = None
 
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """What speaks against the marks: of the inspection, else what was said when they were found."""
+        if self.found is not None:
+            return cautions_of(self.found)
+        return tuple(one for one in (self.review.cautions if self.review else ()) if one.about == "marks")
+
     def take_kept(self, before: FilmReview) -> None:
-        """Take up the review of an earlier day; what was decided since is one step back."""
-        self.step(before if self.found is None else review_of(self.found, before))
+        """Take up the review of an earlier day, with what was decided since."""
+        mine = self.review
+        after = before if mine is None or mine.untouched else merged(mine, before, None)
+        self.step(after if self.found is None else review_of(self.found, after))
+        self.kept = before
         self.served += 1
 
     def set_found(self, found: FilmInspection) -> None:
@@ -143,9 +156,20 @@ def work_for(works: dict[tuple[str, str], FilmWork], film: str, reviewer: str) -
         if other is not None and other.found is not None:
             nameless = FilmWork(asked=other.asked, pitch=other.pitch, pitch_from=other.pitch_from)
             nameless.set_found(other.found)
-    nameless.opened = False  # there may be work of an earlier day under this name
+    nameless.opened, nameless.kept = False, None  # there may be work of an earlier day under this name
     works[film, reviewer] = nameless
     return nameless
+
+
+def state_text(work: FilmWork | None) -> str:
+    """How far a film is, in words."""
+    if work is None or work.review is None or (work.found is None and work.review.untouched):
+        return "not inspected"
+    if work.review.signature is not None:
+        return f"signed: {work.review.signature.answer}"
+    marks, unjudged = len(work.review.marks), work.found is not None and not work.found.judged
+    said = f"{work.review.open} of {marks} open" if marks else "no marks"
+    return f"{said}, cannot be judged" if unjudged else said
 
 
 def _after(

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lopore.data.cells import shown_cell
-from lopore.indications.film_inspection import FilmInspection
-from lopore.indications.tables import doubts_text
 from lopore.messages import score_text
 from lopore_app.film.film_review import FilmReview, ReviewedMark
 
 COLUMNS = (
     "number", "class", "class_of_the_model", "iso_6520", "origin", "verdict", "score", "x_mm", "y_mm", "length_mm",
     "width_mm", "area_mm2", "next_mm", "x_px", "y_px", "length_px", "width_px", "area_px", "group", "note", "reviewer",
-    "level", "when", "doubts",
+    "level", "when", "signed", "doubts",
 )  # fmt: skip
 
 
@@ -43,15 +41,29 @@ def mark_row(mark: ReviewedMark) -> dict[str, Any]:
     }
 
 
-def marks_csv(review: FilmReview, found: FilmInspection | None = None) -> str:
-    """One line a mark; mm are empty where the film's pitch is not known. found: whose doubts stand in every line."""
-    doubts = doubts_text(found) if found is not None else ""
-    text = io.StringIO()
+def marks_csv(review: FilmReview) -> str:
+    """One line a mark; mm are empty where the film's pitch is not known. signed, doubts: of the film, in every line.
+
+    A film without a mark has a line of its own that holds them.
+    """
+    said, text = (signed_text(review), doubts_text(review)), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for mark in review.marks:
-        writer.writerow([shown_cell("" if cell is None else cell) for cell in (*_cells(mark), doubts)])
+    rows = [_cells(mark) for mark in review.marks] or [[""] * (len(COLUMNS) - 2)] * any(said)
+    for row in rows:
+        writer.writerow([shown_cell("" if cell is None else cell) for cell in (*row, *said)])
     return text.getvalue()
+
+
+def doubts_text(review: FilmReview) -> str:
+    """Every doubt and note about a film in one line."""
+    return " ".join(one.text for one in review.cautions)
+
+
+def signed_text(review: FilmReview) -> str:
+    """The film's answer, and who gave it; empty where nobody signed."""
+    signed = review.signature
+    return "" if signed is None else f"{signed.answer}, {signed.reader.title}, {signed.when}"
 
 
 def _cells(mark: ReviewedMark) -> Sequence[object]:

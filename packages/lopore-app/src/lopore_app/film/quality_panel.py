@@ -89,10 +89,10 @@ def _calibrate(work: FilmWork, key: str, length: float, pixels: float) -> None:
     work.pitch_from = f"calibrated on the film: {length:g} mm over {pixels:.1f} px"
 
 
-def wire_field(work: FilmWork, reviewer: Reviewer) -> bool:
-    """The thinnest wire that the reader sees; whether the statement changed."""
+def wire_field(work: FilmWork, reviewer: Reviewer) -> None:
+    """The thinnest wire that the reader sees."""
     if work.review is None:
-        return False
+        return
     options = [NOT_STATED, *(f"W{number}" for number in range(1, 20))]
     said = work.review.wire.number if work.review.wire is not None else 0
     chosen = st.selectbox(
@@ -100,10 +100,8 @@ def wire_field(work: FilmWork, reviewer: Reviewer) -> bool:
         key=f"film/wire/{work.review.sha256}/{work.review.page}/{reviewer.name}/{work.served}",
     )  # fmt: skip
     number = options.index(chosen)
-    if number == said:
-        return False
-    work.step(work.review.with_wire(number or None, reviewer))
-    return True
+    if number != said:
+        work.step(work.review.with_wire(number or None, reviewer))
 
 
 def take_areas(upload: Upload, source: FilmSource, work: FilmWork) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lopore.errors import LoporeError
 from lopore_app.film.film_review import FilmReview
+from lopore_app.film.two_tabs import merged
 
 FILE_NAME = "lopore-reviews.sqlite"
 _TABLE = """CREATE TABLE IF NOT EXISTS reviews (
@@ -52,22 +53,33 @@ class ReviewStore:
                 "another folder with --work"
             ) from None
 
-    def save(self, review: FilmReview, reviewer: str) -> None:
-        """Keep a review in place of the one before."""
+    def save(self, review: FilmReview, reviewer: str, base: FilmReview | None = None) -> FilmReview:
+        """Keep a review, and return what is kept: the review with what another tab or process kept since ``base``.
+
+        base: what this side last read or kept; None for nothing.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._open() as link:
+            link.execute("BEGIN IMMEDIATE")  # nobody writes between the look and the change
+            kept = self._read(link, review.sha256, review.page, reviewer)
+            if kept is not None:
+                review = merged(review, kept, base)
             link.execute(
                 "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)",
                 (review.sha256, review.page, reviewer, review.to_json(), now),
             )
+        return review
+
+    def _read(self, link: sqlite3.Connection, sha256: str, page: int, reviewer: str) -> FilmReview | None:
+        found = link.execute(
+            "SELECT review FROM reviews WHERE film = ? AND page = ? AND reviewer = ?", (sha256, page, reviewer)
+        ).fetchone()
+        return None if found is None else FilmReview.from_json(found[0], source=self.path.name)
 
     def load(self, sha256: str, page: int, reviewer: str) -> FilmReview | None:
         """The review of a film by this reviewer; None where there is none."""
         with self._open() as link:
-            found = link.execute(
-                "SELECT review FROM reviews WHERE film = ? AND page = ? AND reviewer = ?", (sha256, page, reviewer)
-            ).fetchone()
-        return None if found is None else FilmReview.from_json(found[0], source=self.path.name)
+            return self._read(link, sha256, page, reviewer)
 
     def everything(self) -> tuple[tuple[str, FilmReview], ...]:
         """Every review with its reviewer."""

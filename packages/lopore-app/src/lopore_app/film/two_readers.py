@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from lopore.indications.indication import Indication
 from lopore.metrics.agreement import cohen_kappa
 from lopore.record.interval import Interval
-from lopore_app.film.film_review import FilmReview, ReviewedMark, same_mark
+from lopore_app.film.film_review import FilmReview, ReviewedMark
+from lopore_app.film.same_marks import same_mark
 
 NOT_MARKED = "not marked"
 REJECTED = "rejected"
@@ -94,7 +95,7 @@ def arbitration(first: FilmReview, second: FilmReview, names: tuple[str, str]) -
     marks += [_arbitrated(mark, None, mark, names) for mark in others]
     numbered = tuple(mark.model_copy(update={"number": number}) for number, mark in enumerate(marks, start=1))
     ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
-    return first.model_copy(update={"marks": numbered, "ignored": ignored})
+    return first.model_copy(update={"marks": numbered, "ignored": ignored, "signature": None})
 
 
 def _arbitrated(

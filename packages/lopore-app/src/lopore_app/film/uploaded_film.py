@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
+from lopore.errors import LoporeError
 from lopore.reading.film_source import ArrayFilm
-from lopore.reading.radiograph import Radiograph, read_radiograph
+from lopore.reading.radiograph import Radiograph, describe, read_radiograph
 from lopore_app.inspection.films import Upload
+from lopore_app.inspection.memory import Memory
 
 TALL = 1.5
 """A film that is this much higher than wide is shown turned by a quarter."""
@@ -19,6 +23,20 @@ TALL = 1.5
 def read_film(upload: Upload) -> Radiograph:
     """Every grey value of the page that is looked at; ImageError in one line where it cannot be read."""
     return read_radiograph(upload.content, channels=1, name=upload.name, page=upload.page)
+
+
+def unreadable(memory: Memory, uploads: Iterable[Upload]) -> tuple[str, ...]:
+    """What of the dropped files is no film, by its header: name and reason, one line each; asked once a file."""
+    said = (memory.get(("header", one.sha256), partial(_reason, one), lambda _: 256) for one in uploads)
+    return tuple(reason for reason in said if reason)
+
+
+def _reason(upload: Upload) -> str:
+    try:
+        describe(upload.content, name=upload.name)
+    except LoporeError as error:
+        return str(error)
+    return ""
 
 
 GIVEN = "given by the user"

@@ -86,10 +86,12 @@ def record_film_review(state: State, review: FilmReview) -> None:
         if before.get(number) != mark and (mark.verdict != "open" or mark.origin == "drawn" or number in before)
     ]  # fmt: skip
     gone = sorted(set(before) - set(now))
-    if changed or gone:
+    signed = review.signature
+    if changed or gone or signed != (last.signature if last is not None else None):
         said = {
             "film": review.sha256, "page": review.page, "name": review.name,
             "marks": [mark.model_dump(mode="json") for mark in changed], "erased": gone,
+            "signature": None if signed is None else signed.model_dump(mode="json"),
         }  # fmt: skip
         trail.append([review_draft(said, about=state.get(_FILMS, {}).get(key, (None, None))[1], by=BY)])
     known[key] = review

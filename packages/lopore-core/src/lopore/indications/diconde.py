@@ -1,7 +1,8 @@
 """Indications as a DICONDE object: the evaluator and indication sequences of group 0014, with reference to the film.
 
-Terms: ASTM E2339 (DICONDE) keeps DICOM's patient module for the component. Outlines are in pixels of the image, where
-the centre of the first pixel is (1, 1), as DICOM's graphic annotations count.
+The model is the first evaluator; each reader who decided on marks is one more. Terms: ASTM E2339 (DICONDE) keeps
+DICOM's patient module for the component. Outlines are in pixels of the image, where the centre of the first pixel is
+(1, 1), as DICOM's graphic annotations count.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from lopore.reading.film_source import FilmSource
 
+    from .readings import MarkReading, Reader
+
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
 """Raw Data Storage: an object without pixels of its own."""
 TYPES = {"100": "CRACK", "2011": "POROSITY", "2012": "POROSITY", "401": "LACK_OF_FUSION", "402": "LACK_OF_PENETR"}
@@ -29,11 +32,11 @@ KEPT = (
 """What names the component and its study, taken over from the film's own file."""
 
 
-def to_diconde(found: FilmInspection, source: FilmSource | None = None) -> bytes:
+def to_diconde(found: FilmInspection, source: FilmSource | None = None, *, content: bytes | None = None) -> bytes:
     """The indications as one DICOM file in explicit VR, little endian.
 
-    source: the film; where it is a DICOM file the object belongs to its study and refers to it. Raises LoporeError
-    where pydicom, the extra ``dicom``, is not installed.
+    source: the film; where it is a DICOM file the object belongs to its study and refers to it. content: the film's
+    file, where ``source`` has no path to it. Raises LoporeError where pydicom, the extra ``dicom``, is not installed.
     """
     try:
         from pydicom.dataset import FileDataset, FileMetaDataset
@@ -44,21 +47,23 @@ def to_diconde(found: FilmInspection, source: FilmSource | None = None) -> bytes
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(RAW_DATA), generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    _identify(dataset, found, _film_header(source))
+    _identify(dataset, found, _film_header(source, content))
+    _approve(dataset, found)
     dataset.SOPClassUID, dataset.SOPInstanceUID = RAW_DATA, meta.MediaStorageSOPInstanceUID
-    dataset.EvaluatorSequence = [_evaluator(found)]
+    dataset.EvaluatorSequence = [_model(found), *_readers(found)]
     stream = io.BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 
-def _film_header(source: FilmSource | None) -> Dataset | None:
-    if source is None or source.format != "dicom" or source.path is None:
+def _film_header(source: FilmSource | None, content: bytes | None) -> Dataset | None:
+    file = None if source is None or source.format != "dicom" else source.path or content
+    if source is None or file is None:
         return None
     from lopore.reading.dicom import open_dicom
     from lopore.reading.headers import Limits
 
-    return open_dicom(source.path, source.name, Limits.from_environment())[0]
+    return open_dicom(file, source.name, Limits.from_environment())[0]
 
 
 def _identify(dataset: FileDataset, found: FilmInspection, film: Dataset | None) -> None:
@@ -83,9 +88,27 @@ def _identify(dataset: FileDataset, found: FilmInspection, film: Dataset | None)
         ]
 
 
-def _evaluator(found: FilmInspection) -> Dataset:
-    broken = set(found.verdict.fired) if found.verdict else set()
-    marks = [_indication(mark, mark.id in broken, found) for mark in found.indications]
+def _approve(dataset: FileDataset, found: FilmInspection) -> None:
+    """Whether a person signed for the film, in DICOM's approval attributes."""
+    signed = found.signature
+    dataset.ApprovalStatus = "UNAPPROVED" if signed is None else "APPROVED"
+    if signed is not None:
+        day, _, time = signed.when.partition("T")
+        dataset.ReviewerName = _person(signed.reader)
+        dataset.ReviewDate, dataset.ReviewTime = day.replace("-", ""), time[:8].replace(":", "")
+        dataset.ApprovalStatusFurtherDescription = _short(f"{signed.answer}, signed by {signed.reader.title}", 1000)
+
+
+def _model(found: FilmInspection) -> Dataset:
+    """What the model found, with the answer of the acceptance profile where one was given."""
+    drawn = {said.mark for said in found.readings if said.origin == "drawn"}
+    rejected = {said.mark for said in found.readings if said.verdict == "rejected"}
+    marks = [_indication(mark, _by_rules(mark, found)) for mark in found.indications if mark.id not in drawn]
+    marks += [
+        _indication(one.indication, "UNEVALUATED")
+        for one in found.set_aside
+        if one.indication.id in rejected - drawn and one.by_reader
+    ]
     return _item(
         EvaluatorNumber=1,
         EvaluatorName=_short(f"lopore {found.model.title}", 64),
@@ -94,10 +117,47 @@ def _evaluator(found: FilmInspection) -> Dataset:
     )
 
 
-def _indication(mark: Indication, broken: bool, found: FilmInspection) -> Dataset:
-    disposition = "UNEVALUATED" if found.verdict is None else "REJECT" if broken else "UNDECIDED"
-    if found.verdict is not None and found.verdict.answer == "accept":
-        disposition = "ACCEPT"
+def _readers(found: FilmInspection) -> list[Dataset]:
+    """One evaluator a reader, with the marks that this reader decided on.
+
+    A mark that was rejected is no indication and speaks against nothing: ACCEPT. One that was accepted is an indication
+    that the rules dispose of: REJECT, ACCEPT, or UNDECIDED without a profile. The verdict itself stands in words.
+    """
+    marks = {mark.id: mark for mark in found.indications}
+    marks |= {one.indication.id: one.indication for one in found.set_aside if one.by_reader}
+    said: dict[Reader, list[Dataset]] = {}
+    for one in found.readings:
+        mark = marks[one.mark]
+        ruled = _by_rules(mark, found)
+        accepted = "UNDECIDED" if ruled == "UNEVALUATED" else ruled
+        item = _indication(mark, accepted if one.verdict == "accepted" else "ACCEPT", _said(one))
+        said.setdefault(one.reader, []).append(item)
+    return [
+        _item(EvaluatorNumber=number, EvaluatorName=_person(reader), EvaluationAttempt=1, IndicationSequence=items)
+        for number, (reader, items) in enumerate(said.items(), start=2)
+    ]
+
+
+def _person(reader: Reader) -> str:
+    return _short(reader.title, 64) or "without a name"
+
+
+def _said(one: MarkReading) -> str:
+    meant = {"accepted": "accepted as an indication", "rejected": "rejected, no indication"}[one.verdict]
+    drawn = "drawn and " if one.origin == "drawn" else ""
+    return f"; {drawn}{meant} by {_person(one.reader)} {one.when}{': ' + one.note if one.note else ''}"
+
+
+def _by_rules(mark: Indication, found: FilmInspection) -> str:
+    """The disposition by the acceptance profile."""
+    if found.verdict is None:
+        return "UNEVALUATED"
+    if found.verdict.answer == "accept":
+        return "ACCEPT"
+    return "REJECT" if mark.id in found.verdict.fired else "UNDECIDED"
+
+
+def _indication(mark: Indication, disposition: str, said: str = "") -> Dataset:
     points = [value + 0.5 for point in mark.contour for value in point]
     points += points[:2]  # a polyline is closed by its first point
     outline = _item(
@@ -111,7 +171,8 @@ def _indication(mark: Indication, broken: bool, found: FilmInspection) -> Datase
         IndicationNumber=mark.id,
         IndicationLabel=_short(mark.class_name, 16),
         IndicationDescription=_short(
-            f"{mark.class_name}, ISO 6520-1 {mark.iso_6520 or 'no number'}, peak probability {mark.peak:.3f}", 1000
+            f"{mark.class_name}, ISO 6520-1 {mark.iso_6520 or 'no number'}, peak probability {mark.peak:.3f}{said}",
+            1000,
         ),
         IndicationType=TYPES.get(mark.iso_6520 or "", "OTHER"),
         IndicationDisposition=disposition,

@@ -14,6 +14,7 @@ from lopore.validation import explain_validation
 from .acceptance import Verdict
 from .indication import Group, Indication, SetAside
 from .options import InspectionOptions
+from .readings import FilmSignature, MarkReading
 
 Line = tuple[tuple[float, float], ...]
 
@@ -87,6 +88,9 @@ class FilmInspection(_Part):
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     """Reasons to trust the marks less, the gravest first."""
+    readings: tuple[MarkReading, ...] = ()
+    """Verdicts of people on single marks; rejected marks stand among ``set_aside``."""
+    signature: FilmSignature | None = None
     lopore: str = ""
     created: str = ""
     seconds: float = 0.0

@@ -66,12 +66,16 @@ class Indication(BaseModel):
 
 
 class SetAside(BaseModel):
-    """A mark that was found and is not an indication, with the reason; it stays in the record."""
+    """A mark that was found and is not an indication, with the reason; it stays in the record.
+
+    by_reader: a person rejected it, and its number is that of the reading.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     indication: Indication
     reason: str
+    by_reader: bool = False
 
 
 class Group(BaseModel):

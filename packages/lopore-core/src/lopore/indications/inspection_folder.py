@@ -34,9 +34,17 @@ SUMMARY = "films.csv"
 
 
 def write_inspection(
-    folder: Path, found: FilmInspection, source: FilmSource, film_map: FilmMap | None, *, pdf: bool = True
+    folder: Path,
+    found: FilmInspection,
+    source: FilmSource,
+    film_map: FilmMap | None,
+    *,
+    pdf: bool = True,
+    content: bytes | None = None,
 ) -> tuple[str, ...]:
     """Write everything into ``folder``, which must not hold anything yet; returns notes, such as why there is no PDF.
+
+    content: the film's file, where ``source`` has no path to it; a DICOM film's study is taken from it.
 
     Raises LoporeError where the disk is full; nothing is left half-written.
     """
@@ -49,7 +57,7 @@ def write_inspection(
         (making / TABLE).write_text(to_csv(found), encoding="utf-8")
         (making / COCO).write_text(to_coco(found), encoding="utf-8")
         try:
-            (making / DICONDE).write_bytes(to_diconde(found, source))
+            (making / DICONDE).write_bytes(to_diconde(found, source, content=content))
         except LoporeError as error:
             notes.append(str(error))
         (making / PAGE).write_text(film_report(found, source, film_map), encoding="utf-8")

@@ -68,8 +68,9 @@ const typed = (event) => event.composedPath()[0].matches?.("input, textarea, sel
 if (!globalThis.loporeKeys) {
   globalThis.loporeKeys = true;
   addEventListener("beforeunload", (event) => {
-    const { data } = globalThis.loporeActs;
-    if (data && !data.kept && data.marks.some((mark) => mark.verdict !== "open")) event.preventDefault();
+    const { data, waiting } = globalThis.loporeActs;
+    const underWay = waiting.some(({ act }) => act !== "select"); // the server has not taken it yet
+    if (data && (underWay || (!data.kept && data.marks.some((mark) => mark.verdict !== "open")))) event.preventDefault();
   });
   addEventListener("keydown", (event) => globalThis.loporeActs.key?.(event), true);
 }
@@ -78,7 +79,7 @@ acts.key = (event) => {
   const work = {
     n: () => step(1), p: () => step(-1), a: () => verdict("accept"), r: () => verdict("reject"),
     o: () => acts.selected !== null && act("reopen", { mark: acts.selected }), u: () => act("undo"),
-    l: () => tellActs("class"), "?": () => tellActs("help"),
+    l: () => tellActs("class"), b: () => tellActs("box"), "?": () => tellActs("help"),
     Delete: () => acts.selected !== null && act("erase", { mark: acts.selected }),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (work) { event.preventDefault(); work(); } else if (!acts.viewKey?.(event)) return;

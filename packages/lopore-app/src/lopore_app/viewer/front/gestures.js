@@ -101,7 +101,7 @@ Object.assign(Viewer.prototype, {
       const auto = pane.part.auto[1] - pane.part.auto[0];
       const width = Math.min(Math.max((limits[1] - limits[0]) * Math.exp(right / 200), 2), 2 * peak);
       const level = (limits[0] + limits[1]) / 2 - (down / 300) * auto;
-      pane.window = [level - width / 2, level + width / 2];
+      this.takeWindow(pane, [level - width / 2, level + width / 2]);
     } else {
       this.drag.drawn.splice(2, 2, ...pane.onFilm(this.view, event));
     }

@@ -85,14 +85,20 @@ Object.assign(Viewer.prototype, {
     const peak = pane.part.depth === 16 ? 65535 : 255;
     if (name === "given") return;
     if (name === "own") this.panes.forEach((one) => { one.window = null; });
-    if (name === "whole") pane.window = [0, peak];
-    if (name === "seen") pane.window = this.seenGreys(pane) ?? pane.window;
+    if (name === "whole") this.takeWindow(pane, [0, peak]);
+    if (name === "seen") this.takeWindow(pane, this.seenGreys(pane) ?? pane.window);
     this.redraw();
+  },
+
+  // Two panes of the same pixels, with and without heat, have one grey window; two films have their own.
+  takeWindow(pane, window) {
+    const same = this.panes.some((one) => one.part.same);
+    (same ? this.panes : [pane]).forEach((one) => { one.window = window; });
   },
 
   takeEnds() {
     const [low, high] = this.ends.map((field) => Number(field.value));
-    if (Number.isFinite(low) && Number.isFinite(high) && high > low) this.visible()[0].window = [low, high];
+    if (Number.isFinite(low) && Number.isFinite(high) && high > low) this.takeWindow(this.visible()[0], [low, high]);
     this.redraw();
   },
 
@@ -140,6 +146,7 @@ Object.assign(Viewer.prototype, {
     this.fitted = kept?.fitted ?? true;
     this.panes.forEach((pane) => { pane.inverted = kept?.inverted ?? false; });
     this.panes[0].window = kept?.window ?? null;
+    if (this.panes.some((one) => one.part.same)) this.takeWindow(this.panes[0], this.panes[0].window);
   },
 
   // A length that one can read: 1, 2 or 5 of a unit, in mm where the pitch is known.

@@ -38,7 +38,7 @@ Object.assign(Viewer.prototype, {
     this.bar.append(this.tally);
     this.overview = element("canvas", "overview");
     this.overview.setAttribute("role", "img");
-    this.overview.setAttribute("aria-label", "The whole film with all marks; a click goes there");
+    this.overview.title = "The whole film with all marks; a click goes there. Hatched: not judged";
     this.frame.insertBefore(this.overview, this.graph);
     this.overview.addEventListener("pointerdown", (event) => {
       const box = this.overview.getBoundingClientRect();
@@ -51,6 +51,7 @@ Object.assign(Viewer.prototype, {
       if (what === "selected" && acts.jump) this.jump();
       if (what === "help") this.help();
       if (what === "class") this.classes();
+      if (what === "box") this.boxInTheMiddle();
       this.count();
       this.redraw();
     };
@@ -67,6 +68,8 @@ Object.assign(Viewer.prototype, {
   count() {
     const marks = seenMarks();
     const open = marks.filter((mark) => mark.verdict === "open").length;
+    const state = { waiting: "not inspected yet", unjudged: "cannot be judged by this model", judged: "inspected" }[this.desk?.state];
+    this.overview?.setAttribute("aria-label", `The whole film with all marks, ${state}; a click goes there`);
     if (this.tally) this.tally.textContent = marks.length ? `${open} of ${marks.length} open` : "no marks";
   },
 
@@ -80,6 +83,7 @@ Object.assign(Viewer.prototype, {
     const fits = Math.min(width / Math.max(1.6 * (x1 - x0), 1), height / Math.max(1.6 * (y1 - y0), 1));
     this.view = { ...this.view, x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
     this.fitted = false;
+    this.landed = true; // nothing follows: its own pixels are asked for at once
     this.redraw();
   },
 
@@ -149,15 +153,27 @@ Object.assign(Viewer.prototype, {
   },
 
   hatch(pane, [x0, y0, x1, y1]) {
-    const ink = pane.ink;
     const [one, other] = [pane.onScreen(this.view, x0, y0), pane.onScreen(this.view, x1, y1)];
     const [left, right] = [Math.min(one[0], other[0]), Math.max(one[0], other[0])];
     const [top, bottom] = [Math.min(one[1], other[1]), Math.max(one[1], other[1])];
+    this.hatchBox(pane.ink, [left, top, right, bottom], "159,179,200");
+  },
+
+  // In the strip: the whole film until a model has looked at it, in violet where it cannot be judged, and regions.
+  overviewHatch(ink, { by, left, top }) {
+    const box = ([x0, y0, x1, y1]) => [left + by * x0, top + by * y0, left + by * x1, top + by * y1];
+    const whole = box([0, 0, this.data.width, this.data.height]);
+    if (this.desk.state === "waiting") this.hatchBox(ink, whole, "159,179,200");
+    if (this.desk.state === "unjudged") this.hatchBox(ink, whole, "171,150,240");
+    this.desk.ignored.forEach((region) => this.hatchBox(ink, box(region.box), "159,179,200"));
+  },
+
+  hatchBox(ink, [left, top, right, bottom], colour) {
     ink.save();
     ink.beginPath();
     ink.rect(left, top, right - left, bottom - top);
     ink.clip();
-    ink.strokeStyle = "rgba(159,179,200,.55)";
+    ink.strokeStyle = `rgba(${colour},.55)`;
     ink.lineWidth = 1;
     for (let x = left - (bottom - top); x < right; x += 9) {
       ink.beginPath();
@@ -166,7 +182,7 @@ Object.assign(Viewer.prototype, {
       ink.stroke();
     }
     ink.restore();
-    ink.strokeStyle = "rgba(159,179,200,.8)";
+    ink.strokeStyle = `rgba(${colour},.8)`;
     ink.strokeRect(left, top, right - left, bottom - top);
   },
 
@@ -189,6 +205,7 @@ Object.assign(Viewer.prototype, {
     const { by, left, top } = this.overviewScale();
     const whole = pane.drawn.whole?.canvas;
     if (whole && pane.there) ink.drawImage(whole, left, top, by * this.data.width, by * this.data.height);
+    this.overviewHatch(ink, { by, left, top });
     for (const mark of seenMarks()) {
       const [x, y] = [left + (by * (mark.box[0] + mark.box[2])) / 2, top + (by * (mark.box[1] + mark.box[3])) / 2];
       ink.fillStyle = mark.number === acts.selected ? "#ffffff" : INKS[mark.verdict];
@@ -208,6 +225,14 @@ Object.assign(Viewer.prototype, {
     const [x0, x1] = ends(this.view.x, half, this.data.width);
     const [y0, y1] = ends(this.view.y, high, this.data.height);
     ink.strokeRect(left + by * x0 + 1, top + by * y0 + 1, Math.max(by * (x1 - x0) - 2, 1), Math.max(by * (y1 - y0) - 2, 1));
+  },
+
+  // A drawn mark without a pointer: a box of a tenth of what is seen, around the middle of the view.
+  boxInTheMiddle() {
+    const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
+    const half = Math.min(width, height) / 20 / this.view.scale;
+    const { x, y } = this.view;
+    act("draw", { shape: "box", points: [x - half, y - half, x + half, y + half] });
   },
 
   // The classes as buttons: the mark is accepted as what is chosen.
@@ -233,7 +258,7 @@ Object.assign(Viewer.prototype, {
     this.sheet.setAttribute("role", "dialog");
     this.sheet.setAttribute("aria-label", "Keys");
     const keys = [["N, P", "next, previous mark at 1:1"], ["A, R", "accept, reject; then the next open one"], ["L", "another class"],
-      ["O", "open again"], ["U", "undo"], ["Delete", "erase a mark that was drawn"], ["F, 1", "whole film, 1:1"], ["+, −", "magnify"], ["I, T, M", "invert, turn, mirror"], ["Z", "magnifying glass"],
+      ["O", "open again"], ["U", "undo"], ["B", "box what lies in the middle of the view"], ["Delete", "erase a mark that was drawn"], ["F, 1", "whole film, 1:1"], ["+, −", "magnify"], ["I, T, M", "invert, turn, mirror"], ["Z", "magnifying glass"],
       ["Shift and arrows", "move the film"], ["Right drag", "grey window"], ["Enter", "end a polyline"], ["Escape", "last ruler away"], ["?", "this list"]];
     keys.forEach(([key, what]) => this.sheet.append(element("b", "", key), element("span", "", what)));
     this.frame.append(this.sheet);

@@ -206,7 +206,8 @@ class Viewer {
       if (store.awaited !== null) expect(null);
     }
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => { this.keepLook(); this.askForPixels(); }, REST);
+    this.rest = setTimeout(() => { this.keepLook(); this.askForPixels(); }, this.landed ? 0 : REST);
+    this.landed = false;
   }
 
   // Sharper pixels are asked for only where the film has more than were sent, and only for what is on the screen.

@@ -14,6 +14,7 @@ from lopore.messages import for_a_page, score_text
 if TYPE_CHECKING:
     import jinja2
 
+    from lopore.indications.readings import MarkReading
     from lopore.inference.film_map import FilmMap
     from lopore.reading.film_source import FilmSource
 
@@ -58,8 +59,15 @@ def film_report(found: FilmInspection, source: FilmSource, film_map: FilmMap | N
         broken=set(found.verdict.fired) if found.verdict else set(),
         percentiles=film_images.PERCENTILES,
         most_aside=film_images.MOST_ASIDE,
+        said={one.mark: _verdict(one) for one in found.readings},
     )
     return page
+
+
+def _verdict(one: MarkReading) -> str:
+    who = f" by {one.reader.title}" if one.reader.title else ""
+    note = f": {one.note}" if one.note else ""
+    return f"{'drawn' if one.origin == 'drawn' else one.verdict}{who}, {one.when[:10]}{note}"
 
 
 def _counts(found: FilmInspection) -> dict[str, int]:
