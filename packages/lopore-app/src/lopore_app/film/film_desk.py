@@ -43,9 +43,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
     with left:
         upload = _chosen(uploads, works, reviewer.name)
-        for reason in unreadable(memory, [one for one in uploads if one is not upload]):
-            st.caption(f":orange[:material/warning:] No film: {plain(reason, 300)}")
-        film = _read(memory, upload)
+        film = _read(memory, upload, uploads)
     if film is None:
         return
     work = work_for(works, upload.key, reviewer.name)
@@ -77,8 +75,11 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     _record(work, model, panel.profile)
 
 
-def _read(memory: Memory, upload: Upload) -> Radiograph | None:
-    """The film, kept between runs of the page; None, and why, where it cannot be read."""
+def _read(memory: Memory, upload: Upload, uploads: Sequence[Upload]) -> Radiograph | None:
+    """The film, kept between runs of the page; None, and why, where it cannot be read. Files beside it that are none
+    are named."""
+    for reason in unreadable(memory, [one for one in uploads if one is not upload]):
+        st.caption(f":orange[:material/warning:] No film: {plain(reason, 300)}")
     try:
         return memory.get(("whole", upload.key), lambda: read_film(upload), lambda it: int(it.pixels.nbytes))
     except LoporeError as error:
