@@ -6,7 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from lopore.arrays import Pixels
 from lopore.atomic_files import atomic_folder
+from lopore.cores import available_cores
 from lopore.errors import ConfigError, LoporeError
 
 from .sampling import check_label, check_settings, sample_film
@@ -176,22 +179,25 @@ def write_dataset(
             (folder / name).mkdir()
         labels: list[tuple[Any, ...]] = []
         truths: list[tuple[Any, ...]] = []
-        for done, shot in enumerate(shots, start=1):
-            film = _write_shot(folder, shot, seed, compression, settings)
-            labels.append(_label_row(shot, film))
-            truths.extend(_truth_rows(shot, film))
-            if progress is not None:
-                progress(done, len(shots))
+        with ThreadPoolExecutor(available_cores()) as pool:  # NumPy's noise and OpenCV's PNG run outside the lock
+            write = partial(_write_shot, folder, seed=seed, compression=compression, settings=settings)
+            for done, (label, flaws) in enumerate(pool.map(write, shots), start=1):
+                labels.append(label)
+                truths.extend(flaws)
+                if progress is not None:
+                    progress(done, len(shots))
         _write_csv(folder / "labels.csv", _LABEL_COLUMNS, labels)
         _write_csv(folder / "truth.csv", _TRUTH_COLUMNS, truths)
         _write_source(folder, counts, seed, views, settings)
     return out
 
 
-def _write_shot(folder: Path, shot: _Shot, seed: int, compression: int, settings: dict[str, Any]) -> SyntheticFilm:
-    """The image and its mask."""
+def _write_shot(
+    folder: Path, shot: _Shot, seed: int, compression: int, settings: dict[str, Any]
+) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """Write the image and its mask; give its rows of ``labels.csv`` and ``truth.csv``."""
     # Below a million welds a set, sets of two seeds share none.
     film = sample_film(shot.label, seed * 1_000_003 + shot.weld, shot.view, **settings)
     (folder / shot.path).write_bytes(png_bytes(film.pixels, compression))
     (folder / shot.mask).write_bytes(png_bytes(film.mask, compression))
-    return film
+    return _label_row(shot, film), _truth_rows(shot, film)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
+
+from lopore.cores import available_cores
 
 from .forest import Forest
 from .overlaps import Overlap, find_overlaps
@@ -185,16 +186,12 @@ def _lay_together(
     found: dict[tuple[int, int], Agreement],
     advance: Callable[[float], None],
 ) -> None:
-    with ThreadPoolExecutor(max_workers=min(8, _allowed_cores())) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, available_cores())) as pool:
         for start in range(0, len(queue), 2048):
             chunk = queue[start : start + 2048]
             for (first, second, _), agreement in zip(chunk, pool.map(lambda job: compare(*job), chunk), strict=True):
                 found[min(first, second), max(first, second)] = agreement
             advance((start + len(chunk)) / len(queue))
-
-
-def _allowed_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threshold(scores: NDArray[np.float64]) -> float:

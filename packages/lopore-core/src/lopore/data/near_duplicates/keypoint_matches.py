@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from lopore.cores import available_cores
 
 from .keypoints import LENGTH, mirrored
 
@@ -52,7 +56,7 @@ def find_candidates(keypoints: Sequence[Keypoints], progress: Callable[[float], 
     counts = np.array([len(one) for one in keypoints])
     if (counts >= LEAST_INLIERS).sum() < 2:
         return []
-    owner = np.repeat(np.arange(len(keypoints)), counts)
+    owner = np.repeat(np.arange(len(keypoints), dtype=np.int32), counts)
     matches = _matches(keypoints, owner, progress)
     sizes = np.concatenate([one.sizes for one in keypoints])
     angles = np.concatenate([one.angles for one in keypoints])
@@ -73,7 +77,7 @@ def find_candidates(keypoints: Sequence[Keypoints], progress: Callable[[float], 
 
 
 def _voted(
-    query: NDArray[np.int64], found: NDArray[np.int64], pose: NDArray[np.int64], octaves: Floats,
+    query: NDArray[np.int32], found: NDArray[np.int32], pose: NDArray[np.int64], octaves: Floats,
     straight: NDArray[np.bool_],
 ) -> list[tuple[int, int, int, NDArray[np.int64]]]:  # fmt: skip
     """(first, second, pose, rows of the matches) of the best voted candidates of each image, most votes first."""
@@ -81,7 +85,9 @@ def _voted(
     best: dict[tuple[int, int], tuple[int, int, NDArray[np.int64]]] = {}
     for shift in (0.0, 0.5):
         size = np.floor(octaves[rows] + shift + 4).astype(np.int64)
-        key = ((query[rows] * (int(found.max(initial=0)) + 1) + found[rows]) * 8 + pose[rows]) * 8 + size
+        key = (
+            (query[rows].astype(np.int64) * (int(found.max(initial=0)) + 1) + found[rows]) * 8 + pose[rows]
+        ) * 8 + size
         order = np.argsort(key, kind="stable")
         edges = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0, True])
         for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -99,7 +105,7 @@ def _voted(
     return chosen_rows
 
 
-def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress: Callable[[float], None]) -> _Matches:
+def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int32], progress: Callable[[float], None]) -> _Matches:
     """Like keypoints of different images, cell by cell."""
     projection = _projection(keypoints)
     vectors = _projected(keypoints, projection, flip=False)
@@ -113,35 +119,40 @@ def _matches(keypoints: Sequence[Keypoints], owner: NDArray[np.int64], progress:
         probes = _nearest_cells(queries, centres, min(_PROBED, len(centres)))
         asking = np.argsort(probes.ravel(), kind="stable")
         edges = np.searchsorted(probes.ravel()[asking], np.arange(len(centres) + 1))
-        for cell in range(len(centres)):
-            members = order[bounds[cell] : bounds[cell + 1]]
-            askers = asking[edges[cell] : edges[cell + 1]] // probes.shape[1]
-            parts += [(*one, is_flipped) for one in _like(queries, askers, vectors, members, owner)]
-            progress((rotation + (cell + 1) / len(centres)) / 4)
+        askers = (asking[edges[cell] : edges[cell + 1]] // probes.shape[1] for cell in range(len(centres)))
+        members = (order[bounds[cell] : bounds[cell + 1]] for cell in range(len(centres)))
+        alike = partial(_alike, queries, vectors, owner)
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for cell, found in enumerate(pool.map(alike, askers, members), start=1):
+                parts += [(*one, is_flipped) for one in found]
+                progress((rotation + cell / len(centres)) / 4)
     return _best_of_each(parts)
 
 
-def _like(
-    queries: NDArray[np.float16], askers: NDArray[np.int64], vectors: NDArray[np.float16], members: NDArray[np.int64],
-    owner: NDArray[np.int64],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:  # fmt: skip
+def _alike(
+    queries: NDArray[np.float16], vectors: NDArray[np.float16], owner: NDArray[np.int32], askers: NDArray[np.int64],
+    members: NDArray[np.int64],
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:  # fmt: skip
     """(query, found, cosine) of the pairs of one cell that are alike, in pieces that fit memory."""
     stored = vectors[members].astype(np.float32)
+    found = []
     for start in range(0, len(askers), 2048):
         some = askers[start : start + 2048]
         cosines = queries[some].astype(np.float32) @ stored.T
-        cosines[owner[some][:, None] == owner[members][None, :]] = -1.0
-        one, other = _above(cosines)
-        yield some[one], members[other], cosines[one, other]
+        over = cosines > LIKE_COSINE
+        over &= owner[some][:, None] != owner[members][None, :]
+        one, other = _chosen(cosines, over)
+        found.append((some[one], members[other], cosines[one, other]))
+    return found
 
 
-def _above(cosines: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns over the limit; of a row the best few where all images share a place, such as a lead letter."""
-    if cosines.shape[1] > 4 * _BEST_MATCHES and (cosines > LIKE_COSINE).sum() > 4 * _BEST_MATCHES * len(cosines):
-        few = np.argpartition(-cosines, _BEST_MATCHES, axis=1)[:, :_BEST_MATCHES]
-        rows, places = np.nonzero(np.take_along_axis(cosines, few, 1) > LIKE_COSINE)
+def _chosen(cosines: Floats, over: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of ``over``; of a row the best few where all images share a place, such as a lead letter."""
+    if over.shape[1] > 4 * _BEST_MATCHES and np.count_nonzero(over) > 4 * _BEST_MATCHES * len(over):
+        few = np.argpartition(np.where(over, -cosines, np.float32(1)), _BEST_MATCHES, axis=1)[:, :_BEST_MATCHES]
+        rows, places = np.nonzero(np.take_along_axis(over, few, 1))
         return rows, few[rows, places]
-    rows, columns = np.nonzero(cosines > LIKE_COSINE)
+    rows, columns = np.divmod(np.flatnonzero(over), over.shape[1])
     return rows, columns
 
 
