@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 
 import cv2
 import numpy as np
 import pytest
 from made.commands import lopore, refused
+from made.models import bright_areas, publish, record_for
+from made.whole_films import disc, ground
 
+from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.metrics.classification import measure
 from lopore.metrics.paired import compare_scores, mcnemar
+from lopore.reading.radiograph import write_radiograph
 from lopore.record.model import Threshold
+from lopore.record.preprocessing import Preprocessing
 
 POINT = Threshold(value=0.5, rule="fixed", chosen_on="")
 NAMED = {"task": "binary", "classes": ("sound", "pore"), "positive": "pore"}
@@ -84,3 +92,38 @@ def test_the_command_compares_a_model_with_itself(model_folder, monkeypatch):
     page = (place / "out" / "compare.html").read_text(encoding="utf-8")
     assert "They answer alike on every image" in page
     refused(lopore("compare", "bright", "nothing"), "nothing")
+
+
+def test_whole_films_are_shown_whole_with_the_indications_of_both_models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = Preprocessing(size=(32, 32), resize="tile", mm_per_pixel=0.1)
+    for name, value in (("keen", 0.6), ("calm", 0.95)):
+        record = record_for(
+            name=name, task="segmentation", classes=("pore", "slag"), preprocessing=plan,
+            threshold=Threshold(value=value, rule="fixed", chosen_on=""),
+        )  # fmt: skip
+        publish(tmp_path / "models" / "final" / name / "1", bright_areas(), record)
+    rows = []
+    for name, marked in (("a", True), ("b", True), ("c", False)):
+        film, mask = ground(80, 200), np.zeros((80, 200), np.uint8)
+        if marked:
+            disc(film, 60, 40, 20)
+            disc(mask, 60, 40, 20, 255)
+            write_radiograph(mask, tmp_path / f"{name}_mask.png")
+        write_radiograph(film, tmp_path / f"{name}.png")
+        rows.append(Row(path=f"{name}.png", labels=("pore",) if marked else ("no_defect",), split="test", group=name,
+                        mm_per_pixel=0.1, mask=(f"{name}_mask.png",) if marked else ()))  # fmt: skip
+    Manifest(tuple(rows), tmp_path).write(tmp_path / "films.csv")
+    done = lopore("compare", "keen", "calm", "--manifest", "films.csv", "--out", "out")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
+    assert "blue of keen" in page
+    shown = re.findall(r'src="data:image/jpeg;base64,([^"]+)" alt="[ab].png"', page)
+    assert len(shown) == 2
+    for text in shown:
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR).astype(int)
+        assert image.shape[:2] == (80, 200)
+        assert image[40, 60].min() > image[5, 150].max() + 40  # the disc on its ground
+        blue = (image[:, :, 0] - image[:, :, 2]) > 60
+        columns = np.flatnonzero(blue.any(axis=0))
+        assert blue.any() and columns.min() >= 45 and columns.max() <= 75

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -131,6 +133,23 @@ def test_what_is_sent_is_stored_byte_for_byte_and_its_report_appears(place: Plac
     assert mark["length_mm"] == pytest.approx(1.4, abs=0.2) and found["film"]["depth"] == depth
     back = pydicom.dcmread(place.out / f"{uid}.dcm" / "indications.dcm")
     assert back.PatientID == "W-7" and back.Modality
+
+
+@pytest.mark.skipif(shutil.which("storescu") is None, reason="DCMTK is not installed (Debian: apt-get install dcmtk)")
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_sender_of_another_package_is_answered_and_its_bytes_are_stored(
+    place: Place, depth: int, tmp_path: Path
+) -> None:
+    called = ["-aet", "SCANNER", "-aec", "LOPORE", "127.0.0.1", str(place.port)]
+    echo = subprocess.run(["echoscu", *called], capture_output=True, text=True, timeout=30, check=False)
+    assert echo.returncode == 0, echo.stderr
+    uid, sent = f"1.2.3.77.{depth}", tmp_path / "film.dcm"
+    sent.write_bytes(encoded(dicom(film(depth), uid)))
+    store = subprocess.run(["storescu", *called, str(sent)], capture_output=True, text=True, timeout=30, check=False)
+    assert store.returncode == 0, store.stderr
+    assert data_set_of((place.inbox / f"{uid}.dcm").read_bytes()) == data_set_of(sent.read_bytes())
+    (mark,) = place.report(f"{uid}.dcm")["indications"]
+    assert mark["width_mm"] == pytest.approx(1.4, abs=0.15)
 
 
 def test_an_echo_is_answered_and_strangers_and_other_titles_are_not(place: Place) -> None:

@@ -87,6 +87,15 @@ def marked(view: Overview, found: FilmInspection) -> Image:
     return image
 
 
+def outlined(view: Overview, marks: Sequence[tuple[Sequence[Indication], tuple[int, int, int]]]) -> Image:
+    """(h, w, 3) RGB: the film with the outlines of several lists of indications, each in its RGB colour."""
+    image = np.repeat(view.grey[:, :, None], 3, axis=2)
+    for found, colour in marks:
+        for mark in found:
+            _draw_mark(image, mark, colour, view.scale, label="")
+    return image
+
+
 def _draw_weld(image: Image, seam: WeldBand, scale: float) -> None:
     import cv2
 
