@@ -29,7 +29,9 @@ from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import Learner, LearnRequest, NetworkRequest
 from lopore.data.batches import training_batches
 from lopore.data.image_cache import ImageCache
+from lopore.plugins.registry import discover
 from lopore.record.preprocessing import Preprocessing
+from lopore.training.losses import chosen_losses
 from lopore.training_settings import Loss, Optimizer, Schedule
 
 SIZE, BATCH, CLASSES = 224, 16, 2
@@ -43,7 +45,8 @@ Epoch = Callable[[], tuple[int, float]]
 def request_for(backbone: str, images: int, threads: int) -> LearnRequest:
     return LearnRequest(
         task="multiclass", classes=("class0", "class1"),
-        network=NetworkRequest(backbone=backbone, outputs=CLASSES, channels=1, size=(SIZE, SIZE)), loss=Loss(),
+        network=NetworkRequest(backbone=backbone, outputs=CLASSES, channels=1, size=(SIZE, SIZE)),
+        losses=chosen_losses(Loss(), "multiclass", "tf", discover().losses),
         optimizer=Optimizer(), schedule=Schedule(name="constant"), epochs=100, steps_per_epoch=images // BATCH,
         batch_size=BATCH, threads=threads,
     )  # fmt: skip

@@ -31,7 +31,9 @@ from lopore.augmentation.augmenter import Augmenter
 from lopore.contracts import LearnRequest, NetworkRequest
 from lopore.data.batches import training_batches
 from lopore.data.image_cache import ImageCache
+from lopore.plugins.registry import discover
 from lopore.record.preprocessing import Preprocessing
+from lopore.training.losses import chosen_losses
 from lopore.training_settings import Loss, Optimizer, Schedule
 from lopore_torch.learner import TorchLearner
 
@@ -55,7 +57,7 @@ def lopore_epochs(backbone: str, files: list[Path]) -> tuple[Epoch, TorchLearner
         task="multiclass",
         classes=("class0", "class1"),
         network=NetworkRequest(backbone=backbone, outputs=CLASSES, channels=1, size=(SIZE, SIZE)),
-        loss=Loss(),
+        losses=chosen_losses(Loss(), "multiclass", "torch", discover().losses),
         optimizer=Optimizer(),
         schedule=Schedule(name="constant"),
         epochs=100,

@@ -45,13 +45,16 @@ def films(count: int, size: int, first_seed: int) -> tuple[Any, Any]:
 def learner_for(backbone: str, size: int, steps: int) -> Any:
     """A learner after ``steps`` steps on made films."""
     from lopore.contracts import Batch, LearnRequest, NetworkRequest
+    from lopore.plugins.registry import discover
+    from lopore.training.losses import chosen_losses
     from lopore.training_settings import Loss, Optimizer, Schedule
     from lopore_tf.learner import TensorFlowLearner
 
     network = NetworkRequest(backbone=backbone, outputs=1, channels=1, size=(size, size))
     learner = TensorFlowLearner(
         LearnRequest(
-            task="binary", classes=CLASSES, network=network, loss=Loss(), optimizer=Optimizer(learning_rate=1e-3),
+            task="binary", classes=CLASSES, network=network,
+            losses=chosen_losses(Loss(), "binary", "tf", discover().losses), optimizer=Optimizer(learning_rate=1e-3),
             schedule=Schedule(), epochs=1, steps_per_epoch=steps, batch_size=BATCH, precision="fp32", device="cpu",
         )
     )  # fmt: skip

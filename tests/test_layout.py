@@ -23,6 +23,7 @@ FLOORS = (
     ("api",),
     ("testing", "scaffold"),
     ("training",),
+    ("offered",),
     ("tracking",),
     ("export",),
     ("evaluation",),

@@ -14,8 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lopore.config.augmentation import Augmentation, Step
+from lopore.config.augmentation import Augmentation
 from lopore.config.experiment import Experiment
+from lopore.contracts import StepParams
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->"
@@ -41,7 +42,6 @@ MEANING = {
     "model.dropout": "Share of the features that is left out before the head, in training only.",
     "training.epochs": "Times through the training side.",
     "training.batch_size": "Images a batch.",
-    "training.loss.focal_gamma": "How strongly `focal` turns to hard images.",
     "training.loss.label_smoothing": "Share of the truth that is spread over all classes.",
     "training.optimizer.name": "AdamW, or SGD with momentum.",
     "training.optimizer.learning_rate": "Largest learning rate.",
@@ -148,11 +148,14 @@ def experiment_table() -> list[str]:
 def step_rows() -> Iterator[str]:
     """Rows of every augmentation step and its settings."""
     for name, field in Augmentation.model_fields.items():
+        if not models_in(field.annotation):
+            yield f"| `augmentation.{name}` | `[]` |  | {field.description} |"
+            continue
         step = models_in(field.annotation)[0]
         told = " ".join((step.__doc__ or "").split())
         yield f"| `augmentation.{name}` | off | `true`, `false`, or its settings | {told} |"
         for setting, inner in step.model_fields.items():
-            told = inner.description or Step.model_fields[setting].description or ""
+            told = inner.description or StepParams.model_fields[setting].description or ""
             yield f"| `augmentation.{name}.{setting}` | {default_of(inner)} | {allowed(inner)} | {told}. |"
 
 

@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lopore.contracts import Batch, Learner, LearnRequest, NetworkRequest, Trainer
+from lopore.contracts import Batch, Learner, LearnRequest, NetworkRequest, Task, Trainer
+from lopore.plugins.registry import discover
 from lopore.record.folder import ModelFolder
 from lopore.testing import learning
+from lopore.training.losses import chosen_losses
 from lopore.training_settings import Loss, Optimizer, Schedule
 from made.films import SIDE, batches, films
 
 
-def request(backbone: str, side: int = SIDE, **changes: Any) -> LearnRequest:
-    """A binary run over ``made.films`` in fp32; ``network_`` in front of a name changes the network's request."""
+def request(backbone: str, side: int = SIDE, *, framework: str = "torch", **changes: Any) -> LearnRequest:
+    """A binary run over ``made.films`` in fp32; ``network_`` in front of a name changes the network's request, and
+    ``loss`` is a section of a config."""
     network = {"backbone": backbone, "outputs": 1, "channels": 1, "size": (side, side)}
     network |= {key.removeprefix("network_"): value for key, value in changes.items() if key.startswith("network_")}
     settings: dict[str, Any] = {
-        "task": "binary", "classes": ("ok", "pore"), "loss": Loss(), "optimizer": Optimizer(learning_rate=2e-3),
+        "task": "binary", "classes": ("ok", "pore"), "optimizer": Optimizer(learning_rate=2e-3),
         "schedule": Schedule(), "epochs": 2, "steps_per_epoch": 4, "batch_size": 8, "precision": "fp32",
         "device": "cpu", "deterministic": True, "threads": 1,
     }  # fmt: skip
+    loss = changes.pop("loss", Loss())
     settings |= {key: value for key, value in changes.items() if not key.startswith("network_")}
+    settings["losses"] = chosen_losses(loss, settings["task"], framework, discover().losses)
+    settings["label_smoothing"] = loss.label_smoothing
     return LearnRequest(network=NetworkRequest(**network), **settings)  # type: ignore[arg-type]
+
+
+tf_request = partial(request, framework="tf")
+"""The same with the losses of TensorFlow."""
+
+
+def image_loss(
+    framework: str, loss: Loss, task: Task, class_weights: tuple[float, ...] | None = None
+) -> Callable[[Any, Any], Any]:
+    """What a run with these settings makes small, as its backend adds it up: (logits, targets) to (N,)."""
+    backend = import_module(f"lopore_{framework}.losses")
+    made: Callable[[Any, Any], Any] = backend.image_loss(
+        chosen_losses(loss, task, framework, discover().losses), task=task, classes=3, class_weights=class_weights,
+        label_smoothing=loss.label_smoothing,
+    )  # fmt: skip
+    return made
 
 
 def publish(trainer: Trainer, learner: Any, folder: Path) -> ModelFolder:

@@ -14,7 +14,7 @@ _SGD: Settings = {"optimizer": Optimizer(name="sgd", learning_rate=0.01)}
 _FOCAL: Settings = {"loss": Loss(name="focal")}
 OPTIONS: dict[str, tuple[Settings, Settings]] = {
     "loss.name": ({}, _FOCAL),
-    "loss.focal_gamma": (_FOCAL, {"loss": Loss(name="focal", focal_gamma=0.5)}),
+    "loss.parameters": (_FOCAL, {"loss": Loss(name="focal", parameters={"focal": {"gamma": 0.5}})}),
     "loss.label_smoothing": ({}, {"loss": Loss(label_smoothing=0.2)}),
     "loss.class_weights": ({}, {"class_weights": (1.0, 3.0)}),
     "optimizer.name": ({}, _SGD),

@@ -13,7 +13,10 @@ SOFTMAX = Path(__file__).parents[2] / "packages" / "lopore-core" / "tests" / "so
 """A folder for the path with lopore-softmax, a framework of one NumPy layer, in it."""
 
 HEAD = """
-from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, NoParams, Params, Predictor, Trainer
+from lopore.contracts import (
+    AugmentationStep, Backbone, Callback, Enhancer, Explainer, Exporter, LossTerm, Metric, NoParams, Params, Predictor,
+    StepParams, Trainer,
+)
 from lopore.hookspecs import hookimpl
 import numpy as np
 LOPORE_API = 1

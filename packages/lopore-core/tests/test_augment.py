@@ -18,7 +18,7 @@ from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.augmentation import Augmentation
 from lopore.errors import ConfigError
 
-STEPS = tuple(Augmentation.model_fields)
+STEPS = tuple(name for name in Augmentation.model_fields if name != "others")
 MOVES = ("horizontal_flip", "vertical_flip", "quarter_turns", "random_crop", "scale", "rotate", "elastic")
 
 

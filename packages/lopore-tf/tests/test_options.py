@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from made.films import batches
-from made.learning import request
+from made.learning import tf_request as request
 from made.options import OPTIONS, PLAIN, Settings, kept
 from tf_films import TINY
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made.films import SIDE, films, write_films
+from made.learning import image_loss
 
 from lopore.atomic_files import sha256_of
 from lopore.config.experiment import parse_experiment
@@ -31,7 +32,6 @@ from lopore_tf.architectures.inverted import Block, Inverted, inverted_features
 from lopore_tf.architectures.layers import Style
 from lopore_tf.backbones import build
 from lopore_tf.freezing import frozen_layers, groups_of
-from lopore_tf.losses import image_loss
 from lopore_tf.naming import load_state, state_of
 from lopore_tf.network import is_head
 from lopore_tf.plugin import ENCODERS
@@ -159,28 +159,28 @@ def test_gradients_are_those_of_the_mean_logit_and_grad_cam_is_not_offered(nativ
 @given(
     seed=st.integers(0, 1000),
     loss=st.builds(
-        Loss,
-        name=st.sampled_from(["cross-entropy", "focal"]),
-        focal_gamma=st.sampled_from([0.5, 2.0]),
-        label_smoothing=st.sampled_from([0.0, 0.1]),
+        lambda named, smoothing: Loss(**named, label_smoothing=smoothing),
+        st.sampled_from(
+            [{"name": "cross-entropy"}, *({"name": "focal", "parameters": {"focal": {"gamma": g}}} for g in (0.5, 2.0))]
+        ),
+        st.sampled_from([0.0, 0.1]),
     ),
     weights=st.none() | st.tuples(*[st.floats(0.1, 9)] * 2),
 )
 @settings(max_examples=8, deadline=None)
 def test_the_loss_of_masks_is_that_of_lopore_torch(seed: int, loss: Loss, weights: tuple[float, float] | None) -> None:
     torch = pytest.importorskip("torch")
-    torch_loss = pytest.importorskip("lopore_torch.losses").image_loss
+    pytest.importorskip("lopore_torch.losses")
     random = np.random.default_rng(seed)
     logits = random.normal(0, 4, (2, 6, 5, 3)).astype(np.float32)
     targets = random.integers(0, 3, (2, 6, 5))
     theirs_in = torch.tensor(logits.transpose(0, 3, 1, 2), requires_grad=True)
-    given_ = None if weights is None else torch.tensor(weights)
-    theirs = torch_loss(loss, "segmentation", given_)(theirs_in, torch.from_numpy(targets))
+    theirs = image_loss("torch", loss, "segmentation", weights)(theirs_in, torch.from_numpy(targets))
     theirs.sum().backward()
     ours_in = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(ours_in)
-        ours = image_loss(loss, "segmentation", weights)(ours_in, tf.constant(targets))
+        ours = image_loss("tf", loss, "segmentation", weights)(ours_in, tf.constant(targets))
     np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=2e-4, atol=2e-5)
     slopes = theirs_in.grad.numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(tape.gradient(ours, ours_in), slopes, rtol=2e-3, atol=2e-5)

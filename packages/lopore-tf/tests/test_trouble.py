@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made.films import batches
-from made.learning import request
+from made.learning import tf_request as request
 from made.limits import files_of_at_most
 from tf_films import TINY
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.learning import request
+from made.learning import tf_request as request
 
 from lopore.contracts import Batch, LearnRequest, StartPoint
 from lopore.errors import ModelError

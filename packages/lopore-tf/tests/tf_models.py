@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from made.films import batches, films
-from made.learning import publish, request
+from made.learning import publish
+from made.learning import tf_request as request
 from made.once import made_once
 
 from lopore.record.folder import ModelFolder

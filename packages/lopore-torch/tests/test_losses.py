@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made.learning import image_loss as loss_of
 from torch.nn import functional
 
 from lopore.contracts import IGNORE
 from lopore.errors import ConfigError
 from lopore.training_settings import Loss
-from lopore_torch.losses import image_loss
 
+image_loss = partial(loss_of, "torch")
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)) * 3
 TARGETS = torch.tensor([0, 1, 2, 2, 1, 0])
 
@@ -37,8 +40,8 @@ def test_focal_loss_without_focus_is_cross_entropy_and_with_it_easy_images_count
         functional.one_hot(TARGETS, 3).float() if task == "multilabel" else TARGETS % (2 if task == "binary" else 3)
     )
     plain = image_loss(Loss(), task, None)(logits, targets)  # type: ignore[arg-type]
-    unfocused = image_loss(Loss(name="focal", focal_gamma=0), task, None)(logits, targets)  # type: ignore[arg-type]
-    focused = image_loss(Loss(name="focal", focal_gamma=2), task, None)(logits, targets)  # type: ignore[arg-type]
+    unfocused = image_loss(Loss(name="focal", parameters={"focal": {"gamma": 0}}), task, None)(logits, targets)  # type: ignore[arg-type]
+    focused = image_loss(Loss(name="focal", parameters={"focal": {"gamma": 2}}), task, None)(logits, targets)  # type: ignore[arg-type]
     torch.testing.assert_close(plain, unfocused)
     assert bool((focused < plain).all())
 
@@ -47,25 +50,27 @@ def test_focal_loss_is_the_papers_formula() -> None:
     p = LOGITS[:, 0].sigmoid()
     truth = TARGETS % 2
     p_true = torch.where(truth == 1, p, 1 - p)
-    ours = image_loss(Loss(name="focal", focal_gamma=2), "binary", None)(LOGITS[:, :1], truth)
+    ours = image_loss(Loss(name="focal", parameters={"focal": {"gamma": 2}}), "binary", None)(LOGITS[:, :1], truth)
     torch.testing.assert_close(ours, -((1 - p_true) ** 2) * p_true.log())
 
 
 def test_a_class_weight_scales_the_loss_of_its_images() -> None:
-    weights = torch.tensor([1.0, 2.0, 5.0])
+    weights = (1.0, 2.0, 5.0)
     plain = image_loss(Loss(), "multiclass", None)(LOGITS, TARGETS)
-    torch.testing.assert_close(image_loss(Loss(), "multiclass", weights)(LOGITS, TARGETS), plain * weights[TARGETS])
+    torch.testing.assert_close(
+        image_loss(Loss(), "multiclass", weights)(LOGITS, TARGETS), plain * torch.tensor(weights)[TARGETS]
+    )
     both = image_loss(Loss(), "binary", weights[:2])(LOGITS[:, :1], TARGETS % 2)
     torch.testing.assert_close(
-        both, image_loss(Loss(), "binary", None)(LOGITS[:, :1], TARGETS % 2) * weights[TARGETS % 2]
+        both, image_loss(Loss(), "binary", None)(LOGITS[:, :1], TARGETS % 2) * torch.tensor(weights)[TARGETS % 2]
     )
 
 
 def test_a_weight_of_several_labels_counts_where_an_image_has_the_label() -> None:
     truth = (torch.arange(LOGITS.numel()).reshape(LOGITS.shape) % 3 == 0).long()
-    weights = torch.tensor([1.0, 2.0, 5.0])
+    weights = (1.0, 2.0, 5.0)
     expected = functional.binary_cross_entropy_with_logits(
-        LOGITS, truth.to(LOGITS.dtype), pos_weight=weights.to(LOGITS.dtype), reduction="none"
+        LOGITS, truth.to(LOGITS.dtype), pos_weight=torch.tensor(weights), reduction="none"
     ).mean(dim=1)
     torch.testing.assert_close(image_loss(Loss(), "multilabel", weights)(LOGITS, truth), expected)
 
@@ -126,7 +131,7 @@ def test_ignored_pixels_change_no_loss_whatever_the_network_says_there(name: str
 
 
 def test_losses_that_compare_areas_are_refused_for_a_classifier() -> None:
-    with pytest.raises(ConfigError, match="'dice' compares areas, which task 'binary' has none of"):
+    with pytest.raises(ConfigError, match=r"'dice' is for task segmentation, not for binary; .* cross-entropy, focal"):
         image_loss(Loss(name="dice"), "binary", None)
 
 
@@ -140,5 +145,5 @@ def _square() -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_segmentation_loss_weighs_foreground_classes_only() -> None:
     logits = torch.zeros(1, 3, 4, 4)
     targets = torch.zeros(1, 4, 4, dtype=torch.int64)
-    weighted = image_loss(Loss(), "segmentation", torch.tensor([9.0, 9.0]))(logits, targets)
+    weighted = image_loss(Loss(), "segmentation", (9.0, 9.0))(logits, targets)
     torch.testing.assert_close(weighted, image_loss(Loss(), "segmentation", None)(logits, targets))

@@ -26,6 +26,12 @@ def _open_short(folder: ModelFolder, device: str, threads: int | None) -> Sessio
     return open_short(folder, device, threads)
 
 
+def _open_int8(folder: ModelFolder, device: str, threads: int | None) -> Session:
+    from .predict import open_openvino
+
+    return open_openvino(folder, device, threads, "onnx-int8")
+
+
 @hookimpl
 def lopore_predictors() -> Iterable[Predictor]:
     yield Predictor(
@@ -43,4 +49,12 @@ def lopore_predictors() -> Iterable[Predictor]:
         opens=_open_short,
         runtime=("openvino",),
         preference=-10,  # answers move in the second decimal: it has to be asked for by name
+    )
+    yield Predictor(
+        name="openvino-int8",
+        summary="Quantised ONNX files of lopore-onnx through OpenVINO, convolutions in 8 bits",
+        formats=("onnx-int8",),
+        opens=_open_int8,
+        runtime=("openvino",),
+        preference=-20,  # lopore-onnx, which wrote the file and was judged with it, says -10
     )

@@ -19,7 +19,8 @@ from lopore.errors import ModelError
 
 AHEAD = 2
 """Images that wait for each stream, so that none idles while Python reads an answer."""
-SINGLE, SHORT = "f32", "bf16"
+SINGLE, SHORT, INT8 = "f32", "bf16", "int8"
+"""What a session says that it computes in; int8 is in the file, whose other operators run in single precision."""
 Planes = NDArray[np.float32]
 
 
@@ -31,8 +32,8 @@ class OpenVinoSession:
     outputs: what the file gives, such as ``scores``, ``cam``, ``cam_plus``, ``maps``.
     """
 
-    def __init__(self, folder: ModelFolder, threads: int, precision: str = SINGLE) -> None:
-        self._path = folder.file_for("onnx")
+    def __init__(self, folder: ModelFolder, threads: int, precision: str = SINGLE, format: str = "onnx") -> None:
+        self._path = folder.file_for(format)
         self._source: bytes | None = read_plain_onnx(self._path)
         self.threads, self.precision = threads, precision
         self._seconds = run_seconds()
@@ -96,7 +97,7 @@ class OpenVinoSession:
         smaller = ov.Model(wanted, network.get_parameters(), "lopore")
         smaller.reshape([1, *self.shape])
         hints = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": SHORT if self.precision == SHORT else SINGLE,
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": streams,
         }
@@ -127,14 +128,14 @@ class OpenVinoSession:
         return expected, wanted, tuple(outputs)
 
 
-def open_openvino(folder: ModelFolder, device: str, threads: int | None) -> OpenVinoSession:
-    """Open the folder's ONNX file after it was found to be plain data of the expected inputs and outputs.
+def open_openvino(folder: ModelFolder, device: str, threads: int | None, format: str = "onnx") -> OpenVinoSession:
+    """Open the folder's ONNX file of a format after it was found to be plain data of the expected inputs and outputs.
 
     device: auto or cpu. threads: default the cores this process may use.
     """
     if device not in ("auto", "cpu"):
         raise ModelError(f"device '{device}' is not for lopore-openvino; use cpu, or --runtime onnxruntime")
-    return OpenVinoSession(folder, threads or available_cores())
+    return OpenVinoSession(folder, threads or available_cores(), INT8 if format == "onnx-int8" else SINGLE, format)
 
 
 def _names(result: Any) -> set[str]:

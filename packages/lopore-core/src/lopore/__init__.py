@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .contracts import (
         IGNORE,
         LOPORE_API,
+        AugmentationStep,
         Backbone,
         Batch,
         Callback,
@@ -49,7 +50,10 @@ if TYPE_CHECKING:
         Exporter,
         Learner,
         LearnRequest,
+        LossRequest,
+        LossTerm,
         MapSession,
+        Metric,
         NetworkRequest,
         NoParams,
         Params,
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
         RunEnded,
         RunStarted,
         Session,
+        StepParams,
         Trainer,
     )
     from .errors import LoporeError, PluginError
@@ -69,9 +74,10 @@ _HOMES = {
     "api.films": "index_films split_films train",
     "api.model": "Model open",
     "api.results": "FilmReport HeatMapResult PredictionResult",
-    "contracts": "IGNORE LOPORE_API Affine Backbone Batch Callback Enhancer EpochEnded EpochReport Explainer Exporter "
-    "HeatMaps Learner LearnRequest MapSession NetworkRequest NoParams Params PixelBatch Pixels Predictor RunEnded "
-    "RunStarted Scores Session Trainer",
+    "contracts": "IGNORE LOPORE_API Affine AugmentationStep Backbone Batch Callback Enhancer EpochEnded EpochReport "
+    "Explainer Exporter HeatMaps Learner LearnRequest LossRequest LossTerm MapSession Metric "
+    "NetworkRequest NoParams Params PixelBatch Pixels Predictor RunEnded RunStarted Scores Session "
+    "StepParams Trainer",
     "cores": "available_cores run_seconds",
     "errors": "LoporeError PluginError",
     "hookspecs": "hookimpl",
@@ -98,6 +104,7 @@ __all__ = [
     "IGNORE",
     "LOPORE_API",
     "Affine",
+    "AugmentationStep",
     "Backbone",
     "Batch",
     "BrokenModel",
@@ -118,7 +125,10 @@ __all__ = [
     "Learner",
     "LoporeError",
     "Loss",
+    "LossRequest",
+    "LossTerm",
     "MapSession",
+    "Metric",
     "Model",
     "ModelFolder",
     "ModelRecord",
@@ -142,6 +152,7 @@ __all__ = [
     "Schedule",
     "Scores",
     "Session",
+    "StepParams",
     "Trainer",
     "available_cores",
     "discover",

@@ -1,4 +1,4 @@
-"""The two markers and the seven hooks through which lopore finds everything it does not do itself.
+"""The two markers and the ten hooks through which lopore finds everything it does not do itself.
 
 A plugin is a module named in the entry-point group ``lopore`` that sets ``LOPORE_API`` and implements any of these.
 """
@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
+    from .contracts import (
+        AugmentationStep,
+        Backbone,
+        Callback,
+        Enhancer,
+        Explainer,
+        Exporter,
+        LossTerm,
+        Metric,
+        Predictor,
+        Trainer,
+    )
 
 __all__ = [
     "hookimpl",
     "hookspec",
+    "lopore_augmentations",
     "lopore_backbones",
     "lopore_callbacks",
     "lopore_enhancers",
     "lopore_explainers",
     "lopore_exporters",
+    "lopore_losses",
+    "lopore_metrics",
     "lopore_predictors",
     "lopore_trainers",
 ]
@@ -62,3 +76,18 @@ def lopore_explainers() -> Iterable[Explainer]:  # type: ignore[empty-body]
 @hookspec
 def lopore_callbacks() -> Iterable[Callback]:  # type: ignore[empty-body]
     """What hears of training runs, such as a logger or an experiment tracker."""
+
+
+@hookspec
+def lopore_losses() -> Iterable[LossTerm]:  # type: ignore[empty-body]
+    """What a training can make small, each for one framework."""
+
+
+@hookspec
+def lopore_metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
+    """Figures by which scores are judged."""
+
+
+@hookspec
+def lopore_augmentations() -> Iterable[AugmentationStep]:  # type: ignore[empty-body]
+    """Random changes of training images."""

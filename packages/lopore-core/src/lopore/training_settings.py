@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .arrays import Task
-from .errors import ConfigError
 
 
 class Section(BaseModel):
@@ -16,26 +15,24 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-LossTerm: TypeAlias = Literal["cross-entropy", "focal", "dice", "tversky"]
-_FOR_MAPS: frozenset[LossTerm] = frozenset({"dice", "tversky"})
-
-
 class Loss(Section):
     """What training makes small: one term, or a sum of several.
 
     cross-entropy (binary and multilabel: BCE); focal (Lin et al., ICCV 2017); for segmentation also soft dice
-    (Milletari et al., 3DV 2016) and tversky (Salehi et al., MLMI 2017).
+    (Milletari et al., 3DV 2016) and tversky (Salehi et al., MLMI 2017); and what plugins offer.
     """
 
-    name: LossTerm | dict[LossTerm, Annotated[float, Field(gt=0, le=1000)]] | None = Field(
+    name: str | dict[str, Annotated[float, Field(gt=0, le=1000)]] | None = Field(
         None,
-        description="'cross-entropy', 'focal', 'dice', 'tversky', or several with a weight each, such as {focal: 1, "
-        "dice: 0.5}; dice and tversky are for segmentation. Default: cross-entropy, and for segmentation cross-entropy "
-        "and dice",
+        description="'cross-entropy', 'focal', 'dice', 'tversky' or a loss of a plugin, or several with a weight each, "
+        "such as {focal: 1, dice: 0.5}; `lopore plugins` lists them. Dice and tversky are for segmentation. Default: "
+        "cross-entropy, and for segmentation cross-entropy and dice",
     )
-    focal_gamma: float = Field(2.0, ge=0, le=10)
-    tversky_alpha: float = Field(0.3, ge=0, le=1, description="What a false pixel costs in the Tversky index")
-    tversky_beta: float = Field(0.7, ge=0, le=1, description="What a missed pixel costs in the Tversky index")
+    parameters: dict[str, dict[str, Any]] = Field(
+        {},
+        description="Parameters of the losses named above, by name: {focal: {gamma: 2}}; {tversky: {alpha: 0.3, beta: "
+        "0.7}}, what a false and a missed pixel cost in the Tversky index",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = Field(
         "none",
@@ -49,18 +46,11 @@ class Loss(Section):
             raise ValueError("name is an empty mapping; name at least one term, such as {cross-entropy: 1, dice: 1}")
         return self
 
-    def terms_of(self, task: Task) -> dict[LossTerm, float]:
-        """Each term with its weight, for a task; ConfigError where a term compares areas and the task has none."""
+    def weights(self, task: Task) -> dict[str, float]:
+        """Each named term with its weight, or those of a task by default."""
         if self.name is None:
             return {"cross-entropy": 1.0, "dice": 1.0} if task == "segmentation" else {"cross-entropy": 1.0}
-        terms: dict[LossTerm, float] = {self.name: 1.0} if isinstance(self.name, str) else dict(self.name)
-        areas = _FOR_MAPS & terms.keys()
-        if areas and task != "segmentation":
-            raise ConfigError(
-                f"training.loss.name '{min(areas)}' compares areas, which task '{task}' has none of; allowed are "
-                "cross-entropy and focal, or take task segmentation"
-            )
-        return terms
+        return {self.name: 1.0} if isinstance(self.name, str) else dict(self.name)
 
 
 class Optimizer(Section):

@@ -16,8 +16,11 @@ from lopore.hookspecs import hookimpl
 from lopore.testing.check import run_check
 from lopore.testing.kit import iter_checks
 
+from .augmentations import AUGMENTATION_FAULTS
 from .callbacks import CALLBACK_FAULTS
 from .enhancers import ENHANCER_FAULTS
+from .losses import LOSS_FAULTS
+from .metrics import METRIC_FAULTS
 from .modules import MODULE_FAULTS, SLOW, module_of, source
 from .sessions import EXPLAINER_FAULTS, EXPORTER_FAULTS, PREDICTOR_FAULTS, BatchSession
 from .sound import PLAIN, PREDICTOR, SOUND, TRAINER, TWICE, Fault, SoundLearner, lister, plugin_of, with_one
@@ -85,6 +88,9 @@ FAULTS: dict[str, dict[str, Fault]] = {
     },
     "explainer": _of("explainers", EXPLAINER_FAULTS),
     "callback": _of("callbacks", CALLBACK_FAULTS),
+    "loss": _of("losses", LOSS_FAULTS),
+    "metric": _of("metrics", METRIC_FAULTS),
+    "augmentation": _of("augmentations", AUGMENTATION_FAULTS),
 }  # fmt: skip
 CASES = [(kind, name) for kind, faults in FAULTS.items() for name in faults]
 

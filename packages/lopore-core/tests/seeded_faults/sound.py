@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from lopore.affine import Affine
 from lopore.contracts import (
+    AugmentationStep,
     Backbone,
     Batch,
     Callback,
@@ -23,10 +24,13 @@ from lopore.contracts import (
     Explainer,
     Exporter,
     LearnRequest,
+    LossTerm,
+    Metric,
     Params,
     Pixels,
     Predictor,
     Scores,
+    StepParams,
     Trainer,
 )
 from lopore.errors import RunError
@@ -248,6 +252,67 @@ def note_events(start: Any, params: Any) -> Any:
 
 
 CALLBACK = Callback(name="notes", summary="A line an event", params=Gain, listen=note_events)
+
+
+def sigmoid_losses(request: Any, gamma: float = 0.0) -> Any:
+    """Squared distance of probabilities from the truth and a touch of the logits' own, of labels and of maps."""
+
+    def losses(logits: Any, targets: Any, known: Any) -> Any:
+        if request.task == "segmentation":
+            p = np.exp(logits - logits.max(axis=-1, keepdims=True))
+            p /= p.sum(axis=-1, keepdims=True)
+            truth = np.eye(logits.shape[-1])[targets]
+            weights = np.ones(logits.shape[-1]) if request.class_weights is None else np.r_[1.0, request.class_weights]
+            each = ((p - truth) ** 2).sum(axis=-1) * weights[targets] * known
+            return each.sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
+        given = logits.astype(np.float64)[:, 0]
+        p = np.where(given > 0, 1 / (1 + np.exp(-np.abs(given))), 1 - 1 / (1 + np.exp(-np.abs(given))))
+        weights = np.ones(2) if request.class_weights is None else np.asarray(request.class_weights)
+        return (p - targets) ** 2 * weights[targets]
+
+    return losses
+
+
+LOSS = LossTerm(
+    framework="softmax", name="brier", summary="Squared distance from the truth", tasks=("binary", "segmentation"),
+    build=sigmoid_losses, weighs_classes=True,
+)  # fmt: skip
+
+
+def brier(labels: Any, scores: Any, weights: Any) -> float:
+    """Weighted mean of the squared distances."""
+    total = weights.sum()
+    return float((weights * (scores - labels) ** 2).sum() / total) if total > 0 else float("nan")
+
+
+def brier_rows(labels: Any, scores: Any, weights: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return weights @ (scores - labels) ** 2 / weights.sum(axis=1)
+
+
+METRIC = Metric(
+    name="brier", summary="Mean squared distance from the truth", compute=brier, rows=brier_rows,
+    higher_is_better=False,
+)  # fmt: skip
+
+
+class Depth(StepParams):
+    depth: float = Field(0.1, ge=0.02, le=0.3, description="Largest change as a share of full range")
+
+
+def shaded(pixels: Any, mask: Any, params: Any, rng: Any) -> Any:
+    """A slope of brightness from left to right."""
+    top = np.iinfo(pixels.dtype).max
+    slope = np.linspace(-1, 1, pixels.shape[1])[None, :, None] * rng.uniform(0.01, params.depth) * top
+    return np.clip(np.rint(pixels + slope), 0, top).astype(pixels.dtype), mask
+
+
+def shifted(size: Any, params: Any, rng: Any) -> Any:
+    return Affine(x0=float(rng.integers(1, 6)))
+
+
+SHADE = AugmentationStep(name="shade", summary="A slope of brightness", params=Depth, changes=shaded)
+SHIFT = AugmentationStep(name="shift", summary="A few pixels aside", params=StepParams, moves=shifted)
 SOUND: dict[str, list[Any]] = {
     "enhancers": [GAIN, PLAIN, MIRROR, SMOOTH],
     "backbones": [BACKBONE, MAPS],
@@ -256,6 +321,9 @@ SOUND: dict[str, list[Any]] = {
     "exporters": [EXPORTER],
     "explainers": [EXPLAINER],
     "callbacks": [CALLBACK],
+    "losses": [LOSS],
+    "metrics": [METRIC],
+    "augmentations": [SHADE, SHIFT],
 }
 
 

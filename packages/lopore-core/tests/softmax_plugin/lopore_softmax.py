@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lopore.contracts import (
     Backbone,
     Batch,
     EpochReport,
     LearnRequest,
+    LossRequest,
+    LossTerm,
     NetworkRequest,
+    Params,
     PixelBatch,
     Predictor,
     Scores,
@@ -132,6 +136,52 @@ def lopore_backbones() -> Iterable[Backbone]:
         framework="softmax", name="cells", summary="Grey of 8 x 8 cells", default_size=32, explanation_layer="",
         pretrained=(), build=_never, exact_cam=False,
     )  # fmt: skip
+
+
+class Floor(Params):
+    floor: float = Field(1e-6, ge=1e-9, le=0.1, description="Least probability that counts")
+
+
+def _log_loss(request: LossRequest) -> Any:
+    """How much the truth's probability lacks, in logarithms."""
+
+    def losses(logits: Any, targets: Any, known: Any) -> Any:
+        p = np.clip(_truth(logits, targets, request.task), request.params.floor, 1)
+        each, weights = -np.log(p), request.class_weights
+        if weights is not None:
+            of_class = np.asarray(weights)
+            each = each * (np.where(targets > 0, of_class, 1.0) if each.ndim == 2 else of_class[targets])
+        return each.mean(axis=1) if each.ndim == 2 else each
+
+    return losses
+
+
+def _margin(request: LossRequest) -> Any:
+    """How much the truth's probability lacks."""
+
+    def losses(logits: Any, targets: Any, known: Any) -> Any:
+        each = 1 - _truth(logits, targets, request.task)
+        return each.mean(axis=1) if each.ndim == 2 else each
+
+    return losses
+
+
+def _truth(logits: Any, targets: Any, task: str) -> Any:
+    """Probability of what the targets say."""
+    if task == "multiclass":
+        e = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (e / e.sum(axis=1, keepdims=True))[np.arange(len(e)), targets]
+    turned = np.where(targets > 0, -1.0, 1.0) * (logits[:, 0] if task == "binary" else logits)
+    return 1 / (1 + np.exp(turned))
+
+
+@hookimpl
+def lopore_losses() -> Iterable[LossTerm]:
+    for name, build, params in (("cross-entropy", _log_loss, Floor), ("margin", _margin, Params)):
+        yield LossTerm(
+            framework="softmax", name=name, summary=f"Of one layer: {name}", build=build, params=params,
+            tasks=("binary", "multiclass", "multilabel"), weighs_classes=name == "cross-entropy",
+        )  # fmt: skip
 
 
 @hookimpl

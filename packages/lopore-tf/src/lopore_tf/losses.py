@@ -1,4 +1,4 @@
-"""Losses per image, so that batches of any size, and shares of a batch, add up to the same mean."""
+"""The losses of lopore-tf, per image, so that batches of any size, and shares of a batch, add up to one mean."""
 
 from __future__ import annotations
 
@@ -6,35 +6,91 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lopore.arrays import Task
-from lopore.contracts import IGNORE
-from lopore.training_settings import Loss
+from lopore.contracts import IGNORE, LossRequest, WeightedLoss
+from lopore.errors import PluginError
 
 from .start import tf
 
 ImageLoss = Callable[[Any, Any], Any]
 """(logits, targets) to (N,) losses."""
+TermLoss = Callable[[Any, Any, Any], Any]
+"""(logits, targets, known) to (N,) losses."""
 
 
-def image_loss(loss: Loss, task: Task, class_weights: Sequence[float] | None) -> ImageLoss:
-    """The loss of each image for a task; the definitions are those of ``lopore_torch.losses``.
+def image_loss(
+    losses: Sequence[WeightedLoss],
+    *,
+    task: Task,
+    classes: int,
+    class_weights: tuple[float, ...] | None = None,
+    label_smoothing: float = 0.0,
+) -> ImageLoss:
+    """The loss of each image: that of each term times its weight, added. See ``lopore.contracts.LossFunction``.
 
-    binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
-    segmentation: (N, H, W, K + 1), (N, H, W), background first; pixels of ``IGNORE`` count in no term.
-    class_weights: (K,), of what an image shows: its true class (multilabel: each label that it has, where what it
-    lacks weighs 1, as ``pos_weight`` in PyTorch; segmentation: each pixel's class, the background weighs 1).
+    The functions take targets of segmentation as masks hold them, with ``IGNORE``. PluginError for a term that gives
+    anything but a number an image.
     """
-    terms, smoothing = loss.terms_of(task), loss.label_smoothing
-    if task == "segmentation":
-        every = None if class_weights is None else tf.constant([1.0, *class_weights], tf.float32)
-        return lambda logits, targets: _pixels(logits, targets, loss, every)
-    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
-    single = {"binary": _binary, "multiclass": _categorical, "multilabel": _multilabel}[task]
+    parts = [
+        (one.term.key, one.weight, one.term.build(LossRequest(
+            task=task, classes=classes, params=one.params, class_weights=class_weights, label_smoothing=label_smoothing
+        )))
+        for one in losses
+    ]  # fmt: skip
 
     def total(logits: Any, targets: Any) -> Any:
-        gammas = [(weight, loss.focal_gamma if name == "focal" else 0.0) for name, weight in terms.items()]
-        return tf.add_n([weight * single(logits, targets, gamma, smoothing, weights) for weight, gamma in gammas])
+        known = None
+        if task == "segmentation":
+            known = tf.not_equal(targets, tf.constant(IGNORE, targets.dtype))
+            targets = tf.where(known, targets, tf.zeros_like(targets))
+        found = []
+        for key, weight, function in parts:
+            part = tf.convert_to_tensor(function(logits, targets, known))
+            if part.shape.rank != 1:
+                raise PluginError(f"loss '{key}' gave a tensor of shape {part.shape}; it gives one number an image")
+            found.append(weight * part)
+        return tf.add_n(found)
 
     return total
+
+
+def cross_entropy(request: LossRequest) -> TermLoss:
+    """As in ``lopore_torch.losses``, and so are those below."""
+    return _entropy(request, 0.0)
+
+
+def focal(request: LossRequest) -> TermLoss:
+    """Cross-entropy that turns to what is hard, by ``gamma``."""
+    return _entropy(request, request.params.gamma)
+
+
+def dice(request: LossRequest) -> TermLoss:
+    """Soft Dice of maps; see ``tversky``."""
+    return lambda logits, targets, known: tversky(logits, targets, tf.cast(known, logits.dtype), 0.5, 0.5)
+
+
+def tversky_index(request: LossRequest) -> TermLoss:
+    """What ``tversky`` says, with ``alpha`` and ``beta``."""
+    alpha, beta = request.params.alpha, request.params.beta
+    return lambda logits, targets, known: tversky(logits, targets, tf.cast(known, logits.dtype), alpha, beta)
+
+
+def _entropy(request: LossRequest, gamma: float) -> TermLoss:
+    task, smoothing, given = request.task, request.label_smoothing, request.class_weights
+    numbers = None if given is None else ([1.0, *given] if task == "segmentation" else given)
+
+    def function(logits: Any, targets: Any, known: Any) -> Any:
+        weights = None if numbers is None else tf.constant(numbers, tf.float32)
+        if task == "binary":
+            return _binary(logits, targets, gamma, smoothing, weights)
+        if task == "multilabel":
+            return _multilabel(logits, targets, gamma, smoothing, weights)
+        each = _categorical(logits, targets, gamma, smoothing, weights)
+        if known is None:
+            return each
+        share = tf.cast(known, logits.dtype)
+        return tf.reduce_sum(each * share, axis=(1, 2)) / tf.maximum(tf.reduce_sum(share, axis=(1, 2)), 1.0)
+
+    return function
 
 
 def _binary(logits: Any, targets: Any, gamma: float, smoothing: float, weights: Any) -> Any:
@@ -65,24 +121,6 @@ def _categorical(logits: Any, targets: Any, gamma: float, smoothing: float, weig
     true = tf.gather(log_p, targets, axis=-1, batch_dims=len(targets.shape))
     losses = -((1.0 - smoothing) * true + smoothing * tf.reduce_mean(log_p, axis=-1))
     return losses if weights is None else losses * tf.gather(weights, targets)
-
-
-def _pixels(logits: Any, targets: Any, loss: Loss, weights: Any) -> Any:
-    """(N,) sums of the terms over the pixels that are known."""
-    known = tf.not_equal(targets, tf.constant(IGNORE, targets.dtype))
-    seen = tf.where(known, targets, tf.zeros_like(targets))
-    share = tf.cast(known, logits.dtype)
-    parts = []
-    for name, weight in loss.terms_of("segmentation").items():
-        if name in ("cross-entropy", "focal"):
-            gamma = loss.focal_gamma if name == "focal" else 0.0
-            each = _categorical(logits, seen, gamma, loss.label_smoothing, weights) * share
-            part = tf.reduce_sum(each, axis=(1, 2)) / tf.maximum(tf.reduce_sum(share, axis=(1, 2)), 1.0)
-        else:
-            alpha, beta = (0.5, 0.5) if name == "dice" else (loss.tversky_alpha, loss.tversky_beta)
-            part = tversky(logits, seen, share, alpha, beta)
-        parts.append(weight * part)
-    return tf.add_n(parts)
 
 
 ABSENT = 0.01

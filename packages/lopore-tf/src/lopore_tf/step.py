@@ -42,7 +42,10 @@ class Step:
         self.request, self.network, self.averaged = request, network, averaged
         self.frozen, self.updater, self.strategy = frozen, updater, strategy
         self.replicas = int(strategy.num_replicas_in_sync)
-        self.loss = image_loss(request.loss, request.task, request.class_weights)
+        self.loss = image_loss(
+            request.losses, task=request.task, classes=len(request.classes), class_weights=request.class_weights,
+            label_smoothing=request.label_smoothing,
+        )  # fmt: skip
         self.trained = updater.variables
         self.pairs = _pairs(network, averaged, frozen)
         self.narrow = any(_is_narrow(layer) for layer in every_layer(network) if id(layer) not in frozen)

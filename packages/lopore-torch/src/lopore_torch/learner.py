@@ -79,8 +79,10 @@ class TorchLearner:
         self.trials: list[Trial[Plan]] = []
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
         self.step = 0
-        weights = torch.tensor(request.class_weights, device=self.device) if request.class_weights else None
-        self.image_loss = image_loss(request.loss, request.task, weights)
+        self.image_loss = image_loss(
+            request.losses, task=request.task, classes=len(request.classes), class_weights=request.class_weights,
+            label_smoothing=request.label_smoothing,
+        )  # fmt: skip
         if request.deterministic:
             self._adopt(precision.fixed_plan(request.precision), [])
 

@@ -1,40 +1,101 @@
-"""Losses per image, so that batches of any size, and shares of a batch, add up to the same mean."""
+"""The losses of lopore-torch, per image, so that batches of any size, and shares of a batch, add up to one mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from lopore.arrays import Task
-from lopore.contracts import IGNORE
-from lopore.training_settings import Loss
+from lopore.contracts import IGNORE, LossRequest, WeightedLoss
+from lopore.errors import PluginError
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
 """(logits, targets) to (N,) losses."""
+TermLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""(logits, targets, known) to (N,) losses."""
 
 
-def image_loss(loss: Loss, task: Task, class_weights: Tensor | None) -> ImageLoss:
-    """The loss of each image for a task: the terms of ``loss.terms_of(task)``, each times its weight, added.
+def image_loss(
+    losses: Sequence[WeightedLoss],
+    *,
+    task: Task,
+    classes: int,
+    class_weights: tuple[float, ...] | None = None,
+    label_smoothing: float = 0.0,
+) -> ImageLoss:
+    """The loss of each image: that of each term times its weight, added. See ``lopore.contracts.LossFunction``.
 
-    binary: logits (N, 1), targets (N,) of 0 and 1. multiclass: (N, K), (N,). multilabel: (N, K), (N, K), class mean.
-    segmentation: (N, K + 1, H, W), (N, H, W), background first; pixels of ``IGNORE`` count in no term.
-    class_weights: (K,), of what an image shows: its true class (multilabel: each label that it has, where what it
-    lacks weighs 1, as ``pos_weight`` in PyTorch; segmentation: each pixel's class, the background weighs 1).
+    The functions take targets of segmentation as masks hold them, with ``IGNORE``. PluginError for a term that gives
+    anything but a number an image.
     """
-    terms, smoothing = loss.terms_of(task), loss.label_smoothing
-    if task == "segmentation":
-        return lambda logits, targets: _pixels(logits, targets, loss, class_weights)
-    single = {"binary": _binary, "multiclass": _categorical, "multilabel": _multilabel}[task]
+    parts = [
+        (one.term.key, one.weight, one.term.build(LossRequest(
+            task=task, classes=classes, params=one.params, class_weights=class_weights, label_smoothing=label_smoothing
+        )))
+        for one in losses
+    ]  # fmt: skip
 
     def total(logits: Tensor, targets: Tensor) -> Tensor:
-        gammas = [(weight, loss.focal_gamma if name == "focal" else 0.0) for name, weight in terms.items()]
-        parts = [weight * single(logits, targets, gamma, smoothing, class_weights) for weight, gamma in gammas]
-        return torch.stack(parts).sum(dim=0)
+        known = targets != IGNORE if task == "segmentation" else None
+        seen = targets if known is None else torch.where(known, targets, 0)
+        found = []
+        for key, weight, function in parts:
+            part: Tensor = function(logits, seen, known)
+            if part.shape != logits.shape[:1]:
+                raise PluginError(
+                    f"loss '{key}' gave {tuple(part.shape)} for {len(logits)} images; it gives one number an image"
+                )
+            found.append(weight * part)
+        return torch.stack(found).sum(dim=0)
 
     return total
+
+
+def cross_entropy(request: LossRequest) -> TermLoss:
+    """Cross-entropy with smoothing and class weights; of binary and several labels BCE, of those the classes' mean."""
+    return _entropy(request, 0.0)
+
+
+def focal(request: LossRequest) -> TermLoss:
+    """Cross-entropy that turns to what is hard, by ``gamma``."""
+    return _entropy(request, request.params.gamma)
+
+
+def dice(request: LossRequest) -> TermLoss:
+    """Soft Dice of maps; see ``tversky``."""
+    return lambda logits, targets, known: tversky(logits, targets, _all(known), 0.5, 0.5)
+
+
+def tversky_index(request: LossRequest) -> TermLoss:
+    """What ``tversky`` says, with ``alpha`` and ``beta``."""
+    alpha, beta = request.params.alpha, request.params.beta
+    return lambda logits, targets, known: tversky(logits, targets, _all(known), alpha, beta)
+
+
+def _all(known: Tensor | None) -> Tensor:
+    assert known is not None  # asked of maps only
+    return known
+
+
+def _entropy(request: LossRequest, gamma: float) -> TermLoss:
+    task, smoothing, given = request.task, request.label_smoothing, request.class_weights
+    numbers = None if given is None else torch.tensor([1.0, *given] if task == "segmentation" else given)
+
+    def function(logits: Tensor, targets: Tensor, known: Tensor | None) -> Tensor:
+        weights = None if numbers is None else numbers.to(logits.device)
+        if task == "binary":
+            return _binary(logits, targets, gamma, smoothing, weights)
+        if task == "multilabel":
+            return _multilabel(logits, targets, gamma, smoothing, weights)
+        each = _categorical(logits, targets, gamma, smoothing, weights)
+        if known is None:
+            return each
+        return (each * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp_min(1)
+
+    return function
 
 
 def _binary(logits: Tensor, targets: Tensor, gamma: float, smoothing: float, weights: Tensor | None) -> Tensor:
@@ -66,24 +127,6 @@ def _categorical(logits: Tensor, targets: Tensor, gamma: float, smoothing: float
     true = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
     losses = -((1.0 - smoothing) * true + smoothing * log_p.mean(dim=1))
     return losses if weights is None else losses * weights[targets]
-
-
-def _pixels(logits: Tensor, targets: Tensor, loss: Loss, class_weights: Tensor | None) -> Tensor:
-    """(N,) sums of the terms over the pixels that are known."""
-    known = targets != IGNORE
-    seen = torch.where(known, targets, 0)
-    weights = None if class_weights is None else torch.cat([class_weights.new_ones(1), class_weights])
-    parts = []
-    for name, weight in loss.terms_of("segmentation").items():
-        if name in ("cross-entropy", "focal"):
-            gamma = loss.focal_gamma if name == "focal" else 0.0
-            each = _categorical(logits, seen, gamma, loss.label_smoothing, weights) * known
-            part = each.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp_min(1)
-        else:
-            alpha, beta = (0.5, 0.5) if name == "dice" else (loss.tversky_alpha, loss.tversky_beta)
-            part = tversky(logits, seen, known, alpha, beta)
-        parts.append(weight * part)
-    return torch.stack(parts).sum(dim=0)
 
 
 ABSENT = 0.01

@@ -22,6 +22,8 @@ from lopore.contracts import (
 )
 from lopore.hookspecs import hookimpl
 
+from .loss_terms import lopore_losses as lopore_losses
+
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
     from lopore.record.model import ModelRecord

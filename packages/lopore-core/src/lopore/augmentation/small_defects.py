@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.arrays import Pixels
-from lopore.config.augmentation import Augmentation, Recipe
+from lopore.config.augmentation import Recipe
 
 from .augmenter import Augmenter
+from .recipe import chosen_steps
 
 GRAIN = 3.0
 CONTRAST = 18.0
@@ -83,18 +84,16 @@ def destroys_small_defects(
     without the defect through each step alone, and compares contrast-to-noise before and after.
     A step is named when more than a quarter of the defects lose over half of it, or leave the image.
     """
-    if recipe == "none":
-        return []
     shrink = max(1.0, max(size) / 192)  # a defect counts in pixels, so a small film tells as much as a large one
     film = round(size[0] / shrink), round(size[1] / shrink)
     defect = min(defect_px, min(film) / 8)
     warnings = []
-    for name, step in recipe.steps.items():
-        alone = Augmentation.model_validate({name: {**step.model_dump(), "probability": 1.0}})
-        lost = lost_share(Augmenter(alone, film, seed), film, defect, draws, seed)
+    for one in chosen_steps(recipe):
+        lost = lost_share(Augmenter([one.always()], film, seed), film, defect, draws, seed)
         if lost > 0.25:
             warnings.append(
-                f"{name}: {lost:.0%} of planted {defect_px:g} px defects lose over half of their contrast-to-noise "
-                f"when it is applied (to {step.probability:.0%} of the images); narrow its range or switch it off"
+                f"{one.step.name}: {lost:.0%} of planted {defect_px:g} px defects lose over half of their contrast-to-"
+                f"noise when it is applied (to {one.params.probability:.0%} of the images); narrow its range or switch "
+                "it off"
             )
     return warnings

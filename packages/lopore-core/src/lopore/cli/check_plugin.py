@@ -13,7 +13,10 @@ import click
 if TYPE_CHECKING:
     from lopore.testing.check import Outcome
 
-KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback")
+KINDS = (
+    "plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback", "loss", "metric",
+    "augmentation",
+)  # fmt: skip
 
 
 @click.command(name="check-plugin")

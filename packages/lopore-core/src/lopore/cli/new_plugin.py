@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-KINDS = ("enhancer", "backbone", "trainer", "exporter", "predictor", "explainer", "callback")
+KINDS = (
+    "enhancer", "backbone", "trainer", "exporter", "predictor", "explainer", "callback", "loss", "metric",
+    "augmentation",
+)  # fmt: skip
 
 
 @click.command(name="new-plugin")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def command(as_json: bool, strict: bool) -> None:
     """List what the installed plugins offer, and their problems.
 
-    Enhancers, backbones, trainers, exporters, predictors, explainers and callbacks; LOPORE_BLOCK=NAME,NAME leaves
-    packages out.
+    Enhancers, backbones, trainers, exporters, predictors, explainers, callbacks, losses, metrics and augmentations;
+    LOPORE_BLOCK=NAME,NAME leaves packages out.
     """
     from lopore.plugins.registry import discover
 

@@ -72,7 +72,7 @@ def _print_outcomes(outcomes: list[Outcome], out: Path, as_json: bool) -> None:
 
     from .run_tables import run_table
 
-    ranked = sorted(outcomes, key=lambda one: float("-inf") if one.score is None else one.score, reverse=True)
+    ranked = sorted(outcomes, key=lambda one: float("-inf") if one.rank is None else one.rank, reverse=True)
     runs = {entry.name: entry for entry in list_runs(out)[0]}
     if as_json:
         for one in ranked:

@@ -1,4 +1,7 @@
-"""Augmentation recipes as data: each step has its own switch, range and probability; ``none`` means none."""
+"""Augmentation recipes as data: each step has its own switch, range and probability; ``none`` means none.
+
+Steps of plugins are named in ``others``, with their parameters.
+"""
 
 from __future__ import annotations
 
@@ -6,82 +9,76 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
-class Step(BaseModel):
-    """One kind of change, with the share of images that it meets."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    probability: float = Field(0.5, gt=0, le=1, description="Share of the images that are changed so")
+from lopore.contracts import StepParams
 
 
-class Rotate(Step):
+class Rotate(StepParams):
     """Turn about the centre; corners are filled by reflection, so that no black wedge can be learned."""
 
     degrees: float = Field(15.0, gt=0, le=180, description="Largest turn to either side")
 
 
-class HorizontalFlip(Step):
+class HorizontalFlip(StepParams):
     """Left and right exchanged."""
 
 
-class VerticalFlip(Step):
+class VerticalFlip(StepParams):
     """Top and bottom exchanged."""
 
 
-class QuarterTurns(Step):
+class QuarterTurns(StepParams):
     """Turns by 0, 90, 180 or 270 degrees, each alike; square inputs only."""
 
     probability: float = Field(1.0, gt=0, le=1)
 
 
-class RandomCrop(Step):
+class RandomCrop(StepParams):
     """A part of the image at a random place, brought back to full size; the proportions of sides are kept."""
 
     smallest_area: float = Field(0.8, gt=0, lt=1, description="Smallest part that is kept, as a share of the area")
 
 
-class Scale(Step):
+class Scale(StepParams):
     """Zoom in or out about the centre; borders are filled by reflection."""
 
     by: float = Field(0.1, gt=0, lt=0.9, description="Largest change of the scale to either side; 0.1 is 0.9 to 1.1")
 
 
-class GaussianBlur(Step):
+class GaussianBlur(StepParams):
     """Unsharpness."""
 
     probability: float = Field(0.2, gt=0, le=1)
     sigma: tuple[float, float] = Field((0.2, 1.0), description="Standard deviation in pixels of the network's input")
 
 
-class MotionBlur(Step):
+class MotionBlur(StepParams):
     """Smear along a straight line in a random direction."""
 
     probability: float = Field(0.2, gt=0, le=1)
     length: int = Field(5, ge=3, le=31, description="Longest smear in pixels, odd")
 
 
-class BrightnessContrast(Step):
+class BrightnessContrast(StepParams):
     """Another exposure: grey values shifted and spread."""
 
     brightness: float = Field(0.1, ge=0, le=1, description="Largest shift to either side, as a share of full range")
     contrast: float = Field(0.1, ge=0, lt=1, description="Largest change of the spread to either side")
 
 
-class Gamma(Step):
+class Gamma(StepParams):
     """Another film curve: grey values raised to a power."""
 
     probability: float = Field(0.3, gt=0, le=1)
     exponent: tuple[float, float] = Field((0.8, 1.25), description="Smallest and largest exponent")
 
 
-class Signal(Step):
+class Signal(StepParams):
     """Stronger and weaker marks: the distance from mid-grey multiplied, for images made by ``local-contrast``."""
 
     factor: tuple[float, float] = Field((0.5, 1.5), description="Smallest and largest factor, drawn log-uniformly")
 
 
-class Elastic(Step):
+class Elastic(StepParams):
     """Small smooth warps."""
 
     probability: float = Field(0.2, gt=0, le=1)
@@ -89,7 +86,7 @@ class Elastic(Step):
     smoothness: float = Field(12.0, ge=1, le=100, description="Standard deviation of the shifts' smoothing, in pixels")
 
 
-class Noise(Step):
+class Noise(StepParams):
     """Gaussian grain."""
 
     probability: float = Field(0.3, gt=0, le=1)
@@ -114,6 +111,12 @@ class Augmentation(BaseModel):
     gamma: Gamma | None = None
     signal: Signal | None = None
     noise: Noise | None = None
+    others: tuple[str | dict[str, Any], ...] = Field(
+        (),
+        max_length=32,
+        description="Steps of plugins, after those above and in this order, by name or with parameters, such as "
+        "[{name: scratches, probability: 0.2}]; `lopore plugins` lists them",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -137,10 +140,10 @@ class Augmentation(BaseModel):
         return self
 
     @property
-    def steps(self) -> dict[str, Step]:
-        """The steps that are on, in the order in which they are applied."""
+    def steps(self) -> dict[str, StepParams]:
+        """The steps of lopore that are on, in the order in which they are applied."""
         found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: step for name, step in found.items() if step is not None}
+        return {name: step for name, step in found.items() if isinstance(step, StepParams)}
 
 
 Recipe = Literal["none"] | Augmentation

@@ -130,11 +130,14 @@ class TrainConfig(Section):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = None
-    select_by: Literal["auto", "auc", "f1", "dice", "hits", "last"] = Field(
+    select_by: str = Field(
         "auto",
+        pattern=r"^[a-z0-9]+([-_.][a-z0-9]+)*$",
+        max_length=100,
         description="Validation score of the epoch that is kept. 'auto': dice for segmentation, else auc. For "
         "segmentation 'dice' goes by the pixels of the masks and 'hits' by the share of marks found at false_calls; "
-        "auc and f1 go by images. 'last' keeps the last epoch",
+        "auc and f1 go by images, and so does any metric that `lopore plugins` lists, by its name. 'last' keeps the "
+        "last epoch",
     )
     false_calls: float = Field(
         1.0, ge=0, le=10_000, description="select_by hits: the false calls an image at which hits are compared"
@@ -178,7 +181,7 @@ class TrainConfig(Section):
         return (*(["the epoch"] if epoch else []), *(["the threshold"] if threshold else []))
 
     def watched(self, task: Task) -> str:
-        """The validation score by which epochs are compared: auc, f1, dice or hits; also where the last one is kept."""
+        """The validation score by which epochs are compared: auc, f1, dice, hits or a metric's name."""
         if self.select_by in ("auto", "last"):
             return "dice" if task == "segmentation" else "auc"
         return self.select_by
@@ -215,7 +218,7 @@ class Experiment(Section):
         if self.training.select_by in ("dice", "hits") and self.task != "segmentation":
             raise ValueError(
                 f"training.select_by '{self.training.select_by}' compares maps with masks, and task '{self.task}' has "
-                "none; allowed are auto, auc, f1 and last"
+                "none; allowed are auto, auc, f1, last and the metrics that `lopore plugins` lists"
             )
         if self.task == "binary" and not self.data.positive:
             raise ValueError("task 'binary' needs data.positive, the class that counts as a detection")

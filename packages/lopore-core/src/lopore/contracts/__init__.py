@@ -4,7 +4,8 @@ Each hook returns light, frozen descriptors. A descriptor names a thing and hold
 function imports the framework when it is called, never before. Its fields are checked when it is made
 (``field_rules``), so that no wrong one spreads. One file a descriptor: ``enhancer``, ``backbone``, ``trainer`` (with
 what it hands out, ``learner``), ``session`` (with the predictor that opens it), ``exporter``, ``explainer``,
-``callback`` (with the events that it hears). Everything is imported from ``lopore.contracts``.
+``callback`` (with the events that it hears), ``loss``, ``metric``, ``augmentation``. Everything is imported from
+``lopore.contracts``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import TypeAlias
 from lopore.affine import Affine
 from lopore.arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
 
+from .augmentation import AugmentationStep, StepParams
 from .backbone import Backbone, NetworkRequest
 from .callback import Callback, EpochEnded, Listener, RunEnded, RunEvent, RunStarted
 from .enhancer import Enhancer, FilmParts
 from .explainer import Explainer
 from .exporter import Exporter, FilmRun
 from .learner import Batch, EpochReport, Learner, LearnRequest, MapLearner, StartPoint
+from .loss import FocalParams, LossFunction, LossRequest, LossTerm, TverskyParams, WeightedLoss
+from .metric import Metric
 from .params import NoParams, Params
 from .session import FreeSizeSession, MapSession, Predictor, Session
 from .trainer import Trainer
@@ -28,6 +32,7 @@ __all__ = [
     "IGNORE",
     "LOPORE_API",
     "Affine",
+    "AugmentationStep",
     "Backbone",
     "Batch",
     "Callback",
@@ -39,14 +44,19 @@ __all__ = [
     "Exporter",
     "FilmParts",
     "FilmRun",
+    "FocalParams",
     "Framework",
     "FreeSizeSession",
     "HeatMaps",
     "LearnRequest",
     "Learner",
     "Listener",
+    "LossFunction",
+    "LossRequest",
+    "LossTerm",
     "MapLearner",
     "MapSession",
+    "Metric",
     "NamedWeights",
     "NetworkRequest",
     "NoParams",
@@ -61,12 +71,17 @@ __all__ = [
     "Scores",
     "Session",
     "StartPoint",
+    "StepParams",
     "Task",
     "Trainer",
+    "TverskyParams",
+    "WeightedLoss",
 ]
 
 LOPORE_API = 1
 """The contract this lopore-core speaks; a plugin states the one it was written for as its own ``LOPORE_API``."""
 
-Descriptor: TypeAlias = Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer | Callback
+Descriptor: TypeAlias = (
+    Enhancer | Backbone | Trainer | Predictor | Exporter | Explainer | Callback | LossTerm | Metric | AugmentationStep
+)
 """What a hook yields: a light, frozen object that names a thing and holds the function that makes it."""

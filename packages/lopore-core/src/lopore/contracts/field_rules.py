@@ -33,6 +33,10 @@ def _are_modules(value: Any) -> bool:
     )
 
 
+def _is_bound(value: Any) -> bool:
+    return type(value) in (int, float) and value == value
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= TEXT_LENGTH
 
@@ -90,9 +94,10 @@ _GROUPS: Mapping[str, Rule] = {
     "params": (lambda value: isinstance(value, type) and issubclass(value, Params), "a subclass of Params"),
     "presets": (_are_presets, "title -> steps {'name': ...}, the title a few words that do not read like a step"),
     "preview_only exact_cam segmentation quantised": (lambda value: isinstance(value, bool), "True or False"),
-    "calibrated averages": (lambda value: isinstance(value, bool), "True or False"),
+    "calibrated averages weighs_classes higher_is_better": (lambda value: isinstance(value, bool), "True or False"),
     "default_size": (lambda value: type(value) is int and 1 <= value <= 16384, "a side in pixels"),
     "preference": (lambda value: type(value) is int, "a whole number"),
+    "lowest highest": (_is_bound, "a number; infinity where there is no bound"),
     "tolerance": (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"),
     "needs": (lambda value: value in ("gradients", "features", "nothing"), "gradients, features or nothing"),
     "devices process_rank": _takes(0),
@@ -101,8 +106,9 @@ _GROUPS: Mapping[str, Rule] = {
     "apply export listen": _takes(2),
     "lookup motion": _takes(2, optional=True),
     "opens explain": _takes(3),
-    "import_weights": _takes(3, optional=True),
-    "survey": _takes(4, optional=True),
+    "compute": _takes(3),
+    "import_weights moves rows": _takes(3, optional=True),
+    "survey changes": _takes(4, optional=True),
 }
 RULES: Mapping[str, Rule] = {name: rule for names, rule in _GROUPS.items() for name in names.split()}
 """What each field has to be, and how that is said."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from lopore.arrays import NamedWeights, PixelBatch, Precision, Scores, Task
 
 from .backbone import NetworkRequest
+from .loss import WeightedLoss
 
 if TYPE_CHECKING:
     from lopore.record.score_calibration import ScoreCalibration
-    from lopore.training_settings import Loss, Optimizer, Schedule
+    from lopore.training_settings import Optimizer, Schedule
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class StartPoint:
 class LearnRequest:
     """Everything a Learner is told at its start; it reads no config, file or environment by itself.
 
-    steps_per_epoch: optimiser steps in an epoch, accumulation counted in. class_weights: (K,) or None; of several
-    labels, of the images that have each.
+    steps_per_epoch: optimiser steps in an epoch, accumulation counted in. losses: the terms whose weighted sum is made
+    small, each for this framework; empty where nothing offers any for it, then a loss of its own. class_weights: (K,)
+    or None; of several labels, of the images that have each.
     ema_decay: weight of exponential averaging (0 is off); the averaged weights predict and are published.
     freeze: "none", "stem", "half", "backbone": which part of the network keeps its weights and statistics.
     start: a model to begin with: what fits by name and shape is taken, the rest is as it was drawn, and ``facts`` tells
@@ -69,12 +71,13 @@ class LearnRequest:
     task: Task
     classes: tuple[str, ...]
     network: NetworkRequest
-    loss: Loss
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
     steps_per_epoch: int
     batch_size: int
+    losses: tuple[WeightedLoss, ...] = ()
+    label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
     accumulation_steps: int = 1
     ema_decay: float = 0.0

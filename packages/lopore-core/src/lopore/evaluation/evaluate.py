@@ -21,6 +21,7 @@ from lopore.inference.regions import DetectionRule
 from lopore.inference.segment import check_maps
 from lopore.messages import counted, plain
 from lopore.metrics.classification import measure
+from lopore.metrics.offered import offered_metrics
 from lopore.metrics.unlike import UnlikeTraining, unlike_training
 
 from .against_masks import Progress, evaluate_pixels
@@ -192,6 +193,7 @@ def _scored(
         groups=manifest.group_ids(),
         split=f"{split} ({manifest.about.split_kind or 'as given'} split)",
         seed=record.seed,
+        metrics=offered_metrics(),
         notes=notes,
     )
     chosen = Targets(targets.task, targets.classes, targets.positive, labels)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 from lopore.arrays import PixelBatch, Scores
 from lopore.atomic_files import sha256_of
 from lopore.errors import ParityError
-from lopore.inference.decisions import decide
 from lopore.inference.explain import explainers_for, raw_maps
 from lopore.inference.segment import segment_images
 from lopore.inference.test_time_augmentation import predict_views
 from lopore.messages import counted
-from lopore.metrics.ranking import roc_auc
 from lopore.models.opening import OpenModel, choose_predictor, open_model, open_session
 from lopore.record.folder import ModelFolder
 
-if TYPE_CHECKING:
-    from lopore.record.model import ModelRecord
+from .other_runtimes import RuntimeFigures, auc_change, flipped, runtime_figures
 
 GATE_IMAGES = 512
 CAM_TOLERANCE = 1e-3
@@ -57,6 +54,8 @@ class ParityReport:
     notes: dict[str, Any]
     auc_change: float | None = None
     """Of a quantised export: mean ROC AUC over the classes less that of its source, where the images have labels."""
+    runtimes: tuple[RuntimeFigures, ...] = ()
+    """What each installed runtime that opens the file says, where there are several; the judged one stands first."""
 
     def verdict(self, quantised: bool) -> str:
         """Empty where the export may be published, else what is wrong."""
@@ -99,20 +98,22 @@ def compare(
         few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
         cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
         pixels = _pixel_difference(source, export, few)
+    labels = None if truth is None else truth[: len(images)]
     difference = np.abs(expected.astype(np.float64) - got)
     return ParityReport(
         format=candidate_format,
         images=len(images),
         max_dp=max(float(difference.max()), pixels),
         mean_dp=float(difference.mean()),
-        flipped=_flipped(folder.record, expected, got),
+        flipped=flipped(folder.record, expected, got),
         tolerance=tolerance,
         **cams,
         source_sha256=sha256_of(folder.file_for(source_format)),
         export_sha256=sha256_of(candidate.file_for(candidate_format)),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=notes,
-        auc_change=None if truth is None else _auc_change(truth[: len(images)], expected, got),
+        auc_change=None if labels is None else auc_change(labels, expected, got),
+        runtimes=runtime_figures(candidate, images, expected, labels, _scores),
     )
 
 
@@ -124,23 +125,12 @@ def _unpublished(candidate: ModelFolder, opened: ExitStack) -> OpenModel:
     return export
 
 
-def _auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> float | None:
-    pairs = [(roc_auc(expected[:, k], truth[:, k]), roc_auc(got[:, k], truth[:, k])) for k in range(truth.shape[1])]
-    known = [(old, new) for old, new in pairs if old is not None and new is not None]
-    return round(float(np.mean([new - old for old, new in known])), 6) if known else None
-
-
 def _both_scores(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[Scores, Scores]:
     expected, got = _scores(source, images), _scores(export, images)
     if got.shape != expected.shape:
         shapes = f"{got.shape} for {expected.shape}"
         raise ParityError(f"{source.folder.title} as {export.format} gave scores {shapes}; nothing was published")
     return expected, got
-
-
-def _flipped(record: ModelRecord, expected: Scores, got: Scores) -> int:
-    """Decisions that differ."""
-    return sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
 
 
 def _scores(model: OpenModel, images: PixelBatch) -> Scores:

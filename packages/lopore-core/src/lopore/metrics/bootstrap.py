@@ -60,18 +60,20 @@ def tail_of(groups: int | None) -> float:
     return float(ndtr(stdtrit(groups - 1, 0.025) * (groups / (groups - 1)) ** 0.5))
 
 
-def with_bounds_of_parts(mean: Interval, parts: Sequence[Interval]) -> Interval:
+def with_bounds_of_parts(
+    mean: Interval, parts: Sequence[Interval], lowest: float = 0.0, highest: float = 1.0
+) -> Interval:
     """The interval of a plain mean, made no narrower than the doubt about any one of its parts leaves it.
 
     Resampling a model that calls every film a pore gives recall 1 and specificity 0 in every draw, so their mean would
-    read 0.500 to 0.500. parts: all with a value; those without bounds count as sure.
+    read 0.500 to 0.500. parts: all with a value; those without bounds count as sure. lowest, highest: of the score.
     """
     if mean.value is None or mean.low is None or mean.high is None:
         return mean
     below = [part.value - part.low for part in parts if part.value is not None and part.low is not None]
     above = [part.high - part.value for part in parts if part.value is not None and part.high is not None]
     low, high = mean.value - max(below, default=0.0) / len(parts), mean.value + max(above, default=0.0) / len(parts)
-    return Interval(value=mean.value, low=max(0.0, min(mean.low, low)), high=min(1.0, max(mean.high, high)))
+    return Interval(value=mean.value, low=max(lowest, min(mean.low, low)), high=min(highest, max(mean.high, high)))
 
 
 def perfect_score_lower_bound(groups: int) -> float:

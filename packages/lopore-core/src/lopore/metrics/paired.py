@@ -12,8 +12,9 @@ from lopore.arrays import Task
 from lopore.record.interval import Interval
 
 from .bootstrap import RESAMPLES, Floats, group_weights, with_bounds
-from .classification import ScoredSet
+from .offered import offered_metrics
 from .operating_point import answers_at, truth_table
+from .scored_set import ScoredSet
 from .statement import Facts
 
 
@@ -71,10 +72,11 @@ def compare_scores(
     answers = [answers_at(one, task, classes, positive, point) for one, point in zip(scores, thresholds, strict=True)]
     sets = [
         ScoredSet(
-            np.asarray(one, np.float64), truth, answer, groups, task=task, classes=tuple(classes), positive=positive
+            np.asarray(one, np.float64), truth, answer, groups, task=task, classes=tuple(classes), positive=positive,
+            metrics=offered_metrics(),
         )
         for one, answer in zip(scores, answers, strict=True)
-    ]
+    ]  # fmt: skip
     values = [one.scores_of(np.ones((1, len(truth)))) for one in sets]
     count = len(np.unique(groups))
     draws = _differences(sets, groups, resamples, seed) if resamples and count > 1 else {}
@@ -104,7 +106,7 @@ def _differences(
 
 def _figure(
     name: str, values: Sequence[Mapping[str, Floats]], draws: Mapping[str, list[Floats]],
-    support: Mapping[str, tuple[int, float]],
+    support: Mapping[str, tuple[int, float | None]],
 ) -> PairedFigure:  # fmt: skip
     first, second = (float(one[name][0]) for one in values)
     apart = np.concatenate(draws[name]) if name in draws else None

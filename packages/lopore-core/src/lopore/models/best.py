@@ -8,14 +8,21 @@ from pathlib import Path
 
 from lopore.config.experiment import load_experiment
 from lopore.errors import ConfigError, ModelError
+from lopore.plugins.registry import discover
 from lopore.record.folder import CONFIG_NAME, LOG_NAME, ModelFolder
 
 MOST_BYTES = 8 << 20
 """Of a training log that is read; it may come from anyone."""
 
 
+def rank_of(name: str, value: float) -> float:
+    """A validation score so that more is better: turned about for a metric of which less is."""
+    metrics = discover().metrics
+    return -value if name in metrics and not metrics[name].higher_is_better else value
+
+
 def validation_score(folder: Path) -> tuple[str, float] | None:
-    """Name (``auc``, ``f1``, ``dice`` or ``hits``) and value of the epoch that was kept, of a run's or model's folder.
+    """Name (``auc``, ``f1``, ``dice``, ``hits`` or a metric's) and value of the epoch that a run or model kept.
 
     It stands on validation films, so choosing by it leaves the scores on test films honest. None where the folder has
     no config and log that tell it.
@@ -34,7 +41,7 @@ def validation_score(folder: Path) -> tuple[str, float] | None:
 
 
 def best_version(name: str, versions: Sequence[ModelFolder]) -> ModelFolder:
-    """The version with the highest validation score, among those validated like the newest one.
+    """The version with the best validation score among those validated like the newest one; of equals the newest.
 
     versions: of one model, oldest first. Left out are versions of another split, of another score, and those whose
     split leaked. ModelError where no version is left.
@@ -48,4 +55,5 @@ def best_version(name: str, versions: Sequence[ModelFolder]) -> ModelFolder:
             f"leak; name one of {', '.join(one.record.version for one in versions[-5:])}"
         )
     by = scored[-1][1][0]
-    return max((pair for pair in scored if pair[1][0] == by), key=lambda pair: pair[1][1])[0]
+    alike = [(rank_of(*found), number, one) for number, (one, found) in enumerate(scored) if found[0] == by]
+    return max(alike, key=lambda rival: rival[:2])[2]

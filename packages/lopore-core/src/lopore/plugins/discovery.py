@@ -20,7 +20,19 @@ from typing import Any, TypeVar
 import pluggy
 
 from lopore import hookspecs
-from lopore.contracts import LOPORE_API, Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore.contracts import (
+    LOPORE_API,
+    AugmentationStep,
+    Backbone,
+    Callback,
+    Enhancer,
+    Explainer,
+    Exporter,
+    LossTerm,
+    Metric,
+    Predictor,
+    Trainer,
+)
 from lopore.errors import PluginError
 
 from . import process_guard
@@ -31,7 +43,8 @@ SLOW_IMPORT_SECONDS = 2.0
 MOST_ENTRIES = 10_000
 KINDS: Mapping[str, type[Any]] = MappingProxyType({
     "enhancers": Enhancer, "backbones": Backbone, "trainers": Trainer, "exporters": Exporter, "predictors": Predictor,
-    "explainers": Explainer, "callbacks": Callback,
+    "explainers": Explainer, "callbacks": Callback, "losses": LossTerm, "metrics": Metric,
+    "augmentations": AugmentationStep,
 })  # fmt: skip
 """The hooks without ``lopore_``, and what each lists."""
 

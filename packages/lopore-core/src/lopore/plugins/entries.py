@@ -20,7 +20,15 @@ _PACKAGE_FOR = {
     "predictors": "lopore-onnx, lopore-torch or lopore-tf",
     "explainers": "lopore-onnx, lopore-torch or lopore-tf",
     "callbacks": "other packages",
+    "losses": "lopore-torch or lopore-tf",
+    "metrics": "other packages",
+    "augmentations": "other packages",
 }
+
+
+def noun_of(kind: str) -> str:
+    """The name of one entry of a kind: ``loss`` of ``losses``, ``enhancer`` of ``enhancers``."""
+    return "loss" if kind == "losses" else kind.removesuffix("s")
 
 
 class Entries(Mapping[str, T], Generic[T]):
@@ -46,7 +54,7 @@ class Entries(Mapping[str, T], Generic[T]):
 
     def unknown(self, key: str) -> str:
         """Why there is no such entry: what is near, installed, or to be installed."""
-        noun = self._kind[:-1]
+        noun = noun_of(self._kind)
         if key in self._disputed:
             return f"{noun} '{key}' is disputed: {self._disputed[key]}"
         framework, slash, _ = key.partition("/")

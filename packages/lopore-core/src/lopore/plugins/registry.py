@@ -10,13 +10,24 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lopore import __version__
-from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore.contracts import (
+    AugmentationStep,
+    Backbone,
+    Callback,
+    Enhancer,
+    Explainer,
+    Exporter,
+    LossTerm,
+    Metric,
+    Predictor,
+    Trainer,
+)
 from lopore.errors import LoporeError, PluginError
 from lopore.messages import plain
 
 from . import process_guard
 from .discovery import KINDS, Discovery, Plugin, slow_import_seconds
-from .entries import Entries, settle
+from .entries import Entries, noun_of, settle
 from .entry_points import (
     GROUP,
     blocked_names,
@@ -28,7 +39,7 @@ from .entry_points import (
 from .interrupts import noted_interrupts
 from .problems import OWN_PACKAGES, Problem, describe_error, is_own, leave_out, one_line
 
-OWN_MODULE = "lopore.tracking.plugin"
+OWN_MODULE = "lopore.offered"
 """What core offers itself; it goes the way of every plugin, without an entry point of its own."""
 __all__ = [
     "GROUP", "KINDS", "OWN_PACKAGES", "Entries", "Plugin", "Problem", "Registry", "call_entry", "discover",
@@ -49,6 +60,9 @@ class Registry:
     predictors: Entries[Predictor]
     explainers: Entries[Explainer]
     callbacks: Entries[Callback]
+    losses: Entries[LossTerm]
+    metrics: Entries[Metric]
+    augmentations: Entries[AugmentationStep]
     problems: tuple[Problem, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -97,7 +111,7 @@ def _settled(found: Discovery, blocked: Sequence[str] = ()) -> Registry:
     by_kind: dict[str, Entries[Any]] = {}
     problems = list(found.problems)
     for kind, offers in found.offers.items():
-        items, sources, disputed, lost = settle(kind[:-1], [(item.key, source, item) for source, item in offers])
+        items, sources, disputed, lost = settle(noun_of(kind), [(item.key, source, item) for source, item in offers])
         by_kind[kind] = Entries(kind, items, sources, disputed)
         problems += lost
     chains, lost = _presets(by_kind["enhancers"])

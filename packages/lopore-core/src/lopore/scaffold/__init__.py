@@ -50,6 +50,9 @@ _KINDS: Mapping[str, Kind] = {
         ("lopore-torch>=0.1,<0.2  # trains the model that the checks explain",),
     ),
     "callback": Kind("what happened in a training run, as lines of JSON in its folder.", ("pydantic>=2.8",)),
+    "loss": Kind("a smooth hinge loss for the torch trainer.", ("pydantic>=2.8", *_TORCH)),
+    "metric": Kind("the share of the class among the highest fifth of the scores.", ("numpy>=1.26",)),
+    "augmentation": Kind("thin scratches on training images.", ("numpy>=1.26", "pydantic>=2.8")),
 }
 KINDS = tuple(_KINDS)
 """What can be written. A trainer comes with a backbone and a predictor, for one is of no use without the others."""

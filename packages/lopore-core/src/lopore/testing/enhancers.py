@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
@@ -17,7 +16,7 @@ from lopore.plugins.problems import one_line
 from .check import require
 from .images import DTYPES, film, flat, full_scale, images, ramp, step
 from .moves import motion_moves_planted_marks, planted_marks_stay
-from .parameters import bounds_of, is_number, variations
+from .parameters import bounds_are_stated_and_hold, defaults_are_valid, variations
 from .process import leaves_all
 from .reach import tiles_equal_the_film
 
@@ -51,46 +50,6 @@ def checks_for(enhancer: Enhancer) -> Iterator[Callable[[Enhancer], None]]:
         yield motion_moves_planted_marks
     elif not enhancer.preview_only:
         yield planted_marks_stay
-
-
-def defaults_are_valid(enhancer: Enhancer) -> None:
-    """Parameters have defaults, come back from JSON unchanged, and an unknown one is refused."""
-    require(
-        isinstance(enhancer.params, type) and issubclass(enhancer.params, Params),
-        f"params is {enhancer.params!r}; it is a subclass of lopore.contracts.Params",
-    )
-    needed = [name for name, field in enhancer.params.model_fields.items() if field.is_required()]
-    require(not needed, f"{', '.join(needed)} has no default; every parameter has one")
-    made = enhancer.params()
-    again = enhancer.params.model_validate(made.model_dump(mode="json"))
-    require(again == made, f"the defaults {made!r} come back from JSON as {again!r}")
-    try:
-        enhancer.params.model_validate({"no_such_parameter": 1})
-    except ValidationError:
-        return
-    raise AssertionError("an unknown parameter is accepted in silence; keep extra='forbid' of Params")
-
-
-def bounds_are_stated_and_hold(enhancer: Enhancer) -> None:
-    """Every number has a lowest and a highest value, which draw its control, and refuses what lies beyond."""
-    for name, field in enhancer.params.model_fields.items():
-        if not is_number(field):
-            continue
-        low, high = bounds_of(field)
-        if low is None or high is None:
-            raise AssertionError(
-                f"{name} has bounds {low} to {high}; give Field(ge=..., le=...) so that it is a slider"
-            )
-        for beyond in (low - 2 * abs(high - low) - 2, high + 2 * abs(high - low) + 2, float("nan")):
-            require(_refuses(enhancer.params, name, beyond), f"{name}={beyond} is accepted; it says {low} to {high}")
-
-
-def _refuses(params: type[Params], name: str, value: float) -> bool:
-    try:
-        params.model_validate({name: value})
-    except ValidationError:
-        return True
-    return False
 
 
 def works_within_its_bounds(enhancer: Enhancer) -> None:

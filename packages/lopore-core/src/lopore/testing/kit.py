@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 from lopore.contracts import Explainer, Predictor
 from lopore.errors import ConfigError
 from lopore.plugins.registry import Registry
-from lopore.testing import backbones, callbacks, enhancers, explainers, exporters, plugins, predictors, trainers
+from lopore.testing import (
+    augmentations,
+    backbones,
+    callbacks,
+    enhancers,
+    explainers,
+    exporters,
+    losses,
+    metrics,
+    plugins,
+    predictors,
+    trainers,
+)
 
 from .check import Check, promise_of
 from .process import awake
@@ -20,7 +32,10 @@ from .workshop import Model, Workshop
 if TYPE_CHECKING:
     import pytest
 
-KINDS = ("plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback")
+KINDS = (
+    "plugin", "enhancer", "backbone", "trainer", "predictor", "exporter", "explainer", "callback", "loss", "metric",
+    "augmentation",
+)  # fmt: skip
 
 
 def iter_checks(
@@ -67,6 +82,19 @@ def _every_check(plugin: Any, models: Sequence[Model]) -> Iterator[Check]:
     for key, callback in registry.callbacks.items():
         for hearing in callbacks.checks():
             yield _check(f"callback/{key}", hearing, callback)
+    yield from _figure_checks(registry)
+
+
+def _figure_checks(registry: Registry) -> Iterator[Check]:
+    for key, term in registry.losses.items():
+        for judging in losses.checks_for(term):
+            yield _check(f"loss/{key}", judging, term)
+    for key, metric in registry.metrics.items():
+        for measuring in metrics.checks_for(metric):
+            yield _check(f"metric/{key}", measuring, metric)
+    for key, step in registry.augmentations.items():
+        for changing in augmentations.checks_for(step):
+            yield _check(f"augmentation/{key}", changing, step)
 
 
 def _session_checks(registry: Registry, workshop: Workshop) -> Iterator[Check]:

@@ -33,6 +33,8 @@ EPOCHS = 12
 
 def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any) -> LearnRequest:
     """A small deterministic run in single precision; ``changes`` replace fields, ``channels`` those of the network."""
+    from lopore.plugins.registry import discover
+    from lopore.training.losses import chosen_losses
     from lopore.training_settings import Loss, Optimizer, Schedule
 
     classes = CLASSES[task]
@@ -46,7 +48,8 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
     )
     rate = changes.pop("learning_rate", RATES[0])
     settings: dict[str, Any] = {
-        "task": task, "classes": classes, "network": network, "loss": Loss(),
+        "task": task, "classes": classes, "network": network,
+        "losses": chosen_losses(Loss(), task, trainer.framework, discover().losses),
         "optimizer": Optimizer(learning_rate=rate), "schedule": Schedule(name="constant"), "epochs": EPOCHS,
         "steps_per_epoch": TRAINING // BATCH, "batch_size": BATCH, "precision": "fp32", "deterministic": True,
         "device": "cpu" if "cpu" in trainer.devices() else "auto", "threads": 1,

@@ -1,16 +1,28 @@
-"""The values worth trying of an enhancer's parameters: defaults, both ends of every range, every choice."""
+"""Parameters of an entry: what they promise, and the values worth trying: defaults, both ends of every range, every
+choice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Protocol, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from lopore.contracts import Params
+
+from .check import require
+
+
+class HasParameters(Protocol):
+    """An enhancer, loss or augmentation step."""
+
+    @property
+    def params(self) -> type[Params]:
+        """The model of its parameters."""
+        ...
 
 
 def kinds_of(annotation: Any) -> list[Any]:
@@ -74,3 +86,43 @@ def variations(params: type[Params]) -> Iterator[tuple[str, Params]]:
             except ValidationError:
                 continue
             yield f"{name}={value}", changed
+
+
+def defaults_are_valid(entry: HasParameters) -> None:
+    """Parameters have defaults, come back from JSON unchanged, and an unknown one is refused."""
+    require(
+        isinstance(entry.params, type) and issubclass(entry.params, Params),
+        f"params is {entry.params!r}; it is a subclass of lopore.contracts.Params",
+    )
+    needed = [name for name, field in entry.params.model_fields.items() if field.is_required()]
+    require(not needed, f"{', '.join(needed)} has no default; every parameter has one")
+    made = entry.params()
+    again = entry.params.model_validate(made.model_dump(mode="json"))
+    require(again == made, f"the defaults {made!r} come back from JSON as {again!r}")
+    try:
+        entry.params.model_validate({"no_such_parameter": 1})
+    except ValidationError:
+        return
+    raise AssertionError("an unknown parameter is accepted in silence; keep extra='forbid' of Params")
+
+
+def bounds_are_stated_and_hold(entry: HasParameters) -> None:
+    """Every number has a lowest and a highest value, which draw its control, and refuses what lies beyond."""
+    for name, field in entry.params.model_fields.items():
+        if not is_number(field):
+            continue
+        low, high = bounds_of(field)
+        if low is None or high is None:
+            raise AssertionError(
+                f"{name} has bounds {low} to {high}; give Field(ge=..., le=...) so that it is a slider"
+            )
+        for beyond in (low - 2 * abs(high - low) - 2, high + 2 * abs(high - low) + 2, float("nan")):
+            require(_refuses(entry.params, name, beyond), f"{name}={beyond} is accepted; it says {low} to {high}")
+
+
+def _refuses(params: type[Params], name: str, value: float) -> bool:
+    try:
+        params.model_validate({name: value})
+    except ValidationError:
+        return True
+    return False

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lopore.plugins.entries import noun_of
 from lopore.plugins.problems import one_line
 from lopore.plugins.process_guard import Changes
 from lopore.plugins.registry import KINDS, Registry, slow_import_seconds
@@ -24,7 +25,7 @@ from .workshop import Workshop
 
 FRAMEWORKS = (
     "torch", "torchvision", "timm", "tensorflow", "keras", "jax", "onnxruntime", "onnx", "cv2", "sklearn", "skimage",
-    "scipy", "pandas", "matplotlib", "albumentations", "streamlit",
+    "scipy", "pandas", "matplotlib", "streamlit",
 )  # fmt: skip
 PROBE = """
 import importlib, json, sys, time
@@ -131,7 +132,7 @@ def summaries_are_one_line(plugin: Any, source: str, workshop: Workshop) -> None
         for key, entry in getattr(workshop.registry, kind).items():
             text = entry.summary
             said = isinstance(text, str) and 0 < len(text.strip()) <= 120 and "\n" not in text
-            require(said, f"{kind[:-1]} {key} has summary {text!r}; write one line of at most 120 letters")
+            require(said, f"{noun_of(kind)} {key} has summary {text!r}; write one line of at most 120 letters")
 
 
 def presets_are_valid(plugin: Any, source: str, workshop: Workshop) -> None:

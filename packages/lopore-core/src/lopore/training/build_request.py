@@ -10,6 +10,7 @@ from lopore.messages import did_you_mean, plain
 from lopore.plugins.learner_guard import guarded
 from lopore.plugins.registry import call_entry, discover
 
+from .losses import chosen_losses
 from .plan import Plan, Rows, samples_per_epoch
 from .warm_start import start_point
 
@@ -60,7 +61,8 @@ def make_learner(plan: Plan, train: Rows) -> Learner:
         task=experiment.task,
         classes=classes,
         network=_network_request(experiment, classes, started=start is not None),
-        loss=settings.loss,
+        losses=chosen_losses(settings.loss, experiment.task, experiment.trainer, discover().losses),
+        label_smoothing=settings.loss.label_smoothing,
         optimizer=settings.optimizer,
         schedule=settings.schedule,
         epochs=settings.epochs,

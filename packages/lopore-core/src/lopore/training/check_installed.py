@@ -23,8 +23,6 @@ OTHER_FILES = 32 << 20
 def check_libraries(experiment: Experiment) -> None:
     """PluginError, naming what to install, where a library of the extra ``train`` is needed and absent."""
     needed = {"PIL": "Pillow", "matplotlib": "matplotlib"}  # the preview of the augmentation
-    if experiment.augmentation != "none":
-        needed["albumentations"] = "albumentations"
     absent = [name for module, name in needed.items() if find_spec(module) is None]
     if absent:
         raise PluginError(f'training needs {", ".join(absent)}: pip install "lopore-core[train]"')

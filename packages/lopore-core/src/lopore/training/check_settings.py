@@ -7,11 +7,17 @@ from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
 from lopore.errors import ConfigError
 from lopore.inference.test_time_augmentation import check_views
+from lopore.messages import did_you_mean, plain
+from lopore.metrics.offered import offered_metrics
 from lopore.metrics.operating_point import check_rule
 from lopore.plugins.registry import discover
 
 from .check_installed import check_exports, check_libraries
 from .listeners import chosen_callbacks
+from .losses import chosen_losses
+
+SELECTORS = ("auto", "auc", "f1", "dice", "hits", "last")
+"""What ``training.select_by`` may be beside the name of a metric."""
 
 
 def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
@@ -30,9 +36,18 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
         Chain.parse(experiment.preprocessing.enhance, for_model=True)
     check_views(experiment.training.tta_views, experiment.preprocessing.size)
     check_rule(experiment.training.threshold, experiment.task)
-    experiment.training.loss.terms_of(experiment.task)
+    chosen_losses(experiment.training.loss, experiment.task, experiment.trainer, registry.losses)
+    _check_select_by(experiment.training.select_by)
     check_libraries(experiment)
     chosen_callbacks(experiment)
     Augmenter(experiment.augmentation, experiment.preprocessing.size)
     check_exports(experiment, trainer)
     return trainer, backbone
+
+
+def _check_select_by(name: str) -> None:
+    known = (*SELECTORS, *(one.name for one in offered_metrics()))
+    if name not in known:
+        raise ConfigError(
+            f"training.select_by is '{plain(name, 60)}'{did_you_mean(name, known)}; allowed are {', '.join(known)}"
+        )

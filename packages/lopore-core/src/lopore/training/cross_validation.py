@@ -18,6 +18,7 @@ from lopore.data.targets import refuse_thin_classes
 from lopore.errors import DataError
 from lopore.evaluation.predictions_csv import answers_csv
 from lopore.metrics.classification import Metrics, measure
+from lopore.metrics.offered import offered_metrics
 from lopore.metrics.operating_point import operating_point, truth_table
 from lopore.metrics.ranking import auc_within
 from lopore.progress import Progress
@@ -181,6 +182,7 @@ def _measure(
         split=split,
         resamples=2000 if pooled else 0,
         seed=plan.experiment.seed,
+        metrics=offered_metrics(),
         notes=notes,
         **named,
     )

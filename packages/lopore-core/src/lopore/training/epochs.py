@@ -17,8 +17,10 @@ from lopore.data.tiles import FilmTiles
 from lopore.errors import RunError
 from lopore.inference.test_time_augmentation import view_of
 from lopore.messages import counted
+from lopore.metrics.offered import OWN_METRICS, offered_metrics
 from lopore.metrics.score_calibration import calibrated
 from lopore.metrics.selection import validation_score
+from lopore.models.best import rank_of
 from lopore.progress import Progress
 from lopore.record.folder import LOG_NAME
 from lopore.record.score_calibration import ScoreCalibration
@@ -97,12 +99,12 @@ def _epoch(plan: Plan, splits: Splits, learner: Learner, state: State, progress:
     if len(splits.val):
         row |= _validate(plan, splits.val, learner)
     after = _after_validation(plan, state, row)
-    watched = row.get(_watched(plan))
-    learner.observe(-report.loss if watched is None else watched)
+    watched = row.get(f"val_{_watched(plan)}")
+    learner.observe(-report.loss if watched is None else rank_of(_watched(plan), watched))
     computing = device_summary(learner.facts()) if first else ""
     if computing:
         progress.news(computing, about=computing.partition(";")[0])
-    progress.line(_epoch_line(title, row, report))
+    progress.line(_epoch_line(title, row, report, _watched(plan)))
     return after
 
 
@@ -154,12 +156,11 @@ def _validate(plan: Plan, rows: Rows, learner: Learner) -> dict[str, Any]:
     given: dict[str, Any] = {
         "task": plan.targets.task, "classes": plan.targets.classes, "positive": plan.targets.positive
     }  # fmt: skip
-    return {
-        "val_auc": validation_score(scores, truth, by="auc", **given),
-        "val_f1": validation_score(scores, truth, by="f1", **given),
-        "val_loss": loss,
-        **maps,
-    }
+    shown = [one.name for one in offered_metrics() if one not in OWN_METRICS]
+    asked = plan.experiment.training.watched(plan.targets.task)
+    by = dict.fromkeys(["auc", "f1", *shown, *([] if asked in ("dice", "hits") else [asked])])
+    figures = {f"val_{name}": validation_score(scores, truth, by=name, **given) for name in by}
+    return {**figures, "val_loss": loss, **maps}
 
 
 def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
@@ -171,16 +172,17 @@ def _cross_entropy(scores: Scores, truth: NDArray[Any]) -> float:
 
 def _watched(plan: Plan) -> str:
     """The validation score by which epochs are compared."""
-    return f"val_{plan.experiment.training.watched(plan.targets.task)}"
+    return plan.experiment.training.watched(plan.targets.task)
 
 
 def _after_validation(plan: Plan, state: State, row: dict[str, Any]) -> State:
-    """The state after an epoch: whether it is the best so far, and whether to stop.
+    """The state after an epoch: whether it is the best so far, and whether to stop; scores so that more is better.
 
     Of equal scores the lower validation loss is better: on few films many epochs reach the same AUC.
     """
     settings = plan.experiment.training
-    score = row.get(_watched(plan))
+    found = row.get(f"val_{_watched(plan)}")
+    score = None if found is None else rank_of(_watched(plan), found)
     update: dict[str, Any] = {"epoch": state.epoch + 1}
     better = score is not None and (
         state.best_score is None
@@ -200,9 +202,10 @@ def _after_validation(plan: Plan, state: State, row: dict[str, Any]) -> State:
     return state.model_copy(update={**update, "history": [*state.history, row]})
 
 
-def _epoch_line(title: str, row: dict[str, Any], report: EpochReport) -> str:
+def _epoch_line(title: str, row: dict[str, Any], report: EpochReport, watched: str) -> str:
     words = [title, f"loss {row['loss']:.4f}"]
-    shown = ("dice", "iou", "hits", "auc") if "val_dice" in row else ("auc", "f1")
+    shown = ["dice", "iou", "hits", "auc"] if "val_dice" in row else ["auc", "f1"]
+    shown += [watched] * (watched not in shown)
     words += [f"val {name} {row[f'val_{name}']:.4f}" for name in shown if row.get(f"val_{name}") is not None]
     words += [f"lr {report.learning_rate:.2e}", f"{report.seconds:.1f} s"]
     if report.data_wait_seconds >= 0.1:

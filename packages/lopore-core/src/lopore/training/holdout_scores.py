@@ -13,6 +13,7 @@ from lopore.data.manifest import Manifest
 from lopore.evaluation.predictions_csv import LabelledScores, answers_csv
 from lopore.messages import counted, plain
 from lopore.metrics.classification import Metrics, measure
+from lopore.metrics.offered import offered_metrics
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.metrics.segmentation import PixelMetrics
 from lopore.record.abstention import Abstention
@@ -77,6 +78,7 @@ def score_holdout(plan: Plan, splits: Splits, learner: Learner) -> HoldoutScores
         groups=plan.groups[rows],
         split=split,
         seed=experiment.seed,
+        metrics=offered_metrics(),
         notes=(*_on_the_split(plan, split), *_on_calls(plan, splits.val, scored.val, scored.threshold)),
     ).model_copy(update={"pixels": scored.pixels})
     parts = [

@@ -16,10 +16,14 @@ COLUMNS = (
 
 
 def write_csv(path: Path, history: list[dict[str, Any]]) -> None:
-    """The whole log, atomically; so it never says more than the checkpoint beside it."""
+    """The whole log, atomically; so it never says more than the checkpoint beside it. Metrics of plugins
+    stand before ``best``."""
+    found = dict.fromkeys(key for row in history for key in row if key.startswith("val_") and key not in COLUMNS)
+    place = COLUMNS.index("best")
+    columns = (*COLUMNS[:place], *found, *COLUMNS[place:])
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in history:
-        writer.writerow({key: "" if row.get(key) is None else row[key] for key in COLUMNS})
+        writer.writerow({key: "" if row.get(key) is None else row[key] for key in columns})
     atomic_write_text(path, text.getvalue())

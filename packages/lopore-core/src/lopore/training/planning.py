@@ -23,6 +23,7 @@ from lopore.data.tiles import FilmTiles
 from lopore.errors import ConfigError, DataError
 from lopore.messages import counted, plain
 from lopore.plugins.learner_guard import process_rank_of
+from lopore.plugins.registry import discover
 from lopore.record.model import LeakReport
 
 from .build_request import class_weights
@@ -31,6 +32,7 @@ from .check_data_set import check_contract
 from .check_data_set import check_splits as check_splits
 from .check_data_set import refuse_deep_files as refuse_deep_files
 from .check_settings import check_settings
+from .losses import chosen_losses
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -46,6 +48,11 @@ def _notes(experiment: Experiment) -> tuple[str, ...]:
             f"data.balance: {experiment.data.balance} and class_weights: balanced both make up for rare classes, "
             "which then count twice; keep one of them"
         )
+    losses = chosen_losses(experiment.training.loss, experiment.task, experiment.trainer, discover().losses)
+    weighed = experiment.training.loss.class_weights != "none"
+    if losses and weighed and not any(one.term.weighs_classes for one in losses):
+        named = " and ".join(one.term.name for one in losses)
+        notes.append(f"loss.class_weights changes nothing, {named} does not use it; set data.balance: class instead")
     warmup, epochs = experiment.training.schedule.warmup_epochs, experiment.training.epochs
     if warmup >= epochs:
         notes.append(

@@ -161,7 +161,7 @@ def add_facts(folder: Path, **facts: Any) -> None:
 def versions() -> dict[str, str]:
     """Versions of Python, the system and the libraries that shape a run."""
     found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for name in ("lopore-core", "numpy", "opencv-python-headless", "albumentations"):
+    for name in ("lopore-core", "numpy", "opencv-python-headless"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lopore.config.yaml_loader import load_yaml
 from lopore.errors import ConfigError, ModelError, RunError
 from lopore.messages import did_you_mean, plain
-from lopore.models.best import validation_score
+from lopore.models.best import rank_of, validation_score
 from lopore.models.catalogue import find_models, model_roots
 from lopore.record.folder import CONFIG_NAME, LOG_NAME, ModelFolder
 from lopore.record.interval import Interval
@@ -59,7 +59,7 @@ class RunEntry:
     def value(self, key: str) -> float | str | None:
         """What a list is sorted by: ``validation``, ``started``, a score or a setting."""
         if key == "validation":
-            return self.validation[1] if self.validation else None
+            return rank_of(*self.validation) if self.validation else None
         if key == "started":
             return self.started
         if key in self.scores:

@@ -16,7 +16,7 @@ from lopore.config.experiment import Experiment
 from lopore.cores import available_cores
 from lopore.errors import LoporeError, RunError
 from lopore.messages import counted, plain
-from lopore.models.best import validation_score
+from lopore.models.best import rank_of, validation_score
 from lopore.progress import Progress
 
 from .check_settings import check_settings
@@ -32,6 +32,16 @@ class Outcome:
     point: Point
     score: float | None = None
     error: str = ""
+
+    @property
+    def rank(self) -> float | None:
+        """The score so that more is better."""
+        return None if self.score is None else rank_of(watched_by(self.point), self.score)
+
+
+def watched_by(point: Point) -> str:
+    """The name of the validation score that a point's epochs are compared by."""
+    return point.experiment.training.watched(point.experiment.task)
 
 
 @dataclass

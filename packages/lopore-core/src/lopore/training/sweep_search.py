@@ -11,16 +11,17 @@ from typing import Any
 from lopore.atomic_files import sha256_of
 from lopore.errors import PluginError
 from lopore.messages import counted
+from lopore.models.best import rank_of
 
-from .sweep import Outcome, Sweep
-from .sweep_points import Axis, Range, make_point
+from .sweep import Outcome, Sweep, watched_by
+from .sweep_points import Axis, Point, Range, make_point
 
 FAILED = "failed"
 """Mark of a trial that failed by itself, unlike one whose process was killed."""
 
 
 def search(config: Path, axes: Sequence[Axis | Range], trials: int, sweep: Sweep) -> list[Outcome]:
-    """Train ``trials`` points that Optuna's TPE sampler proposes for a high validation score.
+    """Train ``trials`` points that Optuna's TPE sampler proposes for a good validation score.
 
     The journal in ``out/sweeps`` belongs to one config and these axes; a search that was broken off goes on with it,
     the points in the making first. PluginError where Optuna is not installed.
@@ -41,7 +42,7 @@ def search(config: Path, axes: Sequence[Axis | Range], trials: int, sweep: Sweep
     outcomes: dict[str, Outcome] = {}
     for trial in ended:
         point = make_point(config, _settings(trial.params, axes))
-        outcomes[point.run] = Outcome(point, trial.value, str(trial.user_attrs.get(FAILED, "")))
+        outcomes[point.run] = Outcome(point, _score(point, trial.value), str(trial.user_attrs.get(FAILED, "")))
     distributions = {axis.key: _distribution(optuna, axis) for axis in axes}
     left = trials - len(ended)
     while left > 0:
@@ -50,10 +51,15 @@ def search(config: Path, axes: Sequence[Axis | Range], trials: int, sweep: Sweep
         for trial, outcome in zip(asked, sweep.run(points), strict=True):
             if outcome.score is None:
                 trial.set_user_attr(FAILED, outcome.error)
-            study.tell(trial, outcome.score, state=TrialState.FAIL if outcome.score is None else None)
+            study.tell(trial, outcome.rank, state=TrialState.FAIL if outcome.score is None else None)
             outcomes[outcome.point.run] = outcome
         left -= len(asked)
     return list(outcomes.values())
+
+
+def _score(point: Point, rank: float | None) -> float | None:
+    """The score of a rank; turning about twice gives it back."""
+    return None if rank is None else rank_of(watched_by(point), rank)
 
 
 def _journal(config: Path, axes: Sequence[Axis | Range], folder: Path, name: str) -> Path:
