@@ -237,7 +237,7 @@ def test_no_key_of_a_full_config_is_missing_from_the_configuration_page() -> Non
         },
         source="test",
     ).model_dump(mode="json")
-    assert set(full["augmentation"]) == set(switches)
+    assert set(full["augmentation"]) == {*switches, "others"}
     page = text_of(ROOT / "docs" / "configuration.md")
     sections = {"data", "data.tiles", "preprocessing", "preprocessing.window", "model", "training"}
     sections |= {f"training.{name}" for name in ("loss", "optimizer", "schedule", "threshold")}

@@ -68,25 +68,25 @@ def runtime_figures(
             found.append(RuntimeFigures(predictor.name, number == 0, error=" ".join(str(error).split())[:300]))
             continue
         precision = str(getattr(session, "precision", ""))
-        figures = _against(candidate.record, expected, got, truth)
+        figures = differences(candidate.record, expected, got, truth)
         found.append(RuntimeFigures(predictor.name, number == 0, precision, *figures, took))
     return tuple(found)
 
 
-def _against(
+def differences(
     record: ModelRecord, expected: Scores, got: Scores, truth: NDArray[np.bool_] | None
 ) -> tuple[int, float, float, float | None]:
+    """Decisions that differ, largest and mean difference of a probability, and the change of ROC AUC.
+
+    The last is None without labels, or where no class has one.
+    """
     difference = np.abs(expected.astype(np.float64) - got)
-    change = None if truth is None else auc_change(truth, expected, got)
-    return flipped(record, expected, got), float(difference.max()), float(difference.mean()), change
+    moved = sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
+    change = None if truth is None else _auc_change(truth, expected, got)
+    return moved, float(difference.max()), float(difference.mean()), change
 
 
-def flipped(record: ModelRecord, expected: Scores, got: Scores) -> int:
-    """Decisions that differ."""
-    return sum(decide(record, a).labels != decide(record, b).labels for a, b in zip(expected, got, strict=True))
-
-
-def auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> float | None:
+def _auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> float | None:
     """Mean ROC AUC over the classes less that of the source; None where it is defined for no class."""
     pairs = [(roc_auc(expected[:, k], truth[:, k]), roc_auc(got[:, k], truth[:, k])) for k in range(truth.shape[1])]
     known = [(old, new) for old, new in pairs if old is not None and new is not None]

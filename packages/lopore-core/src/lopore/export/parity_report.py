@@ -21,7 +21,7 @@ from lopore.messages import counted
 from lopore.models.opening import OpenModel, choose_predictor, open_model, open_session
 from lopore.record.folder import ModelFolder
 
-from .other_runtimes import RuntimeFigures, auc_change, flipped, runtime_figures
+from .other_runtimes import RuntimeFigures, differences, runtime_figures
 
 GATE_IMAGES = 512
 CAM_TOLERANCE = 1e-3
@@ -95,24 +95,22 @@ def compare(
         opened.callback(source.session.close)
         export = _unpublished(candidate, opened)
         expected, got = _both_scores(source, export, images)
-        few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
-        cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
-        pixels = _pixel_difference(source, export, few)
+        cams, pixels = _map_differences(source, export, images)
     labels = None if truth is None else truth[: len(images)]
-    difference = np.abs(expected.astype(np.float64) - got)
+    moved, largest, mean, change = differences(folder.record, expected, got, labels)
     return ParityReport(
         format=candidate_format,
         images=len(images),
-        max_dp=max(float(difference.max()), pixels),
-        mean_dp=float(difference.mean()),
-        flipped=flipped(folder.record, expected, got),
+        max_dp=max(largest, pixels),
+        mean_dp=mean,
+        flipped=moved,
         tolerance=tolerance,
         **cams,
         source_sha256=sha256_of(folder.file_for(source_format)),
         export_sha256=sha256_of(candidate.file_for(candidate_format)),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=notes,
-        auc_change=None if labels is None else auc_change(labels, expected, got),
+        auc_change=change,
         runtimes=runtime_figures(candidate, images, expected, labels, _scores),
     )
 
@@ -144,6 +142,13 @@ def _scores(model: OpenModel, images: PixelBatch) -> Scores:
             f"{model.folder.title} as {model.format} gave scores that are no numbers; nothing was published"
         )
     return scores
+
+
+def _map_differences(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[dict[str, float | None], float]:
+    """Of class activation maps and of pixels, on a few images."""
+    few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
+    cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
+    return cams, _pixel_difference(source, export, few)
 
 
 def _pixel_difference(source: OpenModel, export: OpenModel, images: PixelBatch) -> float:

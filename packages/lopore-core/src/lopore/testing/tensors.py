@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,18 +23,20 @@ def tensor(framework: str, array: NDArray[Any]) -> Any:
 
     NotJudged where the framework is not installed.
     """
+    library = _library(framework)
+    if library is None:
+        return array.copy()
+    return library.from_numpy(array.copy()) if framework == "torch" else library.constant(array)
+
+
+def _library(framework: str) -> Any:
+    """The module of a framework that is known here, else None."""
     module = MODULES.get(framework)
-    if module is not None and find_spec(module) is None:
+    if module is None:
+        return None
+    if find_spec(module) is None:
         raise NotJudged(f"{module} is not installed")
-    if framework == "torch":
-        import torch
-
-        return torch.from_numpy(array.copy())
-    if framework == "tf":
-        import tensorflow as tf
-
-        return tf.constant(array)
-    return array.copy()
+    return import_module(module)
 
 
 def numbers(result: Any) -> Floats:
@@ -52,8 +55,7 @@ def gradient(framework: str, function: Callable[[Any], Any], at: NDArray[np.floa
         total.backward()
         return np.zeros(at.shape) if logits.grad is None else numbers(logits.grad)
     if framework == "tf":
-        import tensorflow as tf
-
+        tf: Any = _library(framework)
         logits = tensor(framework, at)
         with tf.GradientTape() as tape:
             tape.watch(logits)
