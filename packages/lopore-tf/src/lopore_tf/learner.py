@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
-from lopore.errors import ConfigError, ModelError, RunError
+from lopore.errors import ConfigError, ModelError
 from lopore.record.score_calibration import ScoreCalibration
 from lopore.training.gradient_accumulation import DataWaitTimer, groups
+from lopore.training.learner_refusals import check_loss, unfit_state
 from lopore.training.learning_rate import LearningRateSchedule
 from lopore.training.precision_trial import ComputePlan, Trial
 
@@ -150,12 +151,7 @@ class TensorFlowLearner:
         return total
 
     def _check_loss(self, total: float, epoch: int) -> None:
-        if not math.isfinite(total):
-            raise RunError(
-                f"the loss became {total} in epoch {epoch + 1} after {self.step} steps; lower "
-                f"training.optimizer.learning_rate (now {self.request.optimizer.learning_rate}), set clip_norm: 1.0, "
-                "or precision: fp32"
-            )
+        check_loss(total, epoch=epoch, step=self.step, learning_rate=self.request.optimizer.learning_rate)
 
     def _adopt(self, plan: ComputePlan, trials: list[Trial[ComputePlan]]) -> None:
         self.plan, self.trials = plan, trials
@@ -241,10 +237,7 @@ class TensorFlowLearner:
             self.step = int(values["step"])
             set_random_states(arrays["random"] or {}, values["random"])
         except (KeyError, ValueError, TypeError) as error:
-            text = " ".join(str(error).split())[:160]
-            raise ModelError(
-                f"{folder} does not fit this run ({text}); resume with the config it was started with"
-            ) from None
+            raise unfit_state(folder, error) from None
 
     def save_weights(self, folder: Path) -> None:
         """See ``Learner.save_weights``."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
+from lopore.models.session_answers import finite
 from lopore.preprocessing.pipeline import check_batch
 from lopore.record.score_calibration import ScoreCalibration
 
@@ -118,15 +119,6 @@ def _still_open(part: Any) -> Any:
 def chunks(batch: PixelBatch) -> list[PixelBatch]:
     """The batch in parts of at most ``CHUNK`` images; none where it is empty, which oneDNN cannot take."""
     return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
-
-
-def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The values; ModelError where one is NaN or infinite."""
-    if not np.isfinite(values).all():
-        raise ModelError(
-            "the network gave values that are no numbers; its weights are broken, retrain or copy the model anew"
-        )
-    return values
 
 
 def open_keras(folder: ModelFolder, device: str, threads: int | None, format: str = "keras") -> KerasSession:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores
 from lopore.errors import ModelError
+from lopore.models.session_answers import finite
 from lopore.preprocessing.pipeline import check_batch
 
-from .predict import CLOSED, chunks, finite, tf_device_of
+from .predict import CLOSED, chunks, tf_device_of
 from .start import tf
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from lopore.contracts import Batch, EpochReport, LearnRequest, Scores
 from lopore.errors import ModelError, RunError
 from lopore.record.score_calibration import ScoreCalibration
 from lopore.training.gradient_accumulation import DataWaitTimer, groups
+from lopore.training.learner_refusals import check_loss, unfit_state
 from lopore.training.learning_rate import LearningRateSchedule
 from lopore.training.precision_trial import Trial, rank
 
@@ -191,12 +191,7 @@ class TorchLearner:
             _update_average(self.averaged, self.network, self.request.ema_decay, self.step)
 
     def _check_loss(self, total: float, epoch: int) -> None:
-        if not math.isfinite(total):
-            raise RunError(
-                f"the loss became {total} in epoch {epoch + 1} after {self.step} steps; lower "
-                f"training.optimizer.learning_rate (now {self.request.optimizer.learning_rate}), set clip_norm: 1.0, "
-                "or precision: fp32"
-            )
+        check_loss(total, epoch=epoch, step=self.step, learning_rate=self.request.optimizer.learning_rate)
 
     def _runner(self) -> nn.Module:
         if self.runner is None:
@@ -305,10 +300,7 @@ class TorchLearner:
             self.step = int(state["step"])
             set_random_states(state["random"])
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            text = " ".join(str(error).split())[:160]
-            raise ModelError(
-                f"{folder} does not fit this run ({text}); resume with the config it was started with"
-            ) from None
+            raise unfit_state(folder, error) from None
 
     def save_weights(self, folder: Path) -> None:
         """See ``Learner.save_weights``."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lopore.contracts import PixelBatch, Scores, Task
 from lopore.errors import ModelError
+from lopore.models.session_answers import finite
 from lopore.preprocessing.pipeline import check_batch
 
 from .backbones import cam_support, rebuild
@@ -72,7 +73,7 @@ class TorchSession:
         network = self.open_network
         logits = (network(self.tensor(part)) for part in _chunks(batch))
         rows = [to_scores(self.calibrate(one), self.task).cpu().numpy() for one in logits]
-        return _finite(np.concatenate(rows))
+        return finite(np.concatenate(rows))
 
     def close(self) -> None:
         """See ``Session.close``."""
@@ -100,7 +101,7 @@ class TorchSession:
             )
         tensor = self.free_tensor(image[None])
         logits = window_logits(network, tensor, self.stride, window, rows, columns)
-        return _finite(to_scores(self.calibrate(logits), self.task).cpu().numpy())
+        return finite(to_scores(self.calibrate(logits), self.task).cpu().numpy())
 
     def free_tensor(self, batch: PixelBatch) -> Tensor:
         """``tensor`` for images of any size whose sides are multiples of the stride."""
@@ -120,19 +121,11 @@ class TorchMapSession(TorchSession):
         network = self.open_network
         own_size = batch.ndim != 4 or batch.shape[1:3] == self.recipe.size
         tensor = self.tensor if own_size else self.free_tensor
-        return _finite(np.concatenate([to_maps(network(tensor(part))).cpu().numpy() for part in _chunks(batch)]))
+        return finite(np.concatenate([to_maps(network(tensor(part))).cpu().numpy() for part in _chunks(batch)]))
 
 
 def _chunks(batch: PixelBatch) -> list[PixelBatch]:
     return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)] or [batch]
-
-
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(values).all():
-        raise ModelError(
-            "the network gave values that are no numbers; its weights are broken, retrain or copy the model anew"
-        )
-    return values
 
 
 def open_pth(folder: ModelFolder, device: str, threads: int | None) -> TorchSession:
