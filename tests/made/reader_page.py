@@ -14,12 +14,19 @@ const all = (selector) => [...document.querySelectorAll('[data-testid=stBidiComp
   .flatMap((host) => [...(host.shadowRoot?.querySelectorAll(selector) ?? [])]);
 const key = (name) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key: name, bubbles: true }));
 const rows = () => all('.marks tbody tr').map((row) => [...row.children].map((cell) => cell.textContent));
-const drag = (x0, y0, x1, y1) => {
+const pointer = (kind, x, y, button = 0, pointerId = 1) => {
   const canvas = all('.pane canvas')[0], box = canvas.getBoundingClientRect();
-  const send = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(kind, { bubbles: true, composed: true,
-    pointerId: 1, button: 0, clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
   canvas.setPointerCapture = () => {};
-  send('pointerdown', x0, y0); send('pointermove', x1, y1); send('pointerup', x1, y1);
+  canvas.dispatchEvent(new PointerEvent(kind, { bubbles: true, composed: true, pointerId, button,
+    clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
+};
+const drag = (x0, y0, x1, y1, button = 0) => {
+  pointer('pointerdown', x0, y0, button); pointer('pointermove', x1, y1, button); pointer('pointerup', x1, y1, button);
+};
+const pinch = (near, far) => {
+  [1, 2].forEach((one) => pointer('pointerdown', 0.5 + (one === 1 ? -near : near), 0.5, 0, one));
+  [1, 2].forEach((one) => pointer('pointermove', 0.5 + (one === 1 ? -far : far), 0.5, 0, one));
+  [1, 2].forEach((one) => pointer('pointerup', 0.5 + (one === 1 ? -far : far), 0.5, 0, one));
 };
 """
 
@@ -72,7 +79,7 @@ class ReaderPage:
         return list(self.run("return rows()"))
 
     def verdicts(self) -> list[str]:
-        return [row[10].split()[-1] for row in self.rows() if len(row) > 10]
+        return [row[1].split()[-1] for row in self.rows() if len(row) > 10]
 
     def text(self) -> str:
         return str(self.browser.find_element("tag name", "body").text)

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made.app import serving
@@ -54,13 +55,17 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
         page.click("Inspect the film")
         page.until(lambda: len(page.verdicts()) == len(PORES), "eight marks")
         found_by_keys(page)
+        seen = looked_at(page)
         correct(page)
+        drawn_otherwise(page)
         before = page.rows()
         page.open(address, film, "Eva")  # the page loaded anew: only film and name are given
         page.until(lambda: page.rows() == before, "the work of before")
+        page.until(lambda: page.run(LOOK)["window"] == seen["window"], "the grey window of before")
+        assert page.run(LOOK)["lines"] == seen["lines"]
         page.click("Inspect the film")  # the map is made anew; what was decided stays
         page.until(lambda: browser.find_elements("xpath", "//button[contains(., 'Inspect it again')]"), "the map")
-        page.until(lambda: page.verdicts() == [row[10].split()[-1] for row in before], "the same verdicts")
+        page.until(lambda: page.verdicts() == [row[1].split()[-1] for row in before], "the same verdicts")
         page.tab("Save")
         told = {
             label: page.download(got, label, ending)
@@ -92,6 +97,55 @@ def found_by_keys(page: ReaderPage) -> None:
     assert seen == {str(number) for number in range(1, 9)}
 
 
+LOOK = """
+const name = Object.keys(sessionStorage).find((key) => key.startsWith('lopore-look'));
+return name && JSON.parse(sessionStorage.getItem(name));
+"""
+TOOL = "all('.bar button').find((item) => item.textContent === '%s').click();"
+
+
+def looked_at(page: ReaderPage) -> Any:
+    """What a reader does for the eye: cheat sheet, grey window, two rulers with a profile, a box, two fingers."""
+    page.press("?")
+    assert "magnifying glass" in page.run("return all('.sheet').map((it) => it.textContent).join()")
+    page.press("?")
+    page.press("f")
+    grey = page.run("return all('.caption')[0].textContent")
+    page.run("drag(0.4, 0.4, 0.6, 0.7, 2)")
+    page.until(lambda: page.run("return all('.caption')[0].textContent") != grey, "another grey window")
+    page.run(TOOL % "Line" + "drag(0.2, 0.4, 0.3, 0.5); drag(0.5, 0.4, 0.7, 0.4);")
+    page.until(lambda: page.run("return all('.graph:not([hidden])').length"), "the profile")
+    page.run(TOOL % "Area" + "drag(0.05, 0.45, 0.2, 0.6);")
+    page.until(lambda: page.browser.find_elements("xpath", "//button[contains(., 'Take the boxes away')]"), "the box")
+    page.run(TOOL % "Pan")
+    page.until(lambda: len((page.run(LOOK) or {"lines": []})["lines"]) == 2, "both rulers")
+    scale = page.run(LOOK)["view"]["scale"]
+    page.run("pinch(0.05, 0.2)")
+    page.until(lambda: page.run(LOOK)["view"]["scale"] > 2 * scale, "a film that two fingers magnified")
+    page.press("f")
+    return page.run(LOOK)
+
+
+def drawn_otherwise(page: ReaderPage) -> None:
+    """A box is pulled by its corner; an ellipse, a polyline and a region that is not judged are drawn and undone."""
+    page.run("all('.marks tbody tr')[8].click()")
+    page.press("f")
+    length = page.rows()[8][7]
+    page.run("drag(0.5, 0.6, 0.55, 0.7)")
+    page.until(lambda: page.rows()[8][7] != length, "a corner that was pulled")
+    page.press("u")
+    page.until(lambda: page.rows()[8][7] == length, "the box as it was")
+    page.run(TOOL % "Ellipse" + "drag(0.6, 0.45, 0.66, 0.55)")
+    page.until(lambda: len(page.verdicts()) == 10, "an ellipse")
+    page.run(TOOL % "Polyline" + "for (const [x, y] of [[0.7, 0.4], [0.75, 0.4], [0.75, 0.5]]) drag(x, y, x, y);")
+    page.run("all('.grid')[0].dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))")
+    page.until(lambda: len(page.verdicts()) == 11, "a polyline")
+    page.run(TOOL % "Not judged" + "drag(0.05, 0.35, 0.15, 0.6)")
+    page.until(lambda: page.run("return loporeActs.data.ignored.length") == 1, "a region that is not judged")
+    page.press("u", "u", "u")
+    page.until(lambda: len(page.verdicts()) == 9, "three steps back")
+
+
 def correct(page: ReaderPage) -> None:
     """Accept one, reject two, change the class of one, draw one."""
     page.run("all('.marks tbody tr')[0].click()")
@@ -101,7 +155,7 @@ def correct(page: ReaderPage) -> None:
     page.press("l")
     page.until(lambda: page.run("return all('.sheet.classes button').length === 2"), "the classes")
     page.run("all('.sheet.classes button').find((item) => item.textContent === 'slag').click()")
-    page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][1] == "slag", "another class")
+    page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][2] == "slag", "another class")
     page.press("f")
     box = "all('.desk button').find((item) => item.textContent === 'Box').click(); drag(0.42, 0.45, 0.5, 0.6)"
     page.run(box)
@@ -129,8 +183,8 @@ def equal_to_the_command_line(
         for name in ("centre", "area_px", "length_px", "width_px", "peak"):
             assert there[one["id"]][name] == one[name]
         assert (float(row["x_px"]), float(row["area_px"])) == (one["centre"][0], one["area_px"])
-        assert cells[4] == f"{round(one['centre'][0], 1):g}"
-        assert cells[8] == str(round(one["area_px"]))
+        assert cells[5] == f"{round(one['centre'][0], 1):g}"
+        assert cells[9] == str(round(one["area_px"]))
         assert f'<td class="n">{one["id"]}</td>' in page
     assert [one["reason"][:15] for one in left["set_aside"]] == ["rejected by Eva"] * 2
     assert "4 of 9 marks are open" in page

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lopore.errors import LoporeError
 from lopore_app import theme
 
 UPLOAD_MB = 50
@@ -35,6 +39,21 @@ def _no_address() -> None:
     """This machine's address on the internet: not known, since nobody asked lopore to find it out."""
 
 
+def _warm() -> None:
+    """What the first visitor would wait for, while the browser loads the front end: imports, and the first model.
+
+    Nothing is said of what fails here: the page itself says what is missing.
+    """
+    with suppress(ImportError, LoporeError):
+        importlib.import_module("lopore_app.inspection.workbench")
+        importlib.import_module("lopore_app.film.film_desk")
+        from lopore_app.models.catalogue import ModelCatalogue
+        from lopore_app.models.opening import default_runtime, open_folder
+
+        if models := ModelCatalogue.find().models:
+            open_folder(models[0], default_runtime(models[0]))
+
+
 def serve(port: int, address: str, *, browser: bool, origins: tuple[str, ...] = ()) -> None:
     """Run the app until it is stopped. origins: addresses that people open it under, behind a proxy."""
     import streamlit as st
@@ -46,5 +65,6 @@ def serve(port: int, address: str, *, browser: bool, origins: tuple[str, ...] = 
     # Streamlit asks a server of a third party for this machine's address, at its start and when a foreign page knocks.
     vars(net_util)["get_external_ip"] = _no_address
     guard = Middleware(RequestGuard, address=address, origins=origins)
+    threading.Thread(target=_warm, daemon=True, name="first page").start()
     app = st.App(Path(__file__).with_name("main.py"), middleware=[guard])
     app.run(config=options(port, address, browser=browser, origins=origins))

@@ -11,8 +11,8 @@ from lopore_app.viewer.component import mark_table
 from lopore_app.wording import words
 
 COLUMNS = (
-    ("number", "No."), ("class", "Class"), ("iso", "ISO 6520"), ("score", "Score"), ("x", "Along"), ("y", "Across"),
-    ("length", "Length"), ("width", "Width"), ("area", "Area"), ("next", "To next"), ("verdict", "Verdict"),
+    ("number", "No."), ("verdict", "Verdict"), ("class", "Class"), ("iso", "ISO 6520"), ("score", "Score"),
+    ("x", "Along"), ("y", "Across"), ("length", "Length"), ("width", "Width"), ("area", "Area"), ("next", "To next"),
     ("note", "Note"),
 )  # fmt: skip
 BUTTONS: tuple[tuple[str, Verdict], ...] = (

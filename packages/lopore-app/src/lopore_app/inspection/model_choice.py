@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.models.opening import OpenModel, usable_predictors
+from lopore.models.opening import OpenModel
 from lopore.record.folder import ModelFolder
 from lopore_app.models.catalogue import ModelCatalogue, unplaced
-from lopore_app.models.opening import open_folder
+from lopore_app.models.opening import open_folder, runtimes
 from lopore_app.plain_text import plain
 from lopore_app.wording import bounds
 
@@ -58,10 +58,10 @@ def choose_model(catalogue: ModelCatalogue) -> OpenModel | None:
 
 def _runtime(folder: ModelFolder) -> str | None:
     """The format that is opened, where several are installed for: another runtime may have other explainers."""
-    found = {format: f"{predictor.name}, {format}" for format, predictor in reversed(usable_predictors(folder))}
+    found = runtimes(folder)
     if len(found) < 2:
         return None
-    key, options = f"runtime/{folder.title}", list(reversed(found))
+    key, options = f"runtime/{folder.title}", list(found)
     if key not in st.session_state:
         st.session_state[key] = st.session_state.get(f"remembered/{key}", options[0])
     chosen = st.selectbox(

@@ -19,8 +19,10 @@ def table_page(body: Callable[[OpenModel | None, Sequence[Upload]], None]) -> No
     """The whole page; ``body`` draws it where there are films."""
     st.html(STYLE)
     with st.sidebar:
-        model = choose_model(ModelCatalogue.find())
-        uploads = on_the_table()
+        above = st.container()
+        uploads = on_the_table()  # the field is there before a model is opened, which takes its time
+        with above:
+            model = choose_model(ModelCatalogue.find())
     if uploads:
         body(model, uploads)
     else:

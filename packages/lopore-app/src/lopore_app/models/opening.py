@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
-from lopore.models.opening import OpenModel, open_model
+from lopore.models.opening import OpenModel, open_model, usable_predictors
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
 
@@ -34,6 +34,18 @@ def model_key(model: OpenModel) -> str:
 @lru_cache(maxsize=OPEN_AT_ONCE)
 def _opened(path: str, fingerprint: str, runtime: str | None) -> OpenModel:
     return open_model(ModelFolder.read(Path(path)), runtime=runtime)
+
+
+def runtimes(folder: ModelFolder) -> dict[str, str]:
+    """Formats that something installed opens, the preferred one first, each with its predictor in words."""
+    found = {format: f"{predictor.name}, {format}" for format, predictor in reversed(usable_predictors(folder))}
+    return dict(reversed(found.items()))
+
+
+def default_runtime(folder: ModelFolder) -> str | None:
+    """What opens a model before anybody chose: None where there is no choice."""
+    found = runtimes(folder)
+    return next(iter(found)) if len(found) > 1 else None
 
 
 def open_folder(folder: ModelFolder, runtime: str | None = None) -> OpenModel:
