@@ -74,7 +74,7 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(name="tests-of", default=False)
-@nox.parametrize("package", PACKAGES)
+@nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def tests_of(session: nox.Session, package: str) -> None:
     """One package's own tests, with that package and what its tests need, nothing else."""
     _install(session, *dict.fromkeys(("lopore-core", *TESTED_WITH.get(package, ()), package)))
