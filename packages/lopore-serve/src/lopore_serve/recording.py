@@ -30,8 +30,8 @@ class _Waiting:
 class Recorder:
     """One thread that appends what waits. Without a place it records nothing, and nothing waits for it."""
 
-    def __init__(self, place: str | None) -> None:
-        self._trail: AuditTrail | None = open_trail(place, create=True) if place else None
+    def __init__(self, location: str | None) -> None:
+        self._trail: AuditTrail | None = open_trail(location, create=True) if location else None
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="lopore records", daemon=True)
         self._thread.start()

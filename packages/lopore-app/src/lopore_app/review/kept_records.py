@@ -23,14 +23,14 @@ State = MutableMapping[Any, Any]
 
 
 def records_kept() -> AuditTrail | None:
-    """The records that ``lopore app --records PLACE`` named; None where nothing is recorded."""
-    place = os.environ.get("LOPORE_RECORDS", "")
-    return _opened(place) if place else None
+    """The records that ``lopore app --records LOCATION`` named; None where nothing is recorded."""
+    location = os.environ.get("LOPORE_RECORDS", "")
+    return _opened(location) if location else None
 
 
 @cache
-def _opened(place: str) -> AuditTrail:
-    return open_trail(place, create=True)
+def _opened(location: str) -> AuditTrail:
+    return open_trail(location, create=True)
 
 
 def record_answer(state: State, model: OpenModel, entry: Entry) -> str | None:

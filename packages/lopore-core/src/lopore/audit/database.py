@@ -67,12 +67,12 @@ _REFUSALS = {
 _MAKING = 0x6C6F706F  # an advisory lock: two services that start together make the tables once
 
 
-def url_of(place: str) -> URL:
-    """Where ``place`` points: a folder, or an address such as postgresql://user@host/base. ConfigError for another."""
-    if "://" not in place:
-        return URL.create("sqlite", database=str(Path(place) / FILE_NAME))
+def url_of(location: str) -> URL:
+    """Where ``location`` is: a folder, or an address such as postgresql://user@host/base. ConfigError for another."""
+    if "://" not in location:
+        return URL.create("sqlite", database=str(Path(location) / FILE_NAME))
     try:
-        url = make_url(place)
+        url = make_url(location)
     except ArgumentError:
         raise ConfigError("the address of the records is none; write postgresql://USER@HOST/BASE") from None
     if url.drivername in ("postgresql", "postgres"):

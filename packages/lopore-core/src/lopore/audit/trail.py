@@ -115,7 +115,7 @@ def trouble(name: str, error: Exception) -> LoporeError:
     return LoporeError(f"the records in {name} cannot be used ({why}); mend that, nothing half was written")
 
 
-def open_trail(place: str, *, create: bool = False) -> AuditTrail:
+def open_trail(location: str, *, create: bool = False) -> AuditTrail:
     """The records of a folder or of an address ``postgresql://...``.
 
     create: make folder and tables where they are not there. Raises ConfigError where SQLAlchemy or a driver is not
@@ -128,7 +128,7 @@ def open_trail(place: str, *, create: bool = False) -> AuditTrail:
         raise ConfigError(NEEDED) from None
     from .database import RECORDS, engine_of, make_tables, url_of
 
-    url = url_of(place)
+    url = url_of(location)
     local = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
     name = str(local) if local else url.render_as_string(hide_password=True)
     if local is not None and not create and not local.is_file():

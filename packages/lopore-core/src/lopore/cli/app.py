@@ -47,7 +47,7 @@ import click
 )
 @click.option(
     "--records",
-    metavar="PLACE",
+    metavar="LOCATION",
     envvar="LOPORE_RECORDS",
     show_default="nothing is written",
     help="Folder, or postgresql://USER@HOST/BASE, for a record of every answer and review.",

@@ -14,13 +14,13 @@ OURS = ("on", "shards", "shard")
 
 def _on(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not ON.fullmatch(value):
-        raise click.BadParameter(f"{value[:60]!r} is no place; write ray or ray://HOST:PORT", ctx, param)
+        raise click.BadParameter(f"{value[:60]!r} is no address of Ray; write ray or ray://HOST:PORT", ctx, param)
     return value
 
 
 on_option = click.option(
     "--on",
-    metavar="PLACE",
+    metavar="ADDRESS",
     callback=_on,
     help="Run as shards on Ray: 'ray' for this machine or the cluster of RAY_ADDRESS, or ray://HOST:PORT.",
 )

@@ -17,8 +17,9 @@ KINDS = (
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
+    metavar="KIND",
     required=True,
-    help="What it offers; a trainer and an exporter bring their predictor.",
+    help=f"What it offers: {', '.join(KINDS)}; a trainer and an exporter bring their predictor.",
 )
 @click.option(
     "--out",

@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from lopore.audit import AuditRecord, AuditTrail
 
-PLACE = click.option(
-    "--records", "place", metavar="PLACE", envvar="LOPORE_RECORDS", required=True,
+LOCATION = click.option(
+    "--records", "location", metavar="LOCATION", envvar="LOPORE_RECORDS", required=True,
     help="Folder of the records, or postgresql://USER@HOST/BASE; else the variable LOPORE_RECORDS.",
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
@@ -23,7 +23,7 @@ RECORD = click.argument("record", metavar="RECORD")
 def command() -> None:
     """List, check and replay records of decisions.
 
-    Service and app record predictions, indications, verdicts and reviews where a place is named. RECORD is a number,
+    Service and app record predictions, indications, verdicts and reviews where a location is named. RECORD is a number,
     an id, or its first 8 letters.
 
     \b
@@ -34,50 +34,50 @@ def command() -> None:
     """
 
 
-def _opened(place: str) -> AuditTrail:
+def _opened(location: str) -> AuditTrail:
     from lopore.audit import open_trail
 
-    return open_trail(place)
+    return open_trail(location)
 
 
 @command.command(name="list")
-@PLACE
+@LOCATION
 @JSON
 @click.option("--kind", type=click.Choice(["prediction", "indications", "verdict", "review"]), help="One kind only.")
 @click.option("--newest", type=click.IntRange(1), metavar="N", help="Only the last N.")
-def list_records(place: str, as_json: bool, kind: str | None, newest: int | None) -> None:
+def list_records(location: str, as_json: bool, kind: str | None, newest: int | None) -> None:
     """List records, the oldest first.
 
     \b
     Examples:
       lopore records list --records /srv/records --kind review --newest 20
     """
-    with _opened(place) as trail:
+    with _opened(location) as trail:
         for record in trail.records(kind=kind, newest=newest or 0):
             click.echo(json.dumps(record.as_data()) if as_json else _line(record))
 
 
 @command.command(name="show")
 @RECORD
-@PLACE
+@LOCATION
 @JSON
-def show(record: str, place: str, as_json: bool) -> None:
+def show(record: str, location: str, as_json: bool) -> None:
     """Show one record whole.
 
     \b
     Examples:
       lopore records show 17 --records /srv/records
     """
-    with _opened(place) as trail:
+    with _opened(location) as trail:
         found = trail.find(record)
     click.echo(json.dumps(found.as_data(), indent=None if as_json else 1))
 
 
 @command.command(name="verify")
-@PLACE
+@LOCATION
 @JSON
 @click.option("--receipt", metavar="NUMBER:HASH", help="A receipt that was noted elsewhere, to be found unchanged.")
-def check(place: str, as_json: bool, receipt: str | None) -> None:
+def check(location: str, as_json: bool, receipt: str | None) -> None:
     """Compute every hash anew and tell what does not fit.
 
     The exit status is then 1. It finds an edited byte, a row that is missing, and another order. Note the receipt that
@@ -89,7 +89,7 @@ def check(place: str, as_json: bool, receipt: str | None) -> None:
     """
     from lopore.audit import verify
 
-    with _opened(place) as trail:
+    with _opened(location) as trail:
         found = verify(trail, expected=receipt)
     if as_json:
         click.echo(json.dumps(found.as_data()))
@@ -104,11 +104,11 @@ def check(place: str, as_json: bool, receipt: str | None) -> None:
 
 @command.command(name="replay")
 @RECORD
-@PLACE
+@LOCATION
 @JSON
 @click.option("--film", "films", type=click.Path(path_type=Path, exists=True), multiple=True, metavar="FILE",
               help="The film, or a folder that holds it; it is known by its hash. May be repeated.")  # fmt: skip
-def replay(record: str, place: str, as_json: bool, films: tuple[Path, ...]) -> None:
+def replay(record: str, location: str, as_json: bool, films: tuple[Path, ...]) -> None:
     """Decide once more by the recorded model and settings.
 
     The exit status is 1 for another decision. Records hold hashes, not films: name the film with --film.
@@ -120,7 +120,7 @@ def replay(record: str, place: str, as_json: bool, films: tuple[Path, ...]) -> N
     from lopore.audit.replay import replay as decide_again
 
     files = [path for film in films for path in ([film] if film.is_file() else sorted(film.rglob("*")))]
-    with _opened(place) as trail:
+    with _opened(location) as trail:
         done = decide_again(trail, trail.find(record), [path for path in files if path.is_file()])
     said = "the same decision" if done.same else "another decision"
     summary = f"{said}: then {done.then}, now {done.now}; largest difference {done.difference:.2g}"

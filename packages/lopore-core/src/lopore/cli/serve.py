@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="File with the token that clients send as 'Authorization: Bearer TOKEN'.")  # fmt: skip
 @click.option("--open", "is_open", is_flag=True, help="Serve the network without a token.")
-@click.option("--records", metavar="PLACE", envvar="LOPORE_RECORDS", show_default="nothing is written",
+@click.option("--records", metavar="LOCATION", envvar="LOPORE_RECORDS", show_default="nothing is written",
               help="Folder, or postgresql://USER@HOST/BASE, for a record of every answer.")  # fmt: skip
 @click.option("--max-upload-mb", type=click.FloatRange(0, 10_000, min_open=True), metavar="MIB", default=200.0,
               show_default=True, help="Largest request.")  # fmt: skip

@@ -68,12 +68,12 @@ def fold_folder(run: Path, number: int) -> Path:
 
 def publish_fold(plan: Plan, splits: Splits, learner: Learner, run: Path, number: int, metrics: Metrics) -> None:
     """Write the model of one fold, uncalibrated as its answers were, with its ONNX file through the gate."""
-    place = fold_folder(run, number)
-    shutil.rmtree(place, ignore_errors=True)
+    folder = fold_folder(run, number)
+    shutil.rmtree(folder, ignore_errors=True)
     licence = licence_of(plan.experiment, plan.manifest)
     views = plan.experiment.training.tta_views
     holdout = HoldoutScores(metrics.threshold, metrics, f"fold {number}", "", views, licence)
-    model = publish(plan, splits, learner, holdout, place.parent, place)
+    model = publish(plan, splits, learner, holdout, folder.parent, folder)
     rows = gate_rows(splits, plan.experiment.preprocessing)
     export_model(model, "onnx", np.stack([plan.images[int(row)][0] for row in rows]))
 

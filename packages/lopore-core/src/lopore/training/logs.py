@@ -19,8 +19,8 @@ def write_csv(path: Path, history: list[dict[str, Any]]) -> None:
     """The whole log, atomically; so it never says more than the checkpoint beside it. Metrics of plugins
     stand before ``best``."""
     found = dict.fromkeys(key for row in history for key in row if key.startswith("val_") and key not in COLUMNS)
-    place = COLUMNS.index("best")
-    columns = (*COLUMNS[:place], *found, *COLUMNS[place:])
+    column = COLUMNS.index("best")
+    columns = (*COLUMNS[:column], *found, *COLUMNS[column:])
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
