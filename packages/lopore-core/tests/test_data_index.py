@@ -144,6 +144,18 @@ def test_turned_copies_are_one_group_and_their_labels_go_as_asked(
     assert len({(row.group, row.family) for row in pair}) == (1 if pair else 0)
 
 
+def test_frames_of_one_part_with_and_without_an_insert_are_not_called_one_image(tmp_path: Path) -> None:
+    plain = smooth(0)
+    with_insert = plain.copy()
+    with_insert[40:46, 50:56] += 25
+    for name, frame in (("no_defect/f0", plain), ("pore/f1", with_insert), ("no_defect/f2", np.maximum(plain, 1) - 1)):
+        save(tmp_path / "set" / f"{name}.png", frame)
+    said = lopore("data", "index", tmp_path / "set", "--out", tmp_path / "films.csv").output
+    assert "3 images look alike" in said
+    assert "are labelled no_defect and pore: copies, or one part with and without its defect; look at" in said
+    assert "one picture" not in said
+
+
 def test_a_pattern_groups_by_file_name(tmp_path: Path) -> None:
     folder = class_folders(tmp_path / "set", 4)
     out = tmp_path / "films.csv"

@@ -80,6 +80,7 @@ def test_five_sizes_and_both_depths_give_the_answers_of_predict(
     assert report.max_dp <= 1e-5
     assert report.cam is not None
     assert report.cam <= 1e-3
+    assert onnx.load(folder.path / "film.onnx").ir_version == 8, "the lowest that operator set 18 allows"
     model, session = open_model(folder), ort.InferenceSession(folder.path / "film.onnx")
     prepared = prepare(model.record, film(tmp_path, (130, 1000), 8))
     found = answers(session, prepared)

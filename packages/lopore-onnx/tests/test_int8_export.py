@@ -41,7 +41,9 @@ def test_decisions_agree_and_the_report_tells_auc_speed_size_and_what_calibrated
     assert told["auc_change"] == report.auc_change
     assert told["notes"]["calibration_images"] == 32
     assert set(told["notes"]["milliseconds_an_image"]) == set(told["notes"]["bytes"]) == {"onnx", "onnx-int8"}
-    graph = onnx.load(model.file_for("onnx-int8")).graph
+    file = onnx.load(model.file_for("onnx-int8"))
+    assert file.ir_version == onnx.helper.find_min_ir_version_for(file.opset_import, ignore_unknown=True)
+    graph = file.graph
     kinds = [node.op_type for node in graph.node]
     assert "QuantizeLinear" in kinds and "DequantizeLinear" in kinds
     weights = [tensor for tensor in graph.initializer if tensor.name == "filters_quantized"]

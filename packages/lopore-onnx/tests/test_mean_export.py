@@ -46,6 +46,7 @@ def test_scores_and_maps_are_the_mean_for_any_batch(tmp_path: Path) -> None:
         np.testing.assert_allclose(scores, np.mean([one[0] for one in each], axis=0), atol=1e-6)
         np.testing.assert_allclose(cam, np.mean([one[1] for one in each], axis=0), atol=1e-6)
         np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+    assert onnx.load(tmp_path / "mean" / "model.onnx").ir_version == 8, "the lowest that operator set 18 allows"
 
 
 def test_maps_of_segmentation_models_are_averaged(tmp_path: Path) -> None:

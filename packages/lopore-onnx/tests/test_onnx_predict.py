@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -381,3 +382,17 @@ def test_names_of_tensors_that_are_no_utf_8_are_one_clear_line(tmp_path: Path) -
     path.write_bytes(path.read_bytes().replace(b"\x0a\x03cam", b"\x0a\x03c\xffm"))
     with pytest.raises(ModelError, match=r"is no whole ONNX file .*utf-8"):
         read_plain_onnx(path)
+
+
+def test_no_name_within_a_file_reaches_the_terminal_through_the_runtimes_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    planted = "\x1b]0;owned\x07 never used"
+    model = bright_or_dark()
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32([1]), planted))
+    score_images(open_model(publish(tmp_path / "odd", model)), [image(200)])
+    assert "never used" not in "".join(capfd.readouterr())
+    loud = ort.SessionOptions()
+    loud.log_severity_level = 2
+    ort.InferenceSession(model.SerializeToString(), loud, providers=["CPUExecutionProvider"])
+    assert planted in capfd.readouterr().err, "the runtime's own log has to name it here"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,61 @@ def test_hdf5_that_points_elsewhere_or_holds_no_numbers_is_refused(
     with h5py.File(path, "w") as file:
         plant(file.create_group("layers/conv"), secret)
     refused(path, "weights")
+
+
+def _never_written(file: h5py.File) -> None:
+    file.create_dataset("huge", (450_000_000,), "f4", chunks=(1_000_000,))
+
+
+def _zeros(file: h5py.File) -> None:
+    huge = file.create_dataset("huge", (8_000_000,), "f4", chunks=(2_000_000,), compression="gzip")
+    huge.id.write_direct_chunk((0,), zlib.compress(bytes(8_000_000)))
+
+
+def _one_number_in_a_huge_chunk(file: h5py.File) -> None:
+    file.create_dataset("huge", (1,), "f4", chunks=(2_000_000,), maxshape=(None,), compression="gzip", data=[1.0])
+
+
+def _a_product_that_overflows(file: h5py.File) -> None:
+    file.create_dataset("huge", (1 << 32, 1 << 32), "f4", chunks=(1024, 1024))
+
+
+def _a_group_within_itself(file: h5py.File) -> None:
+    file["again"] = file["/"]
+    file["and again"] = file["/"]
+
+
+def _many_arrays(file: h5py.File) -> None:
+    file["0"] = np.float32([1])
+    for number in range(1, 300):
+        file[str(number)] = file["0"]
+
+
+def _brackets_without_end(file: h5py.File) -> None:
+    file.attrs["model_config"] = "[" * 15_000_000
+
+
+@pytest.mark.parametrize(
+    ("plant", "told"),
+    [
+        (_never_written, "far more than the file holds"),
+        (_zeros, "far more than the file holds"),
+        (_one_number_in_a_huge_chunk, "far more than the file holds"),
+        (_a_product_that_overflows, "far more than the file holds"),
+        (_a_group_within_itself, "nested too deep"),
+        (_many_arrays, "more than 200 objects"),
+        (_brackets_without_end, "no JSON"),
+    ],
+    ids=lambda value: value.__name__[1:] if callable(value) else "",
+)
+def test_a_small_hdf5_file_that_wants_much_is_refused_before_its_arrays_are_read(
+    plant: Callable[[h5py.File], None], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safety, "MAX_OBJECTS", 200)
+    with h5py.File(tmp_path / "model.h5", "w", libver="latest") as file:
+        plant(file)
+    assert (tmp_path / "model.h5").stat().st_size < 100_000 or plant is _brackets_without_end
+    refused(tmp_path / "model.h5", told)
 
 
 def test_hdf5_without_layers_or_cut_in_two_is_refused(tmp_path: Path) -> None:

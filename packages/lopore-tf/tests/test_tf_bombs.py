@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from made.child_watch import assert_stopped, from_elsewhere, published
@@ -17,6 +19,7 @@ from tf_models import copy_of, learned, opened
 
 from lopore.models.child_session import ChildSession
 from lopore.models.opening import open_model
+from lopore_tf.export import H5_FILE, export_h5
 from lopore_tf.saved_model import FILE, write_saved_model
 from lopore_tf.start import tf
 
@@ -55,6 +58,19 @@ def test_weights_that_unpack_to_gigabytes_are_refused(tmp_path: Path, monkeypatc
             new.writestr(name, content)
     assert path.stat().st_size < 20_000_000
     assert_stopped(published(path, "keras", folder.record), monkeypatch)
+
+
+def test_one_number_in_a_huge_chunk_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = learned("mobilenetv3")
+    export_h5(sound, tmp_path)
+    with h5py.File(tmp_path / H5_FILE, "r+") as file:
+        huge = file.create_dataset("huge", (1,), "f4", chunks=(400_000_000,), maxshape=(None,), compression="gzip")
+        huge.id.write_direct_chunk((0,), zlib.compress(bytes(1_600_000_000), 1))
+    assert (tmp_path / H5_FILE).stat().st_size < 30_000_000
+    folder = published(tmp_path / H5_FILE, "h5", sound.record.model_copy(update={"files": ()}))
+    assert "far more than the file holds" in assert_stopped(folder, monkeypatch)
 
 
 def test_a_keras_file_from_elsewhere_answers_as_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

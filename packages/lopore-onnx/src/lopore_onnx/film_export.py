@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 FILM_FILE = "film.onnx"
 OPSET = 18
 """The first with ScatterElements that adds, ReduceSum and ReduceMean over given axes, and Pad as used here."""
-IR_VERSION = 8
 """The lowest that this operator set allows: onnxruntime 1.14 (2023) and later open it."""
 IMAGE, BITS, TAGS = "image", "bits", "window"
 
@@ -153,12 +152,9 @@ def _write(
     )
     opsets = {item.domain: item.version for item in model.opset_import}
     opsets[""] = max(OPSET, opsets.get("", OPSET))
-    film_model = helper.make_model(
-        made,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
-        ir_version=IR_VERSION,
-        producer_name="lopore",
-    )
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    lowest = helper.find_min_ir_version_for(imports, ignore_unknown=True)  # so that old runtimes open the file too
+    film_model = helper.make_model(made, opset_imports=imports, ir_version=lowest, producer_name="lopore")
     path.write_bytes(film_model.SerializeToString(deterministic=True))
     write_record(path, record)
     return {"opset": opsets[""], "inputs": [item.name for item in inputs], "outputs": list(outputs)}

@@ -59,6 +59,7 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
             per_channel=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
             nodes_to_exclude=in_float,
         )  # fmt: skip
+    _lower_version(path)
     one = chosen[:1]
     speed = {"onnx": _milliseconds(source.read_bytes(), one), "onnx-int8": _milliseconds(path.read_bytes(), one)}
     sizes = {"onnx": source.stat().st_size, "onnx-int8": path.stat().st_size}
@@ -73,6 +74,14 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without metadata: the record and its seal are put inside anew."""
     del model.metadata_props[:]
     return model
+
+
+def _lower_version(path: Path) -> None:
+    """Give a file the lowest IR version that its operators allow, so that old runtimes open it too."""
+    model = onnx.load(path)
+    lowest = onnx.helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)
+    model.ir_version = min(model.ir_version, lowest)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _in_float(model: onnx.ModelProto) -> list[str]:

@@ -40,9 +40,9 @@ def export_mean(folders: Sequence[ModelFolder], target: Path) -> Mapping[str, An
         mean = graph.add("Mean", *(f"fold{number}_{output.name}" for number in range(len(models))))
         graph.nodes.append(helper.make_node("Identity", [mean], [output.name]))
     made = helper.make_graph([*nodes, *graph.nodes], "lopore", list(first.graph.input), outputs, weights)
-    whole = helper.make_model(
-        made, opset_imports=list(first.opset_import), ir_version=first.ir_version, producer_name="lopore"
-    )
+    imports = list(first.opset_import)
+    lowest = helper.find_min_ir_version_for(imports, ignore_unknown=True)  # so that old runtimes open the file too
+    whole = helper.make_model(made, opset_imports=imports, ir_version=lowest, producer_name="lopore")
     (target / MEAN_FILE).write_bytes(whole.SerializeToString(deterministic=True))
     return {"models": len(models), "outputs": [output.name for output in outputs]}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ MAX_CONFIG_BYTES = 16 << 20
 MAX_WEIGHT_BYTES = 2 << 30
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 16
+_SMALL_BYTES, _MOST_TIMES = 1 << 20, 50
+"""What one array may always unpack to, and above that by how many times its stored bytes: weights hardly pack."""
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LIMITS = {CONFIG: MAX_CONFIG_BYTES, METADATA: 1 << 16, WEIGHTS: MAX_WEIGHT_BYTES}
@@ -159,10 +162,10 @@ def _check_group(root: h5py.Group, source: str) -> None:
     waiting, objects, size = [(root, 0)], 0, 0
     while waiting:
         group, depth = waiting.pop()
+        objects += len(group)
+        if objects > MAX_OBJECTS or depth > MAX_DEPTH:
+            raise ModelError(f"{source} holds more than {MAX_OBJECTS} objects or is nested too deep")
         for name in group:
-            objects += 1
-            if objects > MAX_OBJECTS or depth > MAX_DEPTH:
-                raise ModelError(f"{source} holds more than {MAX_OBJECTS} objects or is nested too deep")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ModelError(f"{source}: '{name[:60]}' is a link to elsewhere; weights lie in the file itself")
             member = group[name]
@@ -184,4 +187,10 @@ def _checked_bytes(member: Any, source: str) -> int:
         raise ModelError(f"{source}: '{member.name[:60]}' reads another file; weights lie in the file itself")
     if not filters <= _FILTERS or member.dtype.kind not in "fiub":
         raise ModelError(f"{source}: '{member.name[:60]}' is no plain array of numbers; only those are opened")
-    return int(member.size or 0) * int(member.dtype.itemsize)
+    size = math.prod(member.shape or ()) * member.dtype.itemsize
+    piece = math.prod(member.chunks or (0,)) * member.dtype.itemsize
+    # HDF5 reads whole chunks, so an array of one number can unpack to gigabytes.
+    unpacked = max(size, piece)
+    if unpacked > _SMALL_BYTES and unpacked > _MOST_TIMES * member.id.get_storage_size():
+        raise ModelError(f"{source}: '{member.name[:60]}' unpacks to {unpacked} bytes, far more than the file holds")
+    return size

@@ -34,7 +34,7 @@ START_SECONDS = 120.0
 """For importing a runtime; on a busy machine TensorFlow takes half a minute."""
 _POLL_SECONDS = 0.01
 _BASE_MEMORY, _WEIGHTS_FACTOR, _PIXEL_MEMORY = 384 * MIB, 6, 1024
-_BASE_SECONDS, _BYTES_A_SECOND, _PIXELS_A_SECOND = 3.5, 10e6, 1e6
+_BASE_SECONDS, _BYTES_A_SECOND, _PIXELS_A_SECOND = 4.5, 10e6, 1e6
 Arrays = list[NDArray[Any]]
 
 

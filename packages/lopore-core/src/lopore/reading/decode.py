@@ -72,6 +72,7 @@ class Decoded:
 
 def decode_pixels(opened: Opened, content: bytes, wanted: Wanted, name: str) -> Decoded:
     """Pixels, upright, with the asked channels."""
+    from .jpeg_steps import step_notes
     from .orientation import to_channels, upright
 
     header = opened.header
@@ -79,7 +80,7 @@ def decode_pixels(opened: Opened, content: bytes, wanted: Wanted, name: str) -> 
     if isinstance(header, JpegHeader):
         scale = decoder_scale(header, wanted.reduce_to)
         stored = decode_jpeg(content, header, wanted.channels, scale, name)
-        return Decoded(upright(stored, header.orientation), scale)
+        return Decoded(upright(stored, header.orientation), scale, step_notes(stored, 8 // scale))
     if isinstance(header, PngHeader):
         stored, notes = decode_png(content, header, name)
     elif isinstance(header, TiffHeader):
