@@ -11,6 +11,7 @@ with albumentations, whose steps have no 16-bit arithmetic, and so they do here.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import statistics
@@ -105,6 +106,7 @@ def own(recipe: Augmentation, seed: int) -> Draw:
     return lambda image, mask, number: augmenter(image, epoch=0, index=number, mask=mask)
 
 
+@functools.cache
 def films(depth: int) -> list[tuple[Any, Any]]:
     """Made films at the network's size, and masks of their brightest tenth."""
     found = []

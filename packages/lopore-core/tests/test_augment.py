@@ -12,8 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from lopore.affine import Affine
 from lopore.augmentation.augmenter import Augmenter
 from lopore.augmentation.contact_sheet import preview_sheet
+from lopore.augmentation.geometric_steps import _smooth_field
+from lopore.augmentation.moving import moved
 from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.augmentation import Augmentation
 from lopore.errors import ConfigError
@@ -229,3 +232,48 @@ def test_signal_spreads_about_mid_grey_and_leaves_it_where_it_is(dtype: Any) -> 
     ]
     assert (both[0] == both[1]).all()
     assert len({int(one[5, 5, 0]) for one in both}) == 3
+
+
+def test_an_elastic_warp_shifts_by_its_root_mean_square_up_to_the_edges() -> None:
+    fields = [_smooth_field((96, 160), 12.0, np.random.default_rng(seed)) for seed in range(40)]
+    every = np.stack(fields)
+    assert every.shape == (40, 96, 160)
+    assert float(np.sqrt((every**2).mean())) == pytest.approx(1, abs=0.05)
+    assert float(np.sqrt((every[:, [0, -1]] ** 2).mean())) == pytest.approx(1, abs=0.15)
+    steps = np.diff(every, axis=2)
+    assert float(np.sqrt((steps**2).mean())) == pytest.approx(1 / (2**0.5 * 12), rel=0.1)  # of a Gaussian of 12 px
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_grain_has_the_stated_deviation_at_either_depth(dtype: str) -> None:
+    flat = np.full((128, 128, 1), np.iinfo(dtype).max // 2, dtype)
+    out, _ = Augmenter(always("noise", sigma=[0.02, 0.02]), (128, 128))(flat, epoch=0, index=0)
+    change = (out.astype(np.float64) - flat) / np.iinfo(dtype).max
+    assert change.std() == pytest.approx(0.02, rel=0.03)
+    assert abs(change.mean()) < 0.001
+    assert abs(np.corrcoef(change[:, :-1].ravel(), change[:, 1:].ravel())[0, 1]) < 0.05
+
+
+def test_moves_that_follow_each_other_interpolate_once_and_whole_turns_never() -> None:
+    deep = np.random.default_rng(1).integers(0, 65536, (40, 40, 1), np.uint16)
+    turned, _ = Augmenter(recipe(horizontal_flip=True, vertical_flip=True, quarter_turns=True), (40, 40))(
+        deep, epoch=0, index=2
+    )
+    assert np.array_equal(np.sort(turned, axis=None), np.sort(deep, axis=None)) and not np.array_equal(turned, deep)
+    there, back = Affine(1.1, 0.2, -3.0, -0.2, 1.1, 4.0), Affine(1.1, 0.2, -3.0, -0.2, 1.1, 4.0).inverse()
+    once, _ = moved(deep, None, there.then(back))
+    twice, _ = moved(moved(deep, None, there)[0], None, back)
+    assert np.array_equal(once, deep) and not np.array_equal(twice, deep)
+
+
+def test_a_box_lands_where_the_move_takes_its_corners() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[20:36, 30:54] = 1
+    move = Affine(xx=-1.5, x0=100.0, yy=1.25, y0=-7.0)
+    _, drawn = moved(mask[:, :, None], mask, move)
+    assert drawn is not None
+    rows, columns = np.nonzero(drawn)
+    left, top = move(54, 20)
+    right, bottom = move(30, 36)
+    found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.abs(np.array(found) - (left, top, right, bottom)).max() <= 1

@@ -44,17 +44,23 @@ def for_opencv(mask: NDArray[Any]) -> NDArray[Any]:
 
 def _exact(array: NDArray[Any], move: Affine) -> NDArray[Any] | None:
     """The array mirrored or turned by quarters, where the move is that and maps the frame onto itself."""
+    import cv2
+
     height, width = array.shape[:2]
     across, down = (move.xx, move.x0, width), (move.yy, move.y0, height)
     turned = abs(move.xx) + abs(move.yy) < _NEAR
     if turned:
-        if height != width:
-            return None
-        array, across, down = array.swapaxes(0, 1), (move.xy, move.x0, width), (move.yx, move.y0, height)
-    elif abs(move.xy) + abs(move.yx) >= _NEAR:
+        across, down = (move.xy, move.x0, width), (move.yx, move.y0, height)
+    if (turned and height != width) or (not turned and abs(move.xy) + abs(move.yx) >= _NEAR):
         return None
-    for axis, (sign, shift, length) in ((1, across), (0, down)):
+    for sign, shift, length in (across, down):
         if abs(abs(sign) - 1) > _NEAR or abs(shift - (0 if sign > 0 else length)) > _NEAR * length:
             return None
-        array = np.flip(array, axis) if sign < 0 else array
-    return np.ascontiguousarray(array)
+    given = for_opencv(array)
+    image = np.asarray(cv2.transpose(given)) if turned else given
+    axes = across[0] < 0, down[0] < 0
+    if any(axes):
+        image = np.asarray(cv2.flip(image, {(True, False): 1, (False, True): 0, (True, True): -1}[axes]))
+    elif not turned:
+        image = image.copy()
+    return image.reshape(array.shape).astype(array.dtype, copy=False)
