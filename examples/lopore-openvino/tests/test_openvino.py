@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import openvino
 import pytest
+from lopore_openvino.plugin import lopore_predictors
 from lopore_openvino.predict import open_openvino
 from lopore_openvino.short import TOLERANCE, made_films, open_short
 from lopore_openvino_models import SIDE, make_model, network
@@ -160,6 +162,51 @@ def test_bfloat16_is_used_where_scores_stay_and_not_where_they_move(tmp_path: Pa
     assert np.abs(short.predict(films) - exact.predict(films)).max() <= TOLERANCE
     undecided = network(60.0, centre=float(films[0].mean()) / 255)
     assert open_short(make_model(tmp_path / "steep", undecided), "cpu", 1).precision == "f32"
+
+
+def _quantised() -> onnx.ModelProto:
+    """The network with pixels and filters in 8 bits, as a quantiser writes it: exact for these few numbers."""
+    model = network()
+    graph = model.graph
+    for tensor in [one for one in graph.initializer if one.name == "filters"]:
+        graph.initializer.remove(tensor)
+    values = {
+        "filters_8": np.array([[[[127]]], [[[-127]]]], np.int8),
+        "filters_scale": np.full(2, 1 / 127, np.float32),
+        "filters_zero": np.zeros(2, np.int8),
+        "planes_scale": np.array(1 / 255, np.float32),
+        "planes_zero": np.array(0, np.uint8),
+    }
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
+    steps = list(graph.node)
+    at = next(number for number, node in enumerate(steps) if node.op_type == "Conv")
+    steps[at].input[0] = "planes_back"
+    added = [
+        helper.make_node("QuantizeLinear", ["planes", "planes_scale", "planes_zero"], ["planes_8"]),
+        helper.make_node("DequantizeLinear", ["planes_8", "planes_scale", "planes_zero"], ["planes_back"]),
+        helper.make_node("DequantizeLinear", ["filters_8", "filters_scale", "filters_zero"], ["filters"], axis=0),
+    ]
+    del graph.node[:]
+    graph.node.extend([*steps[:at], *added, *steps[at:]])
+    return model
+
+
+def test_a_quantised_file_is_opened_where_it_is_named_and_never_by_itself(tmp_path: Path) -> None:
+    content = {"model.onnx": network(), "model.int8.onnx": _quantised()}
+    formats = {"model.onnx": "onnx", "model.int8.onnx": "onnx-int8"}
+    files = [
+        {"path": name, "sha256": hashlib.sha256(model.SerializeToString()).hexdigest(), "format": formats[name]}
+        for name, model in content.items()
+    ]
+    (tmp_path / "model.int8.onnx").write_bytes(content["model.int8.onnx"].SerializeToString())
+    both = make_model(tmp_path, content["model.onnx"], files=files)
+    session = open_openvino(both, "cpu", 1, "onnx-int8")
+    assert session.precision == "int8"
+    pixels = noise(4)
+    assert np.allclose(session.predict(pixels), open_openvino(both, "cpu", 1).predict(pixels), atol=2e-3)
+    named = {one.name: one for one in lopore_predictors()}
+    assert named["openvino-int8"].formats == ("onnx-int8",)
+    assert named["openvino-int8"].preference < 0 > named["openvino-bf16"].preference
 
 
 def test_a_cold_start_wakes_no_framework(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import onnx
 import pytest
 from made.models import SIDE, bright_or_dark, publish, record_for
+from made.plugins import HEAD, install, on_path
 
+from lopore.cli.export import agreement
 from lopore.errors import ModelError, ParityError
 from lopore.export.parity_gate import export_model
 from lopore.models.opening import open_model
@@ -82,3 +84,52 @@ def test_a_file_whose_decisions_move_is_refused_and_leaves_nothing_behind(folder
 def test_too_few_images_and_a_model_without_its_float_file_are_one_line(folder: ModelFolder) -> None:
     with pytest.raises(ModelError, match="8 are needed, 7 given"):
         export_model(folder, "onnx-int8", images(7)[0])
+
+
+OTHER = (
+    HEAD
+    + """
+class _Shifted:
+    precision = "bf16"
+    def __init__(self, session):
+        self.session = session
+    def predict(self, batch):
+        scores = self.session.predict(batch)
+        moved = np.clip(scores[:, 1] + 0.2, 0, 1)
+        return np.stack([1 - moved, moved], axis=1).astype(np.float32)
+    def close(self):
+        self.session.close()
+def _opens(folder, device, threads):
+    from lopore_onnx.predict import open_onnx
+    return _Shifted(open_onnx(folder, device, threads, "onnx-int8"))
+def _fails(folder, device, threads):
+    from lopore.errors import ModelError
+    raise ModelError("this CPU has no such numbers")
+@hookimpl
+def lopore_predictors():
+    for name, opens in (("shifted", _opens), ("failing", _fails)):
+        yield Predictor(name=name, summary="Another runtime", formats=("onnx-int8",), opens=opens, preference=-20)
+"""
+)
+
+
+def test_the_report_tells_what_every_other_runtime_says_and_judges_by_the_first(
+    folder: ModelFolder, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "lopore-other", OTHER)
+    pixels, truth = images(64)
+    with on_path(site):
+        model, report = export_model(folder, "onnx-int8", pixels, truth)
+        line = agreement(model, report)
+    judged, failing, shifted = report.runtimes
+    assert (judged.runtime, judged.judged, judged.flipped) == ("onnxruntime-int8", True, report.flipped)
+    assert (judged.max_dp, judged.auc_change) == (pytest.approx(report.max_dp, abs=1e-6), report.auc_change)
+    assert failing.error == "this CPU has no such numbers" and not failing.judged
+    assert shifted.precision == "bf16" and shifted.max_dp == pytest.approx(0.2, abs=0.05) and shifted.flipped > 0
+    assert judged.milliseconds > 0 < shifted.milliseconds
+    told = json.loads((model.path / "parity-onnx-int8.json").read_text())["runtimes"]
+    assert [one["runtime"] for one in told] == ["onnxruntime-int8", "failing", "shifted"]
+    assert f"shifted in bf16: {32 - shifted.flipped} of 32 decisions agree" in line
+    assert "failing: this CPU has no such numbers" in line
