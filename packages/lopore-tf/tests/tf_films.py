@@ -31,4 +31,4 @@ films, batches = partial(made_films.films, side=SIDE), partial(made_films.batche
 
 
 def request(backbone: str = TINY, side: int = SIDE, **changes: Any) -> LearnRequest:
-    return learning.request(backbone, side, **changes)
+    return learning.tf_request(backbone, side, **changes)

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 import streamlit as st
 
 from lopore.cli.doctor import EXTRAS, PURPOSES
+from lopore.plugins.entries import noun_of
 from lopore.plugins.registry import KINDS, Registry
 from lopore_app.plain_text import plain
 from lopore_app.review.prediction_log import installed_versions
 
 _EXTRA_WORDS = {
-    "train": "training: augmentation, logs, scores",
+    "train": "training: logs, scores, images to look at",
     "dicom": "DICOM and DICONDE films",
     "tiff": "compressed and tiled TIFF films",
     "segmentation": "Felzenszwalb regions, a preview for the eye",
@@ -46,7 +47,9 @@ def plugins(registry: Registry) -> None:
         offered = {
             kind: sum(source == plugin.source for source in getattr(registry, kind).sources.values()) for kind in KINDS
         }
-        summary = ", ".join(f"{count} {kind if count > 1 else kind[:-1]}" for kind, count in offered.items() if count)
+        summary = ", ".join(
+            f"{count} {kind if count > 1 else noun_of(kind)}" for kind, count in offered.items() if count
+        )
         rows.append(
             {"Package": name, "Version": version, "Import": 1000 * plugin.seconds, "Offers": summary or "nothing"}
         )
