@@ -167,6 +167,30 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert covered >= 51
 
 
+@pytest.mark.parametrize("films", [10, 20, 60])
+def test_intervals_of_few_films_hold_the_truth_about_as_often_as_they_say(films: int) -> None:
+    """Three images a film that lie near each other; the truths are those of normal scores 1.5 apart."""
+    truth = {"roc_auc": 0.8075, "recall": 0.7306, "accuracy": 0.7306}
+    held, sets = dict.fromkeys(truth, 0), 80
+    for seed in range(sets):
+        rng = np.random.default_rng([films, seed])
+        carries = np.arange(films) % 2
+        film = np.repeat(np.arange(films), 3)
+        z = 1.5 * (carries[film] - 0.5) + 0.7 * rng.normal(size=films)[film] + rng.normal(size=len(film))
+        score = 1 / (1 + np.exp(-z))
+        found = measure(
+            np.column_stack([1 - score, score]), carries[film], task="binary", classes=["ok", "pore"],
+            positive="pore", groups=film, resamples=150, seed=seed,
+        ).overall  # fmt: skip
+        for name, value in truth.items():
+            low, high = found[name].low, found[name].high
+            assert low is not None and high is not None
+            held[name] += low <= value <= high
+            assert films < 60 or high - low < 0.4
+    assert min(held.values()) >= 0.87 * sets
+    assert held["roc_auc"] < sets  # an interval that always holds it says nothing
+
+
 def test_one_group_gives_no_interval() -> None:
     scores, targets = _binary(20)
     found = measure(scores, targets, task="binary", classes=["ok", "pore"], positive="pore", groups=["film"] * 20)

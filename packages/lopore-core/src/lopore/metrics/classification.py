@@ -105,7 +105,7 @@ def measure(
     notes: tuple[str, ...] = (),
     metrics: Sequence[OfferedMetric] = OWN_METRICS,
 ) -> Metrics:
-    """Every score of a set of answers, each with a 95 % percentile interval over resampled groups.
+    """Every score of a set of answers, each with a 95 % interval over resampled groups.
 
     scores: (N, K) probabilities. targets: (N,) class indices, or (N, K) of 0 and 1 for multilabel. groups: (N,)
     names or numbers of what belongs together (None: every image by itself). resamples: 0 leaves the intervals out.

@@ -132,7 +132,7 @@ def class_indications(
         marks=int(marks.sum()),
         hit=int(hit.sum()),
         false_calls=int(false.sum()),
-        hits=_share(hit, marks, groups, seed),
+        hits=ratio_with_bounds(hit, marks, groups, share=True, seed=seed),
         by_truth=_by_truth(own),
         false_per_film=_rate(false, np.ones(len(own)), groups, seed),
         false_per_100_mm=_rate(false, known / 100, groups, seed),
@@ -146,23 +146,6 @@ def class_indications(
 
 def _hit_by(film: FilmMatches, least: float = -np.inf) -> set[int]:
     return {number for call in film.calls if call.score >= least for number in call.hits}
-
-
-def _share(hit: Floats, marks: Floats, groups: NDArray[np.int64], seed: int) -> Interval:
-    """Marks hit over all; no surer than as many groups that agree (``perfect_score_lower_bound``)."""
-    found = ratio_with_bounds(hit, marks, groups, seed=seed)
-    return _no_surer(found, len(np.unique(groups[marks > 0])))
-
-
-def _no_surer(found: Interval, groups: int) -> Interval:
-    if found.low is None or found.high is None:
-        return found
-    perfect_bound = perfect_score_lower_bound(groups)
-    return Interval(
-        value=found.value,
-        low=max(0.0, min(found.low, perfect_bound)),
-        high=min(1.0, max(found.high, 1 - perfect_bound)),
-    )
 
 
 def _rate(events: Floats, size: Floats, groups: NDArray[np.int64], seed: int) -> Interval:
@@ -226,11 +209,14 @@ def _hits_at(counts: _Counts, marks: Floats, groups: NDArray[np.int64], seed: in
     with_marks = len(np.unique(groups[marks > 0]))
     found = []
     for column, limit in enumerate(LIMITS):
-        bounds = with_bounds(float(best[0, column]), None if draws is None else draws[:, column], groups=with_marks)
+        bounds = with_bounds(
+            float(best[0, column]), None if draws is None else draws[:, column], groups=with_marks,
+            perfect_bound=perfect_score_lower_bound(with_marks),
+        )  # fmt: skip
         allowed = np.flatnonzero(counts.false.mean(axis=0) <= limit) if len(marks) else np.zeros(0, int)
         at = allowed[int(np.argmax(counts.hits.sum(axis=0)[allowed]))] if len(allowed) else None
         threshold = None if at is None else float(counts.thresholds[at])
-        found.append(HitsAt(false_per_film=limit, hits=_no_surer(bounds, with_marks), threshold=threshold))
+        found.append(HitsAt(false_per_film=limit, hits=bounds, threshold=threshold))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ from lopore.messages import counted, plain
 from lopore.record.interval import Interval
 
 from .binomial import exact_share
-from .bootstrap import perfect_score_lower_bound, ratio_with_bounds
+from .bootstrap import ratio_with_bounds
 from .statement import Facts
 
 RateName = Literal["tdr", "wdr", "kdr", "frr"]
@@ -150,14 +150,11 @@ def recognition_grade(
 
 
 def _share(marks: Sequence[GradedMark], right: Sequence[bool]) -> Interval:
-    """Marks that are right over all, films resampled; no surer than as many films without a mistake."""
+    """Marks that are right over all, films resampled."""
     if not marks:
         return Interval(value=None)
     ids = np.unique([mark.film for mark in marks], return_inverse=True)[1].reshape(-1)
-    found = ratio_with_bounds(np.array(right, float), np.ones(len(marks)), ids)
-    if found.low is None:
-        return found
-    return found.model_copy(update={"low": min(found.low, perfect_score_lower_bound(int(ids.max()) + 1))})
+    return ratio_with_bounds(np.array(right, float), np.ones(len(marks)), ids, share=True)
 
 
 def _level(profile: RecognitionProfile, rates: dict[RateName, Interval], *, bounded: bool) -> str:
