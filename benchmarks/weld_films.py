@@ -1,12 +1,13 @@
 """Marks on real whole films, leaving one film out: lopore's own training and inspection against two baselines.
 
-usage: weld_films.py WELD_FILMS OUT [--films RRT-12R ...] [--threshold 0.05] [--extent 0.05]
+usage: weld_films.py WELD_FILMS OUT [--films RRT-12R ...] [--model weld] [--threshold 0.05] [--extent 0.05]
 
-For each film with a mask: train ``configs/weld-films.yaml`` on the others, inspect the film, keep its boxes. Finished
-films are kept, so that a stopped run goes on. Prints hits at 0.5, 1, 2, 5 and 10 false calls a film within the
-rectangle that was looked at, of all marks and of those of 10 px equivalent diameter or more, each with a 95 % interval
-over films (percentile bootstrap), how much of the rectangle the boxes cover, and the same of a black top-hat over local
-noise. A mark is hit when a box meets it; a box is false when it meets no mark dilated by 4 px.
+For each film with a mask: train ``configs/weld-films.yaml`` on the others, inspect the film, keep its boxes. With
+``--model`` nothing is trained: that model inspects every film, those without a mask too. Finished films are kept, so
+that a stopped run goes on. OUT/detections.csv holds all boxes. Prints hits at 0.5, 1, 2, 5 and 10 false calls a film
+within the rectangle that was looked at, of all marks and of those of 10 px equivalent diameter or more, each with a 95
+% interval over films (percentile bootstrap), how much of the rectangle the boxes cover, and the same of a black top-hat
+over local noise. A mark is hit when a box meets it; a box is false when it meets no mark dilated by 4 px.
 """
 
 from __future__ import annotations
@@ -62,23 +63,23 @@ def events_of(truth: Truth, boxes: Sequence[Box]) -> list[tuple[float, list[int]
     return events
 
 
-def hits(truths: Sequence[Truth], events: Sequence[Sequence[Any]], limit: float) -> tuple[float, float]:
-    """Share of all marks, and of those of 10 px or more, that are found at ``limit`` false calls a film."""
+def hits(truths: Sequence[Truth], events: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
+    """Share of all marks, and of those of 10 px or more, that are found at each of ``LIMITS``: (limits, 2)."""
     pooled = sorted(
         ((score, number, marks, false) for number, film in enumerate(events) for score, marks, false in film),
         key=lambda event: -event[0],
     )
+    every = {(n, mark + 1): area for n, truth in enumerate(truths) for mark, area in enumerate(truth.areas)}
+    large = {place for place, area in every.items() if area >= 78.5}
     found: set[tuple[int, int]] = set()
-    wrong = 0
-    for _, number, marks, false in pooled:
-        wrong += false
-        if wrong / len(truths) > limit:
-            break
-        found |= {(number, mark) for mark in marks}
-    every = [(n, mark + 1, area) for n, truth in enumerate(truths) for mark, area in enumerate(truth.areas)]
-    large = [(n, mark) for n, mark, area in every if area >= 78.5]
-    of_all = sum((n, mark) in found for n, mark, _ in every) / max(len(every), 1)
-    return of_all, sum(place in found for place in large) / max(len(large), 1)
+    wrong, at, shares = 0, 0, []
+    for limit in LIMITS:
+        while at < len(pooled) and (wrong + pooled[at][3]) / len(truths) <= limit:
+            wrong += pooled[at][3]
+            found |= {(pooled[at][1], mark) for mark in pooled[at][2]}
+            at += 1
+        shares.append((len(found) / max(len(every), 1), len(found & large) / max(len(large), 1)))
+    return np.array(shares)
 
 
 def table(title: str, truths: Sequence[Truth], boxes: Sequence[Sequence[Box]]) -> None:
@@ -87,11 +88,10 @@ def table(title: str, truths: Sequence[Truth], boxes: Sequence[Sequence[Box]]) -
     rng = np.random.default_rng(0)
     draws = [rng.integers(0, len(truths), len(truths)) for _ in range(1000)]
     print(f"{title}: {len(truths)} films, boxes cover {covered(truths, boxes):.1%} of what was looked at")
-    for limit in LIMITS:
-        value = hits(truths, events, limit)
-        spread = np.array([hits([truths[i] for i in draw], [events[i] for i in draw], limit) for draw in draws])
-        low, high = np.percentile(spread, [2.5, 97.5], axis=0)
-        words = [f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in zip(value, low, high, strict=True)]
+    spread = np.array([hits([truths[i] for i in draw], [events[i] for i in draw]) for draw in draws])
+    low, high = np.percentile(spread, [2.5, 97.5], axis=0)
+    for limit, *figures in zip(LIMITS, hits(truths, events), low, high, strict=True):
+        words = [f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in zip(*figures, strict=True)]
         print(f"  {limit:>4} false calls a film: all {words[0]}, >= 10 px {words[1]}")
 
 
@@ -140,20 +140,27 @@ def inspected(root: Path, out: Path, film: dict[str, str], asked: argparse.Names
     """Boxes of lopore on a film that its model never saw."""
     place = out / film["film"]
     answer = place / f"inspection-{asked.threshold:g}-{asked.extent:g}.json"
+    limits = ["--threshold", asked.threshold, "--extent", asked.extent, "--mm-per-pixel", PITCH_MM]
     if not answer.exists():
+        model = asked.model or trained_without(root, place, film)
+        place.mkdir(parents=True, exist_ok=True)
+        answer.write_text(lopore("inspect", model, root / film["file"], "--json", *limits))
+    indications = json.loads(answer.read_text().splitlines()[0])["indications"]
+    return [(one["peak"], *one["box"]) for one in indications]
+
+
+def trained_without(root: Path, place: Path, film: dict[str, str]) -> Path:
+    """The folder of a model that was trained on the other masked films."""
+    models = sorted((place / "models" / "final").glob("*/*/lopore.json"))
+    if not models:
         lay_out = [sys.executable, HOME / "tools" / "weld_films.py", root, place, "--hold-out", film["film"]]
         if not (place / "manifest.csv").exists():
             subprocess.run([*map(str, lay_out)], check=True)
             lopore("data", "index", place / "labels.csv", "--out", place / "manifest.csv")
+        config, manifest = HOME / "configs" / "weld-films.yaml", f"data.manifest={place / 'manifest.csv'}"
+        lopore("train", "--config", config, "--out", place / "models", "--set", manifest, "--set", "exports=[]")
         models = sorted((place / "models" / "final").glob("*/*/lopore.json"))
-        if not models:
-            config, manifest = HOME / "configs" / "weld-films.yaml", f"data.manifest={place / 'manifest.csv'}"
-            lopore("train", "--config", config, "--out", place / "models", "--set", manifest, "--set", "exports=[]")
-            models = sorted((place / "models" / "final").glob("*/*/lopore.json"))
-        limits = ["--threshold", asked.threshold, "--extent", asked.extent, "--mm-per-pixel", PITCH_MM]
-        answer.write_text(lopore("inspect", models[-1].parent, root / film["file"], "--json", *limits))
-    indications = json.loads(answer.read_text().splitlines()[0])["indications"]
-    return [(one["peak"], *one["box"]) for one in indications]
+    return models[-1].parent
 
 
 def main() -> None:
@@ -161,20 +168,23 @@ def main() -> None:
     parser.add_argument("weld_films", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--films", nargs="*", help="only these; default: every film with a mask")
+    parser.add_argument("--model", help="inspect with this model, such as weld, instead of training")
     parser.add_argument("--threshold", type=float, default=0.05)
     parser.add_argument("--extent", type=float, default=0.05)
     asked = parser.parse_args()
     with (asked.weld_films / "films.csv").open(newline="") as stream:
-        films = [film for film in csv.DictReader(stream) if film["mask"]]
+        films = [film for film in csv.DictReader(stream) if film["mask"] or asked.model]
     films = [film for film in films if not asked.films or film["film"] in asked.films]
-    truths = [truth_of(asked.weld_films, film) for film in films]
-    table("black top-hat", truths, [top_hat(asked.weld_films / film["file"]) for film in films])
+    masked = [number for number, film in enumerate(films) if film["mask"]]
+    truths = [truth_of(asked.weld_films, films[number]) for number in masked]
+    table("black top-hat", truths, [top_hat(asked.weld_films / films[number]["file"]) for number in masked])
     boxes = [inspected(asked.weld_films, asked.out, film, asked) for film in films]
     with (asked.out / "detections.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("film", "score", "x0", "y0", "x1", "y1"))
         writer.writerows([film["film"], *box] for film, found in zip(films, boxes, strict=True) for box in found)
-    table("lopore, configs/weld-films.yaml", truths, boxes)
+    title = f"lopore, {asked.model or 'configs/weld-films.yaml'}"
+    table(title, truths, [boxes[number] for number in masked])
 
 
 if __name__ == "__main__":

@@ -66,11 +66,18 @@ def bright_or_dark(more: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
     return onnx_model(nodes, weights, {"scores": (2,), "cam": (2, SIDE, SIDE)})
 
 
-def bright_areas(side: int = 32) -> onnx.ModelProto:
-    """Segments by grey level alone: a pixel's brightness is its probability of the first class, black is the second."""
+BRIGHT_OR_BLACK = (1.0, 0.0), (-8.0, 1.0)
+
+
+def bright_areas(side: int = 32, lines: Sequence[tuple[float, float]] = BRIGHT_OR_BLACK) -> onnx.ModelProto:
+    """Segments by grey level alone: a pixel's brightness is its probability of the first class, black is the second.
+
+    lines: of each class, slope and offset of its probability over the grey level 0..1.
+    """
+    slopes, offsets = np.array(lines, np.float32).T
     weights = {
-        "filters": np.array([[[[1.0]]], [[[-4.0]]]], np.float32),
-        "offsets": np.array([0.0, 1.0], np.float32),
+        "filters": slopes[:, None, None, None],
+        "offsets": offsets,
         "low": np.array(0.0, np.float32),
         "high": np.array(1.0, np.float32),
         "axes": np.array([2, 3], np.int64),

@@ -232,3 +232,20 @@ def test_a_patch_classifier_of_fixed_size_covers_a_film(model_folder_of_tiles: O
 def model_folder_of_tiles(tmp_path: Path) -> OpenModel:
     """``bright_or_dark``: tiles of 16 x 16 px are sound or pore by their mean grey."""
     return open_model(publish(tmp_path / "bright", record=record_for()))
+
+
+def test_a_mark_between_two_classes_is_one_mark_named_by_the_larger_share(tmp_path: Path) -> None:
+    """Brightness speaks for a pore by two thirds and for slag by a third: neither reaches 0.7 alone."""
+    plan = Preprocessing(size=(32, 32), resize="tile")
+    record = record_for(
+        name="areas", task="segmentation", classes=("pore", "slag"), preprocessing=plan,
+        threshold=Threshold(value=0.7, rule="f1", chosen_on="val"),
+    )  # fmt: skip
+    model = open_model(publish(tmp_path / "areas", bright_areas(lines=((0.6, 0.0), (0.3, 0.0))), record))
+    film = ground(60, 130)
+    disc(film, 50, 30, 16, level=250)
+    (mark,) = inspect_film(model, ArrayFilm(film)).indications
+    assert mark.class_name == "pore"
+    assert mark.peak == pytest.approx(0.9 * 250 / 255, abs=0.01)
+    assert mark.class_share == pytest.approx(2 / 3, abs=0.01)
+    assert mark.area_px == pytest.approx(math.pi * 16**2 / 4, rel=0.05)

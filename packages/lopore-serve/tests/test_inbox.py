@@ -113,7 +113,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     plan = Preprocessing(size=(32, 32), window=Window(mode="percentile", low=0, high=100))  # 8 and 16 bits
     record = record_for(name="areas", task="segmentation", classes=("pore", "slag"), preprocessing=plan,
                         threshold=Threshold(value=0.6, rule="f1", chosen_on="val"))  # fmt: skip
-    publish(folder / "models" / "areas" / "1", bright_areas(), record)
+    publish(folder / "models" / "areas" / "1", bright_areas(lines=((1, 0), (0, 0))), record)
     place = Place(folder)
     words = ("--inbox", str(place.inbox), "--out", str(place.out), "--dicom-port", str(place.port),
              "--dicom-from", "SCANNER", "--max-upload-mb", "1")  # fmt: skip

@@ -35,7 +35,10 @@ class MapSession(Session, Protocol):
     """A session of a segmentation model."""
 
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:
-        """Probability of each class at each pixel: (N, K, H, W) float32 over the network's input."""
+        """Probability of each class at each pixel: (N, K, H, W) float32 over the network's input.
+
+        A pixel has one class or none: the K probabilities add up to at most 1, and the rest is that of none.
+        """
         ...
 
 

@@ -134,15 +134,16 @@ def _free_label(taken: NDArray[np.bool_], mark: Indication, scale: float) -> str
 
 
 def heat(view: Overview, film_map: FilmMap) -> Image:
-    """(h, w, 3) RGB: the film under the largest probability of any class, 0 to 1; the sound ground stays grey."""
+    """(h, w, 3) RGB: the film under the probability of any class, 0 to 1; the sound ground stays grey."""
     import cv2
 
     height, width = view.grey.shape
     rows, columns = film_map.facts.shape
     step = max(1, math.floor(min(rows / height, columns / width)))
     largest = np.zeros((height, width), np.float32)
-    for number in range(len(film_map.classes)):
-        values = _small_map(film_map, number, step)
+    any_plane = film_map.facts.any_plane
+    for plane in range(len(film_map.classes)) if any_plane is None else (any_plane,):
+        values = _small_map(film_map, plane, step)
         largest = np.maximum(largest, cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
     colours = cv2.applyColorMap(np.rint(largest * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
     share = np.clip(largest * 1.5, 0, 0.75)[:, :, None]

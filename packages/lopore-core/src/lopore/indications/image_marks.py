@@ -41,7 +41,7 @@ def marks_of_image(
     exact = tuple({value for each in thresholds for value in each.values()})
     levels = tuple(float(value) for value in probability_levels(exact))
     shape = bottom - top, right - left
-    facts = MapFacts("image", tuple(classes), shape, Affine(xx=move.xx, yy=move.yy), levels)
+    facts = MapFacts("image", tuple(classes), shape, Affine(xx=move.xx, yy=move.yy), levels, exclusive=True)
     with tempfile.TemporaryDirectory(prefix="lopore-map-") as folder:
         film_map = FilmMap.start(Path(folder), facts)
         part = maps[:, top:bottom, left:right]

@@ -9,14 +9,16 @@ Box = tuple[float, float, float, float]
 
 
 class Indication(BaseModel):
-    """One connected mark of one class.
+    """One connected mark.
 
     Places are pixels of the film as (x, y), (0, 0) its outer corner and (0.5, 0.5) the centre of its first pixel.
     iso_6520: number of the imperfection by ISO 6520-1, None for a class without one. peak, mean: largest and mean
-    probability. box: (left, top, right, bottom). length: largest Feret diameter. width: smallest Feret diameter.
-    diameter: of the circle of equal area. orientation_deg: of the length, 0 along the film's rows, counter-clockwise,
-    in (-90, 90]. nearest_id: the indication nearest by its edge, at ``distance``; None for the only one. group_id: the
-    cluster or line that it belongs to. position_mm: of the centre, from the film's left and top edge.
+    probability of any class of the model, where its classes exclude each other, else of the mark's own. class_share:
+    what part of the probability in the mark is that of its class; the rest speaks for others. box: (left, top, right,
+    bottom). length: largest Feret diameter. width: smallest Feret diameter. diameter: of the circle of equal area.
+    orientation_deg: of the length, 0 along the film's rows, counter-clockwise, in (-90, 90]. nearest_id: the indication
+    nearest by its edge, at ``distance``; None for the only one. group_id: the cluster or line that it belongs to.
+    position_mm: of the centre, from the film's left and top edge.
     mm are None where the film's pitch is not known.
     """
 
@@ -27,6 +29,7 @@ class Indication(BaseModel):
     iso_6520: str | None = None
     peak: float
     mean: float
+    class_share: float = 1.0
     centre: Point
     box: Box
     contour: tuple[Point, ...]

@@ -141,23 +141,26 @@ def marks_of_map(
     iso_6520: Mapping[str, str] | None = None,
     progress: ProgressCallback = lambda stage, done, total: None,
 ) -> list[Indication]:
-    """The marks of every class of a map, not numbered and without mm.
+    """The marks of a map, not numbered and without mm: of all classes together where they exclude each other.
 
-    thresholds: by class. film_shape: (height, width) of the film. extent: as of ``InspectionOptions``.
+    thresholds: by class; a mark counts where its peak reaches that of its class. film_shape: (height, width) of the
+    film. extent: as of ``InspectionOptions``.
     """
-    found: list[Indication] = []
-    for number, name in enumerate(film_map.classes):
-        low, high = min(extent, thresholds[name]), thresholds[name]
+    limits = [thresholds[name] for name in film_map.classes]
+    numbers = tuple(iso_6520_number(name, dict(iso_6520 or {})) for name in film_map.classes)
+    any_plane, found = film_map.facts.any_plane, list[Indication]()
+    for plane in range(len(limits)) if any_plane is None else (any_plane,):
+        low = min(extent, min(limits) if plane == any_plane else limits[plane])
         regions = find_regions(
-            film_map, number, low=low, high=high, tick=lambda done, total: progress("regions", done, total)
+            film_map, plane, low=low, thresholds=limits, tick=lambda done, total: progress("regions", done, total)
         )
         found += measured(
             film_map,
-            number,
+            plane,
             regions,
             low=low,
             film_shape=film_shape,
-            iso_6520=iso_6520_number(name, dict(iso_6520 or {})),
+            iso_6520=numbers,
             tick=lambda done, total: progress("measure", done, total),
         )
     return found

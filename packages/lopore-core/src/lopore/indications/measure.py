@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,25 +19,26 @@ from .outline import Outline, OutlineReader
 
 def measured(
     film_map: FilmMap,
-    class_index: int,
+    plane: int,
     regions: FilmRegions,
     *,
     low: float,
     film_shape: tuple[int, int],
-    iso_6520: str | None = None,
+    iso_6520: Sequence[str | None],
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Indication]:
     """One indication a region, in the order along the film; ``id`` is 0 until all classes are sorted.
 
-    low: the level from which pixels belonged to a region. film_shape: (height, width) of the film.
+    plane: of the map, in which the regions were found. low: the level from which pixels belonged to a region.
+    film_shape: (height, width) of the film. iso_6520: number of each class of the map.
     """
-    reader = OutlineReader(film_map, class_index, low)
+    reader = OutlineReader(film_map, plane, low)
     main = 1 if film_map.facts.long_rows else 0
     order = np.argsort(regions.box[:, main], kind="stable")
-    name = film_map.classes[class_index]
     for done, number in enumerate(order.tolist(), start=1):
         outline = reader.outline(regions.box[number], regions.seed[number])
-        film = _FilmOfMarks(film_map.facts.to_film, film_shape, name, iso_6520)
+        index = regions.class_index[number]
+        film = _FilmOfMarks(film_map.facts.to_film, film_shape, film_map.classes[index], iso_6520[index])
         yield _indication(film, regions, number, outline)
         if done % 500 == 0 or done == len(order):
             tick(done, len(order))
@@ -45,7 +46,7 @@ def measured(
 
 @dataclass(frozen=True)
 class _FilmOfMarks:
-    """What all marks of a class share."""
+    """What all marks of one class on a film have in common."""
 
     to_film: Affine
     film_shape: tuple[int, int]
@@ -70,6 +71,7 @@ def _indication(film: _FilmOfMarks, regions: FilmRegions, number: int, outline: 
         iso_6520=film.iso_6520,
         peak=round(float(regions.peak[number]), 4),
         mean=round(float(regions.mean[number]), 4),
+        class_share=round(float(regions.class_share[number]), 4),
         centre=(round(centre[0], 2), round(centre[1], 2)),
         box=(round(left * move.xx, 2), round(top * move.yy, 2), round(right, 2), round(bottom, 2)),
         contour=tuple(map(tuple, contour.tolist())),

@@ -42,8 +42,8 @@ class Outline:
 class OutlineReader:
     """Windows of the map along the film's longer side: neighbouring regions come from one read."""
 
-    def __init__(self, film_map: FilmMap, class_index: int, low: float) -> None:
-        self._map, self._class, self._low = film_map, class_index, low
+    def __init__(self, film_map: FilmMap, plane: int, low: float) -> None:
+        self._map, self._plane, self._low = film_map, plane, low
         self._low_code = max(film_map.code_of(low), 1)
         self._begin, self._codes = 0, np.zeros((0, film_map.facts.longer_first[1]), np.uint8)
 
@@ -72,7 +72,7 @@ class OutlineReader:
         if begin < self._begin or end > self._begin + len(self._codes):
             longer, other = self._map.facts.longer_first
             ahead = min(max(end, begin + READ_PIXELS // max(other, 1)), longer)
-            self._begin, self._codes = begin, self._map.strip(self._class, begin, ahead)
+            self._begin, self._codes = begin, self._map.strip(self._plane, begin, ahead)
         return self._codes[begin - self._begin : end - self._begin]
 
     def _coarse(self, u0: int, u1: int, v0: int, v1: int, step: int) -> Mask:
@@ -80,7 +80,7 @@ class OutlineReader:
         width = -(-(v1 - v0) // step)
         lines = []
         for begin in range(u0, u1, step):
-            part = self._map.strip(self._class, begin, min(begin + step, u1))[:, v0:v1].max(axis=0)
+            part = self._map.strip(self._plane, begin, min(begin + step, u1))[:, v0:v1].max(axis=0)
             padded = np.zeros(width * step, np.uint8)
             padded[: len(part)] = part
             lines.append(padded.reshape(width, step).max(axis=1))

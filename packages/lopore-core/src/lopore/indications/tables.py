@@ -13,10 +13,10 @@ from .film_inspection import FilmInspection
 from .indication import Indication
 
 COLUMNS = (
-    "film", "id", "status", "class", "iso_6520", "peak", "mean", "x_px", "y_px", "length_px", "width_px", "area_px",
-    "diameter_px", "orientation_deg", "x_mm", "y_mm", "length_mm", "width_mm", "area_mm2", "diameter_mm", "nearest_id",
-    "distance_px", "distance_mm", "group", "box_left", "box_top", "box_right", "box_bottom", "touches_edge", "reason",
-    "doubts",
+    "film", "id", "status", "class", "iso_6520", "peak", "mean", "class_share", "x_px", "y_px", "length_px",
+    "width_px", "area_px", "diameter_px", "orientation_deg", "x_mm", "y_mm", "length_mm", "width_mm", "area_mm2",
+    "diameter_mm", "nearest_id", "distance_px", "distance_mm", "group", "box_left", "box_top", "box_right",
+    "box_bottom", "touches_edge", "reason", "doubts",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def _row(found: FilmInspection, mark: Indication, status: str, reason: str) -> l
     x_mm, y_mm = mark.position_mm or ("", "")
     values = [
         found.film.name, mark.id, status, mark.class_name, mark.iso_6520, mark.peak, mark.mean,
+        mark.class_share,
         *mark.centre, mark.length_px, mark.width_px, mark.area_px, mark.diameter_px, mark.orientation_deg, x_mm, y_mm,
         mark.length_mm, mark.width_mm, mark.area_mm2, mark.diameter_mm, mark.nearest_id, mark.distance_px,
         mark.distance_mm, mark.group_id, *mark.box, int(mark.touches_edge), reason,

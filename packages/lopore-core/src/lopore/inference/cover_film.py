@@ -88,7 +88,8 @@ def cover_film(
     tiling = tiling_of(model, film, options)
     move = Affine(xx=float(tiling.cell), yy=float(tiling.cell)).then(film.to_film)
     levels = tuple(float(value) for value in probability_levels(exact))
-    facts = MapFacts(_key(model, film, options), defect_classes(model.record), tiling.map_shape, move, levels)
+    classes, exclusive = defect_classes(model.record), model.record.task == "segmentation"
+    facts = MapFacts(_key(model, film, options), classes, tiling.map_shape, move, levels, exclusive)
     film_map = FilmMap.start(folder, facts)
     if film_map.complete:
         return film_map

@@ -1,4 +1,8 @@
-"""The probabilities of a whole film on disk: one byte a pixel and class, written strip by strip, read in windows."""
+"""The probabilities of a whole film on disk: one byte a pixel and plane, written strip by strip, read in windows.
+
+A plane is a class. Where classes exclude each other, one more plane holds their sum, the probability of any of them: a
+mark that the model sees but cannot name is faint in each class and plain in the sum.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +53,8 @@ class MapFacts:
     """What a map is of; ``key`` names everything that its values depend on, so that only its own run goes on with it.
 
     shape: (height, width) of the map. to_film: from map pixels to pixels of the film. long_rows: whether strips are
-    rows (the film is higher than wide) or columns.
+    rows (the film is higher than wide) or columns. exclusive: whether a pixel has at most one class, so that the
+    probabilities of several classes add up to that of any of them.
     """
 
     key: str
@@ -57,6 +62,22 @@ class MapFacts:
     shape: tuple[int, int]
     to_film: Affine
     levels: tuple[float, ...]
+    exclusive: bool = False
+
+    @property
+    def any_plane(self) -> int | None:
+        """The plane of any class; None where there is one class, or where a pixel may have several."""
+        return len(self.classes) if self.exclusive and len(self.classes) > 1 else None
+
+    @property
+    def planes(self) -> int:
+        """How many planes the map has."""
+        return len(self.classes) + (self.any_plane is not None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the map."""
+        return self.planes * self.shape[0] * self.shape[1]
 
     @property
     def long_rows(self) -> bool:
@@ -72,7 +93,7 @@ class MapFacts:
         move = [self.to_film.xx, self.to_film.xy, self.to_film.x0, self.to_film.yx, self.to_film.yy, self.to_film.y0]
         plain = {
             "key": self.key, "classes": self.classes, "shape": self.shape, "to_film": move, "levels": self.levels,
-            "done": done, "notes": notes,
+            "exclusive": self.exclusive, "done": done, "notes": notes,
         }  # fmt: skip
         return json.dumps(plain) + "\n"
 
@@ -99,7 +120,7 @@ class FilmMap:
             return found
         folder.mkdir(parents=True, exist_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
-        size = len(facts.classes) * facts.shape[0] * facts.shape[1]
+        size = facts.size
         path = folder / CODES_NAME
         try:
             with path.open("wb") as stream:
@@ -122,10 +143,9 @@ class FilmMap:
             plain: dict[str, Any] = json.loads((folder / STATE_NAME).read_text("utf-8"))
             facts = MapFacts(
                 plain["key"], tuple(plain["classes"]), (plain["shape"][0], plain["shape"][1]),
-                Affine(*plain["to_film"]), tuple(plain["levels"]),
+                Affine(*plain["to_film"]), tuple(plain["levels"]), bool(plain["exclusive"]),
             )  # fmt: skip
-            size = len(facts.classes) * facts.shape[0] * facts.shape[1]
-            if (folder / CODES_NAME).stat().st_size != size:
+            if (folder / CODES_NAME).stat().st_size != facts.size:
                 return None
             return cls(folder, facts, int(plain["done"]), tuple(map(str, plain["notes"])))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
@@ -142,6 +162,8 @@ class FilmMap:
     def append(self, strip: NDArray[np.float32]) -> bool:
         """Write the next strip, (K, length, C) with the film's longer side first; True where the map is then whole."""
         longer, other = self.facts.longer_first
+        if self.facts.any_plane is not None:
+            strip = np.concatenate([strip, strip.sum(axis=0, keepdims=True).clip(max=1)])
         codes = encode(strip, self._levels)
         try:
             with self._path.open("r+b") as stream:
@@ -159,24 +181,22 @@ class FilmMap:
             os.fsync(stream.fileno())
         atomic_write_text(self.folder / STATE_NAME, self.facts.to_text(self.done, self.notes))
 
-    def strip(self, class_index: int, begin: int, end: int) -> NDArray[np.uint8]:
-        """Bytes (end - begin, C) of one class, with the film's longer side first."""
+    def strip(self, plane: int, begin: int, end: int) -> NDArray[np.uint8]:
+        """Bytes (end - begin, C) of one plane, with the film's longer side first."""
         longer, other = self.facts.longer_first
-        codes = np.fromfile(self._path, np.uint8, (end - begin) * other, offset=(class_index * longer + begin) * other)
+        codes = np.fromfile(self._path, np.uint8, (end - begin) * other, offset=(plane * longer + begin) * other)
         return codes.reshape(end - begin, other)
 
-    def codes(self, class_index: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
+    def codes(self, plane: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
         """Bytes (height, width) of a window that lies on the map."""
         if self.facts.long_rows:
-            return self.strip(class_index, top, top + height)[:, left : left + width]
-        return self.strip(class_index, left, left + width)[:, top : top + height].T
+            return self.strip(plane, top, top + height)[:, left : left + width]
+        return self.strip(plane, left, left + width)[:, top : top + height].T
 
-    def read(
-        self, class_index: int, top: int, left: int, height: int, width: int, step: int = 1
-    ) -> NDArray[np.float32]:
+    def read(self, plane: int, top: int, left: int, height: int, width: int, step: int = 1) -> NDArray[np.float32]:
         """Probabilities (height / step, width / step) float32 of a window of the map, the largest of each step x
         step."""
-        codes = self.codes(class_index, top, left, height, width)
+        codes = self.codes(plane, top, left, height, width)
         if step > 1:
             codes = _largest(codes, step)
         return self.decode(codes)

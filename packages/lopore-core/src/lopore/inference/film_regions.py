@@ -1,12 +1,14 @@
 """Connected regions of a film's map by hysteresis, found strip by strip and joined across strips.
 
 A region is drawn where the probability reaches a low level and counts where it reaches the threshold (Canny, IEEE PAMI
-8, 1986). Work and memory grow with the film's pixels and the regions' number, never with its square.
+8, 1986). Of classes that exclude each other the sum is taken, so that one mark on the film is one region, whatever the
+model wavers between; its class is the one with the largest share of the probability in it. Work and memory grow with
+the film's pixels and the regions' number, never with its square.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +17,17 @@ from numpy.typing import NDArray
 from .film_map import FilmMap
 
 STRIP_PIXELS = 1 << 22
+Codes = NDArray[np.uint8]
+Decode = Callable[[Codes], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class FilmRegions:
-    """The regions of one class, in pixels of the map; arrays of one length.
+    """Regions in pixels of the map; arrays of one length.
 
     area: pixels. box: (left, top, right, bottom), right and bottom beyond the last pixel. centre: (x, y) of the middle,
-    (0.5, 0.5) being the first pixel's. peak, mean: of the probability. seed: (x, y) of a pixel of the region.
+    (0.5, 0.5) being the first pixel's. peak, mean: of the probability in the plane. seed: (x, y) of a pixel of the
+    region. class_index: its class. class_share: what part of the probability in it is that class's.
     """
 
     area: NDArray[np.int64]
@@ -31,6 +36,8 @@ class FilmRegions:
     peak: NDArray[np.float64]
     mean: NDArray[np.float64]
     seed: NDArray[np.int64]
+    class_index: NDArray[np.int64]
+    class_share: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.area)
@@ -42,31 +49,36 @@ class FilmRegions:
 
 def find_regions(
     film_map: FilmMap,
-    class_index: int,
+    plane: int,
     *,
     low: float,
-    high: float,
+    thresholds: Sequence[float],
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> FilmRegions:
-    """Regions of pixels of ``low`` or more, touching by sides or corners, whose largest probability reaches ``high``.
+    """Regions of pixels of ``low`` or more, touching by sides or corners, that reach the threshold of their class.
 
-    tick: told (done, all) pixels along the film after each strip.
+    thresholds: of each class of the map. plane: of one class, or ``MapFacts.any_plane``. tick: told (done, all)
+    pixels along the film after each strip.
     """
-    low_code, high_code = film_map.code_of(min(low, high)), film_map.code_of(high)
+    low_code = max(film_map.code_of(low), 1)
+    named = range(len(film_map.classes)) if plane == film_map.facts.any_plane else range(plane, plane + 1)
     longer, other = film_map.facts.longer_first
     step = max(2, STRIP_PIXELS // max(other, 1))
     strips: list[_Strip] = []
     joins = _Joins()
     for begin in range(0, longer, step):
-        codes = film_map.strip(class_index, begin, min(begin + step, longer))
-        strip = _Strip(codes, begin, max(low_code, 1), joins.count, film_map.decode)
+        end = min(begin + step, longer)
+        strip = _Strip(film_map.strip(plane, begin, end), begin, low_code, joins.count, film_map.decode)
+        strip.name((film_map.strip(number, begin, end) for number in named), film_map.decode)
         if strips:
             joins.join(strips[-1].last_line, strip.first_line)
         joins.count += strip.count
         strips.append(strip)
-        tick(min(begin + step, longer), longer)
+        tick(end, longer)
     regions, peak_codes = _merged(strips, joins, turned=not film_map.facts.long_rows, decode=film_map.decode)
-    return regions.where(peak_codes >= high_code)
+    regions.class_index[:] += named.start
+    high_codes = np.array([film_map.code_of(value) for value in thresholds])
+    return regions.where(peak_codes >= high_codes[regions.class_index])
 
 
 class _Joins:
@@ -107,14 +119,7 @@ class _Joins:
 class _Strip:
     """The labelled pieces of one strip, numbered on from ``offset``; ``u`` runs along the film, ``v`` beside."""
 
-    def __init__(
-        self,
-        codes: NDArray[np.uint8],
-        begin: int,
-        low: int,
-        offset: int,
-        decode: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    ) -> None:
+    def __init__(self, codes: Codes, begin: int, low: int, offset: int, decode: Decode) -> None:
         import cv2
 
         drawn = (codes >= low).view(np.uint8)
@@ -127,26 +132,29 @@ class _Strip:
         self.sums_vu *= self.stats[:, 4:5]
         self.first_line = self._line(labels[0], offset)
         self.last_line = self._line(labels[-1], offset)
-        self._measure(codes, labels, drawn, begin, decode)
+        self._places = np.flatnonzero(drawn)
+        self._numbers = labels.reshape(-1)[self._places] - 1
+        self._measure(codes, begin, decode)
 
     @staticmethod
     def _line(labels: NDArray[np.int32], offset: int) -> NDArray[np.int64]:
         line = labels.astype(np.int64)
         return np.where(line > 0, line - 1 + offset, -1)
 
-    def _measure(
-        self,
-        codes: NDArray[np.uint8],
-        labels: NDArray[np.int32],
-        drawn: NDArray[np.uint8],
-        begin: int,
-        decode: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    ) -> None:
-        places = np.flatnonzero(drawn)
-        numbers, values = labels.reshape(-1)[places] - 1, codes.reshape(-1)[places]
+    def name(self, classes: Iterable[Codes], decode: Decode) -> None:
+        """Add up each class's probability in each piece, (count, K), and forget where the pieces' pixels lie."""
+        self.shares = np.stack([self._sums(codes, decode) for codes in classes], axis=1)
+        del self._places, self._numbers
+
+    def _sums(self, codes: Codes, decode: Decode) -> NDArray[np.float64]:
+        weights = decode(codes.reshape(-1)[self._places]).astype(np.float64)
+        return np.asarray(np.bincount(self._numbers, weights=weights, minlength=self.count), np.float64)
+
+    def _measure(self, codes: Codes, begin: int, decode: Decode) -> None:
+        places, numbers = self._places, self._numbers
         self.peaks = np.zeros(self.count, np.int64)
-        np.maximum.at(self.peaks, numbers, values)
-        self.weights = np.bincount(numbers, weights=decode(values).astype(np.float64), minlength=self.count)
+        np.maximum.at(self.peaks, numbers, codes.reshape(-1)[places])
+        self.weights = self._sums(codes, decode)
         seeds = np.zeros(self.count, np.int64)
         seeds[numbers[::-1]] = places[::-1]  # the last write is the first pixel of each
         width = codes.shape[1]
@@ -154,11 +162,7 @@ class _Strip:
 
 
 def _merged(
-    strips: list[_Strip],
-    joins: _Joins,
-    *,
-    turned: bool,
-    decode: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    strips: list[_Strip], joins: _Joins, *, turned: bool, decode: Decode
 ) -> tuple[FilmRegions, NDArray[np.int64]]:
     """The regions that the pieces make, and the largest byte of each; ``turned``: u runs across the film."""
     stats = np.concatenate([strip.stats for strip in strips])
@@ -176,8 +180,12 @@ def _merged(
     np.maximum.at(peaks, number, np.concatenate([strip.peaks for strip in strips]))
     weights = np.concatenate([strip.weights for strip in strips])
     mean = np.bincount(number, weights=weights, minlength=count) / np.maximum(area, 1)
+    shares = np.zeros((count, strips[0].shares.shape[1]))
+    np.add.at(shares, number, np.concatenate([strip.shares for strip in strips]))
+    best = shares.argmax(axis=1) if count else np.zeros(0, np.int64)
+    share = shares[np.arange(count), best] / np.maximum(shares.sum(axis=1), 1e-12)
     seed = np.concatenate([strip.seeds_vu for strip in strips])[roots]
     if turned:
         low, high, centre, seed = low[:, ::-1], high[:, ::-1], centre[:, ::-1], seed[:, ::-1]
     peak = decode(peaks.astype(np.uint8)).astype(np.float64)
-    return FilmRegions(area, np.concatenate([low, high], axis=1), centre, peak, mean, seed), peaks
+    return FilmRegions(area, np.concatenate([low, high], axis=1), centre, peak, mean, seed, best, share), peaks
