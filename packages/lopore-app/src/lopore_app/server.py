@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def _warm() -> None:
             open_folder(models[0], default_runtime(models[0]))
 
 
+@asynccontextmanager
+async def _started(_: object) -> AsyncIterator[None]:
+    """The server is about to listen: from here on nothing holds it up."""
+    threading.Thread(target=_warm, daemon=True, name="first page").start()
+    yield
+
+
 def serve(port: int, address: str, *, browser: bool, origins: tuple[str, ...] = ()) -> None:
     """Run the app until it is stopped. origins: addresses that people open it under, behind a proxy."""
     import streamlit as st
@@ -65,6 +73,5 @@ def serve(port: int, address: str, *, browser: bool, origins: tuple[str, ...] = 
     # Streamlit asks a server of a third party for this machine's address, at its start and when a foreign page knocks.
     vars(net_util)["get_external_ip"] = _no_address
     guard = Middleware(RequestGuard, address=address, origins=origins)
-    threading.Thread(target=_warm, daemon=True, name="first page").start()
-    app = st.App(Path(__file__).with_name("main.py"), middleware=[guard])
+    app = st.App(Path(__file__).with_name("main.py"), middleware=[guard], lifespan=_started)
     app.run(config=options(port, address, browser=browser, origins=origins))

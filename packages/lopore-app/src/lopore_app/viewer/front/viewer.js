@@ -152,7 +152,7 @@ class Viewer {
     const rows = Math.ceil(shown.length / best[1]);
     // No taller than the film needs: bars of black are no use. A whole film is looked at in parts.
     const needed = rows * (((width / best[1]) * filmHeight) / filmWidth + 24) + beside;
-    this.frame.style.maxHeight = `${Math.max(this.data.desk ? beside + 270 : 320, Math.ceil(needed))}px`;
+    this.frame.style.maxHeight = `${Math.max(this.data.desk ? beside + Math.min(Math.max(0.45 * width, 180), 270) : 320, Math.ceil(needed))}px`;
     this.grid.style.gridTemplate = `repeat(${rows}, minmax(0, 1fr)) / repeat(${best[1]}, minmax(0, 1fr))`;
     if (this.fitted) this.fit(); else this.redraw();
   }
