@@ -63,7 +63,7 @@ def walk(desk: Desk, film: Path) -> dict[str, bytes]:
     desk.act("key('f')")
     desk.act("tool('Not judged'); drag(0.74, 0.3, 0.92, 0.55)")
     desk.act("all('.marks tbody tr')[0].click()")
-    desk.act("key('a'); key('r'); key('a'); key('f')")
+    desk.act("key('a'); key('a'); key('r'); key('f')")
     desk.tab("Save")
     taken["film-decided"] = desk.image()
     desk.tab("Film")
@@ -71,6 +71,13 @@ def walk(desk: Desk, film: Path) -> dict[str, bytes]:
     desk.act("tool('Area'); drag(0.5, 0.62, 0.6, 0.68); drag(0.3, 0.7, 0.4, 0.76)")
     time.sleep(2)
     taken["film-measured"] = desk.image()
+    desk.act("for (let left = 0; left < 9; left++) key('a')")
+    desk.tab("Verdict")
+    desk.press("//input[@aria-label='Your answer for this film']")
+    desk.press("//*[@role='option'][.='not acceptable']")
+    desk.press("//button[contains(., 'Sign as Eva Roth')]")
+    until(lambda: "signed by Eva Roth" in desk.browser.find_element("tag name", "body").text, "the signature")
+    taken["film-signed"] = desk.image()
     return taken
 
 

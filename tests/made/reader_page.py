@@ -60,8 +60,12 @@ class ReaderPage:
     def open(self, address: str, film: Path, reviewer: str) -> None:
         self.browser.get(f"{address}/film")
         self.drop(film)
-        field = "//input[@aria-label='Reviewer']"
-        self.until(lambda: self.browser.find_element("xpath", field).send_keys(f"{reviewer}\n") or True, "the reviewer")
+        self.enter("Reviewer", reviewer)
+
+    def enter(self, label: str, text: str) -> None:
+        """A text into the field of this label."""
+        path = f"//input[@aria-label='{label}']"
+        self.until(lambda: self.browser.find_element("xpath", path).send_keys(f"{text}\n") or True, label)
         time.sleep(1)
 
     def drop(self, film: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,9 +53,9 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
         page.until(lambda: "not known: sizes are in pixels" in page.text(), "the quality before any verdict")
         page.click("Inspect the film")
         page.until(lambda: len(page.verdicts()) == len(PORES), "eight marks")
-        found_by_keys(page)
+        found_by_keys(page, len(PORES))
         seen = looked_at(page)
-        correct(page)
+        correct(page, len(PORES), "slag")
         drawn_otherwise(page)
         before = page.rows()
         page.open(address, film, "Eva")  # the page loaded anew: only film and name are given
@@ -67,13 +66,7 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
         page.until(lambda: browser.find_elements("xpath", "//button[contains(., 'Inspect it again')]"), "the map")
         page.until(lambda: page.verdicts() == [row[1].split()[-1] for row in before], "the same verdicts")
         page.tab("Save")
-        told = {
-            label: page.download(got, label, ending)
-            for label, ending in (
-                ("Report (HTML)", "-report.html"), ("Marks (CSV)", "-marks.csv"), ("Session (JSON)", "-session.json"),
-                ("Inspection (JSON)", "-inspection.json"), ("Corrections of 1 film (COCO)", "lopore-corrections.json"),
-            )
-        }  # fmt: skip
+        told = saved(page, got)
         rows = list(csv.DictReader(io.StringIO(told["Marks (CSV)"].read_text("utf-8"))))
         screen = page.rows()
         page.open(address, film, "Another reader")
@@ -83,18 +76,58 @@ def test_a_film_is_inspected_read_corrected_kept_over_a_reload_and_leaves_as_it_
     assert {row["reviewer"] for row in rows if row["verdict"] != "open"} == {"Eva"}
     session = json.loads(told["Session (JSON)"].read_text("utf-8"))
     assert [mark["verdict"] for mark in session["marks"]] == said
-    equal_to_the_command_line(tmp_path, film, rows, screen, told)
+    equal_to_the_command_line((tmp_path / "models" / "final" / "areas" / "1", film), rows, screen, told)
     corrections_are_indexed(tmp_path, film, told["Corrections of 1 film (COCO)"])
 
 
-def found_by_keys(page: ReaderPage) -> None:
-    """Every mark comes up by N."""
-    seen = set()
-    for _ in PORES:
+def test_a_real_film_is_read_with_the_model_weld_and_leaves_with_the_figures_of_the_command_line(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lopore_weld")
+    monkeypatch.setenv("LOPORE_BLOCK", "")
+    film, got = shared_data / "weld-films" / "films" / "RRT-13R.png", tmp_path / "got"
+    with serving(tmp_path, f"--work={tmp_path / 'work'}", LOPORE_MODELS="") as port, chromium(got) as browser:
+        page, address = ReaderPage(browser), f"http://127.0.0.1:{port}"
+        page.open(address, film, "Eva")
+        page.enter("Pixel pitch in mm", "0.0403")
+        page.until(lambda: "0.0403 mm, given by the user" in page.text(), "the pitch")
+        page.click("Inspect the film")
+        page.until(lambda: len(page.verdicts()) > 9, "the marks")
+        marks = len(page.verdicts())
+        found_by_keys(page, marks)
+        correct(page, marks, "undercut")
+        before = page.rows()
+        page.open(address, film, "Eva")
+        page.until(lambda: page.rows() == before, "the work of before, at the pitch of before")
+        page.click("Inspect the film")
+        page.until(lambda: browser.find_elements("xpath", "//button[contains(., 'Inspect it again')]"), "the map")
+        page.tab("Save")
+        told, screen = saved(page, got), page.rows()
+    rows = list(csv.DictReader(io.StringIO(told["Marks (CSV)"].read_text("utf-8"))))
+    equal_to_the_command_line(("weld", film, "--mm-per-pixel", "0.0403"), rows, screen, told)
+
+
+def saved(page: ReaderPage, got: Path) -> dict[str, Path]:
+    """Files of the tab Save."""
+    return {
+        label: page.download(got, label, ending)
+        for label, ending in (
+            ("Report (HTML)", "-report.html"), ("Marks (CSV)", "-marks.csv"), ("Session (JSON)", "-session.json"),
+            ("Inspection (JSON)", "-inspection.json"), ("Corrections of 1 film (COCO)", "lopore-corrections.json"),
+        )
+    }  # fmt: skip
+
+
+def found_by_keys(page: ReaderPage, marks: int) -> None:
+    """Every mark comes up by N, and the one before by P."""
+    chosen = "return all('.marks tr.chosen td').map((cell) => cell.textContent)[0]"
+    seen = []
+    for _ in range(marks):
         page.press("n")
-        time.sleep(0.2)
-        seen.add(page.run("return all('.marks tr.chosen td').map((cell) => cell.textContent)[0]"))
-    assert seen == {str(number) for number in range(1, 9)}
+        seen.append(page.run(chosen))
+    assert set(seen) == {str(number) for number in range(1, marks + 1)}
+    page.press("p")
+    assert page.run(chosen) == seen[-2]
 
 
 LOOK = """
@@ -146,48 +179,51 @@ def drawn_otherwise(page: ReaderPage) -> None:
     page.until(lambda: len(page.verdicts()) == 9, "three steps back")
 
 
-def correct(page: ReaderPage) -> None:
+def correct(page: ReaderPage, marks: int, name: str) -> None:
     """Accept one, reject two, change the class of one, draw one."""
     page.run("all('.marks tbody tr')[0].click()")
     page.press("a", "r", "r")
     page.until(lambda: page.verdicts()[:3] == ["accepted", "rejected", "rejected"], "three verdicts")
     page.run("all('.marks tbody tr')[3].click()")
     page.press("l")
-    page.until(lambda: page.run("return all('.sheet.classes button').length === 2"), "the classes")
-    page.run("all('.sheet.classes button').find((item) => item.textContent === 'slag').click()")
-    page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][2] == "slag", "another class")
+    page.until(lambda: page.run("return all('.sheet.classes button').length > 1"), "the classes")
+    page.run(f"all('.sheet.classes button').find((item) => item.textContent === '{name}').click()")
+    page.until(lambda: page.verdicts()[3] == "accepted" and page.rows()[3][2] == name, "another class")
     page.press("f")
     box = "all('.desk button').find((item) => item.textContent === 'Box').click(); drag(0.42, 0.45, 0.5, 0.6)"
     page.run(box)
-    page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn")
+    page.until(lambda: len(page.verdicts()) == marks + 1, "the mark that was drawn")
     page.press("u")
-    page.until(lambda: len(page.verdicts()) == 8, "the step back")
+    page.until(lambda: len(page.verdicts()) == marks, "the step back")
     page.run(box)
-    page.until(lambda: len(page.verdicts()) == 9, "the mark that was drawn again")
-    page.until(lambda: "4 of 9 open" in page.run("return all('span.open')[0].textContent"), "the count")
+    page.until(lambda: len(page.verdicts()) == marks + 1, "the mark that was drawn again")
+    count = f"{marks - 4} of {marks + 1} open"
+    page.until(lambda: count in page.run("return all('span.open')[0].textContent"), "the count")
 
 
 def equal_to_the_command_line(
-    place: Path, film: Path, rows: list[dict[str, str]], screen: list[list[str]], told: dict[str, Path]
+    asked: tuple[object, ...], rows: list[dict[str, str]], screen: list[list[str]], told: dict[str, Path]
 ) -> None:
-    """Table, screen, report and downloaded inspection hold the figures of ``lopore inspect --json``."""
-    done = lopore("inspect", place / "models" / "final" / "areas" / "1", film, "--json")
+    """Table, screen, report and downloaded inspection hold the figures of ``lopore inspect ASKED --json``."""
+    done = lopore("inspect", *asked, "--json")
     assert done.exit_code == 0, done.output
     same = {mark["id"]: mark for mark in json.loads(done.stdout)["indications"]}
     left = json.loads(told["Inspection (JSON)"].read_text("utf-8"))
     page = told["Report (HTML)"].read_text("utf-8")
     there = {mark["id"]: mark for mark in (*left["indications"], *(one["indication"] for one in left["set_aside"]))}
-    assert len(same) == len(PORES)
-    for row, cells in zip(rows[:8], screen[:8], strict=True):
+    marks = len(same)
+    assert len(rows) == marks + 1  # and the one that was drawn
+    for row, cells in zip(rows[:marks], screen[:marks], strict=True):
         one = same[int(row["number"])]
-        for name in ("centre", "area_px", "length_px", "width_px", "peak"):
+        for name in ("centre", "area_px", "length_px", "width_px", "peak", "length_mm", "area_mm2"):
             assert there[one["id"]][name] == one[name]
         assert (float(row["x_px"]), float(row["area_px"])) == (one["centre"][0], one["area_px"])
-        assert cells[5] == f"{round(one['centre'][0], 1):g}"
-        assert cells[9] == str(round(one["area_px"]))
+        place, area = (one["position_mm"] or one["centre"])[0], one["area_mm2"] or one["area_px"]
+        assert cells[5] == f"{round(place, 1):g}"
+        assert float(cells[9]) == round(area, 3 if one["area_mm2"] else 0)
         assert f'<td class="n">{one["id"]}</td>' in page
     assert [one["reason"][:15] for one in left["set_aside"]] == ["rejected by Eva"] * 2
-    assert "4 of 9 marks are open" in page
+    assert f"{marks - 4} of {marks + 1} marks are open" in page
 
 
 def corrections_are_indexed(place: Path, film: Path, corrections: Path) -> None:

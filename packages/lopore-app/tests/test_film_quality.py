@@ -104,10 +104,10 @@ def test_a_film_unlike_the_training_cannot_be_judged_and_every_file_says_so(doub
     assert not found.judged
     assert [doubt.kind for doubt in found.doubts] == ["appearance", "training"]
     seen = reviewed(review_of(found), found, None, (("Grey", "as it is"),))
-    with zipfile.ZipFile(io.BytesIO(everything_zip(review_of(found), seen, None, source))) as archive:
+    with zipfile.ZipFile(io.BytesIO(everything_zip(review_of(found), seen, None, source, upload.content))) as archive:
         texts = {name: archive.read(name) for name in archive.namelist()}
     for name in ("report.html", "inspection.json", "indications.csv", "indications.coco.json", "indications.dcm",
-                 "marks.csv"):  # fmt: skip
+                 "marks.csv", "session.json", "corrections.coco.json"):  # fmt: skip
         for doubt in found.doubts:
             assert doubt.text.encode() in texts[name], name
     assert b"Cannot be judged by this model" in texts["report.html"]

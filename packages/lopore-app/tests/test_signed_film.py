@@ -84,7 +84,10 @@ def test_a_signature_needs_a_name_and_a_verdict_on_every_mark_and_goes_with_any_
     assert review_of(found).signed("cannot be judged", EVA).signature is not None
 
 
-def test_every_doubt_on_the_screen_is_in_every_file(found: FilmInspection, source: ArrayFilm) -> None:
+def test_every_doubt_on_the_screen_is_in_every_file(
+    found: FilmInspection, source: ArrayFilm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOPORE_BROWSER", "none")  # a PDF is the report's page, printed
     review = decided(found).signed("not acceptable", EVA)
     broken = unreadable(Memory(), [pores(), Upload.of("broken.png", b"no film")])
     seen = reviewed(review, found, None, (("Note", QUALITY),), broken)
@@ -155,3 +158,17 @@ def test_what_was_decided_before_the_name_was_given_joins_what_is_kept(found: Fi
     assert before is not None
     work.take_kept(before)
     assert [mark.verdict for mark in work.review.marks] == ["rejected", "open", "accepted"]
+
+
+def test_a_pitch_that_was_given_on_an_earlier_day_is_taken_up_with_its_source(found: FilmInspection) -> None:
+    work = FilmWork(
+        pitch=0.0403, pitch_from="given by the user", review=review_of(found).drawn("box", [1, 1, 9, 9], "pore", EVA)
+    )
+    work.measure(0.0403)
+    assert work.review is not None
+    later = FilmWork()
+    later.take_kept(FilmReview.from_json(work.review.to_json()))
+    assert (later.pitch, later.pitch_from, later.pitch_restored) == (0.0403, "given by the user", True)
+    today = FilmWork(pitch=0.05, pitch_from="given by the user")
+    today.take_kept(work.review)
+    assert today.pitch == 0.05  # what was given today holds

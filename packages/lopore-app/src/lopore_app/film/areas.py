@@ -86,10 +86,10 @@ def area_row(number: int, one: AreaStatistics) -> dict[str, str]:
     left, top, right, bottom = one.box
     return {
         "Box": f"B{number}",
-        "Size, px": f"{right - left} × {bottom - top}",
         "Mean": f"{one.mean:.1f}",
         "Sigma": f"{one.sigma:.2f}",
         "SNR": dash if one.snr is None else f"{one.snr:.1f}",
         "SNRn": dash if one.normalised is None else f"{one.normalised:.1f}",
         "CNR to B1": dash if one.cnr is None else f"{one.cnr:.1f}",
+        "Size, px": f"{right - left} × {bottom - top}",
     }

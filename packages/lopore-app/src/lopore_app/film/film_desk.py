@@ -52,8 +52,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     _acts_of(upload, work, reviewer, film, classes)
     with right, st.container(key="dials"):
         panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
-        if work.review is not None and work.found is None:
-            work.review = work.review.at_pitch(panel.source.pixel_pitch_mm)
+        work.measure(panel.source.pixel_pitch_mm)
     with left:
         show_film(
             memory,

@@ -117,5 +117,6 @@ def session_field(work: FilmWork, sha256: str, page: int) -> None:
         st.error(plain(f"the session file is of another film ({saved.name}, page {saved.page})", 300))
         return
     work.step(saved)
+    work.restore_pitch(saved)
     work.selected, work.served = (saved.marks[0].number if saved.marks else None), work.served + 1
     st.rerun()

@@ -80,7 +80,8 @@ class Caution(_Part):
 class FilmReview(_Part):
     """All marks of one film (sha256 and page), and the regions that are not to be judged.
 
-    cautions: every doubt and note that the page showed. signature: a person's answer for the film as it stands; any
+    pitch_given: how a person gave the pitch; empty where the film's file states it, or nobody does. cautions: every
+    doubt and note that the page showed. signature: a person's answer for the film as it stands; any
     change after it takes it away.
     """
 
@@ -91,6 +92,7 @@ class FilmReview(_Part):
     width: int
     height: int
     pixel_pitch_mm: float | None = None
+    pitch_given: str = Field("", max_length=200)
     model: str = ""
     marks: tuple[ReviewedMark, ...] = Field((), max_length=MOST_MARKS)
     ignored: tuple[Ignored, ...] = Field((), max_length=1000)
@@ -276,6 +278,7 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
         width=film.width,
         height=film.height,
         pixel_pitch_mm=film.pixel_pitch_mm,
+        pitch_given=before.pitch_given if before is not None else "",
         model=found.model.title,
         marks=tuple(marks),
         ignored=before.ignored if before is not None else (),

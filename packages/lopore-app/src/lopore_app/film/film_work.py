@@ -39,7 +39,8 @@ class FilmWork:
 
     asked: the model and the settings that ``found`` belongs to. taken: number of the last act of the browser that was
     taken. served: grows whenever the server, not the browser, chooses a mark.
-    pitch: of this film as the person gave it, with its source in words. areas: boxes that were measured.
+    pitch: of this film as the person gave it, with its source in words. pitch_restored: it is that of an earlier day,
+    and the page's field does not say so yet. areas: boxes that were measured.
     opened: whether the review of an earlier day was looked for. kept: what the folder held when this side last read or
     wrote it. run_taken: what the last run gave.
     """
@@ -55,6 +56,7 @@ class FilmWork:
     problem: str | None = None
     pitch: float | None = None
     pitch_from: str = ""
+    pitch_restored: bool = False
     areas: list[tuple[int, int, int, int]] = field(default_factory=list)
     area_taken: int = 0
     opened: bool = False
@@ -86,7 +88,22 @@ class FilmWork:
         after = before if mine is None or mine.untouched else merged(mine, before, None)
         self.step(after if self.found is None else review_of(self.found, after))
         self.kept = before
+        self.restore_pitch(before)
         self.served += 1
+
+    def restore_pitch(self, before: FilmReview) -> None:
+        """Take up the pitch that a person gave on an earlier day, where none was given today."""
+        if self.pitch is None and before.pitch_given:
+            self.pitch, self.pitch_from, self.pitch_restored = before.pixel_pitch_mm, before.pitch_given, True
+
+    def measure(self, pitch_mm: float | None) -> None:
+        """Sizes of the review by the film's pitch, which came from the person or from the file."""
+        if self.review is None:
+            return
+        given = self.pitch_from if self.pitch is not None else ""
+        review = self.review if self.found is not None else self.review.at_pitch(pitch_mm)
+        same = review.pitch_given == given
+        self.review = review if same else review.model_copy(update={"pitch_given": given})
 
     def set_found(self, found: FilmInspection) -> None:
         """Another inspection of the same film; what was decided stays with its marks."""

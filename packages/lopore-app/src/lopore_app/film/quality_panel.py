@@ -55,8 +55,8 @@ def _rows(lines: Sequence[Line], kind: str = "lopore-facts") -> str:
 def pitch_field(upload: Upload, film: Radiograph, work: FilmWork) -> None:
     """The size of a film pixel: as the file states it, as the person gives it, or by a known object on the film."""
     key = f"film/pitch/{upload.key}"
-    if key not in st.session_state:
-        st.session_state[key] = work.pitch
+    if key not in st.session_state or work.pitch_restored:
+        st.session_state[key], work.pitch_restored = work.pitch, False
     stated = film.pixel_pitch_mm
     given = st.number_input(
         "Pixel pitch in mm",

@@ -28,7 +28,7 @@ function seenMarks() {
 }
 
 function act(name, more = {}) {
-  if (!acts.data || acts.data.locked) return;
+  if (!acts.data || acts.data.locked || store.awaited !== null) return; // nobody decides on a film that is not there
   acts.waiting.push({ seq: acts.next++, act: name, ...more });
   acts.send?.("acts", { film: acts.data.film, acts: acts.waiting });
   touch();
@@ -52,7 +52,7 @@ function step(by) {
 
 // After a verdict the next mark that is open; where none is, the mark stays.
 function verdict(name) {
-  if (acts.selected === null) return;
+  if (acts.selected === null || store.awaited !== null) return;
   const number = acts.selected;
   act(name, { mark: number });
   const order = acts.order?.() ?? seenMarks().map((mark) => mark.number);
