@@ -37,6 +37,12 @@ def test_a_png_beside_an_image_of_one_name_is_a_copy_and_no_mask(tmp_path: Path,
     assert not listing.faults
 
 
+def test_a_preview_that_keeps_the_suffix_of_its_original_is_a_copy(tmp_path: Path) -> None:
+    save(tmp_path / "pore" / "W1.tif", smooth(1, dtype=np.uint16))
+    save(tmp_path / "pore" / "W1.tif.png", smooth(1))
+    assert [entry.path for entry in list_folder(tmp_path).entries] == ["pore/W1.tif"]
+
+
 def test_the_larger_of_two_equally_deep_files_is_kept_and_another_shape_is_another_film(tmp_path: Path) -> None:
     save(tmp_path / "pore" / "a.png", smooth(1))
     cv2.imwrite(str(tmp_path / "pore" / "a.tif"), cv2.resize(smooth(1), (192, 192)))
@@ -56,7 +62,9 @@ def test_a_png_that_looks_like_a_mask_needs_a_name_or_a_word(tmp_path: Path) -> 
     assert masks_of(list_folder(tmp_path, masks="beside")) == {"pore/a.jpg": ("pore/a.png",)}
 
 
-@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", ".Trashes", "@Recycle"])
+@pytest.mark.parametrize(
+    "folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", ".Trashes", "@Recycle", "~snapshot", "Thumbnails"]
+)
 def test_what_machines_leave_is_no_film_and_no_class(tmp_path: Path, folder: str) -> None:
     save(tmp_path / "pore" / "a.png", smooth(1))
     save(tmp_path / "pore" / folder / "a.png" / "THUMB.jpg", smooth(1))
@@ -126,7 +134,7 @@ def test_images_beside_masks_take_a_label_from_an_option(tmp_path: Path) -> None
     assert found == {"images/f0.png": ("pore",), "images/f1.png": ("no_defect",), "images/f2.png": ()}
 
 
-@pytest.mark.parametrize("drawn", ["labels", "Annotations", "targets"])
+@pytest.mark.parametrize("drawn", ["labels", "Annotations", "targets", "ann"])
 def test_what_stands_beside_a_folder_of_images_holds_masks_and_is_no_class(drawn: str, tmp_path: Path) -> None:
     for split in ("train", "val"):
         for number in range(3):
@@ -135,6 +143,37 @@ def test_what_stands_beside_a_folder_of_images_holds_masks_and_is_no_class(drawn
     entries = list_folder(tmp_path, label="pore").entries
     assert [entry.path for entry in entries] == [f"{s}/images/f{n}.png" for s in ("train", "val") for n in range(3)]
     assert [entry.mask for entry in entries] == [(f"{s}/{drawn}/f{n}.png",) for s in ("train", "val") for n in range(3)]
+
+
+def test_masks_of_objects_beside_masks_of_classes_are_not_added_up(tmp_path: Path) -> None:
+    save(tmp_path / "JPEGImages" / "f0.jpg", smooth(0))
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        mask(tmp_path / folder / "f0.png")
+    assert masks_of(list_folder(tmp_path, label="pore")) == {"JPEGImages/f0.jpg": ("SegmentationClass/f0.png",)}
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (("weld/set/lop", "weld/set/pore", "weld"), "lop, pore lie inside weld, which is the one class"),
+        (("A/lop", "A/pore", "B/lop", "B/pore"), "lop, pore lie inside A, B, which are the classes"),
+        (
+            ("plate/train/ok", "plate/test/ok", "pipe/train/ok"),
+            "test, train lie inside pipe, plate: taken for no split",
+        ),
+        (("pore/train", "pore/test", "ok/train"), "test, train lie inside ok, pore: taken for no split"),
+        (("pore/shop1", "pore/shop2", "ok/shop3"), ""),
+        (("pore", "ok/a/b"), ""),
+    ],
+)
+def test_folders_inside_classes_that_look_like_classes_or_splits_are_said(
+    folders: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    for number, folder in enumerate(folders):
+        save(tmp_path / folder / f"{number}.png", smooth(number))
+    notes = [note for note in list_folder(tmp_path).notes if " inside " in note]
+    assert len(notes) == bool(said)
+    assert not said or notes[0].startswith(said)
 
 
 def test_a_class_that_is_called_labels_stays_one_without_a_folder_of_images(tmp_path: Path) -> None:

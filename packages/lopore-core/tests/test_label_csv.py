@@ -68,7 +68,7 @@ def test_a_list_that_cannot_be_read_is_refused(films: Path) -> None:
         read(films, "path,labels", "a.png,\"['pore', __import__('os')]\"")
 
 
-@pytest.mark.parametrize("cell", ["NaN", "nan", "None", "null", "NA", "N/A", "<NA>"])
+@pytest.mark.parametrize("cell", ["NaN", "nan", "None", "null", "NA", "N/A", "<NA>", "?", "TBD", "unlabeled"])
 def test_what_stands_for_nothing_is_no_label(films: Path, cell: str) -> None:
     listing = read(films, "path,label", f"a.png,{cell}", "b.png,pore")
     assert labels(listing) == {"a.png": (), "b.png": ("pore",)}
@@ -79,6 +79,7 @@ def test_what_stands_for_nothing_is_no_label(films: Path, cell: str) -> None:
     ("header", "cell", "mm"),
     [
         ("pixel_size_um", "50", 0.05), ("Pixel size [µm]", "50", 0.05), ("um_per_pixel", "40,3", 0.0403),
+        ("pixelsize_µm", "50", 0.05), ("um_px", "50", 0.05),
         ("micron_per_px", "100", 0.1), ("mm_per_pixel", "50 µm", 0.05), ("mm_per_pixel", "0.05", 0.05),
         ("dpi", "600", 25.4 / 600), ("px_per_mm", "20", 0.05),
         ("pixel_size", "50 µm", 0.05), ("Pixel pitch", "0,05 mm", 0.05), ("resolution", "600 dpi", 25.4 / 600),
@@ -107,8 +108,16 @@ def test_flags_beside_classes_are_no_classes(films: Path) -> None:
     assert any("verified, is_augmented" in note for note in listing.notes)
 
 
+@pytest.mark.parametrize("flag", ["qa_ok", "checked_by_hand", "split_train", "usable", "good_quality", "rotated90"])
+def test_a_flag_in_several_words_is_no_class_and_a_class_with_such_a_word_stays_one(films: Path, flag: str) -> None:
+    listing = read(films, f"filename,pore,hidden_crack,{flag}", "a.png,0,1,1", "b.png,1,0,1")
+    assert labels(listing) == {"a.png": ("hidden_crack",), "b.png": ("pore",)}
+    assert any(f"no class by name: {flag}" in note for note in listing.notes)
+
+
 @pytest.mark.parametrize(
-    "before", ["C:\\Users\\qa\\films\\", "/mnt/nas/set7/", "\\\\server\\share\\", "~/films/", "file:///data/"]
+    "before",
+    ["C:\\Users\\qa\\films\\", "/mnt/nas/set7/", "\\\\server\\share\\", "~/films/", "file:///data/", "s3://bucket/x/"],
 )
 def test_a_path_of_another_machine_is_found_by_its_end(films: Path, before: str) -> None:
     listing = read(films, "path,label", f"{before}a.png,lop", f"{before}b.png,pore")

@@ -187,7 +187,7 @@ def _checked_bytes(member: Any, source: str) -> int:
         raise ModelError(f"{source}: '{member.name[:60]}' reads another file; weights lie in the file itself")
     if not filters <= _FILTERS or member.dtype.kind not in "fiub":
         raise ModelError(f"{source}: '{member.name[:60]}' is no plain array of numbers; only those are opened")
-    size = math.prod(member.shape or ()) * member.dtype.itemsize
+    size: int = math.prod(member.shape or ()) * member.dtype.itemsize
     piece = math.prod(member.chunks or (0,)) * member.dtype.itemsize
     # HDF5 reads whole chunks, so an array of one number can unpack to gigabytes.
     unpacked = max(size, piece)

@@ -17,11 +17,16 @@ from .cells import clean_path, millimetres
 from .class_names import clean_label, is_sound
 from .name_forms import on_disk
 
-NO_LABEL = frozenset({"NaN", "nan", "NAN", "None", "null", "NULL", "Null", "NA", "N/A", "n/a", "<NA>", "#N/A", "-"})
-"""What other tools write where nobody gave a label; ``none`` in small letters is a sound film."""
+NO_LABEL = frozenset(
+    {"NaN", "nan", "NAN", "None", "null", "NULL", "Null", "NA", "N/A", "n/a", "<NA>", "#N/A", "-", "--", "?", "??"}
+    | {"unlabeled", "unlabelled", "Unlabeled", "Unlabelled", "not labeled", "not_labeled", "no label", "no_label"}
+    | {"tbd", "TBD", "todo", "TODO", "to do", "undefined", "[]", "{}"}
+)
+"""What people and tools write where nobody gave a label; ``none`` in small letters is a sound film."""
 _SEPARATORS = re.compile(r"[|;,]")
 _MOST_CELL = 20_000
-_FOREIGN = re.compile(r"^(?:~/|[A-Za-z]:[\\/]|\\\\|/|file://)")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+_FOREIGN = re.compile(rf"^(?:~/|[A-Za-z]:[\\/]|\\\\|/)|{_SCHEME.pattern}")
 _SCALE = re.compile(
     r"^\s*([0-9]*[.,]?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(mm|[u\u00b5\u03bc]m|microns?|dpi|ppi)?(?:\s*/\s*(?:px|pixel))?\s*$"
 )
@@ -132,7 +137,7 @@ def path_in(text: str, root: Path, where: str) -> str:
     there. DataError where it leaves the root and no end of it is found below.
     """
     foreign = "\\" in text and "\0" not in text and not (root / text).exists()
-    slashed = text.removeprefix("file://").replace("\\", "/") if foreign else text.removeprefix("file://")
+    slashed = _SCHEME.sub("", text).replace("\\", "/") if foreign else _SCHEME.sub("", text)
     if _FOREIGN.match(text):
         return clean_path(_absolute(slashed, root, where), where=where)
     if ".." in slashed.split("/"):
@@ -160,4 +165,4 @@ def _absolute(slashed: str, root: Path, where: str) -> str:
 
 def is_foreign(text: str, path: str, root: Path) -> bool:
     """Whether a path of the table was another machine's, and ``path`` is what was found of it."""
-    return bool(_FOREIGN.match(text)) and not Path(text.removeprefix("file://")).is_relative_to(root) and bool(path)
+    return bool(_FOREIGN.match(text)) and not Path(_SCHEME.sub("", text)).is_relative_to(root) and bool(path)

@@ -16,8 +16,9 @@ NAMES = {
     "path": "path image file filename file_name image_path filepath file_path image_file image_name img img_path name "
     "image_filename img_name external_path",
     "labels": "labels label class classes class_name classname category categories defect_type defects defect "
-    "label_name label_names labelname class_label class_labels category_name defect_class flaw flaw_type finding "
-    "tag tags choice",
+    "label_name label_names labelname class_label class_labels category_name category_names defect_class defect_name "
+    "defect_names defect_label label_text label_title class_title object_class target_name truth flaw flaw_type "
+    "finding tag tags choice",
     "group": "group group_id film film_id film_group radiograph radiograph_group split_group weld weld_id part tile",
     "mask": "mask mask_path mask_file masks",
     "scale": "mm_per_pixel mm_per_px pixel_pitch_mm pixel_size_mm pitch_mm mm_px pixel_spacing_mm",
@@ -26,7 +27,7 @@ NAMES = {
 }
 SCALE_UNITS = {
     "um": re.compile(r"^(?:um|micron|microns|micrometre|micrometres|micrometer|micrometers)_per_(?:pixel|px)$"
-                     r"|^(?:pixel_(?:size|pitch|spacing)|pitch|resolution)_"
+                     r"|^um_(?:px|pixel)$|^(?:pixel_?(?:size|pitch|spacing)|pitch|resolution)_"
                      r"(?:in_)?(?:um|micron|microns|micrometre|micrometres|micrometer|micrometers)$"),
     "per_mm": re.compile(r"^(?:pixels|pixel|px)_per_mm$"),
     "dpi": re.compile(r"^(?:dpi|ppi|resolution_dpi|scan_dpi)$"),
@@ -40,11 +41,19 @@ FLAGS = frozenset(
         "crowd", "difficult", "digital", "done", "duplicate", "exclude", "excluded", "flag", "flagged",
         "flipped", "generated", "grayscale", "greyscale", "has_annotation", "has_label", "has_mask", "hidden",
         "ignore", "ignored", "invalid", "is_last", "iscrowd", "labeled", "labelled", "occluded", "repaired",
-        "reviewed", "rotated", "scanned", "skip", "synthetic", "test", "train", "training", "truncated",
-        "uncertain", "unsure", "val", "valid", "validation", "verified", "visible", "weld_repaired",
+        "qa", "qc", "quality", "reviewed", "rotated", "scanned", "skip", "synthetic", "test", "train", "training",
+        "truncated", "uncertain", "unsure", "usable", "used", "val", "valid", "validation", "verified", "visible",
+        "weld_repaired",
     }
 )  # fmt: skip
 """Columns of 0 and 1 that say something of the image or its handling and name no class."""
+_BESIDE_FLAGS = frozenset(
+    {
+        "already", "auto", "by", "data", "expert", "film", "for", "good", "hand", "has", "image", "in", "is",
+        "manual", "manually", "not", "of", "ok", "set", "split", "status", "to", "was",
+    }
+)  # fmt: skip
+"""Words that stand beside one of ``FLAGS`` in a header and name no class: ``checked_by_hand``, ``split_train``."""
 TRUE, FALSE = {"1", "1.0", "true", "yes", "y", "x"}, {"0", "0.0", "false", "no", "n", ""}
 
 
@@ -100,7 +109,9 @@ def _unit(word: str) -> str:
 
 
 def _is_flag(name: str) -> bool:
-    return plain_name(name).removeprefix("is_") in FLAGS
+    plainly = plain_name(name)
+    words = {re.sub(r"[0-9]+$", "", word) for word in plainly.split("_")} - {""}
+    return plainly.removeprefix("is_") in FLAGS or (bool(words & FLAGS) and words <= FLAGS | _BESIDE_FLAGS)
 
 
 def find_columns(

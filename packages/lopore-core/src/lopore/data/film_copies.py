@@ -16,6 +16,7 @@ from lopore.reading.radiograph import Facts, describe, read_radiograph
 from .name_forms import nfc
 
 _LOSSY = {"jpeg"}
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 _SAME_SHAPE = 0.02
 _MOST_EXTREME = 0.95
 _SAMPLED = 200_000
@@ -40,7 +41,7 @@ def leave_copies_out(folder: Path, images: Sequence[str]) -> FilmCopies:
     by_name: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in images:
         path = PurePosixPath(name)
-        by_name[path.parent.as_posix(), nfc(path.stem).casefold()].append(name)
+        by_name[path.parent.as_posix(), nfc(_film_name(path)).casefold()].append(name)
     gone: set[str] = set()
     copies: list[tuple[str, str, str]] = []
     masks: list[str] = []
@@ -57,6 +58,12 @@ def leave_copies_out(folder: Path, images: Sequence[str]) -> FilmCopies:
             gone.update(second)
     gone.update(masks)
     return FilmCopies(tuple(name for name in images if name not in gone), tuple(copies), tuple(masks))
+
+
+def _film_name(path: PurePosixPath) -> str:
+    """The name without the suffix, and without that of the original which some viewers keep: ``W1.tif.png``."""
+    inner = PurePosixPath(path.stem)
+    return inner.stem if inner.suffix.lower() in _SUFFIXES else path.stem
 
 
 def _facts(path: Path) -> Facts | None:

@@ -15,6 +15,7 @@ from .cells import MAX_PATH
 from .class_names import clean_label
 from .csv_columns import names_images
 from .film_copies import leave_copies_out, remarks_on_copies
+from .inner_folders import remarks_on_inner_folders
 from .listing import Entry, Listing
 from .mask_labels import label_entries
 from .mask_pairs import (
@@ -67,7 +68,8 @@ def list_folder(folder: Path, *, root: Path | None = None, masks: str = "auto", 
         entries, label_notes = label_entries(root, entries, label)
         notes += label_notes
     faults = [(_join(prefix, name), why) for name, why in (*faults, *pairs.faults, *empty_faults)]
-    notes += [*tree.notes, *empty_notes, *_remarks(folder, entries, found, label)]
+    notes += [*tree.notes, *remarks_on_inner_folders([tree.meaning(name)[1] for name in copies.used])]
+    notes += [*empty_notes, *_remarks(folder, entries, found, label)]
     notes += remarks_on_masks(pairs) if mask_names else []
     return Listing(root, tuple(entries), tuple(notes), tuple(problems), tuple(faults))
 

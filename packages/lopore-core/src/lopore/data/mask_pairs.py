@@ -14,9 +14,11 @@ from .name_forms import nfc
 
 MASK_FOLDERS = frozenset(
     {"mask", "masks", "ground_truth", "groundtruth", "ground-truth", "gt", "segmentation", "segmentations"}
-    | {"segmentationclass", "seg", "labels_masks", "mask_images", "maskes"}
+    | {"segmentationclass", "segmentationobject", "seg", "segs", "gts", "labels_masks", "mask_images", "maskes"}
 )
-DRAWN_FOLDERS = frozenset({"label", "labels", "annotation", "annotations", "target", "targets"})
+DRAWN_FOLDERS = frozenset(
+    {"label", "labels", "ann", "anno", "annos", "annot", "annotation", "annotations", "target", "targets", "truth"}
+)
 """Folders of masks where a folder of images stands beside them; elsewhere a class may be called so."""
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 SPLIT_FOLDERS = {
@@ -84,7 +86,13 @@ def pair_masks(images: Sequence[str], masks: Collection[str], folder_of_masks: s
             faults.append((mask, f"{fits}; put masks into a folder for each class, or name them in a CSV"))
         else:
             alone.append(mask)
-    return MaskPairs({image: tuple(found) for image, found in partner.items()}, tuple(alone), tuple(faults))
+    return MaskPairs({image: _of_classes(found) for image, found in partner.items()}, tuple(alone), tuple(faults))
+
+
+def _of_classes(masks: list[str]) -> tuple[str, ...]:
+    """Without Pascal VOC's masks of objects where those of classes lie beside them: numbers would be added up."""
+    objects = {mask for mask in masks if "segmentationobject" in map(str.lower, PurePosixPath(mask).parts)}
+    return tuple(mask for mask in masks if mask not in objects) or tuple(masks)
 
 
 def stems_of(mask: str) -> list[str]:

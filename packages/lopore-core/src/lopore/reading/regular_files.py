@@ -120,6 +120,7 @@ def holds_image(path: Path) -> bool:
 _MACHINE_FOLDERS = frozenset(
     {"__macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "found.000"}
     | {"network trash folder", "temporary items", "#recycle", "#snapshot", "thumbs.db", "desktop.ini", "aspnet_client"}
+    | {"~snapshot", "_gsdata_", "thumbs", "thumbnails", "previews", "papierkorb", "corbeille", "papelera"}
 )
 
 
