@@ -23,7 +23,7 @@ TEST_TOOLS = (
 AXE = "axe-core@4.14.1"
 NOTEBOOK_TOOLS = ("nbclient==0.11.0", "nbformat==5.11.1", "ipykernel==7.4.0")  # for the session `notebooks` alone
 EXTRAS = {
-    "lopore-core": "[train,dicom,tiff,sweep,mlflow,wandb,postgresql]",
+    "lopore-core": "[train,dicom,tiff,letters,sweep,mlflow,wandb,postgresql]",
     "lopore-enhance": "[segmentation]",
     "lopore-onnx": "[export]",
     "lopore-serve": "[dicom,postgresql]",

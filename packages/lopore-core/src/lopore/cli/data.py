@@ -85,6 +85,9 @@ def init(folder: Path) -> None:
               help="Regular expression on file names; its first bracket names the film or weld.")  # fmt: skip
 @click.option("--film-names", type=click.Choice(["propose", "join"]), default="propose", show_default=True,
               help="Films that file names state (R13_[1][2].png): propose them as groups, or join them.")  # fmt: skip
+@click.option("--letters", type=click.Choice(["propose", "join"]), metavar="CHOICE",
+              help="Read the numbers in lead letters (slow): 'propose' films of one number as groups, or 'join' "
+                   "them.")  # fmt: skip
 @click.option("--label-column", metavar="NAME", help="CSV column of labels, where its name is unusual.")
 @click.option("--masks", metavar="FOLDER", default="auto", show_default=True,
               help="Folder of masks; 'auto' finds masks/, ground_truth/, NAME_mask and NAME_gt, 'beside' also a PNG "
@@ -125,7 +128,10 @@ def index(source: Path, out: Path, as_json: bool, replace: bool, skip_bad: bool,
         listing,
         origin=Origin(**_origin(source, options)),
         grouping=Grouping(
-            _pattern(options["group_pattern"]), options["groups"] == "from-images", options["film_names"] == "join"
+            _pattern(options["group_pattern"]),
+            options["groups"] == "from-images",
+            options["film_names"] == "join",
+            options["letters"] or "",
         ),
         mm_per_pixel=options["mm_per_pixel"],
         conflicts=options["conflicts"],

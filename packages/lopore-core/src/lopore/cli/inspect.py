@@ -80,6 +80,10 @@ SIZE = FiniteRange(0, 1e6)
     "--seam", type=click.Choice(["off", "mark", "only"]), default="off", show_default=True,
     help="Find the weld; 'only' sets aside what lies beside it.",
 )  # fmt: skip
+@click.option(
+    "--letters", type=click.Choice(["off", "read", "exclude"]), default="off", show_default=True,
+    help="Read the film's number in lead letters; 'exclude' sets aside marks on letters.",
+)  # fmt: skip
 @click.option("--group-gap-mm", type=FiniteRange(0, 1e4, min_open=True), metavar="MM", help="Gap that joins marks.")
 @click.option(
     "--group-gap-px", type=FiniteRange(0, 1e6, min_open=True), metavar="PX",

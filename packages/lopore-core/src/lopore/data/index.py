@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from lopore.data.near_duplicates.families import Families, find_families
 from lopore.data.near_duplicates.fingerprints import Fingerprint
@@ -13,6 +14,7 @@ from lopore.errors import DataError
 from lopore.messages import counted, plain
 
 from .film_names import films_in_a_line, joined_by_film, unused_films
+from .film_numbers import read_film_numbers, with_film_numbers
 from .folders import list_folder
 from .grouping import join_groups, name_key
 from .label_conflicts import Conflict, Conflicts, family_conflicts, merge_equal_files, resolve_conflicts
@@ -38,12 +40,14 @@ class Grouping:
     """What joins images into a group: the CSV's group column always, and these.
 
     pattern: of file names, None for ``NAME.rf.<hash>``. images: families found from the pixels. film_names: whether
-    the films that names state (tile coordinates and the like taken off) are joined, or proposed in a note.
+    the films that names state (tile coordinates and the like taken off) are joined, or proposed in a note. letters: the
+    numbers in lead letters are read, and films of one number proposed in a note, or joined; "" reads none.
     """
 
     pattern: re.Pattern[str] | None = None
     images: bool = True
     film_names: bool = False
+    letters: Literal["", "propose", "join"] = ""
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,11 @@ def index_images(
     split_kind = "given" if any(row.split for row in rows) else ""
     about = About(**asdict(origin), groups="; ".join(joined_by), split_kind=split_kind, merged=tuple(merged))
     manifest, film_notes = _with_film_names(Manifest(tuple(rows), listing.root, about), grouping)
+    manifest, letter_notes = _with_film_numbers(manifest, grouping, stage)
     proposal = filter(None, [sound_proposal(manifest.classes)])
-    return Indexed(manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *proposal))
+    return Indexed(
+        manifest, tuple(problems), tuple(found), (*listing.notes, *joined_by, *film_notes, *letter_notes, *proposal)
+    )
 
 
 def _read(
@@ -242,3 +249,11 @@ def _with_film_names(manifest: Manifest, grouping: Grouping) -> tuple[Manifest, 
     if grouping.film_names:
         return joined, [f"{found}: {before} groups became {after}"]
     return manifest, [f"{found}; {before} groups would become {after}: say --film-names join to keep each film whole"]
+
+
+def _with_film_numbers(manifest: Manifest, grouping: Grouping, stage: Stage) -> tuple[Manifest, list[str]]:
+    """The manifest with the numbers in lead letters, where they were asked for, and what they say of its groups."""
+    if not grouping.letters:
+        return manifest, []
+    numbers = read_film_numbers([manifest.file(row) for row in manifest.rows], stage("reading lead letters"))
+    return with_film_numbers(manifest, numbers, join=grouping.letters == "join")

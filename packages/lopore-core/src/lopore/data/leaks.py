@@ -21,12 +21,13 @@ from .manifest_row import SPLITS, Row
 
 Between: TypeAlias = Sequence[str] | Literal["folds"]
 """Sides to compare, such as ("train", "test"), or "folds"."""
-WHY = ("same bytes", "same pixels", "near duplicate", "same group")
+WHY = ("same bytes", "same pixels", "near duplicate", "same group", "same film number")
 _KEYS: tuple[Callable[[Row], str], ...] = (
     lambda row: row.sha256,
     lambda row: row.pixel_hash,
     lambda row: row.family,
     lambda row: row.group,
+    lambda row: row.film_number,
 )
 
 
@@ -96,7 +97,7 @@ class LeakFindings:
 
 
 def find_leaks(manifest: Manifest, between: Between = SPLITS) -> LeakFindings:
-    """Images in two splits that share bytes, pixels, a family of near duplicates, or a group.
+    """Images in two splits that share bytes, pixels, a family of near duplicates, a group, or a film's number.
 
     between: the splits compared, or "folds" for all folds. Images without a split do not count.
     Families come from the manifest; for rows that have none, ``lopore.data.index.complete`` looks at the images.

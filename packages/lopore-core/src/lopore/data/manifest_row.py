@@ -21,7 +21,8 @@ class Row:
     several where each marks a part; empty where there is none. mm_per_pixel: None where unknown. polarity: "film",
     "detector", or empty where the file does not say. depth: bits a channel. sha256: of the file. pixel_hash: of the
     decoded pixels. phash: 16 hex digits, for near duplicates. crop_of: of a part of a film its place there, as
-    ``films/a.png#xywh=left,top,width,height`` in px of the film.
+    ``films/a.png#xywh=left,top,width,height`` in px of the film. film_number: as lead letters state it, where they were
+    read; what shares one shows one film.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Row:
     pixel_hash: str = ""
     phash: str = ""
     crop_of: str = ""
+    film_number: str = ""
 
     def __post_init__(self) -> None:
         """Names are kept in composed letters: two spellings of one weld would hide a leak."""

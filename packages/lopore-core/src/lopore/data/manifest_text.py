@@ -111,6 +111,7 @@ def _row(record: dict[str, Any], *, where: str) -> Row:
         pixel_hash=hex_digits(cell["pixel_hash"], "pixel_hash", where),
         phash=hex_digits(cell["phash"], "phash", where),
         crop_of=plain(cell["crop_of"], 4200),
+        film_number=plain(cell["film_number"], 200),
     )
 
 

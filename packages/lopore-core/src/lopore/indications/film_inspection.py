@@ -24,7 +24,10 @@ class _Part(BaseModel):
 
 
 class FilmIdentity(_Part):
-    """The film. pitch_from: where the pitch comes from, in words; None with no pitch."""
+    """The film. pitch_from: where the pitch comes from, in words; None with no pitch.
+
+    number: its number in lead letters, letters: all strings read on it; empty where they were not read.
+    """
 
     name: str
     path: str | None
@@ -39,6 +42,8 @@ class FilmIdentity(_Part):
     pitch_from: str | None
     polarity: str
     notes: tuple[str, ...] = ()
+    number: str = ""
+    letters: tuple[str, ...] = ()
 
 
 class UsedModel(_Part):

@@ -17,12 +17,14 @@ from lopore.inference.film_map import FilmMap
 from lopore.inference.film_regions import find_regions
 from lopore.inference.predict import as_text
 from lopore.preprocessing.film_input import FilmInput
+from lopore.reading.lead_letters import LeadText, film_number
 
 from .acceptance import FilmMarks, apply_profile
 from .clustering import GroupRule, find_groups, group_in_mm
 from .film_inspection import FilmIdentity, FilmInspection, FilmScale, UsedModel, WeldBand
 from .indication import Group, Indication, SetAside
 from .iso_6520 import iso_6520_number
+from .letters import letters_of, without_letters
 from .measure import measured
 from .neighbours import nearest_marks
 from .options import InspectionOptions
@@ -104,8 +106,10 @@ def decide_on_map(
     """The inspection from a map that is there: moving a threshold or a rule costs no run of the network."""
     iso, at = options.iso_6520, _thresholds(record, options)
     marks = marks_of_map(film_map, at, film.source.shape, extent=options.extent, iso_6520=iso, progress=progress)
+    letters = letters_of(film.source, options)
     seam = find_weld(film.source) if options.seam != "off" else None
-    sorted_marks = set_aside(marks, options, seam, least_sizes(options, film.pitch_mm, film.source.name))
+    least = least_sizes(options, film.pitch_mm, film.source.name)
+    sorted_marks = set_aside(marks, without_letters(options, letters), seam, least)
     ordered, groups = _grouped(numbered(sorted_marks.reported), options, film.pitch_mm)
     ordered = [mark.in_mm(film.pitch_mm) for mark in ordered]
     verdict = None
@@ -113,12 +117,10 @@ def decide_on_map(
         facts = FilmMarks(ordered, groups, film.source.shape, film.pitch_mm, film_map.classes, options.iso_6520)
         verdict = apply_profile(profile, facts, options.variables)
     return FilmInspection(
-        film=_identity(film),
+        film=_identity(film, letters),
         model=_record_facts(record, options),
         scale=FilmScale(
-            factor=film.factor,
-            mm_per_pixel=film.mm_per_pixel,
-            trained_mm_per_pixel=record.preprocessing.mm_per_pixel,
+            factor=film.factor, mm_per_pixel=film.mm_per_pixel, trained_mm_per_pixel=record.preprocessing.mm_per_pixel
         ),
         options=options,
         indications=tuple(ordered),
@@ -220,7 +222,7 @@ def _aside(sorted_marks: Sorted, count: int, pitch_mm: float | None) -> tuple[Se
     )
 
 
-def _identity(film: FilmInput) -> FilmIdentity:
+def _identity(film: FilmInput, letters: Sequence[LeadText]) -> FilmIdentity:
     source = film.source
     given = film.pitch_mm is not None and film.pitch_mm != source.pixel_pitch_mm
     return FilmIdentity(
@@ -237,6 +239,8 @@ def _identity(film: FilmInput) -> FilmIdentity:
         pitch_from="given by the user" if given else source.pitch_source,
         polarity=source.polarity,
         notes=source.notes,
+        number=film_number(letters),
+        letters=tuple(text.text for text in letters),
     )
 
 

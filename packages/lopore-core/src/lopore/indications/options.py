@@ -45,6 +45,9 @@ class InspectionOptions(BaseModel):
     seam: Literal["off", "mark", "only"] = Field(
         "off", description="Find the weld; 'only' sets aside marks whose centre lies beside it"
     )
+    letters: Literal["off", "read", "exclude"] = Field(
+        "off", description="Read the lead letters; 'exclude' also sets aside marks whose centre lies on them"
+    )
     group_gap_px: float | None = Field(
         None, gt=0, description="Gap that joins marks; default: the smaller one's length"
     )
