@@ -156,29 +156,43 @@ def build(session: nox.Session) -> None:
         session.run(python, "-m", "lopore", "doctor", external=True)
 
 
+SMALL = ("lopore-core", "lopore-enhance", "lopore-onnx")
+HEAVY = ("torch", "tensorflow", "sklearn", "streamlit", "sqlalchemy", "fastapi", "uvicorn", "pynetdicom", "ray")
+ISOLATED = {  # what is added to core, enhance and onnx, and what of HEAVY may come with it
+    "lopore-app": ("streamlit", "uvicorn"),
+    "lopore-serve": ("fastapi", "uvicorn"),
+    "lopore-ray": ("ray",),
+    "lopore-weld": (),
+}
+
+
 @nox.session(default=False)
-def isolated(session: nox.Session) -> None:
-    """Wheels of core, enhance, onnx and app in an environment without any framework, serving an exported model."""
+@nox.parametrize("package", list(ISOLATED))
+def isolated(session: nox.Session, package: str) -> None:
+    """Wheels of core, enhance, onnx and one more in an empty environment: what comes along, and a film inspected."""
     session.install(*PINS, "build", "uv")
-    wheels = [path for path in _archives(session, ROOT / "dist") if path.suffix == ".whl"]
-    wanted = ("lopore_core", "lopore_enhance", "lopore_onnx", "lopore_app")
-    small = Path(session.create_tmp()) / "small"
-    session.run("uv", "venv", "--clear", str(small), silent=True)
-    python = str(small / "bin" / "python")
-    chosen = [str(wheel) for wheel in wheels if wheel.name.startswith(wanted)]
-    session.run("uv", "pip", "install", "--python", python, *PINS, *chosen, silent=True)
+    place = Path(session.create_tmp())
+    names = dict.fromkeys(("lopore-weld", *SMALL, package))
+    shutil.rmtree(place / "wheels", ignore_errors=True)
+    for name in names:
+        session.run("python", "-m", "build", "--installer=uv", "--wheel", "-o", str(place / "wheels"),
+                    f"packages/{name}", silent=True)  # fmt: skip
+    session.run("uv", "venv", "--clear", str(place / "small"), silent=True)
+    python = str(place / "small" / "bin" / "python")
+    wheels = [str(next((place / "wheels").glob(f"{name.replace('-', '_')}-*.whl"))) for name in names]
+    session.run("uv", "pip", "install", "--python", python, *PINS, *wheels, silent=True)
     session.run(python, "-m", "lopore", "plugins", "--strict", external=True)
-    models = sorted((ROOT / "demo" / "models" / "final").glob("*/*/lopore.json"))
-    films = sorted((ROOT / "demo" / "films").glob("*/*.png"))[:3]
-    if models and films:
-        session.run(
-            python, "-m", "lopore", "predict", "--model", str(models[-1].parent), *map(str, films), external=True
-        )
-    others = ("torch", "tensorflow", "sklearn", "sqlalchemy", "fastapi", "pynetdicom", "ray")
-    check = f"import importlib.util as u; assert not any(map(u.find_spec, {others}))"
+    shutil.rmtree(place / "made", ignore_errors=True)
+    make = "import sys; from pathlib import Path; from lopore.synthesis.whole_film import write_whole_films"
+    session.run(python, "-c", f"{make}; write_whole_films(Path(sys.argv[1]), 1, length_mm=40.0)", str(place / "made"),
+                external=True)  # fmt: skip
+    session.run(python, "-m", "lopore", "inspect", "weld", str(place / "made" / "films"), external=True)
+    others = tuple(name for name in HEAVY if name not in ISOLATED[package])
+    check = f"import importlib.util as u; found = [n for n in {others} if u.find_spec(n)]; assert not found, found"
     session.run(python, "-c", check, external=True)
-    size = sum(path.stat().st_size for path in small.rglob("*") if path.is_file() and not path.is_symlink())
-    session.log(f"installed size: {size / 2**20:.0f} MiB")
+    listed = str(session.run("uv", "pip", "freeze", "--python", python, silent=True)).splitlines()
+    size = sum(path.stat().st_size for path in (place / "small").rglob("*") if path.is_file() and not path.is_symlink())
+    session.log(f"{package}: {len(listed)} distributions, {size / 2**20:.0f} MiB")
 
 
 @nox.session(default=False)
