@@ -40,10 +40,10 @@ class ReaderPage:
     def run(self, script: str) -> Any:
         return self.browser.execute_script(SHADOWS + script)
 
-    def until(self, ready: Callable[[], Any], what: str) -> Any:
+    def until(self, ready: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         from selenium.common.exceptions import WebDriverException
 
-        end = time.monotonic() + 60
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
                 if found := ready():
