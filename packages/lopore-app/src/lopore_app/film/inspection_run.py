@@ -62,8 +62,9 @@ class InspectionRun:
         self._stop = threading.Event()
         self._visitor = weakref.ref(visitor)
         self._began = time.monotonic()
-        self._work = model, source, options, profile
-        self._thread = threading.Thread(target=self._run, daemon=True, name="film inspection")
+        # The thread alone holds the film: a run that has ended, and is kept for its result, holds no pixels.
+        asked = model, source, options, profile
+        self._thread = threading.Thread(target=self._run, args=asked, daemon=True, name="film inspection")
 
     def start(self) -> InspectionRun:
         """Begin; returns itself."""
@@ -82,8 +83,7 @@ class InspectionRun:
         """Until the run has ended."""
         self._thread.join(seconds)
 
-    def _run(self) -> None:
-        model, source, options, profile = self._work
+    def _run(self, model: OpenModel, source: FilmSource, options: InspectionOptions, profile: Profile | None) -> None:
         try:
             self.result = inspect_film(
                 model,
