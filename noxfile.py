@@ -275,7 +275,7 @@ def accessibility(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Every benchmark, each against its named alternative in the same run."""
     _install(session, *TOGETHER)
-    session.install(*PINS, *TEST_TOOLS)
+    session.install(*PINS, *TEST_TOOLS, "albumentations==2.0.8")  # what augmentation and decoding are measured beside
     for script in sorted((ROOT / "benchmarks").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)
 

@@ -30,7 +30,7 @@ def command(pattern: str, out: Path, key: str, score: str, pair: tuple[str, str]
 
     PATTERN selects by the name of run, model or experiment; * and ? stand for anything. A validation score chose the
     epoch and may choose the run; the other score stands on test films, with its 95 % interval. `NAME/best` names the
-    version of a model with the highest validation score, wherever a model is named.
+    version of a model with the best validation score, of equals the newest, wherever a model is named.
 
     \b
     Examples:
