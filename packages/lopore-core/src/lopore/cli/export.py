@@ -97,7 +97,7 @@ def _runtime_line(one: RuntimeFigures, images: int) -> str:
     change = "" if one.auc_change is None else f", ROC AUC {one.auc_change:+.4f}"
     return (
         f"  {one.runtime}{kind}: {images - one.flipped} of {images} decisions agree, largest difference "
-        f"{one.max_dp:.1e}{change}, {one.milliseconds:.1f} ms an image"
+        f"{one.max_dp:.1e}{change}, {one.milliseconds:.1f} ms of processor time an image"
     )
 
 

@@ -27,7 +27,7 @@ class RuntimeFigures:
     """One runtime's answers against those of the source on the gate's images.
 
     precision: what it computes in, where it tells, such as ``bf16``. flipped: decisions that differ. auc_change: mean
-    ROC AUC over the classes less that of the source; None without labels. milliseconds: median of one image alone.
+    ROC AUC over the classes less that of the source; None without labels. milliseconds: median processor time of one image alone.
     error: why there are no figures, else empty.
     """
 
@@ -94,10 +94,10 @@ def _auc_change(truth: NDArray[np.bool_], expected: Scores, got: Scores) -> floa
 
 
 def _milliseconds(model: OpenModel, image: PixelBatch) -> float:
-    """Median time of one image on this machine, after three runs that are not counted."""
+    """Median processor time of one image, all threads together, after three runs that are not counted."""
     times = []
     for _ in range(TIMED_RUNS + 3):
-        began = time.perf_counter()
+        began = time.process_time()
         model.session.predict(image)
-        times.append(1000 * (time.perf_counter() - began))
+        times.append(1000 * (time.process_time() - began))
     return round(statistics.median(times[3:]), 3)
