@@ -27,7 +27,8 @@ class RuntimeFigures:
     """One runtime's answers against those of the source on the gate's images.
 
     precision: what it computes in, where it tells, such as ``bf16``. flipped: decisions that differ. auc_change: mean
-    ROC AUC over the classes less that of the source; None without labels. milliseconds: median processor time of one image alone.
+    ROC AUC over the classes less that of the source; None without labels. milliseconds: median processor time of one
+    image alone.
     error: why there are no figures, else empty.
     """
 
