@@ -45,6 +45,7 @@ def text(written: str, left: int = 0) -> LeadText:
         (("A48.1",), "A48.1"),
         (("SLV25", "15", "20"), "SLV25"),
         (("10FNDIN", "SLV273A"), "SLV273A"),
+        (("C31", "10FEDI"), "C31"),
         (("TOEEDIN", "10ALDIN", "13FEEN", "6FE", "W10FEEN"), ""),
         (("SLV", "R"), ""),
         ((), ""),

@@ -6,6 +6,7 @@ a proposal for a person: letters that lie on grain, wires or the seam are misrea
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ _LONG_FILM = 1.5
 _LEAST_SCORE = 0.6
 """Of what is kept. On 22 archive films every true string of two characters or more had 0.63 or more, and most strings
 read upside down had less."""
-_INDICATOR = re.compile(r"D[I1L]N|EN$|ISO|ASTM|^[0-9OQIT]{0,3}(FE|FN|EE|AL|CU|TI|NI)[0-9]{0,2}$")
+_INDICATOR = re.compile(r"D[I1L]N|EN$|ISO|ASTM|^[0-9OQIT]{0,3}(FE|FN|EE|AL|CU|TI|NI)(D[I1L]?|[0-9]{0,2})$")
 """Marks of an image quality indicator, such as "10 FE DIN", which every film of a workshop carries."""
 
 
@@ -66,7 +67,7 @@ class LetterReader:
         long = max(height, width) > _LONG_FILM * min(height, width)
         quarters = ((0, 2) if width >= height else (1, 3)) if long else (0, 1, 2, 3)
         found = [self._read_turned(small, quarter, factor) for quarter in quarters]
-        return max(found, key=lambda texts: sum(text.score * len(text.text) for text in texts))
+        return max(found, key=_evidence)
 
     def _read_turned(self, small: Pixels, quarter: int, factor: float) -> tuple[LeadText, ...]:
         turned = np.ascontiguousarray(np.rot90(small, quarter))
@@ -80,6 +81,11 @@ class LetterReader:
                 box = _box_in_film(np.asarray(corners, float), quarter, small.shape, factor)
                 texts.append(LeadText(text, round(float(score), 3), box, 90 * quarter))
         return tuple(sorted(texts, key=lambda text: text.box))
+
+
+def _evidence(texts: Sequence[LeadText]) -> float:
+    """Log-odds of a way up: a few sure strings outweigh many doubtful ones, as upside-down letters give."""
+    return sum(len(text.text) * math.log(text.score / (1.001 - text.score)) for text in texts)
 
 
 def film_number(texts: Sequence[LeadText]) -> str:
