@@ -18,7 +18,7 @@ from sklearn import metrics as sk
 from lopore.config.experiment import ThresholdRule
 from lopore.errors import ConfigError
 from lopore.metrics.classification import Metrics, measure
-from lopore.metrics.operating_point import check_rule, choose_threshold, operating_point
+from lopore.metrics.operating_point import HIGHEST, LOWEST, check_rule, choose_threshold, operating_point
 from lopore.metrics.ranking import auc_within, perfect_area_lower_bounds, pr_auc, roc_auc
 from lopore.metrics.selection import validation_score
 from lopore.record.model import Threshold
@@ -242,6 +242,14 @@ def test_a_threshold_stands_midway_between_scores() -> None:
     assert choose_threshold([0.4, 0.6], [1, 1], rule) is None  # else 0.2, and every sound film would be called
     assert choose_threshold([0.4, 0.6], [1, 1], ThresholdRule(rule="recall", recall=0.5)) == pytest.approx(0.5)
     assert choose_threshold([0.1, 0.2], [0, 1], ThresholdRule(rule="fixed", value=0.25)) == 0.25
+
+
+@pytest.mark.parametrize("scores", [[0.0, 0.0, 1e-38, 1e-35], [0.2, 0.5, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+@pytest.mark.parametrize("rule", [ThresholdRule(rule="f1"), ThresholdRule(rule="recall", recall=0.5)])
+def test_a_threshold_lies_where_every_runtime_tells_it_from_0_and_1(scores: list[float], rule: ThresholdRule) -> None:
+    value = choose_threshold(scores, [0, 0, 1, 1], rule)
+    assert value == 0 or LOWEST <= np.float32(value) < 1
+    assert np.float32(LOWEST) > 0 and np.float32(HIGHEST) < 1
 
 
 def test_the_operating_point_says_how_and_where_it_was_chosen() -> None:

@@ -178,3 +178,13 @@ def test_a_note_on_validation_scores_names_what_those_images_chose(
     assert done.metrics is not None
     (note,) = [note for note in done.metrics.notes if "no test images" in note]
     assert said in note
+
+
+def test_a_threshold_that_calls_nearly_every_image_is_warned_of(softmax: None, welds: Path) -> None:
+    low = run(config(welds, training__epochs=1, training__threshold={"rule": "fixed", "value": 1e-6}))
+    assert low.metrics is not None
+    (note,) = [note for note in low.metrics.notes if "the threshold 1e-06 calls pore on 8 of 8" in note]
+    assert "4 of them show none" in note and "train longer, balance the classes" in note
+    usual = run(config(welds))
+    assert usual.metrics is not None
+    assert not any("calls pore on" in note for note in usual.metrics.notes)
