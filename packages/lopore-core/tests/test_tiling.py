@@ -131,3 +131,19 @@ def test_a_map_that_does_not_fit_the_disk_is_told_before_the_work(
     with pytest.raises(LoporeError, match=r"No space left on device.*free space"):
         FilmMap.start(tmp_path, facts())
     assert not list(tmp_path.iterdir())
+
+
+def test_classes_that_exclude_each_other_have_a_plane_of_their_sum(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((3, 90, 40)).astype(np.float32) / 2  # of some pixels more than 1
+    plain = facts()
+    each = MapFacts("sum", ("crack", "pore", "slag"), plain.shape, plain.to_film, plain.levels, exclusive=True)
+    film_map = FilmMap.start(tmp_path, each)
+    film_map.append(values[:, :40])
+    film_map.save_state()
+    again = FilmMap.start(tmp_path, each)
+    again.append(values[:, 40:])
+    assert again.complete
+    assert each.any_plane == 3
+    assert np.abs(again.read(3, 0, 0, 40, 90) - values.sum(axis=0).clip(max=1).T).max() < 0.006
+    assert np.abs(again.read(1, 0, 0, 40, 90) - values[1].T).max() < 0.006
+    assert plain.any_plane is None
