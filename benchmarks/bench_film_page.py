@@ -97,7 +97,9 @@ def write_large(folder: Path, count: int) -> list[Path]:
 
 
 def drop(app: App, paths: list[Path]) -> None:
-    """Films into the field."""
+    """Films into the field; those of before are not sent once more."""
+    app.wait(lambda: app.find("input[type=file]"))
+    app.browser.execute_script("document.querySelector('input[type=file]').value = ''")
     app.wait(lambda: app.find("input[type=file]")).send_keys("\n".join(map(str, paths)))
     app.wait(lambda: app.ask("return all('.pane canvas').length"))
 
@@ -113,7 +115,8 @@ def inspected(app: App) -> None:
     while time.monotonic() < until:
         time.sleep(0.5)
         page = app.find("body").text
-        if "Stop" not in page and "Inspecting all" not in page and "Inspect it again" in page:
+        busy = any(words in page for words in ("Stop", "Inspecting all", "Inspect all"))
+        if not busy and "Inspect it again" in page:
             return
     raise SystemExit("the films were not inspected in time")
 
