@@ -21,7 +21,7 @@ import numpy as np
 from bench_app import App, told
 from figures import arguments, keep
 
-BATCH = 10
+BATCH, FORGOTTEN = 10, 130
 FRAMES = """
 const done = arguments[0];
 const canvas = all('.pane canvas')[0], box = canvas.getBoundingClientRect();
@@ -162,6 +162,11 @@ def memory(app: App, small: list[Path], large: list[Path], reloads: int) -> dict
         if number == 0:
             found["after_1_reload_mb"] = round(app.megabytes)
     found[f"after_{reloads}_reloads_mb"] = round(app.megabytes)
+    time.sleep(FORGOTTEN)  # until then Streamlit keeps the session of a page that is gone, in case it comes back
+    app.browser.refresh()
+    drop(app, [small[0]])
+    app.settled()
+    found["after_they_are_forgotten_mb"] = round(app.megabytes)
     return found
 
 
