@@ -15,6 +15,7 @@ from torch_models import LEARNED, trained
 
 from lopore.atomic_files import atomic_write_text
 from lopore.metrics.score_calibration import calibrated, curve_values, scores_from
+from lopore.record.abstention import Abstention
 from lopore.record.folder import RECORD_NAME, ModelFolder
 from lopore.record.score_calibration import LogitCurve, ScoreCalibration
 from lopore_torch import explain
@@ -71,6 +72,10 @@ def test_every_runtime_gives_calibrated_scores_and_the_heat_maps_of_before(folde
     runtime = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     scores, cam, _ = runtime.run(None, {"pixels": pixels})
     np.testing.assert_allclose(scores, want, atol=1e-5)
+    classes, middle = folder.record.classes, float(np.median(want[:, 1]))
+    limits = Abstention(coverage=0.9, limits={classes[0]: 1.0, classes[1]: 1 - middle - 1e-4}, fitted_on="made films")
+    left = [[limits.possible(classes, row) for row in answers.tolist()] for answers in (want, scores)]
+    assert left[0] == left[1] and len(set(map(tuple, left[0]))) == 2, "the same images are left to a person"
     maps = explain.explain_grad_cam(before, pixels, 1)
     np.testing.assert_allclose(explain.explain_grad_cam(session, pixels, 1), maps, atol=1e-5 * float(maps.max()))
     np.testing.assert_allclose(cam[:, 1], maps, atol=1e-4 * float(maps.max()))
