@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made.service import free_port
 from two_devices import OPTIMIZERS
+from two_workers import learn
 
 from lopore.config.experiment import TrainConfig
+from lopore.errors import ConfigError
 from lopore_tf import distributed
+from lopore_tf.cluster import process_rank
 
 SCRIPT = Path(__file__).with_name("two_devices.py")
 
@@ -46,6 +50,64 @@ def test_two_devices_have_the_loss_the_weights_and_the_scores_of_one(
 def test_a_state_saved_on_two_devices_comes_back_on_both(optimizer: str, told: dict[str, list[dict[str, Any]]]) -> None:
     for seen in told[optimizer]:
         assert seen["restored"] == seen["scores"]
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes of one group saw, by optimiser."""
+    folder = tmp_path_factory.mktemp("workers")
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    common = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    script, started = SCRIPT.with_name("two_workers.py"), []
+    for index in range(2):
+        group = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        started.append(subprocess.Popen([sys.executable, str(script), str(folder)], env=common | {"TF_CONFIG": group},
+                                        text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))  # fmt: skip
+    try:
+        for one in started:
+            errors = one.communicate(timeout=560)[1]
+            assert one.returncode == 0, errors[-3000:]
+    finally:
+        for one in started:
+            one.kill()  # TensorFlow takes SIGTERM for a notice
+    return [dict(json.loads((folder / f"{index}.json").read_text())) for index in range(2)]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("tiny_is_known")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_two_processes_have_the_loss_the_weights_and_the_scores_of_one(
+    optimizer: str, workers: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    first, second = (told[optimizer] for told in workers)
+    alone = learn(tmp_path, optimizer, 0, 1)
+    assert first == second and first["devices"] == 2 and first["restored"] == first["scores"]
+    np.testing.assert_allclose(first["losses"], alone["losses"], atol=1e-5)
+    tolerance = 1e-4 if optimizer == "sgd" else 4e-4  # AdamW divides by moments near 0, which magnifies rounding
+    for name, values in alone["weights"].items():
+        np.testing.assert_allclose(first["weights"][name], values, atol=tolerance, err_msg=name)
+    np.testing.assert_allclose(first["scores"], alone["scores"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("told", "rank"),
+    [
+        ("", (0, 1)),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', (1, 2)),
+        ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}', None),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', None),
+        ("{", None),
+    ],
+)
+def test_the_rank_is_that_of_tf_config(
+    told: str, rank: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", told)
+    if rank is not None:
+        assert process_rank() == rank
+        return
+    with pytest.raises(ConfigError, match="is understood"):
+        process_rank()
 
 
 @pytest.mark.parametrize(

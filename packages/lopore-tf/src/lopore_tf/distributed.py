@@ -1,12 +1,15 @@
 """Devices: their names, how many a run takes, and one loss, one set of statistics and one set of weights on all.
 
-TensorFlow drives several devices from one process (``tf.distribute.MirroredStrategy``); ``torchrun`` is not needed.
+TensorFlow drives several devices from one process (``tf.distribute.MirroredStrategy``); ``torchrun`` is not needed. On
+several machines one process each takes its share of every batch (``tf.distribute.MultiWorkerMirroredStrategy``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from lopore.contracts import Scores
 from lopore.errors import ConfigError
 
+from .cluster import process_rank
 from .start import tf
 
 NO_WINDOWS_GPU = "TensorFlow sees no GPU on native Windows (use WSL2) nor without tensorflow[and-cuda]"
@@ -70,6 +74,44 @@ def choose_devices(name: str) -> list[str]:
     return found
 
 
+@dataclass(frozen=True)
+class Mirrors:
+    """replicas: of the network on all machines. local: of this process. first: the number of its first one."""
+
+    replicas: int = 1
+    local: int = 1
+    first: int = 0
+
+
+def mirrors_of(strategy: Any) -> Mirrors:
+    """The replicas of a strategy, and which of them are this process's."""
+    replicas, (rank, world) = int(strategy.num_replicas_in_sync), process_rank()
+    return Mirrors(replicas, replicas // world, rank * (replicas // world))
+
+
+def start(name: str) -> tuple[list[str], Any]:
+    """The devices of this process that a name means, and the strategy over them and over those of other machines.
+
+    Before the process's first tensor where there are other machines: they are waited for here. Each then takes all its
+    GPUs, or its CPU. ConfigError for a device that is absent, or that cannot be chosen with other machines.
+    """
+    if process_rank()[1] == 1:
+        devices = choose_devices(name)
+        return devices, strategy_for(devices)
+    if name not in ("auto", "all", "cpu"):
+        raise ConfigError(f"device '{name}' names single devices; with several machines choose auto or cpu")
+    strategy = _over_machines(name == "cpu")
+    return [str(device).rpartition("device:")[2] for device in strategy.extended.worker_devices], strategy
+
+
+@cache
+def _over_machines(cpu: bool) -> Any:
+    """One for all runs of a process: its group is joined once."""
+    if cpu:
+        tf.config.set_visible_devices([], "GPU")
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
 def strategy_for(devices: Sequence[str]) -> Any:
     """One device by itself, several as mirrors of each other."""
     if len(devices) == 1:
@@ -86,17 +128,17 @@ def config_names(devices: Sequence[str]) -> str:
     return ",".join(named)
 
 
-def here(replicas: int, *values: Any) -> tuple[Any, ...]:
-    """This device's share of a batch, every n-th row of each tensor, and the weight of its rows.
+def here(mirrors: Mirrors, *values: Any) -> tuple[Any, ...]:
+    """This device's share of its process's batch, every n-th row of each tensor, and the weight of its rows.
 
     A device whose share would be empty takes the last row with weight 0, since no convolution takes none. The weights
-    are (rows,) float32, or None where there is one device.
+    are (rows,) float32, or None where there is one device in all.
     """
-    if replicas == 1:
+    if mirrors.replicas == 1:
         return (*values, None)
     context, count = tf.distribute.get_replica_context(), tf.shape(values[0])[0]
-    own = context.replica_id_in_sync_group
-    rows = tf.range(own, tf.maximum(count, own + 1), replicas)
+    own = context.replica_id_in_sync_group - mirrors.first
+    rows = tf.range(own, tf.maximum(count, own + 1), mirrors.local)
     shares = (tf.gather(value, tf.minimum(rows, count - 1)) for value in values)
     return (*shares, tf.cast(rows < count, tf.float32))
 

@@ -21,6 +21,7 @@ from lopore.training.precision_trial import ComputePlan, Trial
 
 from . import distributed, precision
 from .backbones import build, cam_support, normalisation_of, statistics_in_force
+from .cluster import process_rank
 from .export import probabilities
 from .freezing import frozen_layers, groups_of
 from .optimizer import Updater
@@ -55,13 +56,13 @@ class TensorFlowLearner:
     def __init__(self, request: LearnRequest) -> None:
         self.request = request
         distributed.prepare(request.threads)
-        self.devices = distributed.choose_devices(request.device)
-        if request.compile and len(self.devices) > 1:
+        self.rank, self.world = process_rank()
+        self.devices, self.strategy = distributed.start(request.device)
+        if request.compile and self.strategy.num_replicas_in_sync > 1:
             raise ConfigError("training.compile (XLA) needs one device; set it to false, or name one device")
         if request.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(request.seed)
-        self.strategy = distributed.strategy_for(self.devices)
         with self.strategy.scope():
             self.network = build(request.network, normalisation_to_begin_with(request.start, request.network.depth))
             start = request.start
@@ -79,7 +80,7 @@ class TensorFlowLearner:
         self.trials: list[Trial[ComputePlan]] = []
         self.scale = LossScale(on=False)
         self.step = 0
-        if request.deterministic:
+        if request.deterministic or self.world > 1:  # machines would not always find the same one the fastest
             self._adopt(precision.fixed_plan(request.precision), [])
 
     def facts(self) -> Mapping[str, Any]:
@@ -96,8 +97,8 @@ class TensorFlowLearner:
             "planes": len(scale),
             "normalisation": [list(scale), list(shift)],
             "device": distributed.config_names(self.devices),
-            "processes": 1,
-            "devices": len(self.devices),
+            "processes": self.world,
+            "devices": self.step_graphs.replicas,
             "threads": distributed.threads_in_force(),
             "precision": self.plan.precision if self.plan else "chosen at the first batch",
             "memory_format": self.plan.layout if self.plan else "chosen at the first batch",
@@ -125,7 +126,7 @@ class TensorFlowLearner:
             if self.plan is None:
                 self._try_plans(group[0])
             total += self._step(group, seed)
-            images += sum(len(batch.pixels) for batch in group)
+            images += sum(batch.global_batch_size or len(batch.pixels) for batch in group)
             if self._on_cpu or number % CHECK_EVERY == 0:
                 self._check_loss(float(total), epoch)
         loss = float(total)
@@ -183,9 +184,16 @@ class TensorFlowLearner:
         return self.network if self.averaged is None else self.averaged
 
     def predict(self, batches: Iterable[Batch]) -> Scores:
-        """See ``Learner.predict``; always in fp32."""
-        parts = [self.step_graphs.scores(batch.pixels) for batch in batches]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.request.classes)), np.float32)
+        """See ``Learner.predict``; always in fp32. Of several processes each scores every n-th batch."""
+        classes = len(self.request.classes)
+        parts = [
+            self.step_graphs.scores(batch.pixels)
+            if number % self.world == self.rank
+            else np.zeros((len(batch.pixels), classes), np.float32)
+            for number, batch in enumerate(batches)
+        ]
+        scores = np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
+        return scores if self.world == 1 else self.step_graphs.gathered(scores)
 
     def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
         """See ``MapLearner.segment``; always in fp32."""

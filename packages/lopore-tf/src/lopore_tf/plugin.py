@@ -86,6 +86,12 @@ def _devices() -> Sequence[str]:
     return DEVICES
 
 
+def _process_rank() -> tuple[int, int]:
+    from .cluster import process_rank
+
+    return process_rank()
+
+
 def _learner(request: LearnRequest) -> Learner:
     from .learner import TensorFlowLearner
 
@@ -108,7 +114,8 @@ def _import_named_weights(record: ModelRecord, weights: NamedWeights, folder: Pa
 def lopore_trainers() -> Iterable[Trainer]:
     yield Trainer(
         framework="tf", summary="TensorFlow through Keras, on CPU and GPUs", tasks=TASKS, native_format="keras",
-        devices=_devices, learner=_learner, export_weights=_export_named_weights, import_weights=_import_named_weights,
+        devices=_devices, learner=_learner, process_rank=_process_rank, export_weights=_export_named_weights,
+        import_weights=_import_named_weights,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from lopore.contracts import Batch, LearnRequest, Scores
 from lopore.errors import RunError
 from lopore.training.precision_trial import ComputePlan
 
-from .distributed import add_up, here, joined, put
+from .distributed import add_up, here, joined, mirrors_of, put
 from .freezing import every_layer
 from .losses import image_loss
 from .network import to_maps, to_scores
@@ -41,7 +41,8 @@ class Step:
     ) -> None:
         self.request, self.network, self.averaged = request, network, averaged
         self.frozen, self.updater, self.strategy = frozen, updater, strategy
-        self.replicas = int(strategy.num_replicas_in_sync)
+        self.mirrors = mirrors_of(strategy)
+        self.replicas = self.mirrors.replicas
         self.loss = image_loss(
             request.losses, task=request.task, classes=len(request.classes), class_weights=request.class_weights,
             label_smoothing=request.label_smoothing,
@@ -54,6 +55,7 @@ class Step:
         self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
         self._scores = tf.function(self._predict_everywhere, input_signature=[self._pixels])
         self._maps = tf.function(self._draw_everywhere, input_signature=[self._pixels])
+        self._gather = tf.function(self._gather_everywhere, input_signature=[tf.TensorSpec((None, None), tf.float32)])
 
     @property
     def _pixels(self) -> Any:
@@ -86,16 +88,12 @@ class Step:
         settings = np.array([1.0 / images, scale, 1.0 - ema_decay], np.float32)
         if self.request.accumulation_steps == 1:
             total, finite = self._call(plan, "step", *_arrays(group[0]), settings, np.asarray(seed), numbers)
-            return self._sum(total), self._first(finite)
+            return self._first(total), self._first(finite)
         parts = []
         for number, batch in enumerate(group):
             own = np.asarray([seed[0], seed[1] + number * BATCH_SEED])
-            parts.append(self._sum(self._call(plan, "add", *_arrays(batch), settings, own)))
+            parts.append(self._first(self._call(plan, "add", *_arrays(batch), settings, own)))
         return tf.add_n(parts), self._first(self._call(plan, "move", settings, numbers))
-
-    def _sum(self, replicas: Any) -> Any:
-        parts = self.strategy.experimental_local_results(replicas)
-        return parts[0] if len(parts) == 1 else sum(tf.identity(part) for part in parts)
 
     def _first(self, replicas: Any) -> Any:
         return self.strategy.experimental_local_results(replicas)[0]
@@ -104,6 +102,17 @@ class Step:
         """Probabilities (N, K), computed in single precision."""
         parts = self.strategy.experimental_local_results(self._scores(tf.convert_to_tensor(pixels)))
         return joined([part.numpy() for part in parts], len(pixels))
+
+    def gathered(self, scores: Scores) -> Scores:
+        """The sum of what all processes have, (N, K) each: rows that another process scored are zero here."""
+        return np.asarray(self._first(self._gather(scores)).numpy(), np.float32)
+
+    def _gather_everywhere(self, scores: Any) -> Any:
+        def replica(own: Any) -> Any:
+            first = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, self.mirrors.first)
+            return add_up(tf.where(first, own, tf.zeros_like(own)), self.replicas)
+
+        return self.strategy.run(replica, (scores,))
 
     def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Probability of each class at each pixel (N, K, H, W) of a segmentation network, in single precision."""
@@ -168,14 +177,15 @@ class Step:
         return total
 
     def _move(self, precision: str, settings: Any, numbers: Any) -> Any:
-        finite = self._update(precision, [tf.convert_to_tensor(variable) for variable in self.added], settings, numbers)
+        own = [tf.identity(variable) for variable in self.added]  # a value of this device, not the variable's
+        finite = self._update(precision, own, settings, numbers)
         for variable in self.added:
             put(variable, tf.zeros(variable.shape))
         return finite
 
     def _gradients(self, precision: str, pixels: Any, targets: Any, settings: Any, seed: Any) -> tuple[Any, list[Any]]:
-        """(sum of this device's losses, gradients of its share of the mean loss, scaled)."""
-        pixels, targets, weights = here(self.replicas, pixels, targets)
+        """(sum of all devices' losses, gradients of this one's share of the mean loss, scaled)."""
+        pixels, targets, weights = here(self.mirrors, pixels, targets)
         own = tf.cast(seed, tf.int32)
         if self.replicas > 1:
             own += [tf.distribute.get_replica_context().replica_id_in_sync_group * REPLICA_SEED, 0]
@@ -189,7 +199,8 @@ class Step:
             share = total * settings[0] * settings[1]
         gradients = tape.gradient(share, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         self.share.seed = self.share.weights = None
-        return tf.cast(total, tf.float64), [tf.convert_to_tensor(gradient) for gradient in gradients]
+        total = add_up(tf.cast(total, tf.float64), self.replicas)
+        return total, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
     def _update(self, precision: str, gradients: list[Any], settings: Any, numbers: Any) -> Any:
         gradients = add_up(gradients, self.replicas)
@@ -215,14 +226,14 @@ class Step:
 
     def _predict(self, pixels: Any) -> Any:
         network = self.network if self.averaged is None else self.averaged
-        return to_scores(network(here(self.replicas, pixels)[0], training=False), self.request.task)
+        return to_scores(network(here(self.mirrors, pixels)[0], training=False), self.request.task)
 
     def _draw_everywhere(self, pixels: Any) -> Any:
         return self.strategy.run(self._draw, (pixels,))
 
     def _draw(self, pixels: Any) -> Any:
         network = self.network if self.averaged is None else self.averaged
-        return to_maps(network(here(self.replicas, pixels)[0], training=False))
+        return to_maps(network(here(self.mirrors, pixels)[0], training=False))
 
 
 def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
