@@ -42,8 +42,8 @@ def export_mean(folders: Sequence[ModelFolder], target: Path) -> Mapping[str, An
     made = helper.make_graph([*nodes, *graph.nodes], "lopore", list(first.graph.input), outputs, weights)
     imports = list(first.opset_import)
     lowest = helper.find_min_ir_version_for(imports, ignore_unknown=True)  # so that old runtimes open the file too
-    whole = helper.make_model(made, opset_imports=imports, ir_version=lowest, producer_name="lopore")
-    (target / MEAN_FILE).write_bytes(whole.SerializeToString(deterministic=True))
+    averaged = helper.make_model(made, opset_imports=imports, ir_version=lowest, producer_name="lopore")
+    (target / MEAN_FILE).write_bytes(averaged.SerializeToString(deterministic=True))
     return {"models": len(models), "outputs": [output.name for output in outputs]}
 
 

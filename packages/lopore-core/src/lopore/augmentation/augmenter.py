@@ -67,8 +67,8 @@ def _changed(
     assert one.step.changes is not None  # a step has one of the two
     image, drawn = one.step.changes(pixels, mask, one.params, rng)
     for what, before, after in (("image", pixels, image), ("mask", mask, drawn)):
-        kinds = [None if array is None else (array.shape, array.dtype.name) for array in (before, after)]
-        if kinds[0] != kinds[1]:
+        forms = [None if array is None else (array.shape, array.dtype.name) for array in (before, after)]
+        if forms[0] != forms[1]:
             raise PluginError(
                 f"augmentation '{one.step.key}' of {one.source} turned the {what} {kinds[0]} into {kinds[1]}; "
                 f"tell its author; {leave_out(one.source)}"

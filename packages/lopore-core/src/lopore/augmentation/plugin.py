@@ -38,8 +38,8 @@ def _move(name: str) -> Any:
     return moves
 
 
-def _change(place: str) -> Any:
-    module, _, name = place.partition(".")
+def _change(function: str) -> Any:
+    module, _, name = function.partition(".")
 
     def changes(pixels: Any, mask: Any, params: Any, rng: Any) -> Any:
         from . import geometric_steps, grey_steps
@@ -55,5 +55,5 @@ def _change(place: str) -> Any:
 def lopore_augmentations() -> Iterable[AugmentationStep]:
     for name, params, function, summary in MOVES:
         yield AugmentationStep(name=name, summary=summary, params=params, moves=_move(function))
-    for name, params, place, summary in CHANGES:
-        yield AugmentationStep(name=name, summary=summary, params=params, changes=_change(place))
+    for name, params, function, summary in CHANGES:
+        yield AugmentationStep(name=name, summary=summary, params=params, changes=_change(function))

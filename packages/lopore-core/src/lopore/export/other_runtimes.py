@@ -19,7 +19,7 @@ from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelRecord
 
 TIMED_RUNS = 9
-Answer = Callable[[OpenModel, PixelBatch], Scores]
+PredictBatch = Callable[[OpenModel, PixelBatch], Scores]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RuntimeFigures:
 
 
 def runtime_figures(
-    candidate: ModelFolder, images: PixelBatch, expected: Scores, truth: NDArray[np.bool_] | None, answer: Answer
+    candidate: ModelFolder, images: PixelBatch, expected: Scores, truth: NDArray[np.bool_] | None, answer: PredictBatch
 ) -> tuple[RuntimeFigures, ...]:
     """Figures of every installed runtime that opens the candidate's file, the one that the gate judged first; empty
     where there is no other.

@@ -72,8 +72,8 @@ def keeps_shape_and_depth(step: AugmentationStep) -> None:
             for said, params in variations(step.params):
                 film = _film(dtype, channels)
                 found, _ = _augmenter(step, params)(film, epoch=0, index=0)
-                kept = found.shape == film.shape and found.dtype == dtype
-                require(kept, f"{dtype}, {channels} channels at {said}: {found.shape} {found.dtype}")
+                same = found.shape == film.shape and found.dtype == dtype
+                require(same, f"{dtype}, {channels} channels at {said}: {found.shape} {found.dtype}")
 
 
 def changes_something(step: AugmentationStep) -> None:

@@ -155,10 +155,10 @@ def gradient_leads_to_the_truth(term: LossTerm) -> None:
 def images_count_apart(term: LossTerm) -> None:
     """An image's loss is the same alone, among others and in any order, so shares of a batch add up."""
     for case in _cases(term):
-        whole, order = case.losses(), np.random.default_rng(1).permutation(IMAGES)
-        require(_near(case.losses(rows=order), whole[order]), f"{case.task}: another order gives other losses")
+        together, order = case.losses(), np.random.default_rng(1).permutation(IMAGES)
+        require(_near(case.losses(rows=order), together[order]), f"{case.task}: another order gives other losses")
         alone = np.concatenate([case.losses(rows=slice(n, n + 1)) for n in range(IMAGES)])
-        require(_near(alone, whole), f"{case.task}: an image alone has another loss than among others")
+        require(_near(alone, together), f"{case.task}: an image alone has another loss than among others")
 
 
 def repeatable(term: LossTerm) -> None:

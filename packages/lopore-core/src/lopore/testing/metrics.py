@@ -111,8 +111,8 @@ def leaves_input_untouched(metric: Metric) -> None:
     labels, scores = _set(6)
     given = labels.copy(), scores.copy(), np.ones(IMAGES)
     first = metric.compute(*given)
-    kept = (labels == given[0]).all() and (scores == given[1]).all() and (given[2] == 1).all()
-    require(bool(kept), "it changes what it is given")
+    unchanged = (labels == given[0]).all() and (scores == given[1]).all() and (given[2] == 1).all()
+    require(bool(unchanged), "it changes what it is given")
     require(_same(float(first), float(metric.compute(*given))), "two calls differ")
 
 

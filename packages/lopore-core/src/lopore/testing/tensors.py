@@ -63,12 +63,12 @@ def gradient(framework: str, function: Callable[[Any], Any], at: NDArray[np.floa
         found = tape.gradient(total, logits)
         return np.zeros(at.shape) if found is None else numbers(found)
     slopes = np.zeros(at.shape)
-    for place in np.ndindex(at.shape[1:]):
+    for index in np.ndindex(at.shape[1:]):
         ends = []
         for sign in (1, -1):
             moved = at.astype(np.float64)
-            moved[(slice(None), *place)] += sign * STEP
+            moved[(slice(None), *index)] += sign * STEP
             ends.append(numbers(function(tensor(framework, moved))))
         with np.errstate(invalid="ignore"):  # infinity less infinity: what is no number is for the caller to say
-            slopes[(slice(None), *place)] = (ends[0] - ends[1]) / (2 * STEP)
+            slopes[(slice(None), *index)] = (ends[0] - ends[1]) / (2 * STEP)
     return slopes
