@@ -104,8 +104,8 @@ def lowest(session: nox.Session) -> None:
     names = ("lopore-core", "lopore-enhance", "lopore-onnx")
     session.install("--resolution", "lowest-direct", *(f"./packages/{name}{EXTRAS.get(name, '')}" for name in names))
     session.install(
-        "pytest", "pytest-timeout", "hypothesis", "onnx", "scikit-image", "scikit-learn", "pillow", "statsmodels", "mapie",
-        "firthmodels", "faster-coco-eval",
+        "pytest", "pytest-timeout", "hypothesis", "onnx", "scikit-image", "scikit-learn", "pillow",
+        "statsmodels", "mapie", "firthmodels", "faster-coco-eval",
     )  # fmt: skip
     session.run("pytest", "-m", "not slow", *QUICK_TESTS, *session.posargs)
 

@@ -70,7 +70,7 @@ def _changed(
         forms = [None if array is None else (array.shape, array.dtype.name) for array in (before, after)]
         if forms[0] != forms[1]:
             raise PluginError(
-                f"augmentation '{one.step.key}' of {one.source} turned the {what} {kinds[0]} into {kinds[1]}; "
+                f"augmentation '{one.step.key}' of {one.source} turned the {what} {forms[0]} into {forms[1]}; "
                 f"tell its author; {leave_out(one.source)}"
             )
     return image, drawn
