@@ -32,6 +32,7 @@ OUTSIDE = {
     "packages/lopore-core/src/lopore/contracts/__init__.py": "hooks.md",
     "packages/lopore-weld/src/lopore_weld/CARD.md": "weld-card.md",
     **{f"packages/{name}/README.md": f"packages/{name}.md" for name in PACKAGES},
+    "benchmarks/README.md": "benchmarks.md",
     "examples/README.md": "examples/index.md",
     **{f"examples/{name}/README.md": f"examples/{name}.md" for name in EXAMPLES},
 }
