@@ -15,7 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lopore.contracts import Backbone, Callback, Enhancer, Explainer, Exporter, Predictor, Trainer
+from lopore.contracts import (
+    AugmentationStep,
+    Backbone,
+    Callback,
+    Enhancer,
+    Explainer,
+    Exporter,
+    LossTerm,
+    Metric,
+    Predictor,
+    Trainer,
+)  # fmt: skip
 from lopore.contracts.field_rules import RULES
 from lopore.errors import PluginError
 from lopore.plugins import registry
@@ -123,7 +134,9 @@ def test_ctrl_c_passes_through_an_entry_and_the_same_error_of_a_plugin_does_not(
 
 
 def test_every_field_of_every_descriptor_has_a_rule() -> None:
-    kinds = (Enhancer, Backbone, Trainer, Exporter, Predictor, Explainer, Callback)
+    kinds = (
+        Enhancer, Backbone, Trainer, Exporter, Predictor, Explainer, Callback, LossTerm, Metric, AugmentationStep,
+    )  # fmt: skip
     assert {field.name for kind in kinds for field in fields(kind)} == set(RULES)
 
 

@@ -58,8 +58,9 @@ def locate_model(text: str) -> ModelFolder:
     path = Path(text)
     try:
         there = path.exists()
-    except OSError:  # longer than a path can be
-        there, text = False, f"{text[:80]}..."
+    except OSError:  # longer than a path can be; Python 3.14 only says that it is not there
+        there = False
+    shown = text if len(text) <= 200 else f"{text[:80]}..."
     if there and (not path.is_dir() or (path / RECORD_NAME).exists()):
         return ModelFolder.read(path)
     found, name = [], text.removesuffix("/best")
@@ -76,6 +77,6 @@ def locate_model(text: str) -> ModelFolder:
         return ModelFolder.read(path)  # says what the folder lacks
     have = ", ".join(model.title for model in found[:10]) or "none"
     roots = ", ".join(str(root.absolute()) for root in model_roots())
-    no = f"{text} is not there" if path.suffix == ".onnx" else f"no model '{text}'"
+    no = f"{shown} is not there" if path.suffix == ".onnx" else f"no model '{shown}'"
     near = did_you_mean(text, [name for model in found for name in (model.record.name, model.title)], most=1)
     raise ModelError(f"{no}; found {have} in {roots}{near or '; name a folder or set LOPORE_MODELS'}")
