@@ -115,7 +115,7 @@ class RequestGuard:
             if page:  # a coded page could not be read, and its scripts not be named in the policy
                 plain = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
                 scope = {**scope, "headers": plain}
-            await self.app(scope, receive, _Guarded(send, whole=scope["method"] == "GET").send)
+            await self.app(scope, receive, _Guarded(send, complete=scope["method"] == "GET").send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, origin: str | None, host: str) -> None:
         if self.host_allowed(host) and self.origin_allowed(origin, host):
@@ -171,9 +171,9 @@ def _headers(inline: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
 class _Guarded:
     """Adds the headers to one response; a page is held back until its inline scripts are known."""
 
-    def __init__(self, send: Send, *, whole: bool) -> None:
+    def __init__(self, send: Send, *, complete: bool) -> None:
         self._send = send
-        self._whole = whole
+        self._complete = complete
         self._start: Message | None = None
         self._body = b""
 
@@ -181,7 +181,7 @@ class _Guarded:
         if message["type"] == "http.response.start":
             types = [value for name, value in message["headers"] if name.lower() == b"content-type"]
             coded = any(name.lower() == b"content-encoding" for name, _ in message["headers"])
-            if self._whole and not coded and any(kind.startswith(b"text/html") for kind in types):
+            if self._complete and not coded and any(kind.startswith(b"text/html") for kind in types):
                 self._start = message
                 return
             message["headers"] = _merged(message["headers"], _headers(()))

@@ -62,10 +62,10 @@ class FilmJob:
 class FilmJobs:
     """The queue of films. A film lies in an unnamed temporary file while it waits and is worked on, no longer."""
 
-    def __init__(self, most: int, kept: int, measures: Measures, recorder: Recorder) -> None:
+    def __init__(self, most: int, most_finished: int, measures: Measures, recorder: Recorder) -> None:
         self._jobs: OrderedDict[str, FilmJob] = OrderedDict()
         self._waiting: queue.Queue[FilmJob | None] = queue.Queue()
-        self._most, self._most_finished, self._measures, self._recorder = most, kept, measures, recorder
+        self._most, self._most_finished, self._measures, self._recorder = most, most_finished, measures, recorder
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="lopore films", daemon=True)

@@ -17,8 +17,8 @@ def process_rank() -> tuple[int, int]:
     if not text:
         return 0, 1
     try:
-        told = json.loads(text)
-        cluster, task = told["cluster"], told["task"]
+        stated = json.loads(text)
+        cluster, task = stated["cluster"], stated["task"]
         workers, index = cluster["worker"], task["index"]
         fits = set(cluster) == {"worker"} and task["type"] == "worker" and 0 <= index < len(workers)
     except (ValueError, KeyError, TypeError):

@@ -62,7 +62,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             work,
             panel.heat,
             classes=classes,
-            kept=store is not None,
+            stored=store is not None,
             areas=measured_areas(panel.source, work),
             reviewer=reviewer.name,
             beside=panel.beside,
@@ -164,15 +164,15 @@ def _status(work: FilmWork, reviewer: Reviewer, store: ReviewStore | None) -> No
 
 def _save(work: FilmWork, store: ReviewStore | None, reviewer: Reviewer) -> None:
     """Keep the review in the folder, where one was named, as soon as it differs from what is kept."""
-    if store is None or work.review is None or work.review.untouched or work.review == work.kept:
+    if store is None or work.review is None or work.review.untouched or work.review == work.saved:
         return
     try:
-        work.kept = store.save(work.review, reviewer.name, work.kept)
+        work.saved = store.save(work.review, reviewer.name, work.saved)
     except LoporeError as error:
         st.error(plain(error, 400))
         return
-    if work.kept != work.review:  # another tab has been at this film
-        work.review, work.served = work.kept, work.served + 1
+    if work.saved != work.review:  # another tab has been at this film
+        work.review, work.served = work.saved, work.served + 1
         st.rerun()
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lopore.errors import ConfigError, DataError
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.indication import Indication
-from lopore.indications.readings import Answer, FilmSignature, Reader
+from lopore.indications.readings import FilmSignature, FilmVerdict, Reader
 from lopore.validation import explain_validation
 from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication, stretched
 from lopore_app.film.same_marks import same_mark
@@ -202,7 +202,7 @@ class FilmReview(_Part):
         marks = (mark.model_copy(update={"indication": mark.indication.in_mm(pitch_mm)}) for mark in self.marks)
         return self._with(pixel_pitch_mm=pitch_mm, marks=tuple(marks))
 
-    def signed(self, answer: Answer, reviewer: Reviewer) -> FilmReview:
+    def signed(self, answer: FilmVerdict, reviewer: Reviewer) -> FilmReview:
         """With a person's answer for the whole film; ConfigError without a name, and while marks are open."""
         if not reviewer.name:
             raise ConfigError("a signature needs a name; enter it at the left")

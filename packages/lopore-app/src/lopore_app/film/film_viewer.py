@@ -83,7 +83,7 @@ def show_film(
     heat: str,
     *,
     classes: Sequence[str] = (),
-    kept: bool = False,
+    stored: bool = False,
     areas: Sequence[AreaStatistics] = (),
     reviewer: str = "",
     beside: OtherFilm | None = None,
@@ -91,7 +91,7 @@ def show_film(
     """The viewer with everything on it. heat: class whose probabilities are drawn, empty for none."""
     move, film = to_shown(pixels.shape), film_key(upload)
     panes = [_film_pane(memory, upload, pixels, work, heat), *([] if beside is None else [beside.pane()])]
-    desk = {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": kept}
+    desk = {**desk_data(desk_key(upload, reviewer), work, move), "classes": list(classes), "kept": stored}
     if beside is not None:
         desk["beside"] = [] if beside.review is None else beside.drawn()
     blobs: dict[str, Blob] = {}

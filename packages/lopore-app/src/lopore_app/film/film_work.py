@@ -61,7 +61,7 @@ class FilmWork:
     area_taken: int = 0
     opened: bool = False
     run_taken: FilmInspection | None = None
-    kept: FilmReview | None = None
+    saved: FilmReview | None = None
 
     def take_result(self) -> None:
         """Take over what the run found, once."""
@@ -87,7 +87,7 @@ class FilmWork:
         mine = self.review
         after = before if mine is None or mine.untouched else merged(mine, before, None)
         self.step(after if self.found is None else review_of(self.found, after))
-        self.kept = before
+        self.saved = before
         self.restore_pitch(before)
         self.served += 1
 
@@ -173,7 +173,7 @@ def work_for(works: dict[tuple[str, str], FilmWork], film: str, reviewer: str) -
         if other is not None and other.found is not None:
             nameless = FilmWork(asked=other.asked, pitch=other.pitch, pitch_from=other.pitch_from)
             nameless.set_found(other.found)
-    nameless.opened, nameless.kept = False, None  # there may be work of an earlier day under this name
+    nameless.opened, nameless.saved = False, None  # there may be work of an earlier day under this name
     works[film, reviewer] = nameless
     return nameless
 

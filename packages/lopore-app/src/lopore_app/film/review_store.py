@@ -61,9 +61,9 @@ class ReviewStore:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._open() as link:
             link.execute("BEGIN IMMEDIATE")  # nobody writes between the look and the change
-            kept = self._read(link, review.sha256, review.page, reviewer)
-            if kept is not None:
-                review = merged(review, kept, base)
+            stored = self._read(link, review.sha256, review.page, reviewer)
+            if stored is not None:
+                review = merged(review, stored, base)
             link.execute(
                 "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)",
                 (review.sha256, review.page, reviewer, review.to_json(), now),

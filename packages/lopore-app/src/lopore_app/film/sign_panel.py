@@ -7,12 +7,12 @@ from typing import get_args
 import streamlit as st
 
 from lopore.errors import LoporeError
-from lopore.indications.readings import Answer
+from lopore.indications.readings import FilmVerdict
 from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_work import FilmWork
 from lopore_app.plain_text import plain
 
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
+ANSWERS: tuple[FilmVerdict, ...] = get_args(FilmVerdict)
 COLOURS = {"acceptable": "green", "not acceptable": "red", "cannot be judged": "violet"}
 
 

@@ -47,15 +47,15 @@ def dial(field: FieldInfo) -> dict[str, Any] | None:
 
     A positive range over more than two decades is dialled on a logarithmic scale.
     """
-    whole = field.annotation is int
+    integer = field.annotation is int
     low, high = _bounds(field)
     if field.annotation not in (int, float) or low is None or high is None:
         return None
-    if whole and high - low > WIDEST_WHOLE:
+    if integer and high - low > WIDEST_WHOLE:
         return None
-    step = 1 if whole else _step(float(high - low))
-    log = not whole and low > 0 and high / low >= 50
-    return {"kind": "dial", "low": low, "high": high, "step": step, "log": log, "whole": whole}
+    step = 1 if integer else _step(float(high - low))
+    log = not integer and low > 0 and high / low >= 50
+    return {"kind": "dial", "low": low, "high": high, "step": step, "log": log, "whole": integer}
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:

@@ -178,7 +178,7 @@ def _drawn_curve(
     now = step.values.get(found.name, field.get_default(call_default_factory=True))
     threshold = record.threshold_of(followed) if prediction.decision.threshold == 0 else prediction.decision.threshold
     least, most = min(scores), max(scores)
-    fewer = "" if found.whole else f"; {len(scores)} points, the chain is slow"
+    fewer = "" if found.complete else f"; {len(scores)} points, the chain is slow"
     return {
         **(dial(field) or {}),
         "step": found.step,

@@ -23,7 +23,7 @@ SECONDS = 0.6
 
 @dataclass(frozen=True)
 class ResponseCurve:
-    """Scores of every class over a parameter's range. whole: every point that was wanted is there.
+    """Scores of every class over a parameter's range. complete: every point that was wanted is there.
 
     values: (P,) rising. scores: (P, K).
     """
@@ -32,7 +32,7 @@ class ResponseCurve:
     name: str
     values: tuple[float, ...]
     scores: tuple[tuple[float, ...], ...]
-    whole: bool
+    complete: bool
 
 
 def grid(facts: dict[str, float | bool], points: int = POINTS) -> list[float]:

@@ -174,16 +174,16 @@ def keep(
     """Put an answer into the session's records, once; returns the record's key."""
     assert session.model is not None
     threshold = answer.prediction.decision.threshold
-    kept: dict[tuple[object, ...], str] = st.session_state.setdefault(_KEPT, {})
+    recorded: dict[tuple[object, ...], str] = st.session_state.setdefault(_KEPT, {})
     asked = upload.key, session.model_key, chain_key(chain), threshold, session.rule, explainer
-    if asked not in kept or not any(entry.key == kept[asked] for entry in records.entries(st.session_state)):
+    if asked not in recorded or not any(entry.key == recorded[asked] for entry in records.entries(st.session_state)):
         entry = entry_of(session, upload, answer, explainer)
-        kept[asked] = records.keep(st.session_state, entry)
+        recorded[asked] = records.keep(st.session_state, entry)
         try:
             record_answer(st.session_state, session.model, entry)
         except LoporeError as error:
             st.error(plain(error, 300))
-    return kept[asked]
+    return recorded[asked]
 
 
 def keep_unanswered(session: InspectionSession, upload: Upload, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Answer = Literal["acceptable", "not acceptable", "cannot be judged"]
+FilmVerdict = Literal["acceptable", "not acceptable", "cannot be judged"]
 
 
 class _Part(BaseModel):
@@ -42,6 +42,6 @@ class MarkReading(_Part):
 class FilmSignature(_Part):
     """A person's answer for the whole film, given with the name. when: ISO 8601."""
 
-    answer: Answer
+    answer: FilmVerdict
     reader: Reader
     when: str
