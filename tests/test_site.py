@@ -155,7 +155,7 @@ def test_marks_for_the_tests_are_not_shown(site: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What the site is made from, to be broken."""
-    for name in ("docs", "examples", "packages", "tools"):
+    for name in ("benchmarks", "docs", "examples", "packages", "tools"):
         ignored = shutil.ignore_patterns("tests", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for place in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "configs"):
