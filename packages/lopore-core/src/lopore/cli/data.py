@@ -23,6 +23,8 @@ _ELSEWHERE = {
     "next": "data_next:next", "split": "data_split:split", "synth": "data_synth:synth",
 }  # fmt: skip
 """Commands with a file of their own, imported when they are asked for."""
+MOST_CONFLICTS = 5
+"""Printed in full; ``--json`` lists all."""
 
 
 class _Group(click.Group):
@@ -236,9 +238,9 @@ def _index_data(found: Indexed, manifest: Manifest) -> dict[str, Any]:
 
 def _index_text(found: Indexed, manifest: Manifest) -> str:
     lines = [f"note: {plain_text(note, 300)}" for note in found.notes]
-    lines += [f"conflict: {conflict}" for conflict in found.conflicts[:20]]
-    if len(found.conflicts) > 20:
-        lines.append(f"conflict: and {len(found.conflicts) - 20} more; --json lists all")
+    lines += [f"conflict: {conflict}" for conflict in found.conflicts[:MOST_CONFLICTS]]
+    if len(found.conflicts) > MOST_CONFLICTS:
+        lines.append(f"conflict: and {len(found.conflicts) - MOST_CONFLICTS} more; --json lists all")
     lines += [f"{count:>7}  {plain_text(name, 60)}" for name, count in manifest.class_counts.items()]
     groups = counted(len(set(manifest.group_ids().tolist())), "group")
     lines.append(f"{counted(len(manifest), 'image')} in {groups}; wrote {manifest.location}")
