@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from made.films import batches
@@ -75,5 +76,5 @@ def test_other_errors_keep_their_own_name() -> None:
     learner = TorchLearner(request(TINY, 32))
     wrong = batches(4, 4, side=32)[0]
     with pytest.raises((RuntimeError, IndexError, ValueError)) as caught:
-        learner.fit_epoch(0, [type(wrong)(wrong.pixels, wrong.targets[:2] if wrong.targets is not None else None)])
+        learner.fit_epoch(0, [type(wrong)(np.repeat(wrong.pixels, 3, axis=3), wrong.targets)])
     assert not isinstance(caught.value, LoporeError)
