@@ -26,6 +26,7 @@ from lopore.record.folder import RECORD_NAME
 
 from .build_request import make_learner
 from .check_data_set import lacking
+from .check_installed import check_disk
 from .checkpoints import Checkpoints
 from .epochs import fit, predict_rows
 from .fold_model import PooledAnswers, fold_folder, publish_fold
@@ -120,6 +121,7 @@ def _fold(plan: Plan, run: Path, splits: Splits, number: int, progress: Progress
     learner = make_learner(plan, splits.train)
     identity = None
     if plan.process_rank[0] == 0:
+        check_disk(plan.experiment, learner.facts(), run)
         folder.mkdir(parents=True, exist_ok=True)
         identity = {"fold": str(number), **identity_of(run)}
     checkpoints = Checkpoints(folder, plan.experiment.training.keep_checkpoints, identity)
