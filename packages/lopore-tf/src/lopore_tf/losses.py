@@ -8,6 +8,7 @@ from typing import Any
 from lopore.arrays import Task
 from lopore.contracts import IGNORE, LossRequest, WeightedLoss
 from lopore.errors import PluginError
+from lopore.training.standard_losses import built_losses
 
 from .start import tf
 
@@ -30,12 +31,9 @@ def image_loss(
     The functions take targets of segmentation as masks hold them, with ``IGNORE``. PluginError for a term that gives
     anything but a number an image.
     """
-    parts = [
-        (one.term.key, one.weight, one.term.build(LossRequest(
-            task=task, classes=classes, params=one.params, class_weights=class_weights, label_smoothing=label_smoothing
-        )))
-        for one in losses
-    ]  # fmt: skip
+    parts = built_losses(
+        losses, task=task, classes=classes, class_weights=class_weights, label_smoothing=label_smoothing
+    )
 
     def total(logits: Any, targets: Any) -> Any:
         known = None

@@ -1,11 +1,21 @@
-"""The losses that lopore-torch and lopore-tf both offer under one name, described once."""
+"""The losses that lopore-torch and lopore-tf both offer under one name, described once; a run's losses built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lopore.contracts import FocalParams, LossTerm, NoParams, Params, Task, TverskyParams
+from lopore.contracts import (
+    FocalParams,
+    LossFunction,
+    LossRequest,
+    LossTerm,
+    NoParams,
+    Params,
+    Task,
+    TverskyParams,
+    WeightedLoss,
+)
 
 CLASSIFYING: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "segmentation")
 LOSSES: tuple[tuple[str, str, str, type[Params]], ...] = (
@@ -25,3 +35,20 @@ def standard_losses(framework: str, builder: Callable[[str], Any]) -> Iterator[L
             framework=framework, name=name, summary=summary, tasks=("segmentation",) if of_maps else CLASSIFYING,
             build=builder(function), params=params, weighs_classes=not of_maps,
         )  # fmt: skip
+
+
+def built_losses(
+    losses: Sequence[WeightedLoss],
+    *,
+    task: Task,
+    classes: int,
+    class_weights: tuple[float, ...] | None,
+    label_smoothing: float,
+) -> list[tuple[str, float, LossFunction]]:
+    """(key, weight, function) of each term of a run, built for its task. Errors as of ``LossTerm.build``."""
+    return [
+        (one.term.key, one.weight, one.term.build(LossRequest(
+            task=task, classes=classes, params=one.params, class_weights=class_weights, label_smoothing=label_smoothing
+        )))
+        for one in losses
+    ]  # fmt: skip
