@@ -123,7 +123,7 @@ def test_the_curve_holds_what_single_answers_would_say(session: InspectionSessio
     steps = EditedChain.of([{"name": "gamma", "gamma": 0.7}, {"name": "median"}], 1)
     found = curve.response(session, film, steps, 0, "gamma")
     assert found is not None
-    assert found.whole
+    assert found.complete
     assert len(found.values) == curve.POINTS
     for value, scores in zip(found.values, found.scores, strict=True):
         alone = session.scored(film, steps.with_value(0, "gamma", value).chain()).row
