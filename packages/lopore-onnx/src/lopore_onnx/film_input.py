@@ -43,11 +43,12 @@ def _limits(graph: GraphBuilder, image: str, tags: str, window: Window) -> tuple
     low, high = _percentiles(graph, image, window.low, window.high)
     if window.mode == "percentile":
         return low, high
-    given = [graph.add("Gather", tags, graph.constant(at, np.int64), axis=0) for at in (0, 1)]
-    return tuple(  # type: ignore[return-value]
-        graph.add("Where", graph.add("IsNaN", stated), found, stated)
-        for stated, found in zip(given, (low, high), strict=True)
-    )
+
+    def stated_or(found: str, at: int) -> str:
+        stated = graph.add("Gather", tags, graph.constant(at, np.int64), axis=0)
+        return graph.add("Where", graph.add("IsNaN", stated), found, stated)
+
+    return stated_or(low, 0), stated_or(high, 1)
 
 
 def _percentiles(graph: GraphBuilder, image: str, low: float, high: float) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ def _run(
 
     mine = shard_of(list(zip(paths, folder_names(paths), strict=True)), shard or (1, 1))
     for path, name in mine:
-        tally.attempt(path, lambda path=path, name=name: job.film(path, name))  # type: ignore[misc]
+        tally.attempt(path, partial(job.film, path, name))
     if out is not None and shard is not None:
         job.end_of_shard(out, shard, len(mine), tally.failed)
     elif out is not None:

@@ -77,11 +77,12 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 def _why_no_yaml(error: Exception) -> str:
     """One line from PyYAML's several; a tab, which a text editor shows as spaces, is called by its name."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is not None and "'\\t'" in str(error):
-        return f"line {mark.line + 1} has a tab where YAML wants spaces; put spaces in its place"
-    if mark is not None and getattr(error, "context", None) is None and getattr(error, "problem", None):
-        return f"line {mark.line + 1}: {error.problem}"  # type: ignore[attr-defined]
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        line = error.problem_mark.line + 1
+        if "'\\t'" in str(error):
+            return f"line {line} has a tab where YAML wants spaces; put spaces in its place"
+        if error.context is None and error.problem:
+            return f"line {line}: {error.problem}"
     return " ".join(str(error).split()).replace(' in "<unicode string>", line', " in line")[:300]
 
 

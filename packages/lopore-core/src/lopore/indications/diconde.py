@@ -72,9 +72,8 @@ def _identify(dataset: FileDataset, found: FilmInspection, film: Dataset | None)
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PatientName = dataset.PatientID = _short(found.film.name, 64)
     dataset.StudyInstanceUID = generate_uid()
-    for name in KEPT if film is not None else ():
-        if name in film:  # type: ignore[operator]  # the tuple is empty without a film
-            setattr(dataset, name, getattr(film, name))
+    for name in () if film is None else (kept for kept in KEPT if kept in film):
+        setattr(dataset, name, getattr(film, name))
     dataset.Modality, dataset.SeriesNumber, dataset.InstanceNumber = "OT", 1, 1
     dataset.SeriesInstanceUID, dataset.CreatorVersionUID = generate_uid(), generate_uid()
     dataset.SeriesDescription = _short(f"indications by lopore {found.lopore}, {found.model.title}", 64)

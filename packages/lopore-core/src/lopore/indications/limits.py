@@ -72,8 +72,8 @@ def _names(node: ast.expr, written: str) -> set[str]:
 
 def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
     match node:
-        case ast.Constant(value=number):
-            return float(number)  # type: ignore[arg-type]  # _names let only numbers through
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
         case ast.Name(id=name):
             if name not in variables:
                 raise MissingVariableError(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def predict_rows(
             rows,
             batch_size=plan.experiment.training.batch_size,
             workers=plan.experiment.data.workers,
-            change=(lambda pixels, view=view: view_of(pixels, view)) if view else None,  # type: ignore[misc]
+            change=partial(view_of, view=view) if view else None,
         )
         total += calibrated(learner.predict(batches), plan.targets.task, calibration)
     if not np.isfinite(total).all():

@@ -123,8 +123,9 @@ def _mistakes(record: ModelRecord, evaluation: Evaluation) -> tuple[list[_Mistak
                 false_calls.append(_Mistake(index, column, -float(score)))
             else:
                 missed.append(_Mistake(index, column, float(score)))
-    mistakes = false_calls, missed, mistaken
-    return tuple(sorted(kind, key=lambda one: one.margin) for kind in mistakes)  # type: ignore[return-value]  # of three
+    for kind in (false_calls, missed, mistaken):
+        kind.sort(key=lambda one: one.margin)
+    return false_calls, missed, mistaken
 
 
 def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation, mistake: _Mistake) -> _Thumb:
