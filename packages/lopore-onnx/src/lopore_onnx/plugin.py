@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lopore.contracts import Explainer, Exporter, FilmRun, HeatMaps, PixelBatch, Predictor, Session
 from lopore.hookspecs import hookimpl
+from lopore.inference.standard_explainers import standard_explainer
 
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
@@ -124,26 +125,8 @@ def lopore_exporters() -> Iterable[Exporter]:
 
 @hookimpl
 def lopore_explainers() -> Iterable[Explainer]:
-    yield Explainer(
-        name="grad-cam",
-        summary="Exact Grad-CAM, computed inside the ONNX file",
-        formats=("onnx",),
-        needs="features",
-        explain=_class_map,
-        fits=_offers("cam"),
-        scale="logit per place",
-        source="Selvaraju et al., ICCV 2017",
-    )
-    yield Explainer(
-        name="grad-cam++",
-        summary="Grad-CAM++, computed inside the ONNX file",
-        formats=("onnx",),
-        needs="features",
-        explain=_class_map_plus,
-        fits=_offers("cam_plus"),
-        scale="weighted features",
-        source="Chattopadhay et al., WACV 2018",
-    )
+    yield standard_explainer("grad-cam", ("onnx",), _class_map, _offers("cam"))
+    yield standard_explainer("grad-cam++", ("onnx",), _class_map_plus, _offers("cam_plus"))
     yield Explainer(
         name="occlusion",
         summary="Drop of the probability when a patch is covered with the image's median grey; works on any model",

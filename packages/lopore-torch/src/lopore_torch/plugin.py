@@ -21,6 +21,7 @@ from lopore.contracts import (
     Trainer,
 )
 from lopore.hookspecs import hookimpl
+from lopore.inference.standard_explainers import standard_explainer
 
 from .loss_terms import lopore_losses as lopore_losses
 
@@ -229,22 +230,7 @@ def _saliency(session: Any, batch: PixelBatch, class_index: int) -> HeatMaps:
 
 @hookimpl
 def lopore_explainers() -> Iterable[Explainer]:
-    yield Explainer(
-        name="grad-cam", summary="Where the last features speak for the class", formats=("pth",), needs="features",
-        explain=_grad_cam, fits=_cam_fits, scale="logit per place", source="Selvaraju et al., ICCV 2017",
-    )  # fmt: skip
-    yield Explainer(
-        name="grad-cam++", summary="Grad-CAM that gives several small defects equal weight", formats=("pth",),
-        needs="features", explain=_grad_cam_plus_plus, fits=_cam_fits, scale="weighted features",
-        source="Chattopadhay et al., WACV 2018",
-    )  # fmt: skip
-    yield Explainer(
-        name="integrated-gradients", summary="What each pixel adds to the class's logit, 50 steps", formats=("pth",),
-        needs="gradients", explain=_integrated_gradients, fits=_gradients_fit, scale="logit",
-        source="Sundararajan et al., ICML 2017",
-    )  # fmt: skip
-    yield Explainer(
-        name="saliency", summary="How steeply the class's logit changes with each pixel", formats=("pth",),
-        needs="gradients", explain=_saliency, fits=_gradients_fit, scale="logit per grey range",
-        source="Simonyan et al., arXiv:1312.6034",
-    )  # fmt: skip
+    yield standard_explainer("grad-cam", ("pth",), _grad_cam, _cam_fits)
+    yield standard_explainer("grad-cam++", ("pth",), _grad_cam_plus_plus, _cam_fits)
+    yield standard_explainer("integrated-gradients", ("pth",), _integrated_gradients, _gradients_fit)
+    yield standard_explainer("saliency", ("pth",), _saliency, _gradients_fit)
