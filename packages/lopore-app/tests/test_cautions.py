@@ -16,9 +16,9 @@ from lopore.data.likeness import fit_likeness
 from lopore.models.opening import open_model
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.model import LeakReport
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 
 
 def grain(seed: int, side: int = 16) -> Pixels:

@@ -23,7 +23,7 @@ from lopore_app.film.film_review import Reviewer, empty_review, review_of
 from lopore_app.film.quality import measure_quality, quality_lines
 from lopore_app.film.reviewed_film import everything_zip, reviewed
 from lopore_app.film.uploaded_film import film_source, read_film
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 
 EVA = Reviewer(name="Eva", level="RT 2")
 

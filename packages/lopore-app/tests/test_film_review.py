@@ -41,8 +41,8 @@ from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.reviewed_film import reviewed
 from lopore_app.film.uploaded_film import film_source, laid_flat, read_film, to_shown
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 
 PORES = [(40.0, 30.0), (100.0, 60.0), (160.0, 90.0), (220.0, 30.0), (280.0, 60.0)]
 EVA = Reviewer(name="Eva Rößler", level="RT 2")

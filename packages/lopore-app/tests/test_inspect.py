@@ -14,10 +14,10 @@ from lopore.reading.radiograph import describe
 from lopore.record.folder import ModelFolder
 from lopore_app.inspection.edited_chain import EditedChain
 from lopore_app.inspection.enhance_panel import editor_data
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.filmstrip import State, tally
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.uploads import examples
 from lopore_app.inspection.view import Edit, view_of
 from lopore_app.plain_text import plain

@@ -18,10 +18,10 @@ from lopore.preprocessing.enhancement_chain import Chain
 from lopore.reading.radiograph import read_radiograph
 from lopore_app.inspection import response_curve as curve
 from lopore_app.inspection.edited_chain import EditedChain
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.filmstrip import answer_some, state_of, thumbnails, waiting
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 
 
 class Counted:

@@ -23,10 +23,11 @@ from lopore.preprocessing.enhancement_chain import Chain
 from lopore.record.folder import ModelFolder
 from lopore_app.inspection import response_curve as curve
 from lopore_app.inspection.edited_chain import EditedChain
-from lopore_app.inspection.films import Film, InspectionResult, Upload
+from lopore_app.inspection.films import Film, InspectionResult
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.panes import marks
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.view import view_of
 from lopore_app.review import records
 from lopore_app.review.prediction_log import log_json

@@ -29,8 +29,8 @@ from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.reviewed_film import everything_zip, reviewed
 from lopore_app.film.two_tabs import merged
 from lopore_app.film.uploaded_film import film_source, read_film, unreadable
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 
 EVA = Reviewer(name="Eva Rößler", level="RT 2")
 DOUBT = "planted doubt: the film is darker than the training films"

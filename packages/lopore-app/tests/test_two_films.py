@@ -14,7 +14,7 @@ from lopore_app.film.film_header import header_lines
 from lopore_app.film.film_review import FilmReview, Reviewer, empty_review
 from lopore_app.film.two_films import changes, laid_over
 from lopore_app.film.uploaded_film import read_film
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 
 EVA = Reviewer(name="Eva")
 

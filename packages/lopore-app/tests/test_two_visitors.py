@@ -17,9 +17,9 @@ from made.visitor import SECONDS, Visitor
 from made.whole_films import disc, ground
 
 from lopore.preprocessing.enhancement_chain import Chain
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.save_panel import log_of
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.view import entry_of, view_of
 from lopore_app.review import records
 from lopore_app.review.records import entries, keep, review

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lopore_app.film.review_store import work_folder
-from lopore_app.viewer.component import lost_session_notice
+from lopore_app.kept_work import work_folder
+from lopore_app.viewer.session_notice import lost_session_notice
 from lopore_app.wording import DEMONSTRATION
 
 PRIVACY = (

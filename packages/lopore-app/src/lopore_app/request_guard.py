@@ -63,10 +63,14 @@ def _host(text: str) -> tuple[str, int | None]:
 
 
 class RequestGuard:
-    """ASGI middleware. address: the interface that the server listens on. origins: further addresses of its pages."""
+    """ASGI middleware. address: the interface that the server listens on. origins: further addresses of its pages.
 
-    def __init__(self, app: Application, address: str, origins: tuple[str, ...] = ()) -> None:
+    head: tags that each page gets into its head.
+    """
+
+    def __init__(self, app: Application, address: str, origins: tuple[str, ...] = (), head: str = "") -> None:
         self.app = app
+        self._head = head.encode()
         self.origins = frozenset(origin_of(one) for one in origins)
         self._names = {urlsplit(one).hostname or "" for one in self.origins}
         self._local = address in _LOOPBACK
@@ -115,7 +119,7 @@ class RequestGuard:
             if page:  # a coded page could not be read, and its scripts not be named in the policy
                 plain = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
                 scope = {**scope, "headers": plain}
-            await self.app(scope, receive, _Guarded(send, complete=scope["method"] == "GET").send)
+            await self.app(scope, receive, _Guarded(send, self._head, complete=scope["method"] == "GET").send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, origin: str | None, host: str) -> None:
         if self.host_allowed(host) and self.origin_allowed(origin, host):
@@ -171,8 +175,9 @@ def _headers(inline: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
 class _Guarded:
     """Adds the headers to one response; a page is held back until its inline scripts are known."""
 
-    def __init__(self, send: Send, *, complete: bool) -> None:
+    def __init__(self, send: Send, head: bytes, *, complete: bool) -> None:
         self._send = send
+        self._head = head
         self._complete = complete
         self._start: Message | None = None
         self._body = b""
@@ -198,7 +203,8 @@ class _Guarded:
             f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
             for text in _INLINE.findall(self._body)
         )
-        body = self._body.replace(b"</body>", f'<script src="./{SCRIPT_PATH}"></script></body>'.encode(), 1)
+        body = self._body.replace(b"</head>", self._head + b"</head>", 1)
+        body = body.replace(b"</body>", f'<script src="./{SCRIPT_PATH}"></script></body>'.encode(), 1)
         length = [(b"content-length", str(len(body)).encode())]
         # Without a tag no browser keeps a page whose headers belong to another one.
         headers = [(name, value) for name, value in start["headers"] if name.lower() not in (b"etag", b"last-modified")]

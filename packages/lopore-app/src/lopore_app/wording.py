@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lopore.messages import counted
-from lopore.record.interval import Interval
+
+if TYPE_CHECKING:
+    from lopore.record.interval import Interval
 
 DEMONSTRATION = (
     "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lopore_app.film.film_desk import film_desk
 from lopore_app.inspection.table_page import table_page
 
-table_page(film_desk)
+table_page("lopore_app.film.film_desk", "film_desk")

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from lopore_app.inspection.table_page import table_page
-from lopore_app.inspection.workbench import workbench
 
-table_page(workbench)
+table_page("lopore_app.inspection.workbench", "workbench")

@@ -12,8 +12,8 @@ from lopore_app.film.film_viewer import OtherFilm
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.two_films import Overlay, changes, laid_over
 from lopore_app.film.uploaded_film import laid_flat, read_film, to_shown
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.plain_text import plain
 from lopore_app.review.prediction_log import name_on_a_page
 from lopore_app.wording import words

@@ -19,13 +19,14 @@ from lopore_app.film.film_viewer import FILM_VIEWER, desk_key, show_film
 from lopore_app.film.film_work import FilmWork, kept_review, state_text, verdict_of, work_for
 from lopore_app.film.mark_panels import marks_panel
 from lopore_app.film.quality_panel import measured_areas
-from lopore_app.film.review_store import ReviewStore, work_folder
+from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.run_panel import reviewer_fields
 from lopore_app.film.uploaded_film import read_film, to_shown, unreadable
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.uploads import on_their_pages
 from lopore_app.inspection.view import MEMORY, component_state
+from lopore_app.kept_work import work_folder
 from lopore_app.plain_text import plain
 from lopore_app.review.kept_records import record_film_review, record_inspection
 from lopore_app.review.prediction_log import name_on_a_page

@@ -24,7 +24,7 @@ from lopore_app.film.films_to_label import films_csv, films_to_label
 from lopore_app.film.mark_table import marks_csv
 from lopore_app.film.quality import Line
 from lopore_app.film.reviewed_film import everything_zip, report_pdf, reviewed
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 from lopore_app.plain_text import plain
 from lopore_app.review.zip_archive import safe_stem
 

@@ -7,7 +7,7 @@ from lopore.messages import plain
 from lopore.reading.dicom import open_dicom
 from lopore.reading.headers import Limits
 from lopore.reading.radiograph import Radiograph
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 
 MOST_LINES, MOST_TEXT = 300, 200
 Line = tuple[str, str]

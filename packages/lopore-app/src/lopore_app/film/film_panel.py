@@ -38,8 +38,8 @@ from lopore_app.film.review_store import ReviewStore
 from lopore_app.film.run_panel import run_panel, seam_field, set_aside_line, threshold_field
 from lopore_app.film.sign_panel import sign_panel
 from lopore_app.film.uploaded_film import film_source, unreadable
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.uploads import page_control
 from lopore_app.wording import words
 

@@ -19,9 +19,9 @@ from lopore_app.film.film_review import FilmReview
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.two_films import Overlay
 from lopore_app.film.uploaded_film import is_tall, laid_flat, to_shown
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.panes import Pane, described, profile
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.view import component_state
 from lopore_app.review.prediction_log import name_on_a_page
 from lopore_app.viewer.component import carry, film_viewer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lopore.data.cells import shown_cell
 from lopore.messages import counted
 from lopore_app.film.film_work import FilmWork
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 
 COLUMNS = ("film", "page", "sha256", "open", "reason")
 

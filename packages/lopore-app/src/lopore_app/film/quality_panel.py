@@ -16,8 +16,8 @@ from lopore_app.film.film_viewer import FILM_VIEWER, film_key
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.quality import FilmQuality, Line, measure_quality
 from lopore_app.film.uploaded_film import GIVEN, to_shown
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.view import component_state
 from lopore_app.viewer.pixels import parse_line
 

@@ -15,8 +15,8 @@ from lopore_app.film.film_work import FilmWork, work_for
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.film.run_panel import asked_of
 from lopore_app.film.uploaded_film import film_source, read_film
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 
 _QUEUE = "film/queue"
 

@@ -6,7 +6,6 @@ second reader is led by the first.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +20,6 @@ FILE_NAME = "lopore-reviews.sqlite"
 _TABLE = """CREATE TABLE IF NOT EXISTS reviews (
   film TEXT NOT NULL, page INTEGER NOT NULL, reviewer TEXT NOT NULL, review TEXT NOT NULL, saved TEXT NOT NULL,
   PRIMARY KEY (film, page, reviewer))"""
-
-
-def work_folder() -> Path | None:
-    """The folder that was named with ``lopore app --work FOLDER``; None where nothing is kept."""
-    named = os.environ.get("LOPORE_WORK", "")
-    return Path(named) if named else None
 
 
 class ReviewStore:

@@ -13,8 +13,8 @@ from lopore.arrays import Pixels
 from lopore.errors import LoporeError
 from lopore.reading.film_source import ArrayFilm
 from lopore.reading.radiograph import Radiograph, describe, read_radiograph
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 
 TALL = 1.5
 """A film that is this much higher than wide is shown turned by a quarter."""

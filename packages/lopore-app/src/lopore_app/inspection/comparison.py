@@ -13,9 +13,9 @@ from lopore.inference.explain import HeatMap, choose_explainer
 from lopore.inference.predict import Prediction
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession, explained_class
+from lopore_app.inspection.upload import Upload
 from lopore_app.viewer.outlines import Outline
 
 HOT_SHARE = 0.1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamlit.delta_generator import DeltaGenerator
 
-from lopore_app.inspection.films import Upload
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.uploads import examples
 from lopore_app.review.prediction_log import film_name, shown_name
 from lopore_app.review.records import Entry

@@ -1,8 +1,7 @@
-"""What one session holds of a film: the upload, its pixels, scores, result. No Streamlit in here."""
+"""What one session holds of a film: its pixels, scores, result. No Streamlit in here."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,30 +17,12 @@ from lopore.inference.predict import Prediction
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import Geometry
 from lopore.reading.radiograph import Radiograph
+from lopore_app.inspection.upload import Upload
 from lopore_app.viewer.outlines import Regions
 
 UNMOVED = Affine()
 HEAT_PIXELS = 650_000
 """A heat map is drawn at most this fine; it is smooth, and the screen shows no more."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file as it came. name: shown as plain text alone. page: which one of a file with several, from 1."""
-
-    name: str
-    sha256: str
-    content: bytes
-    page: int = 1
-
-    @classmethod
-    def of(cls, name: str, content: bytes) -> Upload:
-        return cls(name, hashlib.sha256(content).hexdigest(), content)
-
-    @property
-    def key(self) -> str:
-        """Equal for equal pixels: the file's hash, and the page where it is not the first."""
-        return self.sha256 if self.page == 1 else f"{self.sha256}/{self.page}"
 
 
 @dataclass(frozen=True)

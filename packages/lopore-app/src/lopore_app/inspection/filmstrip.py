@@ -20,9 +20,10 @@ from lopore.messages import counted, score_text
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.resampling import resize
-from lopore_app.inspection.films import InspectionResult, Upload
+from lopore_app.inspection.films import InspectionResult
 from lopore_app.inspection.memory import SMALL
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 
 ChainOf = Callable[[Upload], Chain]
 """Which steps a film goes through: some belong to one film alone."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lopore.preprocessing.enhancement_chain import Chain
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.filmstrip import ChainOf
 from lopore_app.inspection.session import InspectionSession, enhanced_file
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.view import View, entry_of, view_of
 from lopore_app.plain_text import plain
 from lopore_app.review.prediction_log import log_json

@@ -28,8 +28,9 @@ from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.model import ModelRecord
 from lopore.record.preprocessing import Preprocessing
 from lopore_app.inspection.cautions import doubts
-from lopore_app.inspection.films import HEAT_PIXELS, Enhanced, Film, InspectionResult, Scored, Upload, held_bytes
+from lopore_app.inspection.films import HEAT_PIXELS, Enhanced, Film, InspectionResult, Scored, held_bytes
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.models.opening import chain_key, model_key
 from lopore_app.viewer.outlines import Regions, outlines
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from lopore_app.inspection.films import Upload
-from lopore_app.viewer.component import session_number
+from lopore_app.inspection.upload import Upload
+from lopore_app.viewer.session_notice import session_number
 
 _EXAMPLES, _TABLE, _SEEN, _PAGES = "examples", "table", "seen_files", "pages"
 

@@ -13,10 +13,11 @@ from lopore.inference.regions import DetectionRule
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore_app.inspection.edited_chain import EditedChain, as_data
-from lopore_app.inspection.films import Enhanced, Film, InspectionResult, Upload
+from lopore_app.inspection.films import Enhanced, Film, InspectionResult
 from lopore_app.inspection.filmstrip import tone_of
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.session import InspectionSession, explained_class
+from lopore_app.inspection.upload import Upload
 from lopore_app.models.opening import chain_key
 from lopore_app.plain_text import plain
 from lopore_app.review import records

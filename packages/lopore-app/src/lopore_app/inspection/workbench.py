@@ -15,12 +15,12 @@ from lopore_app.inspection.decision_panel import least_area_panel, threshold, th
 from lopore_app.inspection.edited_chain import EditedChain
 from lopore_app.inspection.enhance_panel import enhance_panel, eye_panel
 from lopore_app.inspection.explainer_panel import ExplainerChoice, evidence_panel, heat_maps
-from lopore_app.inspection.films import Upload
 from lopore_app.inspection.filmstrip import ChainOf, State, answer_some, state_of, tally, thumbnails, waiting
 from lopore_app.inspection.panes import show_images
 from lopore_app.inspection.prediction_card import prediction_card
 from lopore_app.inspection.save_panel import downloads
 from lopore_app.inspection.session import InspectionSession
+from lopore_app.inspection.upload import Upload
 from lopore_app.inspection.uploads import on_their_pages, page_control
 from lopore_app.inspection.view import (
     CHAIN,

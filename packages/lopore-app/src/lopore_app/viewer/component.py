@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import streamlit as st
 
 from lopore.inference.overlay import COLOUR_MAPS, colour_ramp
+from lopore_app.viewer.front_files import front_text
 
-__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip", "lost_session_notice"]
-
-_OWN = "session_number"
-
-_FRONT = files("lopore_app") / "viewer" / "front"
-
-
-def _text(*names: str) -> str:
-    return "\n".join((_FRONT / name).read_text(encoding="utf-8") for name in names)
+__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip"]
 
 
 def _colours() -> str:
@@ -37,14 +28,14 @@ def _colours() -> str:
     )
 
 
-_carrier = st.components.v2.component("lopore.carrier", js=_text("store.js", "carrier.js"))
+_carrier = st.components.v2.component("lopore.carrier", js=front_text("store.js", "carrier.js"))
 _viewer = st.components.v2.component(
     "lopore.viewer",
-    css=_text("viewer.css"),
+    css=front_text("viewer.css"),
     js="\n".join(
         (
             _colours(),
-            _text(
+            front_text(
                 "store.js",
                 "acts.js",
                 "pane.js",
@@ -58,10 +49,11 @@ _viewer = st.components.v2.component(
         )
     ),
 )
-_chain = st.components.v2.component("lopore.chain", css=_text("chain.css"), js=_text("store.js", "chain.js"))
-_strip = st.components.v2.component("lopore.strip", css=_text("strip.css"), js=_text("store.js", "strip.js"))
-_table = st.components.v2.component("lopore.marks", css=_text("table.css"), js=_text("store.js", "acts.js", "table.js"))
-_session = st.components.v2.component("lopore.session", css=_text("session.css"), js=_text("store.js", "session.js"))
+_chain = st.components.v2.component("lopore.chain", css=front_text("chain.css"), js=front_text("store.js", "chain.js"))
+_strip = st.components.v2.component("lopore.strip", css=front_text("strip.css"), js=front_text("store.js", "strip.js"))
+_table = st.components.v2.component(
+    "lopore.marks", css=front_text("table.css"), js=front_text("store.js", "acts.js", "table.js")
+)
 
 
 def _nothing() -> None:
@@ -72,19 +64,6 @@ def carry(slot: str, identity: str, content: bytes) -> None:
     """Send bytes to the browser under a slot; nothing travels where slot, identity and bytes are those of before."""
     head = json.dumps({"slot": slot, "id": identity}).encode()
     _carrier(data=len(head).to_bytes(4, "little") + head + content, key=f"carrier/{slot}")
-
-
-def lost_session_notice(text: str) -> None:
-    """Say ``text`` in a browser whose page began under another session: that one's films and records are gone.
-
-    A page that comes back to a server is drawn anew, whichever session it finds there.
-    """
-    _session(data={"session": session_number(), "text": text}, key="session", on_back_change=_nothing)
-
-
-def session_number() -> str:
-    """A name for this visitor's session, which no other one has."""
-    return str(st.session_state.setdefault(_OWN, secrets.token_hex(8)))
 
 
 def film_viewer(data: dict[str, Any], key: str) -> None:
