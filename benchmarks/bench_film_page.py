@@ -47,14 +47,13 @@ requestAnimationFrame(step);
 """
 JUMP = """
 const done = arguments[0];
-const viewer = all('.pane canvas')[0], box = viewer.getBoundingClientRect();
+const viewer = all('.pane canvas')[0];
 const ink = viewer.getContext('2d'), [left, top] = [viewer.width / 2 - 40, viewer.height / 2 - 40];
 const shot = () => ink.getImageData(left, top, 80, 80).data.join();
-const tile = () => globalThis.loporeStore.slots.get('film/tile')?.id;
-const [before, held] = [shot(), tile()];
+const before = shot();
 document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }));
 until(() => shot() !== before).then((first) =>
-  until(() => tile() !== held).then((more) => done([first, more < 0 ? -1 : first + more])));
+  until(() => viewer.dataset.sharp === 'true').then((more) => done([first, more < 0 ? -1 : first + more])));
 """
 
 

@@ -196,7 +196,7 @@ def test_a_large_deep_film_is_shown_in_parts(address: str, page: Page, tmp_path:
     page.until(lambda: page.run(sent), "its pixels")
     assert all(size < 1_500_000 for _, size in page.run(sent))
     page.run("press('1:1')")
-    page.until(lambda: any(name == "original/tile" for name, _ in page.run(sent)), "the window at full size")
+    page.until(lambda: any(name == "original/tile/0" for name, _ in page.run(sent)), "the window at full size")
     assert all(size < 3_000_000 for _, size in page.run(sent))
     read = """
     const canvas = all('.pane canvas')[0], box = canvas.getBoundingClientRect();

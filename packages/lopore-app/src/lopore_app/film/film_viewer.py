@@ -95,7 +95,7 @@ def show_film(
     if beside is not None:
         desk["beside"] = [] if beside.review is None else beside.drawn()
     blobs: dict[str, Blob] = {}
-    region = Region.parse(component_state(FILM_VIEWER, "region"), film)
+    regions = Region.asked(component_state(FILM_VIEWER, "region"), film)
     data = {
         "film": film,
         "owner": upload.sha256,
@@ -103,7 +103,7 @@ def show_film(
         "width": panes[0].pixels.shape[1],
         "height": panes[0].pixels.shape[0],
         "pitch": pitch,
-        "panes": [described(memory, film, each, region, blobs, window=film_window) for each in panes],
+        "panes": [described(memory, film, each, regions, blobs, window=film_window) for each in panes],
         "marks": None,
         "profile": profile(panes, parse_line(component_state(FILM_VIEWER, "line"), film)),
         "areas": [_area(number, one, move) for number, one in enumerate(areas, start=1)],

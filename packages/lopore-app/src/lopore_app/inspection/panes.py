@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,10 +88,10 @@ def show_images(session: InspectionSession, view: View, heats: list[HeatMap], ey
     if view.film is None:
         return
     film, shown = view.upload.key, panes(session, view, heats, eye)
-    region = Region.parse(component_state(VIEWER, "region"), film)
+    regions = Region.asked(component_state(VIEWER, "region"), film)
     with st.container(gap=None, key="image"):
         blobs: dict[str, Blob] = {}
-        drawn = [described(session.memory, film, pane, region, blobs) for pane in shown]
+        drawn = [described(session.memory, film, pane, regions, blobs) for pane in shown]
         height, width = view.film.full.pixels.shape[:2]
         data = {
             "film": film,
@@ -132,7 +132,7 @@ def described(
     memory: Memory,
     film: str,
     pane: Pane,
-    region: Region | None,
+    regions: Sequence[Region],
     blobs: dict[str, Blob],
     *,
     window: Callable[[Pixels], tuple[float, float]] = auto_window,
@@ -157,16 +157,21 @@ def described(
     }
     blobs[pane.slot] = blob
     full_width = blob.facts["w"] == pane.pixels.shape[1]
-    part = None if full_width or region is None else cut(pane.pixels, move, region)
-    if part is not None:
-        blobs[f"{pane.slot}/tile"] = tile = Blob.of(part[0])
-        x0, y0, x1, y1 = part[1]
-        facts["tile"] = {
-            "slot": f"{pane.slot}/tile", "id": tile.identity, "x0": x0, "y0": y0, "x1": x1, "y1": y1, **tile.facts,
-        }  # fmt: skip
+    facts["tiles"] = [] if full_width else [tile for one in regions if (tile := _tile(pane, one, blobs)) is not None]
     if pane.heat is not None:
         facts["heat"] = _heat(pane.heat, pane.scale, blobs)
     return facts
+
+
+def _tile(pane: Pane, region: Region, blobs: dict[str, Blob]) -> dict[str, Any] | None:
+    """The film's own pixels of a region; None where the image lies elsewhere."""
+    part = cut(pane.pixels, pane.to_original, region)
+    if part is None:
+        return None
+    slot = f"{pane.slot}/tile/{region.slot}"
+    blobs[slot] = blob = Blob.of(part[0])
+    x0, y0, x1, y1 = part[1]
+    return {"slot": slot, "id": blob.identity, "x0": x0, "y0": y0, "x1": x1, "y1": y1, **blob.facts}
 
 
 def _overview(pixels: Pixels, window: Callable[[Pixels], tuple[float, float]]) -> tuple[Blob, tuple[float, float]]:

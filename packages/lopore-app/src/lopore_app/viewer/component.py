@@ -40,6 +40,7 @@ _viewer = st.components.v2.component(
                 "acts.js",
                 "pane.js",
                 "viewer.js",
+                "ahead.js",
                 "look.js",
                 "measure.js",
                 "gestures.js",

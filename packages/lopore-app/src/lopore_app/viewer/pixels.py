@@ -22,6 +22,7 @@ from lopore.preprocessing.resampling import resize
 OVERVIEW_PIXELS = 650_000
 WINDOW_PIXELS = 1_300_000
 LINE_SAMPLES = 1200
+SLOTS = 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,17 @@ class Blob:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the original film on the screen. density: screen pixels for one film pixel, at most 1."""
+    """A part of the original film on the screen. density: screen pixels for one film pixel, at most 1.
+
+    slot: 0 to 2, the place in the browser's store that its pixels get.
+    """
 
     x0: float
     y0: float
     x1: float
     y1: float
     density: float
+    slot: int = 0
 
     @classmethod
     def parse(cls, data: object, film: str) -> Region | None:
@@ -64,7 +69,21 @@ class Region:
         if any(value is None for value in values):
             return None
         x0, y0, x1, y1, density = (float(value) for value in values if value is not None)
-        return cls(x0, y0, x1, y1, density) if x0 < x1 and y0 < y1 and 0 < density <= 1 else None
+        slot = data.get("slot", 0)
+        if slot not in range(SLOTS) or not (x0 < x1 and y0 < y1 and 0 < density <= 1):
+            return None
+        return cls(x0, y0, x1, y1, density, int(slot))
+
+    @classmethod
+    def asked(cls, data: object, film: str) -> tuple[Region, ...]:
+        """Every region of this film that the browser asked for: on the screen first, then those ahead of it."""
+        first = cls.parse(data, film)
+        if first is None or not isinstance(data, Mapping):
+            return ()
+        said = data.get("ahead")
+        more = [cls.parse(one, film) for one in said[: SLOTS - 1]] if isinstance(said, list) else []
+        by_slot = {one.slot: one for one in reversed((first, *more)) if one is not None}
+        return (first, *(one for slot, one in by_slot.items() if slot != first.slot))
 
 
 def _number(value: object) -> float | None:

@@ -43,11 +43,16 @@ function select(number, jump = true) {
   acts.rest = setTimeout(() => act("select", { mark: number }), 500);
 }
 
-function step(by) {
+// The number of the mark that a step leads to; undefined where there are none.
+function markAfter(by) {
   const order = acts.order?.() ?? seenMarks().map((mark) => mark.number);
-  if (!order.length) return;
   const at = order.indexOf(acts.selected);
-  select(order[(at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length)]);
+  return order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
+}
+
+function step(by) {
+  const number = markAfter(by);
+  if (number !== undefined) select(number);
 }
 
 // After a verdict the next mark that is open; where none is, the mark stays.

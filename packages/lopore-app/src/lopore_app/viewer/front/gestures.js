@@ -84,6 +84,7 @@ Object.assign(Viewer.prototype, {
     const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
     const [across, along] = this.onTheFilm((right * width) / 8, (down * height) / 8);
     const [x, y] = [this.view.x + across, this.view.y + along];
+    this.jumped = false;
     this.view = { ...this.view, x, y };
     this.fitted = false;
     this.redraw();
@@ -95,6 +96,7 @@ Object.assign(Viewer.prototype, {
     if (tool === "Pan") {
       const [across, along] = this.onTheFilm(right, down);
       this.view = { ...view, x: view.x - across, y: view.y - along };
+      this.jumped = false;
       this.fitted = false;
     } else if (tool === "Window") {
       const peak = pane.part.depth === 16 ? 65535 : 255;

@@ -74,14 +74,21 @@ Object.assign(Viewer.prototype, {
   },
 
   // One film pixel on one screen pixel, with the mark in the middle of what lies around it.
-  jump() {
-    const mark = seenMarks().find((one) => one.number === acts.selected);
-    if (!mark) return;
+  viewOf(number) {
+    const mark = seenMarks().find((one) => one.number === number);
+    if (!mark) return null;
     const [x0, y0, x1, y1] = mark.box;
     const { clientWidth: width, clientHeight: height } = this.visible()[0].canvas;
     const native = 1 / (devicePixelRatio || 1);
     const fits = Math.min(width / Math.max(1.6 * (x1 - x0), 1), height / Math.max(1.6 * (y1 - y0), 1));
-    this.view = { ...this.view, x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
+    return { ...this.view, x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(native, fits) };
+  },
+
+  jump() {
+    const view = this.viewOf(acts.selected);
+    if (!view) return;
+    this.view = view;
+    this.jumped = true;
     this.fitted = false;
     this.landed = true; // nothing follows: its own pixels are asked for at once
     this.redraw();

@@ -130,6 +130,25 @@ class Pane {
     if (this.lens && this.there) this.magnified(ink, view, opacity, colours);
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.ink = ink;
+    this.sharp = this.there && this.isSharp(view, width, height);
+    this.canvas.dataset.sharp = this.sharp;
+  }
+
+  // Whether a screen that shows the film this large has room for more pixels than were sent of the whole film.
+  coarse(scale) {
+    const dense = scale * (globalThis.devicePixelRatio || 1);
+    return Math.min(dense, 1) > 1.15 * (this.part.w / this.part.width) / Math.hypot(this.part.to[0], this.part.to[3]);
+  }
+
+  // Whether everything on the screen is as fine as the screen or the film.
+  isSharp(view, width, height) {
+    if (!this.coarse(view.scale)) return true;
+    const corners = [[-1, -1], [1, -1], [-1, 1], [1, 1]].map(([x, y]) => this.onImage(...this.placeAt(view, (x * width) / 2, (y * height) / 2)));
+    const clip = (at, most) => Math.min(Math.max(at, 0), most);
+    const [xs, ys] = [corners.map(([x]) => clip(x, this.part.width)), corners.map(([, y]) => clip(y, this.part.height))];
+    const dense = Math.min(view.scale * (globalThis.devicePixelRatio || 1), 1);
+    return this.part.tiles.some((tile) => store.slots.get(tile.slot)?.id === tile.id && tile.x0 <= Math.min(...xs) && tile.y0 <= Math.min(...ys) &&
+      tile.x1 >= Math.max(...xs) && tile.y1 >= Math.max(...ys) && tile.w / (tile.x1 - tile.x0) >= 0.87 * dense);
   }
 
   // The film with its heat, the place of the view at ``middle`` of the canvas; whether all of it is there.
@@ -147,9 +166,10 @@ class Pane {
     ink.imageSmoothingQuality = "high";
     const whole = this.layer("whole", this.part, colours);
     if (whole) ink.drawImage(whole, 0, 0, this.part.width, this.part.height);
-    const tile = this.part.tile;
-    const sharp = this.layer("tile", tile, colours);
-    if (sharp) ink.drawImage(sharp, tile.x0, tile.y0, tile.x1 - tile.x0, tile.y1 - tile.y0);
+    for (const tile of this.part.tiles.toReversed()) { // what is on the screen comes first in the list, and lies on top
+      const image = this.layer(tile.slot, tile, colours);
+      if (image) ink.drawImage(image, tile.x0, tile.y0, tile.x1 - tile.x0, tile.y1 - tile.y0);
+    }
     const heat = this.layer("heat", this.part.heat, colours);
     if (heat && whole) {
       ink.globalAlpha = opacity;
@@ -189,24 +209,33 @@ class Pane {
 
   onFilm(view, event) {
     const box = this.canvas.getBoundingClientRect();
+    return this.placeAt(view, event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2);
+  }
+
+  // The place on the film that lies so far from the middle of the canvas.
+  placeAt(view, across, along) {
     const [a, b, c, d] = orientation(view);
-    const [right, down] = [(event.clientX - box.left - box.width / 2) / view.scale, (event.clientY - box.top - box.height / 2) / view.scale];
+    const [right, down] = [across / view.scale, along / view.scale];
     return [a * right + c * down + view.x, b * right + d * down + view.y];
+  }
+
+  // A place of the original film on this image.
+  onImage(x, y) {
+    const [xx, xy, x0, yx, yy, y0] = this.part.to;
+    const area = xx * yy - xy * yx;
+    return [(yy * (x - x0) - xy * (y - y0)) / area, (xx * (y - y0) - yx * (x - x0)) / area];
   }
 
   // Grey value under a place of the original film: [value, exact], or null outside.
   grey(x, y) {
-    const [xx, xy, x0, yx, yy, y0] = this.part.to;
-    const area = xx * yy - xy * yx;
-    const px = (yy * (x - x0) - xy * (y - y0)) / area;
-    const py = (xx * (y - y0) - yx * (x - x0)) / area;
+    const [px, py] = this.onImage(x, y);
     if (px < 0 || py < 0 || px >= this.part.width || py >= this.part.height) return null;
-    const tile = this.part.tile;
-    const inTile = tile && px >= tile.x0 && px < tile.x1 && py >= tile.y0 && py < tile.y1;
-    const part = inTile && store.slots.get(tile.slot)?.id === tile.id ? tile : this.part;
+    const inTile = (tile) => px >= tile.x0 && px < tile.x1 && py >= tile.y0 && py < tile.y1 && store.slots.get(tile.slot)?.id === tile.id;
+    const tile = this.part.tiles.find(inTile);
+    const part = tile ?? this.part;
     const held = store.slots.get(part.slot);
     if (!held || held.id !== part.id || part.channels !== 1) return null;
-    const [left, top, right, bottom] = part === tile ? [tile.x0, tile.y0, tile.x1, tile.y1] : [0, 0, part.width, part.height];
+    const [left, top, right, bottom] = tile ? [tile.x0, tile.y0, tile.x1, tile.y1] : [0, 0, part.width, part.height];
     const column = Math.floor(((px - left) / (right - left)) * part.w);
     const row = Math.floor(((py - top) / (bottom - top)) * part.h);
     const at = row * part.w + column;

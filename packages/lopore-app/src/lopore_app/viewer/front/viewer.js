@@ -160,6 +160,7 @@ class Viewer {
   fit() {
     const pane = this.visible()[0];
     if (!pane || !this.data) return;
+    this.jumped = false;
     const { clientWidth: width, clientHeight: height } = pane.canvas;
     const [filmWidth, filmHeight] = this.laid(this.data.width, this.data.height);
     this.view = { ...this.view, x: this.data.width / 2, y: this.data.height / 2, scale: Math.min(width / filmWidth, height / filmHeight) };
@@ -171,6 +172,7 @@ class Viewer {
     const [x, y] = at ?? [this.view.x, this.view.y];
     const scale = Math.min(Math.max(this.view.scale * factor, 0.005), 64);
     const real = scale / this.view.scale;
+    this.jumped = false;
     this.view = { ...this.view, x: x + (this.view.x - x) / real, y: y + (this.view.y - y) / real, scale };
     this.fitted = false;
     this.redraw();
@@ -200,6 +202,7 @@ class Viewer {
       pane.caption.textContent = `${whose}${pane.part.title}  ·  ${sizes}${grey}`;
       pane.canvas.setAttribute("aria-label", `${pane.part.title}, ${sizes}`);
     }
+    this.timePixels();
     if (this.overview) this.drawOverview();
     this.showLook();
     if (!other && this.visible().every((pane) => pane.there)) {
@@ -208,37 +211,6 @@ class Viewer {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => { this.keepLook(); this.askForPixels(); }, this.landed ? 0 : REST);
     this.landed = false;
-  }
-
-  // Sharper pixels are asked for only where the film has more than were sent, and only for what is on the screen.
-  askForPixels() {
-    const first = this.visible()[0];
-    if (!first?.part || !this.send) return;
-    const ratio = devicePixelRatio || 1;
-    const dense = this.view.scale * ratio;
-    const coarse = this.visible().some((pane) => Math.min(dense, 1) > 1.15 * (pane.part.w / pane.part.width) * Math.hypot(pane.part.to[0], pane.part.to[3]) ** -1);
-    const glass = this.panes.find((pane) => pane.lens)?.lens;
-    if (!coarse && !glass) return;
-    const view = coarse ? this.view : glass.view;
-    const density = view.scale * ratio;
-    const [wideSeen, highSeen] = coarse ? [first.canvas.clientWidth, first.canvas.clientHeight] : [4 * glass.radius, 4 * glass.radius];
-    const [halfWidth, halfHeight] = this.laid(wideSeen / 2 / view.scale, highSeen / 2 / view.scale);
-    const now = {
-      x0: Math.max(0, view.x - halfWidth), y0: Math.max(0, view.y - halfHeight),
-      x1: Math.min(this.data.width, view.x + halfWidth), y1: Math.min(this.data.height, view.y + halfHeight),
-    };
-    if (now.x1 <= now.x0 || now.y1 <= now.y0) return;
-    const last = this.asked;
-    const covered = last && last.film === this.data.film && last.x0 <= now.x0 && last.y0 <= now.y0 && last.x1 >= now.x1 && last.y1 >= now.y1;
-    if (covered && last.density >= Math.min(density, 1) * 0.87 && last.density <= density * 2.5) return;
-    const [wide, high] = [(now.x1 - now.x0) * 0.2, (now.y1 - now.y0) * 0.2];
-    this.asked = {
-      film: this.data.film, density: Math.min(density, 1),
-      x0: Math.max(0, now.x0 - wide), y0: Math.max(0, now.y0 - high),
-      x1: Math.min(this.data.width, now.x1 + wide), y1: Math.min(this.data.height, now.y1 + high),
-    };
-    touch();
-    this.send("region", this.asked);
   }
 }
 
