@@ -88,7 +88,7 @@ class FilmPanel:
                 st.caption("No model: the film is shown, and marks of earlier sessions.")
             else:
                 options = InspectionOptions(threshold=threshold, variables=values, mm_per_pixel=work.pitch, seam=seam)
-                run_panel(work, model, source, options, profile, memory)
+                run_panel(work, upload, model, source, options, profile, memory)
                 queue_panel(memory, model, uploads, works, reviewer.name, options, profile)
             heat = _heat_choice(work)
             beside = other_film(memory, uploads, upload, film, work, works, reviewer.name)

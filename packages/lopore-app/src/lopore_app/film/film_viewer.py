@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ from lopore.preprocessing.pipeline import percentile_limits
 from lopore_app.film.areas import AreaStatistics
 from lopore_app.film.film_review import FilmReview
 from lopore_app.film.film_work import FilmWork
+from lopore_app.film.judged_parts import JudgedParts
 from lopore_app.film.two_films import Overlay
 from lopore_app.film.uploaded_film import is_tall, laid_flat, to_shown
 from lopore_app.inspection.memory import Memory
@@ -138,9 +141,27 @@ def desk_data(film: str, work: FilmWork, move: Affine) -> dict[str, Any]:
         "selected": work.selected,
         "marks": marks,
         "ignored": [{"box": _box(box, move)} for box in boxes],
-        "state": "waiting" if work.found is None else "judged" if work.found.judged else "unjudged",
+        "state": state_of(work),
         "locked": review is None,
     }
+
+
+def state_of(work: FilmWork) -> str:
+    """What is known of the film as a whole: while a run goes on, only what it judged so far."""
+    if work.run is not None and work.run.running:
+        return "running"
+    return "waiting" if work.found is None else "judged" if work.found.judged else "unjudged"
+
+
+def carry_parts(upload: Upload, parts: JudgedParts | None, move: Affine) -> None:
+    """Tell the strip under the film how far a run is. move: to places on the film as it is shown."""
+    said = {
+        "film": film_key(upload),
+        "judged": None if parts is None else _box(parts.judged, move),
+        "places": [] if parts is None else [_box(place, move) for place in parts.places],
+    }
+    text = json.dumps(said).encode()
+    carry("film/parts", hashlib.blake2b(text, digest_size=8).hexdigest(), text)
 
 
 def _drawn(review: FilmReview, at: int, move: Affine) -> dict[str, Any]:

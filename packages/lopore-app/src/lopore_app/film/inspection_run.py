@@ -15,8 +15,10 @@ from lopore.indications.acceptance_profile import Profile
 from lopore.indications.film_inspection import FilmInspection
 from lopore.indications.options import InspectionOptions
 from lopore.inference.cover_film import Cancelled
+from lopore.inference.film_map import FilmMap
 from lopore.models.opening import OpenModel
 from lopore.reading.film_source import FilmSource
+from lopore_app.film.judged_parts import JudgedParts, judged_parts, thresholds_of
 from lopore_app.inspection.memory import Memory
 
 STAGES = {"map": "tiles", "regions": "strips searched for marks", "measure": "marks measured"}
@@ -44,7 +46,8 @@ class Progress:
 class InspectionRun:
     """A run of one film. It ends by itself when its visitor's session is gone.
 
-    result, error: None until the run has ended with one of them; both stay None for one that was stopped.
+    result, error: None until the run has ended with one of them; both stay None for one that was stopped. parts: what
+    is judged so far.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class InspectionRun:
         self.result: FilmInspection | None = None
         self.error: str | None = None
         self.progress = Progress("map", 0, 0)
+        self.parts: JudgedParts | None = None
+        self._thresholds, self._known = thresholds_of(model, options), 0
         self._folder = tempfile.TemporaryDirectory(prefix="lopore-film-")
         self._stop = threading.Event()
         self._visitor = weakref.ref(visitor)
@@ -92,6 +97,7 @@ class InspectionRun:
                 options=options,
                 work_folder=Path(self._folder.name),
                 progress=self._report_progress,
+                judged=self._report_parts,
                 cancelled=lambda: self._stop.is_set() or self._visitor() is None,
             )
         except Cancelled:
@@ -105,3 +111,7 @@ class InspectionRun:
         spent = time.monotonic() - self._began
         left = spent * (total - done) / done if stage == "map" and done else None
         self.progress = Progress(stage, done, total, left)
+
+    def _report_parts(self, film_map: FilmMap) -> None:
+        self.parts = judged_parts(film_map, self._thresholds, self.parts, self._known)
+        self._known = film_map.done

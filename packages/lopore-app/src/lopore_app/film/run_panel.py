@@ -13,9 +13,12 @@ from lopore.messages import counted
 from lopore.models.opening import OpenModel
 from lopore.reading.film_source import FilmSource
 from lopore_app.film.film_review import Reviewer
+from lopore_app.film.film_viewer import carry_parts
 from lopore_app.film.film_work import FilmWork, decided_anew
 from lopore_app.film.inspection_run import InspectionRun
+from lopore_app.film.uploaded_film import to_shown
 from lopore_app.inspection.memory import Memory
+from lopore_app.inspection.upload import Upload
 from lopore_app.models.opening import fingerprint, model_key
 from lopore_app.plain_text import plain
 
@@ -91,6 +94,7 @@ def asked_of(
 
 def run_panel(
     work: FilmWork,
+    upload: Upload,
     model: OpenModel,
     source: FilmSource,
     options: InspectionOptions,
@@ -100,7 +104,7 @@ def run_panel(
     """The button, the bar while it runs, and why nothing came."""
     covering, deciding = asked_of(model, source, options, profile)
     if work.run is not None and work.run.running:
-        _progress(work.run)
+        _progress(work.run, upload, source.shape)
         return
     if work.found is not None and work.asked[:1] == (covering,) and work.asked[1:] != (deciding,):
         try:
@@ -122,10 +126,11 @@ def run_panel(
 
 
 @st.fragment(run_every=0.7)
-def _progress(run: InspectionRun) -> None:
+def _progress(run: InspectionRun, upload: Upload, shape: tuple[int, int]) -> None:
     if not run.running:
         st.rerun()
     now = run.progress
+    carry_parts(upload, run.parts, to_shown(shape))
     st.progress(now.share, text=plain(now.text, 120) if now.total else "Reading the film")
     if st.button("Stop", icon=":material/stop:", width="stretch", key="film/stop"):
         run.stop()

@@ -53,11 +53,13 @@ def inspect_film(
     work_folder: Path | None = None,
     progress: ProgressCallback = lambda stage, done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
+    judged: Callable[[FilmMap], None] = lambda film_map: None,
 ) -> FilmInspection:
     """The indications of one film, and the verdict by a profile.
 
     work_folder: keeps the film's map (one byte a pixel and class), so that a run that was stopped goes on from there;
     None: a temporary one, which is removed. progress: told how far the work is. cancelled: asked after each batch.
+    judged: told of the map after each strip, as far as it goes.
     Raises Cancelled, ConfigError for options and rules that do not fit, ImageError for a damaged film, LoporeError
     for a full disk.
     """
@@ -69,7 +71,7 @@ def inspect_film(
     with tempfile.TemporaryDirectory(prefix="lopore-film-") as temporary:
         folder = work_folder or Path(temporary)
         levels = tuple({*_thresholds(record, options).values(), options.extent})
-        film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick)
+        film_map = cover_film(model, film, folder, options.covering, exact=levels, tick=tick, judged=judged)
         found = decide_on_map(film_map, record, film, options=options, profile=profile, progress=progress)
     notes = tuple(dict.fromkeys((*_model_notes(record), *film.notes, *film_map.notes, *found.notes)))
     done = found.model_copy(

@@ -77,11 +77,13 @@ def cover_film(
     *,
     exact: tuple[float, ...] = (),
     tick: Tick = lambda done, total: None,
+    judged: Callable[[FilmMap], None] = lambda film_map: None,
 ) -> FilmMap:
     """The film's map in ``folder``; a map that an earlier run of the same work left there is gone on with.
 
     exact: probabilities (thresholds) that the map keeps apart exactly. tick: told (done, all) tiles; what it raises
-    ends the run, and what is done stays. Raises ConfigError for options that do not fit the model, LoporeError where
+    ends the run, and what is done stays. judged: told of the map after each strip, up to whose end no later tile
+    changes a value. Raises ConfigError for options that do not fit the model, LoporeError where
     the disk is full, and what the model raises.
     """
     options = options or CoverOptions()
@@ -97,6 +99,7 @@ def cover_film(
     try:
         for strip in map_strips(model, film, tiling, options, film_map.done, tick):
             padded = film_map.append(strip)
+            judged(film_map)
             if padded and options.mode == "dense":
                 film_map.notes = dense_notes(model, film, tiling, film_map)
             if padded or time.monotonic() - saved > STATE_SECONDS:

@@ -38,7 +38,7 @@ Object.assign(Viewer.prototype, {
     this.bar.append(this.tally);
     this.overview = element("canvas", "overview");
     this.overview.setAttribute("role", "img");
-    this.overview.title = "The whole film with all marks; a click goes there. Hatched: not judged";
+    this.overview.title = "The whole film with all marks; a click goes there. Hatched: not judged (yet)";
     this.frame.insertBefore(this.overview, this.graph);
     this.overview.addEventListener("pointerdown", (event) => {
       const box = this.overview.getBoundingClientRect();
@@ -68,7 +68,7 @@ Object.assign(Viewer.prototype, {
   count() {
     const marks = seenMarks();
     const open = marks.filter((mark) => mark.verdict === "open").length;
-    const state = { waiting: "not inspected yet", unjudged: "cannot be judged by this model", judged: "inspected" }[this.desk?.state];
+    const state = { waiting: "not inspected yet", running: "being inspected", unjudged: "cannot be judged by this model", judged: "inspected" }[this.desk?.state];
     this.overview?.setAttribute("aria-label", `The whole film with all marks, ${state}; a click goes there`);
     if (this.tally) this.tally.textContent = marks.length ? `${open} of ${marks.length} open` : "no marks";
   },
@@ -166,13 +166,30 @@ Object.assign(Viewer.prototype, {
     this.hatchBox(pane.ink, [left, top, right, bottom], "159,179,200");
   },
 
-  // In the strip: the whole film until a model has looked at it, in violet where it cannot be judged, and regions.
+  // In the strip: the whole film until a model has looked at it, in violet where it cannot be judged, and regions. While
+  // a run goes on everything that it has not judged, and where it found something so far.
   overviewHatch(ink, { by, left, top }) {
     const box = ([x0, y0, x1, y1]) => [left + by * x0, top + by * y0, left + by * x1, top + by * y1];
-    const whole = box([0, 0, this.data.width, this.data.height]);
-    if (this.desk.state === "waiting") this.hatchBox(ink, whole, "159,179,200");
-    if (this.desk.state === "unjudged") this.hatchBox(ink, whole, "171,150,240");
+    const [wide, high] = [this.data.width, this.data.height];
+    if (this.desk.state === "waiting") this.hatchBox(ink, box([0, 0, wide, high]), "159,179,200");
+    if (this.desk.state === "unjudged") this.hatchBox(ink, box([0, 0, wide, high]), "171,150,240");
+    if (this.desk.state === "running") {
+      const { judged, places } = this.parts();
+      const [x0, y0, x1, y1] = judged ?? [0, 0, 0, 0];
+      const around = judged ? [[0, 0, x0, high], [x1, 0, wide, high], [x0, 0, x1, y0], [x0, y1, x1, high]] : [[0, 0, wide, high]];
+      around.filter(([a, b, c, d]) => c - a >= 1 && d - b >= 1).forEach((part) => this.hatchBox(ink, box(part), "159,179,200"));
+      ink.strokeStyle = INKS.open;
+      ink.lineWidth = 1.5;
+      places.map(box).forEach(([a, b, c, d]) => ink.strokeRect(a - 1, b - 1, Math.max(c - a, 1) + 2, Math.max(d - b, 1) + 2));
+    }
     this.desk.ignored.forEach((region) => this.hatchBox(ink, box(region.box), "159,179,200"));
+  },
+
+  // What the run on this film has judged so far, as it arrived last; nothing of another film's.
+  parts() {
+    const held = store.slots.get("film/parts");
+    const found = held ? JSON.parse(new TextDecoder().decode(held.bytes)) : null;
+    return found?.film === this.data.film ? found : { judged: null, places: [] };
   },
 
   hatchBox(ink, [left, top, right, bottom], colour) {
