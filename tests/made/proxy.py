@@ -14,16 +14,22 @@ PIECE = 8192
 
 @dataclass
 class Link:
-    """rate: bytes a second from the server to the browser; None for no limit. It may change at any time."""
+    """rate: bytes a second from the server to the browser; None for no limit. latency: seconds that what is sent after
+    a pause arrives later, either way. Both may change at any time."""
 
     port: int = 0
     rate: float | None = None
+    latency: float = 0.0
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
 def _pump(link: Link, source: socket.socket, sink: socket.socket, told: tuple[bytes, bytes], *, slow: bool) -> None:
+    last = 0.0
     try:
         while data := source.recv(PIECE):
+            if link.latency and time.monotonic() - last > link.latency:
+                time.sleep(link.latency)
+            last = time.monotonic()
             if data.startswith((b"GET ", b"PUT ")):
                 data = data.replace(*told, 1)
             sink.sendall(data)

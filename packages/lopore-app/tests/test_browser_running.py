@@ -24,7 +24,8 @@ const held = globalThis.loporeStore.slots.get('film/parts');
 const canvas = all('.overview')[0];
 if (!canvas?.width) return null;
 const judged = held ? JSON.parse(new TextDecoder().decode(held.bytes)).judged : null;
-const ink = canvas.getContext('2d'), wide = Math.floor(canvas.width / 20), high = Math.max(Math.floor(canvas.height / 3), 1);
+const ink = canvas.getContext('2d');
+const [wide, high] = [Math.floor(canvas.width / 20), Math.max(Math.floor(canvas.height / 3), 1)];
 const hatched = [...Array(20).keys()].map((at) => {
   const { data } = ink.getImageData(at * wide + 3, high, wide - 6, high);
   let count = 0;

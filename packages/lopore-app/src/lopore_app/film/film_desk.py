@@ -30,8 +30,9 @@ from lopore_app.kept_work import work_folder
 from lopore_app.plain_text import plain
 from lopore_app.review.kept_records import record_film_review, record_inspection
 from lopore_app.review.prediction_log import name_on_a_page
+from lopore_app.viewer.component import carry, film_list
 
-_WORKS, _CHOSEN = "film/works", "film/chosen"
+_WORKS, _CHOSEN, _LIST = "film/works", "film/chosen", "film/list"
 
 
 def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
@@ -42,16 +43,20 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         reviewer = reviewer_fields()
     left, right = st.columns([3.4, 1], gap="medium")
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
+    upload = _chosen(uploads)
     with left:
-        upload = _chosen(uploads, works, reviewer.name)
+        above = st.container()
         film = _read(memory, upload, uploads)
+    with above:
+        _choice(uploads, upload, works, reviewer.name, shown=film is not None)
     if film is None:
         return
     work = work_for(works, upload.key, reviewer.name)
     store = _taken_up(work, upload, film, reviewer)
     classes = tuple(model.record.classes) if model is not None else ()
     _acts_of(upload, work, reviewer, film, classes)
-    with right, st.container(key="dials"):
+    # What stands beside and under the image is hidden until the image is of the same film.
+    with right, st.container(key="dials"), st.container(key="of_film"):
         panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
         work.measure(panel.source.pixel_pitch_mm)
     with left:
@@ -68,9 +73,11 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
             reviewer=reviewer.name,
             beside=panel.beside,
         )
-        _status(work, reviewer, store)
-        _findings(work, film, panel)
+        with st.container(key="below_film"):
+            _status(work, reviewer, store)
+            _findings(work, film, panel)
     panel.fill(work, reviewer, classes, works, store)
+    carry("film/complete", desk_key(upload, reviewer.name), b"")  # after everything else of this film
     _save(work, store, reviewer)
     _record(work, model, panel.profile)
 
@@ -121,28 +128,33 @@ def _acts_of(upload: Upload, work: FilmWork, reviewer: Reviewer, film: Radiograp
     work.take_acts(said, reviewer, to_shown(film.pixels.shape).inverse(), str(drawn_class))
 
 
-def _chosen(uploads: Sequence[Upload], works: Mapping[tuple[str, str], FilmWork], reviewer: str) -> Upload:
-    """The film that is looked at; of a file with several pages, on its page. How far each is stands beside its name."""
+def _chosen(uploads: Sequence[Upload]) -> Upload:
+    """The film that is looked at: the one that was chosen, else the first; of a file with several pages, on its
+    page."""
+    wanted = st.session_state.get(_CHOSEN)
+    return next((upload for upload in uploads if upload.sha256 == wanted), uploads[0])
+
+
+def _choice(
+    uploads: Sequence[Upload], upload: Upload, works: Mapping[tuple[str, str], FilmWork], reviewer: str, *, shown: bool
+) -> None:
+    """The films, and how far each is. shown: whether the chosen one can be read."""
     if len(uploads) == 1:
-        return uploads[0]
-    names = {
-        one.sha256: f"{name_on_a_page(one.name, 80)}  ·  {state_text(works.get((one.key, reviewer)))}"
+        return
+    films = [
+        {
+            "id": one.sha256,
+            "title": f"{name_on_a_page(one.name, 80)}  ·  {state_text(works.get((one.key, reviewer)))}",
+        }
         for one in uploads
-    }
-    order = list(names)
-    choice, following = st.columns([5, 1], vertical_alignment="bottom")
-    chosen = choice.selectbox(
-        f"Film, of {len(order)}", order, format_func=names.__getitem__, key=_CHOSEN, label_visibility="collapsed"
-    )
-    after = order[(order.index(chosen) + 1) % len(order)]
-    following.button(
-        "Next film", on_click=_choose, args=(after,), icon=":material/skip_next:", width="stretch", key="film/next"
-    )
-    return next(upload for upload in uploads if upload.sha256 == chosen)
+    ]
+    film_list({"films": films, "selected": upload.sha256, "shown": shown}, _LIST, _choose)
 
 
-def _choose(sha256: str) -> None:
-    st.session_state[_CHOSEN] = sha256
+def _choose() -> None:
+    chosen = component_state(_LIST, "selected")
+    if isinstance(chosen, str):
+        st.session_state[_CHOSEN] = chosen
 
 
 def _is_of(upload: Upload, reviewer: Reviewer) -> bool:

@@ -45,7 +45,9 @@ STYLE = """<style>
 .lopore-found small { opacity: .75; }
 .lopore-nofilm { height: max(430px, calc(100vh - var(--around))); display: grid; place-items: center;
   border-radius: 8px; background: #14161a; color: #aab2bc; font-size: .9rem; }
-.lopore-awaits .st-key-card > *, .lopore-awaits .st-key-verdict, .lopore-awaits .st-key-verdict * {
+.lopore-awaits .st-key-card > *, .lopore-awaits .st-key-verdict, .lopore-awaits .st-key-verdict *,
+.lopore-awaits .st-key-of_film, .lopore-awaits .st-key-of_film *,
+.lopore-awaits .st-key-below_film, .lopore-awaits .st-key-below_film * {
   visibility: hidden !important; }
 .lopore-awaits .st-key-dials { pointer-events: none; }
 .stMain [data-stale="true"] { opacity: 1 !important; transition: none !important; }

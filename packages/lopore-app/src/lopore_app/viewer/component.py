@@ -16,7 +16,7 @@ import streamlit as st
 from lopore.inference.overlay import COLOUR_MAPS, colour_ramp
 from lopore_app.viewer.front_files import front_text
 
-__all__ = ["carry", "chain_editor", "film_viewer", "filmstrip"]
+__all__ = ["carry", "chain_editor", "film_list", "film_viewer", "filmstrip", "mark_table"]
 
 
 def _colours() -> str:
@@ -52,6 +52,9 @@ _viewer = st.components.v2.component(
 )
 _chain = st.components.v2.component("lopore.chain", css=front_text("chain.css"), js=front_text("store.js", "chain.js"))
 _strip = st.components.v2.component("lopore.strip", css=front_text("strip.css"), js=front_text("store.js", "strip.js"))
+_choice = st.components.v2.component(
+    "lopore.choice", css=front_text("choice.css"), js=front_text("store.js", "choice.js")
+)
 _table = st.components.v2.component(
     "lopore.marks", css=front_text("table.css"), js=front_text("store.js", "acts.js", "table.js")
 )
@@ -93,3 +96,8 @@ def chain_editor(data: dict[str, Any], key: str) -> None:
 def filmstrip(data: dict[str, Any], key: str, chosen: Callable[[], None], more: Callable[[], None]) -> None:
     """The films; ``chosen`` and ``more`` are called when the user chose one and when the browser is idle."""
     _strip(data=data, key=key, on_selected_change=chosen, on_more_change=more)
+
+
+def film_list(data: dict[str, Any], key: str, chosen: Callable[[], None]) -> None:
+    """A list of films, and a button to the next; ``chosen`` is called when the user chose one."""
+    _choice(data=data, key=key, on_selected_change=chosen)

@@ -42,6 +42,7 @@ class Viewer {
     acts.listeners.delete(this.actListener);
     acts.viewKey = null;
     if (acts.data && this.desk) acts.data = null;
+    if (store.awaited !== null) expect(null);
     this.watcher.disconnect();
     clearTimeout(this.rest);
   }
@@ -205,9 +206,9 @@ class Viewer {
     this.timePixels();
     if (this.overview) this.drawOverview();
     this.showLook();
-    if (!other && this.visible().every((pane) => pane.there)) {
-      if (store.awaited !== null) expect(null);
-    }
+    // On the page of a whole film what stands beside and under the image comes after it.
+    const complete = !this.desk || store.slots.get("film/complete")?.id === this.desk.film;
+    if (!other && complete && store.awaited !== null && this.visible().every((pane) => pane.there)) expect(null);
     clearTimeout(this.rest);
     this.rest = setTimeout(() => { this.keepLook(); this.askForPixels(); }, this.landed ? 0 : REST);
     this.landed = false;
