@@ -24,6 +24,7 @@ def _origins(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> t
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 @click.option("--origin", "origins", multiple=True, callback=_origins, help="Address that people open it under.")
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="Folder that keeps reviews of films.")
+@click.option("--keep-films", is_flag=True, help="Let visitors keep their films in the folder of --work.")
 @click.option("--records", help="Folder or postgresql://... for a record of every answer and review.")
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app, and end.")
 def main(
@@ -33,6 +34,7 @@ def main(
     browser: bool,
     origins: tuple[str, ...],
     work: Path | None,
+    keep_films: bool,
     records: str | None,
     check: str | None,
 ) -> None:
@@ -43,8 +45,12 @@ def main(
     if models is not None:
         roots = [str(models.resolve()), os.environ.get("LOPORE_MODELS", "")]
         os.environ["LOPORE_MODELS"] = os.pathsep.join(filter(None, roots))
+    if keep_films and work is None and not os.environ.get("LOPORE_WORK"):
+        raise click.UsageError("--keep-films needs a folder to keep them in; name one with --work FOLDER")
     if work is not None:
         os.environ["LOPORE_WORK"] = str(work.resolve())
+    if keep_films:
+        os.environ["LOPORE_KEEP_FILMS"] = "1"
     if records is not None:
         os.environ["LOPORE_RECORDS"] = records if "://" in records else str(Path(records).resolve())
     from lopore_app.server import serve

@@ -43,12 +43,8 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         reviewer = reviewer_fields()
     left, right = st.columns([3.4, 1], gap="medium")
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
-    upload = _chosen(uploads)
     with left:
-        above = st.container()
-        film = _read(memory, upload, uploads)
-    with above:
-        _choice(uploads, upload, works, reviewer.name, shown=film is not None)
+        upload, film = _film_in_view(memory, uploads, works, reviewer.name)
     if film is None:
         return
     work = work_for(works, upload.key, reviewer.name)
@@ -80,6 +76,17 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     carry("film/complete", desk_key(upload, reviewer.name), b"")  # after everything else of this film
     _save(work, store, reviewer)
     _record(work, model, panel.profile)
+
+
+def _film_in_view(
+    memory: Memory, uploads: Sequence[Upload], works: Mapping[tuple[str, str], FilmWork], reviewer: str
+) -> tuple[Upload, Radiograph | None]:
+    """The film that is looked at, under the list of all; None where it cannot be read."""
+    upload, above = _chosen(uploads), st.container()
+    film = _read(memory, upload, uploads)
+    with above:
+        _choice(uploads, upload, works, reviewer, shown=film is not None)
+    return upload, film
 
 
 def _read(memory: Memory, upload: Upload, uploads: Sequence[Upload]) -> Radiograph | None:

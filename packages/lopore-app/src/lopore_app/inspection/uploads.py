@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from lopore_app.inspection.upload import Upload
+from lopore_app.kept_work import films_may_be_kept
 from lopore_app.viewer.session_notice import session_number
 
 _EXAMPLES, _TABLE, _SEEN, _PAGES = "examples", "table", "seen_files", "pages"
@@ -28,7 +29,13 @@ def on_the_table() -> tuple[Upload, ...]:
         key=field,
         help="PNG, JPEG, TIFF, BMP or DICOM, 8 or 16 bit, under any name",
     )
+    if films_may_be_kept():
+        _take_up_kept()
     uploads = _taken(given, entered)
+    if films_may_be_kept():
+        from .kept_films_panel import kept_films_panel
+
+        kept_films_panel(uploads)
     earlier = len(uploads) - len(given)
     if earlier and st.button(f"Put {earlier} earlier away", icon=":material/close:", width="stretch"):
         st.session_state[_TABLE] = {}
@@ -69,6 +76,14 @@ def page_control(upload: Upload, pages: int) -> None:
         on_change=choose_page,
         help="The file holds several pages or frames; each one is a film of its own.",
     )
+
+
+def _take_up_kept() -> None:
+    """The films that an earlier session kept, onto the table of this one."""
+    from .kept_films_panel import kept_films
+
+    table: dict[str, Upload] = st.session_state.setdefault(_TABLE, {})
+    table.update({f"kept/{film.sha256}": film for film in kept_films()})
 
 
 def _taken(given: Iterable[UploadedFile], entered: bool) -> list[Upload]:

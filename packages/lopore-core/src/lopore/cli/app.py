@@ -46,6 +46,11 @@ import click
     help="Folder that keeps reviews of films over reloads and days; without it nothing is kept.",
 )
 @click.option(
+    "--keep-films",
+    is_flag=True,
+    help="Let each visitor keep their films in the folder of --work, when they ask for it on the page.",
+)
+@click.option(
     "--records",
     metavar="LOCATION",
     envvar="LOPORE_RECORDS",
@@ -55,7 +60,7 @@ import click
 @click.option("--check", metavar="ADDRESS", help="Tell whether a browser reaches the running app at this address.")
 def command(
     models: Path | None, port: int, address: str, browser: bool, origins: tuple[str, ...], work: Path | None,
-    records: str | None, check: str | None,
+    keep_films: bool, records: str | None, check: str | None,
 ) -> None:  # fmt: skip
     """Open the web app: films in, decision and heat map out.
 
@@ -65,6 +70,7 @@ def command(
     Examples:
       lopore app
       lopore app --models /srv/models --port 8502 --no-browser
+      lopore app --work reviews --keep-films
       lopore app --no-browser --origin https://lopore.example.com
       lopore app --check https://lopore.example.com
     """
@@ -80,6 +86,8 @@ def command(
     options += [f"--origin={origin}" for origin in origins]
     if work is not None:
         options.append(f"--work={work.resolve()}")
+    if keep_films:
+        options.append("--keep-films")
     if records is not None:
         from lopore.audit import open_trail
 
