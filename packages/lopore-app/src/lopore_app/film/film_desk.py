@@ -57,18 +57,10 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         work.measure(panel.source.pixel_pitch_mm)
     with left:
         show_film(
-            memory,
-            upload,
-            film.pixels,
-            panel.source.pixel_pitch_mm,
-            work,
-            panel.heat,
-            classes=classes,
-            stored=store is not None,
-            areas=measured_areas(panel.source, work),
-            reviewer=reviewer.name,
+            memory, upload, film.pixels, panel.source.pixel_pitch_mm, work, panel.heat, classes=classes,
+            stored=store is not None, areas=measured_areas(panel.source, work), reviewer=reviewer.name,
             beside=panel.beside,
-        )
+        )  # fmt: skip
         with st.container(key="below_film"):
             _status(work, reviewer, store)
             _findings(work, film, panel)

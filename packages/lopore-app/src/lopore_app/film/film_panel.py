@@ -20,6 +20,7 @@ from lopore_app.film.film_header import header_lines
 from lopore_app.film.film_review import Caution, Reviewer
 from lopore_app.film.film_viewer import OtherFilm
 from lopore_app.film.film_work import FilmWork
+from lopore_app.film.letters_panel import letters_panel
 from lopore_app.film.mark_panels import mark_panel, regions_panel
 from lopore_app.film.quality import FilmQuality, quality_lines
 from lopore_app.film.quality_panel import (
@@ -100,6 +101,7 @@ class FilmPanel:
         """Draw the rest."""
         facts, film, mark, rules, save = self.tabs
         with film:
+            letters_panel(self.upload, self.source, work)
             wire_field(work, reviewer)
             areas_panel(measured_areas(self.source, work), work)
         lines = quality_lines(self.source, self.quality, work.review)

@@ -17,6 +17,7 @@ from lopore.indications.indication import Indication
 from lopore.indications.readings import FilmSignature, FilmVerdict, Reader
 from lopore.validation import explain_validation
 from lopore_app.film.drawn_marks import Shape, contour_of, drawn_indication, stretched
+from lopore_app.film.lead_letters import LeadLetters
 from lopore_app.film.same_marks import same_mark
 
 Verdict = Literal["open", "accepted", "rejected"]
@@ -80,9 +81,9 @@ class Caution(_Part):
 class FilmReview(_Part):
     """All marks of one film (sha256 and page), and the regions that are not to be judged.
 
-    pitch_given: how a person gave the pitch; empty where the film's file states it, or nobody does. cautions: every
-    doubt and note that the page showed. signature: a person's answer for the film as it stands; any
-    change after it takes it away.
+    pitch_given: how a person gave the pitch; empty where the file states it, or nobody does. cautions: every doubt and
+    note that the page showed. lead: None where the letters were not read. signature: a person's answer for the film as
+    it stands; any change after it takes it away.
     """
 
     schema_version: Literal[1] = 1
@@ -97,6 +98,7 @@ class FilmReview(_Part):
     marks: tuple[ReviewedMark, ...] = Field((), max_length=MOST_MARKS)
     ignored: tuple[Ignored, ...] = Field((), max_length=1000)
     wire: WireStatement | None = None
+    lead: LeadLetters | None = None
     cautions: tuple[Caution, ...] = Field((), max_length=200)
     signature: FilmSignature | None = None
 
@@ -108,7 +110,8 @@ class FilmReview(_Part):
     @property
     def untouched(self) -> bool:
         """Whether there is nothing in it yet."""
-        return not self.marks and not self.ignored and self.wire is None and self.signature is None
+        said = self.wire, self.lead, self.signature
+        return not self.marks and not self.ignored and all(one is None for one in said)
 
     def mark(self, number: int) -> ReviewedMark:
         """The mark of this number; ConfigError where there is none."""
@@ -283,6 +286,7 @@ def review_of(found: FilmInspection, before: FilmReview | None = None) -> FilmRe
         marks=tuple(marks),
         ignored=before.ignored if before is not None else (),
         wire=before.wire if before is not None else None,
+        lead=before.lead if before is not None else None,
         cautions=cautions_of(found),
     )
     signed = before is not None and (before.marks, before.pixel_pitch_mm) == (review.marks, review.pixel_pitch_mm)

@@ -180,10 +180,10 @@ def work_for(works: dict[tuple[str, str], FilmWork], film: str, reviewer: str) -
 
 def state_text(work: FilmWork | None) -> str:
     """How far a film is, in words."""
-    if work is None or work.review is None or (work.found is None and work.review.untouched):
-        return "not inspected"
-    if work.review.signature is not None:
+    if work is not None and work.review is not None and work.review.signature is not None:
         return f"signed: {work.review.signature.answer}"
+    if work is None or work.review is None or (work.found is None and not work.review.marks):
+        return "not inspected"
     marks, unjudged = len(work.review.marks), work.found is not None and not work.found.judged
     said = f"{work.review.open} of {marks} open" if marks else "no marks"
     return f"{said}, cannot be judged" if unjudged else said

@@ -41,6 +41,11 @@ def quality_panel(lines: Sequence[Line]) -> None:
     )
 
 
+def facts_list(lines: Sequence[Line]) -> None:
+    """Statements, one under the other."""
+    st.html(_rows(lines))
+
+
 def header_panel(lines: Sequence[Line]) -> None:
     """What the film's own file says."""
     with st.expander("Header of the file"):

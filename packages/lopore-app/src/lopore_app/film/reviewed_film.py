@@ -44,8 +44,12 @@ def reviewed(
         SetAside(indication=_numbered(mark), reason=f"rejected{_by(mark)}", by_reader=True) for mark in rejected
     )
     files = (f"beside this film, no film: {reason}" for reason in unreadable)
+    film = found.film
+    if review.lead is not None:
+        film = film.model_copy(update={"number": review.lead.number, "letters": review.lead.letters})
     return found.model_copy(
         update={
+            "film": film,
             "indications": tuple(_numbered(mark) for mark in accepted),
             "set_aside": (*found.set_aside, *aside),
             "groups": (),

@@ -23,6 +23,7 @@ def merged(mine: FilmReview, theirs: FilmReview, base: FilmReview | None) -> Fil
             "marks": _marks(mine.marks, theirs.marks, base.marks if base is not None else ()),
             "ignored": _regions(mine, theirs, base),
             "wire": theirs.wire if base is not None and mine.wire == base.wire else mine.wire or theirs.wire,
+            "lead": mine.lead or theirs.lead,
             "cautions": tuple(dict.fromkeys((*mine.cautions, *theirs.cautions))),
             "signature": None,
         }
