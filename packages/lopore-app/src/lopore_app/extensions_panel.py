@@ -51,7 +51,7 @@ def plugins(registry: Registry) -> None:
             f"{count} {kind if count > 1 else noun_of(kind)}" for kind, count in offered.items() if count
         )
         rows.append(
-            {"Package": name, "Version": version, "Import": 1000 * plugin.seconds, "Offers": summary or "nothing"}
+            {"Package": name, "Version": version, "Import": 1000 * plugin.cost.seconds, "Offers": summary or "nothing"}
         )
     st.dataframe(
         rows, hide_index=True, column_config={"Import": st.column_config.NumberColumn(format="%.0f ms", width="small")}

@@ -22,8 +22,9 @@ def lopore_enhancers():
     yield Enhancer(name="same", summary={summary!r}, params=NoParams, apply=lambda pixels, params: pixels.copy(),
                    presets={presets!r})
 """
-SLOW = 1.0
+SLOW = 0.4
 """Seconds from which on the tests call an import slow."""
+BUSY = f"import time\nuntil = time.thread_time() + {SLOW + 0.2}\nwhile time.thread_time() < until: pass"
 MODULE_FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "another API": ({"api": 2}, {"registers_without_problems"}),
     "nothing is offered": ({"within": "return"}, {"registers_without_problems"}),
@@ -32,7 +33,8 @@ MODULE_FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "a hook imports a framework": ({"within": "import scipy"}, {"wakes_no_framework"}),
     "a megabyte is printed": ({"extra": "print('x' * 1_000_000)"}, {"imports_in_silence"}),
     "a warning at import": ({"extra": "import warnings; warnings.warn('old')"}, {"imports_in_silence"}),
-    "a slow import": ({"extra": f"import time; time.sleep({SLOW + 0.2})"}, {"imports_quickly"}),
+    "a slow import": ({"extra": BUSY}, {"imports_quickly"}),
+    "an import that waits": ({"extra": f"import time; time.sleep({5 * SLOW + 0.2})"}, {"imports_quickly"}),
     "NumPy is seeded at import": (
         {"extra": "import numpy; numpy.random.seed(0)"}, {"leaves_the_process_as_it_was"}
     ),

@@ -52,7 +52,7 @@ def vars_of(plugin: Any) -> dict[str, Any]:
     return {
         "source": plugin.source,
         "module": plugin.module,
-        "import_seconds": round(plugin.seconds, 3),
+        "import_seconds": round(plugin.cost.seconds, 3),
         "entries": plugin.entries,
     }
 
@@ -69,7 +69,7 @@ def _as_text(registry: Registry) -> str:
         lines += [f"  {key:<{width}}  {one_line(found[key].summary)}  [{found.sources[key]}]" for key in found]
     lines.append(f"plugins ({len(registry.plugins)})")
     lines += [
-        f"  {p.source}  {counted(p.entries, 'entry', 'entries')}, import {p.seconds:.2f} s" for p in registry.plugins
+        f"  {p.source}  {counted(p.entries, 'entry', 'entries')}, import {p.cost.seconds:.2f} s" for p in registry.plugins
     ]
     if registry.blocked:
         lines.append(f"left out by LOPORE_BLOCK: {', '.join(registry.blocked)}")

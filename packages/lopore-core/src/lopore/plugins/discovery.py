@@ -9,8 +9,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import itertools
-import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -36,10 +34,10 @@ from lopore.contracts import (
 from lopore.errors import PluginError
 
 from . import process_guard
+from .import_cost import ImportCost, measured_import
 from .interrupts import noted_interrupts
 from .problems import Problem, bare, describe_error, leave_out, mend_for, one_line
 
-SLOW_IMPORT_SECONDS = 2.0
 MOST_ENTRIES = 10_000
 KINDS: Mapping[str, type[Any]] = MappingProxyType({
     "enhancers": Enhancer, "backbones": Backbone, "trainers": Trainer, "exporters": Exporter, "predictors": Predictor,
@@ -53,11 +51,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found: its distribution, the seconds of its import and hooks, and how many entries it gave."""
+    """A plugin that was found: its distribution, what its import and hooks cost, and how many entries it gave."""
 
     source: str
     module: str
-    seconds: float
+    cost: ImportCost
     entries: int
 
 
@@ -73,23 +71,22 @@ class Discovery:
 
     def add(self, source: str, load: Callable[[], Any], *, module: str) -> None:
         """Import, check, register and ask one plugin; what it changed of the process is put back and said."""
-        began = time.perf_counter()
-        with process_guard.preserve_state("import") as changes, process_guard.silenced():
+        guard = process_guard.preserve_state("import")
+        with measured_import() as cost, guard as changes, process_guard.silenced():
             plugin = self._stage(source, "import", load)
             if plugin is not None and self._stage(source, "version", partial(_check_version, source, plugin)):
                 entries = self._stage(source, "register", partial(self._register, f"{source} {module}", plugin))
                 if entries is not None:
                     count = sum(self._list(source, kind, function) for kind, function in entries)
-                    self.plugins.append(Plugin(source, module, time.perf_counter() - began, count))
-        seconds = time.perf_counter() - began
+                    self.plugins.append(Plugin(source, module, cost, count))
         notes = [f"changed {', '.join(changes.names)}, put back"] * bool(changes.names)
         notes += [f"left {changes.threads} thread{'s' * (changes.threads > 1)} running"] * bool(changes.threads)
         if notes:
             mend = f"its author should do that inside the functions that need it; {leave_out(source)}"
             self.problems.append(Problem(source, "side-effect", f"its import {' and '.join(notes)}", mend=mend))
-        if seconds > slow_import_seconds():
+        if cost.complaint:
             mend = f"its author should import frameworks inside the factories; {leave_out(source)}"
-            self.problems.append(Problem(source, "slow", f"its import took {seconds:.1f} s", mend=mend))
+            self.problems.append(Problem(source, "slow", cost.complaint, mend=mend))
 
     def _stage(self, source: str, stage: str, work: Callable[[], T]) -> T | None:
         """What ``work`` gives; None, and a Problem, where it raises anything but a Ctrl-C of the user."""
@@ -136,14 +133,6 @@ def _check_version(source: str, plugin: Any) -> bool:
     stated = "states no LOPORE_API" if version is None else f"built for plugin API {one_line(str(version))[:40]}"
     mend = f"install a version of {bare(source)} for plugin API {LOPORE_API}; {leave_out(source)}"
     raise PluginError(f"{stated}, this lopore-core speaks {LOPORE_API}", mend=mend)
-
-
-def slow_import_seconds() -> float:
-    """From how many seconds on an import counts as slow: ``LOPORE_SLOW_IMPORT``, else two."""
-    try:
-        return float(os.environ["LOPORE_SLOW_IMPORT"])
-    except (KeyError, ValueError):
-        return SLOW_IMPORT_SECONDS
 
 
 def _check_hooks(plugin: Any) -> None:

@@ -26,7 +26,7 @@ from lopore.errors import LoporeError, PluginError
 from lopore.messages import plain
 
 from . import process_guard
-from .discovery import KINDS, Discovery, Plugin, slow_import_seconds
+from .discovery import KINDS, Discovery, Plugin
 from .entries import Entries, noun_of, settle
 from .entry_points import (
     GROUP,
@@ -43,7 +43,6 @@ OWN_MODULE = "lopore.offered"
 """What core offers itself; it goes the way of every plugin, without an entry point of its own."""
 __all__ = [
     "GROUP", "KINDS", "OWN_PACKAGES", "Entries", "Plugin", "Problem", "Registry", "call_entry", "discover",
-    "slow_import_seconds",
 ]  # fmt: skip
 
 T = TypeVar("T")
