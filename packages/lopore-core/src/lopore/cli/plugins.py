@@ -69,7 +69,8 @@ def _as_text(registry: Registry) -> str:
         lines += [f"  {key:<{width}}  {one_line(found[key].summary)}  [{found.sources[key]}]" for key in found]
     lines.append(f"plugins ({len(registry.plugins)})")
     lines += [
-        f"  {p.source}  {counted(p.entries, 'entry', 'entries')}, import {p.cost.seconds:.2f} s" for p in registry.plugins
+        f"  {one.source}  {counted(one.entries, 'entry', 'entries')}, import {one.cost.seconds:.2f} s"
+        for one in registry.plugins
     ]
     if registry.blocked:
         lines.append(f"left out by LOPORE_BLOCK: {', '.join(registry.blocked)}")
