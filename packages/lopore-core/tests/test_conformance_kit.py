@@ -101,6 +101,25 @@ def test_a_model_of_the_caller_is_used_before_any_is_trained(model_folder: Any) 
     assert set(opened) == {model_folder.path}
 
 
+def test_trainers_are_tried_with_the_network_of_the_caller() -> None:
+    asked: set[str] = set()
+
+    def learner(request: Any) -> Any:
+        asked.add(request.network.backbone)
+        return seeded.TRAINER.learner(request)
+
+    plugin = seeded.with_one("trainers", replace(seeded.TRAINER, learner=learner))
+    one = r"/learns_the_tiny_set$"
+    for networks, name in (
+        ((), seeded.sound.BACKBONE.name),
+        ([replace(seeded.sound.BACKBONE, name="few-cells")], "few-cells"),
+    ):
+        asked.clear()
+        for check in iter_checks(plugin, kinds=["trainer"], only=one, networks=networks):
+            check()
+        assert asked == {name}
+
+
 def test_checks_follow_what_is_declared() -> None:
     names = [check.id for check in iter_checks(SOUND, kinds=["enhancer"])]
     assert "enhancer/gain/lookup_equals_apply" in names

@@ -1,4 +1,4 @@
-"""The conformance kit on this package; of the backbones three small ones stand for all."""
+"""The conformance kit on this package; of the backbones three small ones stand for all, and a tiny one is trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
+from tf_films import SIDE, TINY
+
 import lopore_tf.plugin
+from lopore.contracts import Backbone
 from lopore.export.parity_gate import written_files
 from lopore.testing.check import Check
 from lopore.testing.kit import parametrize_checks
@@ -16,9 +20,15 @@ from lopore.testing.learning import learn_masks
 MAPS = r"/maps_agree_with_scores$"
 SMALL = rf"^(?!backbone/|predictor/.*{MAPS})|^backbone/tf/(resnet18|mobilenetv3_small_100|unet-mobilenetv3_small_100)/"
 _PLACE = tempfile.TemporaryDirectory()
+NETWORK = Backbone(
+    framework="tf", name=TINY, summary="Two stages of a network", default_size=SIDE, explanation_layer="features",
+    build=lopore_tf.plugin._build, pretrained=(),
+)  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("tiny_is_known")
 
 
-@parametrize_checks(lopore_tf.plugin, only=SMALL)
+@parametrize_checks(lopore_tf.plugin, only=SMALL, networks=[NETWORK])
 def test_conforms(check: Check) -> None:
     check()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lopore.contracts import Explainer, Predictor
+from lopore.contracts import Backbone, Explainer, Predictor
 from lopore.errors import ConfigError
 from lopore.plugins.registry import Registry
 from lopore.testing import (
@@ -39,22 +39,36 @@ KINDS = (
 
 
 def iter_checks(
-    plugin: Any, *, kinds: Collection[str] | None = None, only: str | None = None, models: Sequence[Model] = ()
+    plugin: Any,
+    *,
+    kinds: Collection[str] | None = None,
+    only: str | None = None,
+    models: Sequence[Model] = (),
+    networks: Sequence[Backbone] = (),
 ) -> Iterator[Check]:
     """Every promise that ``plugin`` makes, as named callables; nothing is trained or opened before one is called.
 
     plugin: a module or object with ``LOPORE_API`` and hooks. kinds: of ``KINDS``, all where None. only: a regular
     expression that an id has to contain. models: folders of published models (or functions that make one), used for
-    predictors, exporters and explainers before any is trained for them. ConfigError for an unknown kind or a broken
+    predictors, exporters and explainers before any is trained for them. networks: backbones that trainers are tried
+    with, small ones for a quick run, in place of the plugin's first. ConfigError for an unknown kind or a broken
     expression.
     """
     pattern = _pattern(only)
+    _check_kinds(kinds)
+    for check in _every_check(plugin, models, networks):
+        if _is_chosen(check, kinds, pattern):
+            yield check
+
+
+def _check_kinds(kinds: Collection[str] | None) -> None:
     unknown = sorted(set(kinds or ()) - set(KINDS))
     if unknown:
         raise ConfigError(f"no kind of check '{unknown[0]}'; there are {', '.join(KINDS)}")
-    for check in _every_check(plugin, models):
-        if (kinds is None or check.id.split("/")[0] in kinds) and pattern.search(check.id):
-            yield check
+
+
+def _is_chosen(check: Check, kinds: Collection[str] | None, pattern: re.Pattern[str]) -> bool:
+    return (kinds is None or check.id.split("/")[0] in kinds) and pattern.search(check.id) is not None
 
 
 def _pattern(only: str | None) -> re.Pattern[str]:
@@ -64,10 +78,10 @@ def _pattern(only: str | None) -> re.Pattern[str]:
         raise ConfigError(f"'{only}' is no regular expression: {error}; try a part of a check's name") from None
 
 
-def _every_check(plugin: Any, models: Sequence[Model]) -> Iterator[Check]:
+def _every_check(plugin: Any, models: Sequence[Model], networks: Sequence[Backbone]) -> Iterator[Check]:
     source = str(getattr(plugin, "__name__", type(plugin).__name__))
     registry = Registry.from_plugins({source: plugin})
-    workshop = Workshop(plugin, registry, models)
+    workshop = Workshop(plugin, registry, models, networks)
     yield from (_check("plugin", promise, plugin, source, workshop) for promise in plugins.checks())
     for key, enhancer in registry.enhancers.items():
         for rule in enhancers.checks_for(enhancer):
@@ -128,6 +142,7 @@ def parametrize_checks(
     kinds: Collection[str] | None = None,
     only: str | None = None,
     models: Sequence[Model] = (),
+    networks: Sequence[Backbone] = (),
 ) -> pytest.MarkDecorator:
     """A pytest decorator that runs a test with argument ``check`` once for every check of ``iter_checks``.
 
@@ -137,14 +152,16 @@ def parametrize_checks(
     import pytest
 
     waived = dict(expected_failures or {})
-    checks = list(iter_checks(plugin, models=models))
+    checks = list(iter_checks(plugin, models=models, networks=networks))
     _check_waivers(waived, [check.id for check in checks])
-    chosen = {check.id for check in iter_checks(plugin, kinds=kinds, only=only, models=models)}
+    pattern = _pattern(only)
+    _check_kinds(kinds)
+    chosen = [check for check in checks if _is_chosen(check, kinds, pattern)]
 
     def marks(check: Check) -> list[pytest.MarkDecorator]:
         return [pytest.mark.xfail(strict=True, reason=waived[check.id])] if check.id in waived else []
 
-    shown = [pytest.param(check, id=check.id, marks=marks(check)) for check in checks if check.id in chosen]
+    shown = [pytest.param(check, id=check.id, marks=marks(check)) for check in chosen]
     return pytest.mark.parametrize("check", shown)
 
 

@@ -50,10 +50,15 @@ def _sums(folder: ModelFolder) -> dict[str, str]:
 
 
 class Workshop:
-    """Trains and exports what the checks of a plugin need, each once; ``models`` are a caller's own model folders."""
+    """Trains and exports what the checks of a plugin need, each once.
 
-    def __init__(self, plugin: Any, registry: Registry, models: Sequence[Model] = ()) -> None:
-        self.plugin, self.registry, self._models = plugin, registry, models
+    models: a caller's own model folders. networks: a caller's own choice of backbones to train.
+    """
+
+    def __init__(
+        self, plugin: Any, registry: Registry, models: Sequence[Model] = (), networks: Sequence[Backbone] = ()
+    ) -> None:
+        self.plugin, self.registry, self._models, self._networks = plugin, registry, models, networks
         self._trained: dict[tuple[Framework, Task], tuple[Learner, float, ModelFolder]] = {}
         self._formats: dict[str, ModelFolder] = {}
         self._exports: dict[str, Export] = {}
@@ -97,7 +102,10 @@ class Workshop:
         raise NotJudged(f"no trainer of {framework} is installed")
 
     def backbone(self, framework: Framework, *, segmentation: bool = False) -> Backbone:
-        """The framework's backbone to try a trainer with: the plugin's first, else the first that is installed."""
+        """The framework's backbone to try a trainer with: the caller's, the plugin's first, or an installed one."""
+        for network in self._networks:
+            if network.framework == framework and network.segmentation == segmentation:
+                return network
         order = [backbone.name for backbone in getattr(self.plugin, "lopore_backbones", tuple)()]
         fitting: list[Backbone] = [
             backbone
