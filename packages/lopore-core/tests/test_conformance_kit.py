@@ -111,8 +111,8 @@ def test_trainers_are_tried_with_the_network_of_the_caller() -> None:
     plugin = seeded.with_one("trainers", replace(seeded.TRAINER, learner=learner))
     one = r"/learns_the_tiny_set$"
     for networks, name in (
-        ((), seeded.sound.BACKBONE.name),
-        ([replace(seeded.sound.BACKBONE, name="few-cells")], "few-cells"),
+        ((), seeded.BACKBONE.name),
+        ([replace(seeded.BACKBONE, name="few-cells")], "few-cells"),
     ):
         asked.clear()
         for check in iter_checks(plugin, kinds=["trainer"], only=one, networks=networks):

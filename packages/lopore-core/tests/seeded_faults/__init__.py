@@ -23,10 +23,11 @@ from .losses import LOSS_FAULTS
 from .metrics import METRIC_FAULTS
 from .modules import MODULE_FAULTS, SLOW, module_of, source
 from .sessions import EXPLAINER_FAULTS, EXPORTER_FAULTS, PREDICTOR_FAULTS, BatchSession
-from .sound import PLAIN, PREDICTOR, SOUND, TRAINER, TWICE, Fault, SoundLearner, lister, plugin_of, with_one
+from .sound import BACKBONE, PLAIN, PREDICTOR, SOUND, TRAINER, TWICE, Fault, SoundLearner, lister, plugin_of, with_one
 from .training import BACKBONE_FAULTS, TRAINER_FAULTS, Wide, WideInColour
 
 __all__ = [
+    "BACKBONE",
     "CASES", "FAULTS", "PLAIN", "Fault", "broken_by", "failed", "plugin_of", "promises", "sound", "source",
 ]  # fmt: skip
 
