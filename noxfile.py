@@ -18,7 +18,7 @@ DOCS_TOOLS = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "ruff")  # ruf
 TEST_TOOLS = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "scikit-image", "scikit-learn", "simplejpeg", "pillow",
     "onnx", "grad-cam", "captum", "selenium", "httpx", "tritonclient[http]", "websockets", "hatchling", "openvino",
-    "kubernetes-validate", "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", *DOCS_TOOLS,
+    "kubernetes-validate", "statsmodels", "firthmodels", "mapie", "faster-coco-eval", "tifffile", "mypy", *DOCS_TOOLS,
 )  # fmt: skip
 AXE = "axe-core@4.14.1"
 NOTEBOOK_TOOLS = ("nbclient==0.11.0", "nbformat==5.11.1", "ipykernel==7.4.0")  # for the session `notebooks` alone
