@@ -40,7 +40,7 @@ import sys
 import litserve
 import numpy as np
 from pathlib import Path
-from lopore.inference.predict import describe_prepared, images_at_once, prepare, score_images
+from lopore.inference.predict import answer_images, describe_prepared, images_at_once, prepare
 from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
 
@@ -54,7 +54,7 @@ class Weld(litserve.LitAPI):
     def unbatch(self, output):
         return output
     def predict(self, items):
-        rows = score_images(self.model, [one.pixels for one in items])
+        rows = answer_images(self.model, [one.pixels for one in items])
         return [describe_prepared(self.model, one, row) for one, row in zip(items, rows)]
     def encode_response(self, output):
         return output.model_dump(mode="json")

@@ -14,7 +14,7 @@ from made.whole_films import disc, ground
 
 from lopore.audit import open_trail, verify
 from lopore.indications import inspect_film
-from lopore.inference.predict import describe_prepared, prepare, score_images
+from lopore.inference.predict import answer_images, describe_prepared, prepare
 from lopore.models.opening import open_model
 from lopore.reading.windows import open_film
 from lopore.record.folder import ModelFolder
@@ -40,7 +40,7 @@ def kept(place: Path) -> list[Any]:
 def test_an_answer_is_recorded_once_and_its_review_names_it(place: Path) -> None:
     model = open_model(ModelFolder.read(publish(place / "bright" / "1").path))
     prepared = prepare(model.record, even(255), name="film.png")
-    prediction = describe_prepared(model, prepared, score_images(model, [prepared.pixels])[0])
+    prediction = describe_prepared(model, prepared, answer_images(model, [prepared.pixels])[0])
     state: dict[str, Any] = {}
     entry = Entry.of(model, prediction, film="film.png")
     assert record_answer(state, model, entry) == record_answer(state, model, entry)
@@ -81,6 +81,6 @@ def test_nothing_is_written_where_no_place_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     model = open_model(ModelFolder.read(publish(tmp_path / "bright" / "1").path))
     prepared = prepare(model.record, even(255), name="film.png")
-    prediction = describe_prepared(model, prepared, score_images(model, [prepared.pixels])[0])
+    prediction = describe_prepared(model, prepared, answer_images(model, [prepared.pixels])[0])
     assert record_answer({}, model, Entry.of(model, prediction, film="film.png")) is None
     assert [one.name for one in tmp_path.iterdir()] == ["bright"]

@@ -133,3 +133,15 @@ def test_the_report_tells_what_every_other_runtime_says_and_judges_by_the_first(
     assert [one["runtime"] for one in told] == ["onnxruntime-int8", "failing", "shifted"]
     assert f"shifted in bf16: {32 - shifted.flipped} of 32 decisions agree" in line
     assert "failing: this CPU has no such numbers" in line
+
+
+def test_an_int8_file_has_no_features_since_the_reference_is_of_the_float_network(tmp_path: Path) -> None:
+    network = bright_or_dark()
+    network.graph.output.append(
+        onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["N", 2, SIDE, SIDE])
+    )
+    folder = publish(tmp_path / "model", network, record_for(framework="other"))
+    model, report = export_model(folder, "onnx-int8", images(16)[0])
+    gives: list[Any] = [open_model(model, runtime=format).session for format in ("onnx", "onnx-int8")]
+    assert [session.gives_features for session in gives] == [True, False]
+    assert report.features is None

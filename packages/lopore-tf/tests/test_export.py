@@ -119,14 +119,21 @@ def test_tensorflow_serves_raw_pixels_by_name_from_the_saved_model(exported: Any
         answer = {key: value.numpy() for key, value in served(pixels=tf.constant(pixels)).items()}
         np.testing.assert_allclose(answer["scores"], opened(name).predict(pixels), atol=1e-5)
         assert answer["cam"].shape == answer["cam_plus"].shape == (count, 2, 2, 2)
+        features = opened(name).answer_with_features(pixels)[1]
+        np.testing.assert_allclose(answer["features"], features, atol=1e-4 * float(np.abs(features).max()))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_onnx_file_answers_as_tensorflow_and_carries_exact_heat_maps(exported: Any, name: str) -> None:
     session, pixels = opened(name), films(7, seed=3)[0]
     runtime = onnxruntime.InferenceSession(exported(name)[0].file_for("onnx"), providers=["CPUExecutionProvider"])
-    scores, cam, cam_plus = runtime.run(["scores", "cam", "cam_plus"], {"pixels": pixels})
-    np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-5)
+    scores, cam, cam_plus, features = runtime.run(None, {"pixels": pixels})
+    answer, penultimate = session.answer_with_features(pixels)
+    np.testing.assert_allclose(scores, answer, atol=1e-5)
+    np.testing.assert_allclose(features, penultimate, atol=1e-4 * float(np.abs(penultimate).max()))
+    kernel, bias = session.network.get_layer("head").get_weights()
+    logits = session.network(pixels, training=False)
+    np.testing.assert_allclose(features @ kernel + bias, logits, atol=1e-4)  # what the last linear layer reads
     for index in (0, 1):
         for got, method in ((cam, explain.explain_grad_cam), (cam_plus, explain.explain_grad_cam_plus_plus)):
             want = method(session, pixels, index)
@@ -150,7 +157,7 @@ def test_the_onnx_file_is_plain_trim_and_opens_alone(exported: Any, name: str) -
     given = model.graph.input[0]
     assert (given.name, given.type.tensor_type.elem_type) == ("pixels", onnx.TensorProto.UINT8)
     assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["batch", SIDE, SIDE, 1]
-    assert [output.name for output in model.graph.output] == ["scores", "cam", "cam_plus"]
+    assert [output.name for output in model.graph.output] == ["scores", "cam", "cam_plus", "features"]
     assert (model.opset_import[0].version, model.ir_version) == (18, 8)
 
 

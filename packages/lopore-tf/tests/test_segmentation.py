@@ -113,6 +113,10 @@ def test_every_format_passed_the_gate_and_gives_the_same_maps(trained: ModelFold
     assert isinstance(model.session, MapSession)
     np.testing.assert_allclose(model.session.segment(pixels), native.session.segment(pixels), atol=1e-4)
     np.testing.assert_allclose(model.session.predict(pixels), native.session.predict(pixels), atol=1e-4)
+    answer, features = model.session.answer_with_features(pixels)  # type: ignore[attr-defined]
+    maps, expected = native.session.answer_with_features(pixels)
+    np.testing.assert_allclose(answer, maps, atol=1e-4)
+    np.testing.assert_allclose(features, expected, atol=1e-4 * float(np.abs(expected).max()))
     assert (trained.path / f"parity-{format}.json").is_file()
 
 
@@ -120,12 +124,12 @@ def test_other_programs_get_scores_and_maps_by_name(trained: ModelFolder, native
     pixels = masked(3, seed=8)[0]
     expected = native.session.predict(pixels), native.session.segment(pixels)
     runtime = onnxruntime.InferenceSession(trained.file_for("onnx"), providers=["CPUExecutionProvider"])
-    assert [output.name for output in runtime.get_outputs()] == ["scores", "maps"]
+    assert [output.name for output in runtime.get_outputs()] == ["scores", "maps", "features"]
     network = keras.models.load_model(trained.file_for("h5"), compile=False)
     served = tf.saved_model.load(trained.file_for("saved_model").parent).signatures["serving_default"]
     answer = served(pixels=tf.constant(pixels))
     for got in (
-        runtime.run(None, {"pixels": pixels}),
+        runtime.run(["scores", "maps"], {"pixels": pixels}),
         network(pixels, training=False),
         (answer["scores"], answer["maps"]),
     ):

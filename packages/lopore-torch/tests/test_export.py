@@ -41,13 +41,16 @@ def test_the_onnx_file_answers_as_torch_and_carries_exact_heat_maps(network: dic
     pixels = films(7, seed=3, depth=depth)[0]
     notes = export_onnx(folder, tmp_path)
     assert notes["exact_cam"]
-    assert notes["outputs"] == ["scores", "cam", "cam_plus"]
+    assert notes["outputs"] == ["scores", "cam", "cam_plus", "features"]
     runtime = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    scores, cam, cam_plus = runtime.run(None, {"pixels": pixels})
+    scores, cam, cam_plus, features = runtime.run(None, {"pixels": pixels})
     session = open_pth(folder, "cpu", 1)
     expected = session.predict(pixels)
     assert expected.std() > 1e-3
     np.testing.assert_allclose(scores, expected, atol=1e-5)
+    answer, penultimate = session.answer_with_features(pixels)
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+    np.testing.assert_allclose(features, penultimate, atol=1e-4 * float(np.abs(penultimate).max()))
     for index in (0, 1):
         for got, method in ((cam, explain.explain_grad_cam), (cam_plus, explain.explain_grad_cam_plus_plus)):
             want = method(session, pixels, index)
@@ -87,7 +90,7 @@ def test_the_onnx_file_is_plain_trim_and_opens_alone(tmp_path: Path) -> None:
 def test_a_transformer_exports_scores_alone_and_says_why(tmp_path: Path) -> None:
     folder = published(TorchLearner(request("vit_tiny_patch16_224", network_size=(32, 32))), tmp_path / "m")
     notes = export_onnx(folder, tmp_path)
-    assert notes["outputs"] == ["scores"]
+    assert notes["outputs"] == ["scores", "features"]
     assert "3-dimensional" in notes["exact_cam_reason"]
     session = open_pth(folder, "cpu", 1)
     assert not explain.cam_fits(session)

@@ -61,10 +61,13 @@ def test_a_unet_learns_where_the_disc_is(unet: tuple[Any, Any]) -> None:
 
 
 def test_the_onnx_file_of_a_unet_gives_the_same_maps(unet: tuple[Any, Any], tmp_path: Path) -> None:
-    assert export_onnx(unet[1], tmp_path)["outputs"] == ["scores", "maps"]
+    assert export_onnx(unet[1], tmp_path)["outputs"] == ["scores", "maps", "features"]
     pixels = masked(3, seed=7).pixels
-    scores, maps = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"pixels": pixels})
+    scores, maps, features = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"pixels": pixels})
     session: Any = open_pth(unet[1], "cpu", 1)
+    answer, coarsest = session.answer_with_features(pixels)
+    np.testing.assert_allclose(answer, maps, atol=1e-4)
+    np.testing.assert_allclose(features, coarsest, atol=1e-4 * float(np.abs(coarsest).max()))
     np.testing.assert_allclose(maps, session.segment(pixels), atol=1e-4)
     np.testing.assert_allclose(scores, session.predict(pixels), atol=1e-4)
 

@@ -38,7 +38,8 @@ class _Images:
 
 
 def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mapping[str, Any]:
-    """Write ``target / "model.int8.onnx"`` from the folder's own ONNX file; its inputs and outputs are the same.
+    """Write ``target / "model.int8.onnx"`` from the folder's own ONNX file; its inputs and outputs are the same but for
+    ``features``, which it has not.
 
     images: (N, H, W, C) preprocessed real images; at most 128, spread over them, set the ranges of the activations
     (their least and largest value). Weights have 8 bits and a scale for each output channel: 7 bits, which cannot
@@ -71,8 +72,11 @@ def export_int8(folder: ModelFolder, target: Path, images: PixelBatch) -> Mappin
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without metadata: the record and its seal are put inside anew."""
+    """Without metadata, as the record and its seal are put inside anew, and without features: those of a network in 8
+    bits are others than the record's reference of training films, which was made in 32."""
     del model.metadata_props[:]
+    for output in [one for one in model.graph.output if one.name == "features"]:
+        model.graph.output.remove(output)
     return model
 
 

@@ -40,6 +40,16 @@ class OnnxSession:
             raise ModelError("this ONNX file holds a classifier; only segmentation models give maps")
         return self.run(batch, ("maps",))[0]
 
+    @property
+    def gives_features(self) -> bool:
+        """Whether the file has the output ``features``; see ``FeatureSession``."""
+        return "features" in self.outputs
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``; ModelError as in ``run``."""
+        answer, features = self.run(batch, ("maps" if "maps" in self.outputs else "scores", "features"))
+        return answer, features
+
     def run(self, batch: PixelBatch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """Named outputs of one run, stopped between operators after LOPORE_RUN_SECONDS.
 

@@ -7,13 +7,14 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lopore.arrays import Pixels, Scores
+from lopore.arrays import Pixels
 from lopore.errors import LoporeError
-from lopore.inference.predict import images_at_once, score_images
+from lopore.inference.feature_distance import Answer
+from lopore.inference.predict import answer_images, images_at_once
 
 if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
@@ -32,7 +33,7 @@ class BusyError(LoporeError):
 @dataclass
 class _Waiting:
     pixels: Pixels
-    future: Future[Scores] = field(default_factory=Future)
+    future: Future[Answer] = field(default_factory=Future)
     began: float = field(default_factory=time.monotonic)
 
 
@@ -67,8 +68,8 @@ class ModelWorker:
         self.submit(blank).result(timeout=600)
         self.ready = True
 
-    def submit(self, pixels: Pixels) -> Future[Scores]:
-        """The future scores (K,) of one preprocessed image (H, W, C); BusyError at once where too many wait."""
+    def submit(self, pixels: Pixels) -> Future[Answer]:
+        """The future answer to one preprocessed image (H, W, C); BusyError at once where too many wait."""
         if self._stopping:
             raise BusyError("the service is stopping; ask again in a moment")
         one = _Waiting(pixels)
@@ -126,11 +127,11 @@ class ModelWorker:
             self._wants.set()
             with self.lock:
                 self._wants.clear()
-                scores: Any = score_images(self.model, [one.pixels for one in batch])
+                answers = answer_images(self.model, [one.pixels for one in batch])
         except Exception as error:
             for one in batch:
                 one.future.set_exception(error)
             return
-        for one, row in zip(batch, scores, strict=True):
-            one.future.set_result(row)
+        for one, answer in zip(batch, answers, strict=True):
+            one.future.set_result(answer)
         self._measures.answered(self.name, len(batch), time.monotonic() - began, began - batch[0].began)

@@ -86,8 +86,8 @@ def _metadata(worker: ModelWorker) -> dict[str, Any]:
 async def _infer(service: Service, worker: ModelWorker, request: Request) -> Response:
     asked, tail = protocol.parse(await request.body(), request.headers.get(protocol.HEAD_LENGTH))
     batch = protocol.pixels_of(asked, tail, worker.model.record)
-    rows = await asyncio.gather(*(service.scores(worker, pixels) for pixels in batch))
-    scores = np.stack(rows)
+    answers = await asyncio.gather(*(service.answer(worker, pixels) for pixels in batch))
+    scores = np.stack([answer.scores for answer in answers])
     body, headers = protocol.respond(asked, worker.model.folder.title, scores)
     if service.recorder.records:
         draft = await service.in_thread(lambda: tensor_draft(worker.model, batch, scores, by=BY))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from lopore.arrays import Pixels, Scores
+from lopore.arrays import Pixels
 from lopore.audit import Draft, Receipt
 from lopore.cores import available_cores
 from lopore.errors import LoporeError
 from lopore.indications import read_profile
 from lopore.indications.acceptance import check_variables
+from lopore.inference.feature_distance import Answer
 
 from .batching import ModelWorker
 from .film_jobs import FilmJobs
@@ -99,8 +100,8 @@ class Service:
         """Reading and preprocessing, beside the event loop, on as many threads as there are cores."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    async def scores(self, worker: ModelWorker, pixels: Pixels) -> Scores:
-        """Scores (K,) of one image; TooSlowError after the time of the settings."""
+    async def answer(self, worker: ModelWorker, pixels: Pixels) -> Answer:
+        """The model's answer to one image; TooSlowError after the time of the settings."""
         future = worker.submit(pixels)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.settings.seconds)

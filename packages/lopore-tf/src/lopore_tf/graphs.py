@@ -11,12 +11,13 @@ from lopore.contracts import Task
 from lopore.record.score_calibration import ScoreCalibration
 
 from . import cam
-from .network import is_segmenter, split, to_maps, to_scores
+from .network import FEATURES, is_segmenter, penultimate_layer, pooled_features, split, to_maps, to_scores
 from .score_calibration import calibrate
-from .start import tf
+from .start import keras, tf
 
-SCORES, CAM, CAM_PLUS, MAPS = "scores", "cam", "cam_plus", "maps"
-"""What exported files call their outputs, as lopore-torch's do."""
+SCORES, CAM, CAM_PLUS, MAPS, PENULTIMATE = "scores", "cam", "cam_plus", "maps", "features"
+"""What exported files call their outputs, as lopore-torch's do. The last, (N, D), is what the last linear layer reads;
+it is left out where ``network.penultimate_layer`` finds none."""
 
 
 def freeze(function: Callable[..., Any], *signature: Any) -> Any:
@@ -47,23 +48,36 @@ def pixels_of(network: Any) -> Any:
 def freeze_scores(network: Any, task: Task, calibration: ScoreCalibration | None = None) -> Any:
     """pixels -> [scores (N, K), features (N, h, w, C)]: all that prediction and Grad-CAM need, in one run.
 
-    Of a segmentation model: [scores (N, K), maps (N, K, H, W)].
+    Of a segmentation model: [scores (N, K), maps (N, K, H, W)]. Last, where the network gives it, what the last linear
+    layer reads, (N, D).
     """
     if is_segmenter(network):
         return _freeze_maps(network)
-    features_of, head = split(network)
+    features_of, head = _halves(network)
 
-    def run(pixels: Any) -> tuple[Any, Any]:
+    def run(pixels: Any) -> tuple[Any, ...]:
         features = features_of(pixels, training=False)
-        return to_scores(calibrate(head(features, training=False), calibration), task), features
+        logits, *last = head(features, training=False)
+        return to_scores(calibrate(logits, calibration), task), features, *last
 
     return freeze(run, pixels_of(network))
 
 
+def _halves(network: Any) -> tuple[Any, Any]:
+    """As ``network.split``; the head gives [logits] or [logits, what its last linear layer reads]."""
+    features_of, _ = split(network)
+    read = penultimate_layer(network)
+    outputs = [network.outputs[0], *([] if read is None else [read.output])]
+    return features_of, keras.Model(network.get_layer(FEATURES).output, outputs)
+
+
 def _freeze_maps(network: Any) -> Any:
-    def run(pixels: Any) -> tuple[Any, Any]:
-        logits = network(pixels, training=False)
-        return to_scores(logits, "segmentation"), to_maps(logits)
+    read = penultimate_layer(network)
+    both = keras.Model(network.inputs[0], [network.outputs[0], *([] if read is None else [read.output])])
+
+    def run(pixels: Any) -> tuple[Any, ...]:
+        logits, *last = both(pixels, training=False)
+        return to_scores(logits, "segmentation"), to_maps(logits), *map(pooled_features, last)
 
     return freeze(run, pixels_of(network))
 
@@ -74,26 +88,29 @@ def freeze_all(
     """The graph that exports carry and its outputs' names: scores and, where Grad-CAM is ``exact``, both heat maps.
 
     Heat maps are (N, K, h, w), as in lopore-torch's files; no gradient is left to compute when the graph runs. For
-    segmentation: scores and the maps (N, K, H, W).
+    segmentation: scores and the maps (N, K, H, W). Last ``PENULTIMATE``.
     """
+    last = [] if penultimate_layer(network) is None else [PENULTIMATE]
     if is_segmenter(network):
-        return _freeze_maps(network), [SCORES, MAPS]
+        return _freeze_maps(network), [SCORES, MAPS, *last]
+    features_of, head = _halves(network)
     if not exact:
 
-        def scores_of(pixels: Any) -> Any:
-            return to_scores(calibrate(network(pixels, training=False), calibration), task)
+        def scores_of(pixels: Any) -> tuple[Any, ...]:
+            logits, *read = head(features_of(pixels, training=False), training=False)
+            return to_scores(calibrate(logits, calibration), task), *read
 
-        return freeze(scores_of, pixels_of(network)), [SCORES]
-    features_of, head = split(network)
-    slopes_of = gradient_function(head)
+        return freeze(scores_of, pixels_of(network)), [SCORES, *last]
+    slopes_of = gradient_function(split(network)[1])
 
-    def run(pixels: Any) -> tuple[Any, Any, Any]:
+    def run(pixels: Any) -> tuple[Any, ...]:
         features = features_of(pixels, training=False)
-        scores = to_scores(calibrate(head(features, training=False), calibration), task)
+        logits, *read = head(features, training=False)
         slopes = slopes_of(cam.pooled(features))
-        return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
+        scores = to_scores(calibrate(logits, calibration), task)
+        return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes), *read
 
-    return freeze(run, pixels_of(network)), [SCORES, CAM, CAM_PLUS]
+    return freeze(run, pixels_of(network)), [SCORES, CAM, CAM_PLUS, *last]
 
 
 def gradient_function(head: Any) -> Callable[[Any], Any]:

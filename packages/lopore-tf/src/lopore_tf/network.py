@@ -30,6 +30,24 @@ def split(model: Any) -> tuple[Any, Any]:
     return keras.Model(model.inputs[0], features), keras.Model(features, model.outputs[0])
 
 
+def penultimate_layer(model: Any) -> Any:
+    """The layer whose output the last linear layer reads, (N, D); of a U-Net that of its encoder's coarsest features,
+    (N, h, w, D), which its decoder enlarges first. None where a network of another package has no such layer."""
+    if is_segmenter(model):
+        reader = next((layer for layer in model.layers if layer.name.startswith(DECODER)), None)
+    else:
+        reader = model.get_layer(HEAD)
+    given = getattr(reader, "input", None)
+    if given is None or isinstance(given, list) or len(given.shape) != (4 if is_segmenter(model) else 2):
+        return None
+    return next((layer for layer in model.layers if layer.output is given), None)
+
+
+def pooled_features(found: Any) -> Any:
+    """(N, D) of what ``penultimate_layer`` gives: of a U-Net the mean over the places."""
+    return tf.reduce_mean(found, axis=(1, 2)) if len(found.shape) == 4 else found
+
+
 def to_maps(logits: Any) -> Any:
     """Probability of each class at each pixel, background left out: (N, H, W, K + 1) to (N, K, H, W)."""
     return tf.transpose(tf.nn.softmax(logits, axis=3)[..., 1:], (0, 3, 1, 2))

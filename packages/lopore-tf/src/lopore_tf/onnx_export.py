@@ -15,8 +15,8 @@ from lopore.record.score_calibration import ScoreCalibration
 
 from . import cam
 from .backbones import cam_support
-from .graphs import CAM, CAM_PLUS, MAPS, SCORES
-from .network import FEATURES, PIXELS, is_segmenter
+from .graphs import CAM, CAM_PLUS, MAPS, PENULTIMATE, SCORES
+from .network import FEATURES, PIXELS, is_segmenter, penultimate_layer
 from .onnx_layers import Graph, Value, slope, translate
 from .predict import load_network
 from .score_calibration import bends
@@ -35,7 +35,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "model.onnx"``; returns notes: opset, outputs, whether Grad-CAM is exact and if not, why.
 
     Input ``pixels`` (batch, H, W, C) uint8 or uint16. Outputs ``scores`` (batch, K) and, where exact, ``cam`` and
-    ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W).
+    ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W); last ``features`` (batch, D).
     """
     from lopore.record.onnx_file import write_record
 
@@ -64,15 +64,29 @@ def to_onnx(network: Any, task: Task, *, exact: bool, calibration: ScoreCalibrat
     if is_segmenter(network):
         _segmented(graph, logits)
         height, width, several = network.outputs[0].shape[1:]
-        return _model(graph, network, {SCORES: (several - 1,), MAPS: (several - 1, height, width)})
+        found: dict[str, tuple[int, ...]] = {SCORES: (several - 1,), MAPS: (several - 1, height, width)}
+        return _model(graph, network, found | _penultimate(graph, network, values))
     features = network.get_layer(FEATURES).output.shape
     _scores(graph, _calibrated(graph, logits, calibration), task)
-    outputs = {SCORES: (max(2, network.outputs[0].shape[-1]),)}
+    outputs: dict[str, tuple[int, ...]] = {SCORES: (max(2, network.outputs[0].shape[-1]),)}
     slopes = _head_slopes(graph, network, steps, values) if exact else None
     if slopes is not None:
         _maps(graph, values[FEATURES].name, slopes, features[1:])
         outputs[CAM] = outputs[CAM_PLUS] = (*outputs[SCORES], *features[1:3])
-    return _model(graph, network, outputs)
+    return _model(graph, network, outputs | _penultimate(graph, network, values))
+
+
+def _penultimate(graph: Graph, network: Any, values: Mapping[str, Value]) -> dict[str, tuple[int, ...]]:
+    """The output ``features`` as ``network.penultimate_layer`` has it, with its shape; none where there is no layer."""
+    read = penultimate_layer(network)
+    if read is None:
+        return {}
+    given, depth = values[read.name].name, int(read.output.shape[-1])
+    if is_segmenter(network):
+        graph.add("ReduceMean", given, graph.constant([2, 3], np.int64), output=PENULTIMATE, keepdims=0)
+    else:
+        graph.add("Flatten", given, output=PENULTIMATE, axis=1)
+    return {PENULTIMATE: (depth,)}
 
 
 Steps = Sequence[tuple[Any, Sequence[str]]]

@@ -77,11 +77,27 @@ class KerasSession:
         none = np.zeros((0, self.graph.outputs[0].shape[-1]), np.float32)
         return finite(np.concatenate([none, *(self.scores_and_features(part)[0].numpy() for part in chunks(batch))]))
 
-    def scores_and_features(self, pixels: PixelBatch) -> tuple[Any, Any]:
-        """What ``graphs.freeze_scores`` gives for one chunk of pixels: tensors (N, K) and (N, h, w, C)."""
+    def scores_and_features(self, pixels: PixelBatch) -> tuple[Any, ...]:
+        """What ``graphs.freeze_scores`` gives for one chunk of pixels: tensors (N, K) and (N, h, w, C), and where
+        ``gives_features`` (N, D)."""
         with tf.device(self.device):
-            scores, features = self.graph(tf.constant(pixels))
-        return scores, features
+            return tuple(self.graph(tf.constant(pixels)))
+
+    @property
+    def gives_features(self) -> bool:
+        """See ``FeatureSession``."""
+        return len(self.graph.outputs) == 3
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``; errors as in ``predict``."""
+        self.check(batch)
+        wanted = (1 if is_segmenter(self.network) else 0, 2)
+        parts = [[np.zeros((0, *self.graph.outputs[at].shape[1:]), np.float32) for at in wanted]]
+        for part in chunks(batch):
+            found = self.scores_and_features(part)
+            parts.append([found[at].numpy() for at in wanted])
+        answers, features = (finite(np.concatenate(column)) for column in zip(*parts, strict=True))
+        return answers, features
 
     def check(self, batch: PixelBatch) -> None:
         """ModelError where the batch is not what the network takes."""

@@ -19,6 +19,7 @@ from lopore.errors import ModelError
 from lopore.models.session_answers import finite
 from lopore.preprocessing.pipeline import check_batch
 
+from .graphs import MAPS, PENULTIMATE, SCORES
 from .predict import CLOSED, chunks, tf_device_of
 from .start import tf
 
@@ -186,6 +187,16 @@ class SavedModelSession:
     def predict(self, batch: PixelBatch) -> Scores:
         """See ``Session.predict``."""
         return self.run(batch)["scores"]
+
+    @property
+    def gives_features(self) -> bool:
+        """See ``FeatureSession``."""
+        return PENULTIMATE in self.outputs
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``; errors as in ``run``."""
+        found = self.run(batch)
+        return found[MAPS if MAPS in found else SCORES], found[PENULTIMATE]
 
     def close(self) -> None:
         """See ``Session.close``."""

@@ -33,7 +33,7 @@ def export_onnx(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     """Write ``target / "model.onnx"``; returns notes: opset, outputs, whether Grad-CAM is exact and if not, why.
 
     Input ``pixels`` (batch, H, W, C) uint8 or uint16. Outputs ``scores`` (batch, K) and, where exact, ``cam`` and
-    ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W).
+    ``cam_plus`` (batch, K, h, w), for segmentation ``maps`` (batch, K, H, W); last ``features`` (batch, D).
     """
     from lopore.record.onnx_file import write_record
 

@@ -14,6 +14,9 @@ from . import cam
 from .network import Classifier, Network, Segmenter, class_logits, to_maps, to_scores
 from .score_calibration import Calibrate
 
+SCORES, CAM, CAM_PLUS, MAPS, FEATURES = "scores", "cam", "cam_plus", "maps", "features"
+"""What exported files call their outputs. Features stand last: what the last linear layer reads, (N, D)."""
+
 
 class ScoresOnly(nn.Module):
     """pixels -> scores (N, K)."""
@@ -26,20 +29,36 @@ class ScoresOnly(nn.Module):
         return to_scores(self.calibrate(self.network(pixels)), self.task)
 
 
+class ScoresAndFeatures(ScoresOnly):
+    """pixels -> scores (N, K), features (N, D)."""
+
+    network: Classifier
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        found = self.network.features(pixels)
+        scores = to_scores(self.calibrate(self.network.head(found)), self.task)
+        return scores, self.network.penultimate([found])
+
+
 class ScoresAndMaps(nn.Module):
-    """pixels -> scores (N, K), maps (N, K, H, W): a segmentation model."""
+    """pixels -> scores (N, K), maps (N, K, H, W) and, where the network gives them, features: a segmentation model."""
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        maps = to_maps(self.network(pixels))
-        return maps.amax(dim=(2, 3)), maps
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        if not self.network.gives_penultimate:
+            maps = to_maps(self.network(pixels))
+            return maps.amax(dim=(2, 3)), maps
+        scales = self.network.encode(pixels)
+        maps = to_maps(self.network.decode(scales))
+        return maps.amax(dim=(2, 3)), maps, self.network.penultimate(scales)
 
 
 class ScoresAndCams(nn.Module):
-    """pixels -> scores (N, K), cam (N, K, h, w), cam_plus (N, K, h, w): exact, without autograd at run time."""
+    """pixels -> scores (N, K), cam (N, K, h, w), cam_plus (N, K, h, w) and, where the network gives them, features:
+    exact, without autograd at run time."""
 
     def __init__(
         self, network: Classifier, task: Task, gradients: nn.Module, calibration: ScoreCalibration | None = None
@@ -48,11 +67,12 @@ class ScoresAndCams(nn.Module):
         self.network, self.task, self.gradients = network, task, gradients
         self.calibrate = Calibrate(calibration)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features = self.network.features(pixels)
         scores = to_scores(self.calibrate(self.network.head(features)), self.task)
         slopes = self.gradients(features.mean(dim=(2, 3)))
-        return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
+        answer = scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes)
+        return (*answer, self.network.penultimate([features])) if self.network.gives_penultimate else answer
 
 
 class ConstantGradients(nn.Module):
@@ -114,9 +134,11 @@ def export_graph(
     network: Network, task: Task, features: int | None, calibration: ScoreCalibration | None = None
 ) -> tuple[nn.Module, list[str]]:
     """The module to export and its outputs' names; ``features``: their channels where Grad-CAM is exact, else None."""
+    last = [FEATURES] if network.gives_penultimate else []
     if isinstance(network, Segmenter):
-        return ScoresAndMaps(network), ["scores", "maps"]
+        return ScoresAndMaps(network), [SCORES, MAPS, *last]
     if features is None:
-        return ScoresOnly(network, task, calibration), ["scores"]
+        kind = ScoresAndFeatures if last else ScoresOnly
+        return kind(network, task, calibration), [SCORES, *last]
     gradients = gradient_module(network, features)
-    return ScoresAndCams(network, task, gradients, calibration), ["scores", "cam", "cam_plus"]
+    return ScoresAndCams(network, task, gradients, calibration), [SCORES, CAM, CAM_PLUS, *last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import cast
 
@@ -66,6 +67,15 @@ class Classifier(_Normalised):
         """Logits (N, outputs) of ``features``."""
         return cast(Tensor, self.body.forward_head(features))  # type: ignore[operator]
 
+    @property
+    def gives_penultimate(self) -> bool:
+        """Whether the body tells what its last layer reads, as every timm network does."""
+        return "pre_logits" in inspect.signature(self.body.forward_head).parameters  # type: ignore[arg-type]
+
+    def penultimate(self, features: Sequence[Tensor]) -> Tensor:
+        """What the last linear layer reads, (N, D), of what ``encode`` gave."""
+        return cast(Tensor, self.body.forward_head(features[0], pre_logits=True))  # type: ignore[operator]
+
     def encode(self, pixels: Tensor) -> list[Tensor]:
         """What the backbone makes of raw pixels; ``decode`` makes logits of it."""
         return [self.features(pixels)]
@@ -77,6 +87,15 @@ class Classifier(_Normalised):
 
 class Segmenter(_Normalised):
     """A U-Net, logits (N, outputs, H, W); class 0 is the background."""
+
+    @property
+    def gives_penultimate(self) -> bool:
+        """Whether the body's encoder can be asked by itself."""
+        return callable(getattr(self.body, "encoder", None))
+
+    def penultimate(self, features: Sequence[Tensor]) -> Tensor:
+        """The mean over the places of the coarsest features that ``encode`` gave, (N, D)."""
+        return features[-1].mean(dim=(2, 3))
 
     def encode(self, pixels: Tensor) -> list[Tensor]:
         """The encoder's features at each scale; ``decode`` makes logits of them."""

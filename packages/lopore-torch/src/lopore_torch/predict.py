@@ -75,6 +75,25 @@ class TorchSession:
         rows = [to_scores(self.calibrate(one), self.task).cpu().numpy() for one in logits]
         return finite(np.concatenate(rows))
 
+    @property
+    def gives_features(self) -> bool:
+        """See ``FeatureSession``."""
+        return self.network is not None and self.network.gives_penultimate
+
+    @torch.inference_mode()
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``; errors as in ``predict``."""
+        network, rows = self.open_network, []
+        for part in _chunks(batch):
+            encoded = network.encode(self.tensor(part))
+            answer = self._answer(network.decode(encoded))
+            rows.append((answer.cpu().numpy(), network.penultimate(encoded).cpu().numpy()))
+        answers, features = (finite(np.concatenate(column)) for column in zip(*rows, strict=True))
+        return answers, features
+
+    def _answer(self, logits: Tensor) -> Tensor:
+        return to_scores(self.calibrate(logits), self.task)
+
     def close(self) -> None:
         """See ``Session.close``."""
         self.network = None
@@ -114,6 +133,9 @@ class TorchSession:
 
 class TorchMapSession(TorchSession):
     """``lopore.contracts.MapSession`` over a U-Net; its images may have any size of multiples of ``stride``."""
+
+    def _answer(self, logits: Tensor) -> Tensor:
+        return to_maps(logits)
 
     @torch.inference_mode()
     def segment(self, batch: PixelBatch) -> NDArray[np.float32]:

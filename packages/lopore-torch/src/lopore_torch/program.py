@@ -27,8 +27,8 @@ from lopore.preprocessing.pipeline import check_batch
 
 from .distributed import choose_device
 from .export import example_pixels
-from .graphs import ScoresAndMaps, ScoresOnly
-from .network import Segmenter, to_tensor
+from .graphs import FEATURES, MAPS, SCORES, export_graph
+from .network import to_tensor
 from .predict import CHUNK, CLOSED, load_network
 
 if TYPE_CHECKING:
@@ -51,14 +51,9 @@ _SPEC_TYPES = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
 
 
 def export_pt(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
-    """Write ``target / "model.pt"``: pixels to scores (segmentation: scores and maps), any batch size."""
+    """Write ``target / "model.pt"``: pixels to scores (segmentation: and maps) and features, any batch size."""
     network = load_network(folder).requires_grad_(False)
-    segments = isinstance(network, Segmenter)
-    graph: nn.Module = (
-        ScoresAndMaps(network)
-        if isinstance(network, Segmenter)
-        else ScoresOnly(network, folder.record.task, folder.record.calibration)
-    )
+    graph, names = export_graph(network, folder.record.task, None, folder.record.calibration)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(graph.eval(), (example_pixels(folder.record),), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
@@ -68,7 +63,7 @@ def export_pt(folder: ModelFolder, target: Path) -> Mapping[str, Any]:
     torch.export.save(program, buffer)
     (target / PT_FILE).write_bytes(buffer.getvalue())
     check_program(target / PT_FILE)
-    return {"outputs": ["scores", "maps"] if segments else ["scores"], "torch": torch.__version__}
+    return {"outputs": names, "torch": torch.__version__}
 
 
 def check_program(path: Path) -> None:
@@ -152,6 +147,9 @@ class ProgramSession:
         moved = program if device.type == "cpu" else move_to_device_pass(program, device)
         self.module: nn.Module | None = moved.module()
         self.recipe, self.device, self.threads = record.preprocessing, device, threads
+        known = (SCORES, MAPS) if record.task == "segmentation" else (SCORES,)
+        count = len(program.graph_signature.user_outputs)  # older files have no features
+        self.outputs = (*known, FEATURES)[:count]
 
     @torch.inference_mode()
     def run(self, batch: PixelBatch) -> list[NDArray[np.float32]]:
@@ -174,6 +172,16 @@ class ProgramSession:
     def predict(self, batch: PixelBatch) -> Scores:
         """See ``Session.predict``."""
         return self.run(batch)[0]
+
+    @property
+    def gives_features(self) -> bool:
+        """See ``FeatureSession``."""
+        return FEATURES in self.outputs
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``."""
+        *_, answer, features = self.run(batch)
+        return answer, features
 
     def close(self) -> None:
         """See ``Session.close``."""

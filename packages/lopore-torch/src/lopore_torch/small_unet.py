@@ -44,6 +44,30 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     )  # fmt: skip
 
 
+class _Encoder(nn.ModuleList):
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features at each scale, the finest first."""
+        x = functional.pixel_unshuffle(x, FOLD)
+        scales: list[Tensor] = []
+        for depth, block in enumerate(self):
+            x = block(functional.max_pool2d(x, 2) if depth else x)
+            scales.append(x)
+        return scales
+
+
+class _Decoder(nn.ModuleList):
+    def forward(self, scales: list[Tensor]) -> Tensor:
+        *beside, x = scales
+        for block in self:
+            x = block(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), beside.pop()], dim=1))
+        return x
+
+
+class _Head(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pixel_shuffle(super().forward(x), FOLD)
+
+
 class SmallUNet(nn.Module):
     """U-Net (Ronneberger et al., MICCAI 2015) with padded convolutions, batch normalisation and nearest upsampling,
     between a space-to-depth and a depth-to-space step (Shi et al., CVPR 2016).
@@ -54,10 +78,10 @@ class SmallUNet(nn.Module):
     def __init__(self, planes: int, outputs: int) -> None:
         super().__init__()
         inputs = (planes * FOLD**2, *WIDTHS)
-        self.encoder = nn.ModuleList(_block(a, b) for a, b in zip(inputs, WIDTHS, strict=False))
+        self.encoder = _Encoder(_block(a, b) for a, b in zip(inputs, WIDTHS, strict=False))
         pairs = zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True)
-        self.decoder = nn.ModuleList(_block(below + beside, beside) for below, beside in pairs)
-        self.segmentation_head = nn.Conv2d(WIDTHS[0], outputs * FOLD**2, 1)
+        self.decoder = _Decoder(_block(below + beside, beside) for below, beside in pairs)
+        self.segmentation_head = _Head(WIDTHS[0], outputs * FOLD**2, 1)
         self._expect_background(outputs)
 
     @torch.no_grad()
@@ -69,12 +93,5 @@ class SmallUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of planes."""
-        x = functional.pixel_unshuffle(x, FOLD)
-        beside: list[Tensor] = []
-        for depth, block in enumerate(self.encoder):
-            x = block(functional.max_pool2d(x, 2) if depth else x)
-            beside.append(x)
-        beside.pop()
-        for block in self.decoder:
-            x = block(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), beside.pop()], dim=1))
-        return functional.pixel_shuffle(self.segmentation_head(x), FOLD)
+        logits: Tensor = self.segmentation_head(self.decoder(self.encoder(x)))
+        return logits

@@ -19,6 +19,7 @@ def doubts(record: ModelRecord, scored: Scored, decision: Decision) -> tuple[Dou
         decision,
         geometry=scored.geometry,
         appearance=scored.appearance,
+        feature_distance=scored.feature_distance,
         chain=scored.chain.as_data(),
         scores=dict(zip(record.classes, map(float, scored.row), strict=True)),
     )

@@ -53,6 +53,7 @@ class Scored:
 
     pixels: (h, w, C) of the record's size. geometry: leads back to the enhanced image. film: facts of the film, without
     its pixels. shape: (height, width) of the enhanced image. maps: (K, h, w) of a segmentation model.
+    feature_distance: as in ``lopore.inference.feature_distance.Answer``.
     """
 
     row: Scores
@@ -63,6 +64,7 @@ class Scored:
     chain: Chain
     shape: tuple[int, int]
     maps: NDArray[np.float32] | None = None
+    feature_distance: float | None = None
 
     @cached_property
     def appearance(self) -> Appearance:

@@ -16,9 +16,16 @@ from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision, decide
 from lopore.inference.doubts import Doubt
 from lopore.inference.explain import HeatMap, choose_explainer, explainers_for, raw_maps
-from lopore.inference.predict import Prediction, Prepared, describe_prediction, prepare_radiograph, score_images
+from lopore.inference.predict import (
+    Prediction,
+    Prepared,
+    answer_images,
+    describe_prediction,
+    prepare_radiograph,
+    score_images,
+)
 from lopore.inference.regions import DetectionRule, Detections, extract_detections
-from lopore.inference.segment import SegmentationPrediction, segment_images
+from lopore.inference.segment import SegmentationPrediction, answer_maps, segment_images
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
 from lopore.preprocessing.geometry import Geometry
@@ -116,14 +123,22 @@ class InspectionSession:
             middle = time.perf_counter()
             prepared = self.prepared(film, enhanced, given)
             ready = time.perf_counter()
-            maps = segment_images(self.model, [prepared.pixels])[0] if self.has_maps else None
-            row = score_images(self.model, [prepared.pixels])[0] if maps is None else maps.max(axis=(1, 2))
+            row, maps, distance = self._asked(prepared.pixels)
             times = {"enhance": middle - began, "preprocess": ready - middle, "predict": time.perf_counter() - ready}
             spent = {name: 1000 * value for name, value in times.items()}
             facts, shape = film.full.without_pixels(), enhanced.pixels.shape[:2]
-            return Scored(row, prepared.pixels, prepared.geometry, spent, facts, chain, shape, maps)
+            return Scored(row, prepared.pixels, prepared.geometry, spent, facts, chain, shape, maps, distance)
 
         return self.memory.get(self._scores_of(film.upload, chain), work, held_bytes)
+
+    def _asked(self, pixels: Pixels) -> tuple[Scores, NDArray[np.float32] | None, float | None]:
+        """Scores (K,), maps (K, h, w) of a segmentation model, and the distance of the features."""
+        assert self.model is not None
+        if not self.has_maps:
+            (answer,) = answer_images(self.model, [pixels])
+            return answer.scores, None, answer.feature_distance
+        ((maps, distance),) = answer_maps(self.model, [pixels])
+        return maps.max(axis=(1, 2)), maps, distance
 
     def decision(self, upload: Upload, chain: Chain, threshold: float | None = None) -> Decision:
         """The decision alone, for a film that was ``answered``; LoporeError where the model gave none."""

@@ -25,7 +25,7 @@ from .learner import Batch, EpochReport, Learner, LearnRequest, MapLearner, Star
 from .loss import FocalParams, LossFunction, LossRequest, LossTerm, TverskyParams, WeightedLoss
 from .metric import Metric
 from .params import NoParams, Params
-from .session import FreeSizeSession, MapSession, Predictor, Session
+from .session import FeatureSession, FreeSizeSession, MapSession, Predictor, Session
 from .trainer import Trainer
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "EpochReport",
     "Explainer",
     "Exporter",
+    "FeatureSession",
     "FilmParts",
     "FilmRun",
     "FocalParams",

@@ -43,6 +43,24 @@ class MapSession(Session, Protocol):
 
 
 @runtime_checkable
+class FeatureSession(Session, Protocol):
+    """A session that also gives what the network's last layer reads, to notice films unlike those of training."""
+
+    @property
+    def gives_features(self) -> bool:
+        """Whether this network, or this file, has them."""
+        ...
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What ``predict`` gives, of a segmentation model what ``segment`` gives, and features (N, D) of the same pass.
+
+        Features are the input of the last linear layer; of a segmentation model, the mean over the places of what its
+        encoder gives at the coarsest scale.
+        """
+        ...
+
+
+@runtime_checkable
 class FreeSizeSession(Session, Protocol):
     """A session whose network takes images of other sizes too: any multiple of ``stride`` a side.
 

@@ -134,8 +134,7 @@ def _unlike(record: ModelRecord, films: Manifest, answered: Iterable[int], unlik
     """Images unlike those of training. answered: rows that ``films`` were made of, of which ``unlike`` were marked."""
     if not record.training_grey:
         return None
-    stated = None if record.likeness is None else record.likeness.false_alarms
-    return unlike_training([row in unlike for row in sorted(answered)], films.group_ids(), stated)
+    return unlike_training([row in unlike for row in sorted(answered)], films.group_ids(), record.false_alarms)
 
 
 def _targets_for(films: Manifest, record: ModelRecord) -> Targets:

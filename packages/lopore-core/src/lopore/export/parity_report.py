@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lopore.arrays import PixelBatch, Scores
 from lopore.atomic_files import sha256_of
+from lopore.contracts import FeatureSession
 from lopore.errors import ParityError
 from lopore.inference.explain import explainers_for, raw_maps
 from lopore.inference.segment import segment_images
@@ -25,6 +26,8 @@ from .other_runtimes import RuntimeFigures, differences, runtime_figures
 
 GATE_IMAGES = 512
 CAM_TOLERANCE = 1e-3
+FEATURE_TOLERANCE = 1e-3
+"""Beside distances of some tenths between images."""
 CAMS = {"cam": ("grad-cam", "Grad-CAM"), "cam_plus": ("grad-cam++", "Grad-CAM++")}
 """Fields of the report: the explainers that a file answers by itself, and their names for people."""
 QUANTISED_AGREEMENT = 0.98
@@ -54,6 +57,8 @@ class ParityReport:
     notes: dict[str, Any]
     auc_change: float | None = None
     """Of a quantised export: mean ROC AUC over the classes less that of its source, where the images have labels."""
+    features: float | None = None
+    """Largest distance between the features of one image, each scaled to length 1; None where one side gives none."""
     runtimes: tuple[RuntimeFigures, ...] = ()
     """What each installed runtime that opens the file says, where there are several; the judged one stands first."""
 
@@ -70,6 +75,8 @@ class ParityReport:
             found: float | None = getattr(self, field)
             if found is not None and not found <= CAM_TOLERANCE:
                 return f"{title} differs by {found:.2e} of the maps' maximum, {CAM_TOLERANCE:.0e} is allowed"
+        if self.features is not None and not self.features <= FEATURE_TOLERANCE:
+            return f"features lie {self.features:.2e} apart, {FEATURE_TOLERANCE:.0e} is allowed"
         return ""
 
 
@@ -145,10 +152,25 @@ def _scores(model: OpenModel, images: PixelBatch) -> Scores:
 
 
 def _map_differences(source: OpenModel, export: OpenModel, images: PixelBatch) -> tuple[dict[str, float | None], float]:
-    """Of class activation maps and of pixels, on a few images."""
+    """Of class activation maps and features, by field of the report, and of pixels, on a few images."""
     few = images[:: -(-len(images) // _BATCH)]  # a manifest may hold one class after the other
     cams = {field: _cam_difference(source, export, few, name) for field, (name, _) in CAMS.items()}
+    cams["features"] = _feature_difference(source, export, few)
     return cams, _pixel_difference(source, export, few)
+
+
+def _feature_difference(source: OpenModel, export: OpenModel, images: PixelBatch) -> float | None:
+    """How far the features of an image lie apart, at most."""
+    found = []
+    for session in (source.session, export.session):
+        if not isinstance(session, FeatureSession) or not session.gives_features:
+            return None
+        values = session.answer_with_features(images)[1]
+        found.append(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12))
+    if found[0].shape != found[1].shape:
+        shapes = f"{found[1].shape} for {found[0].shape}"
+        raise ParityError(f"{source.folder.title} as {export.format} gave features {shapes}; nothing was published")
+    return float(np.linalg.norm(found[0] - found[1], axis=1).max())
 
 
 def _pixel_difference(source: OpenModel, export: OpenModel, images: PixelBatch) -> float:

@@ -49,18 +49,20 @@ def doubts_about(
     appearance: Appearance | None = None,
     chain: Sequence[dict[str, Any]] = (),
     scores: dict[str, float] | None = None,
+    feature_distance: float | None = None,
 ) -> tuple[Doubt, ...]:
     """Every doubt about the answer to one film, the gravest first.
 
     film: as it was read, pixels may be left out. geometry: of the network's input on the film. appearance: of the
-    network's input; None leaves the comparison
-    with the training films out. scores: by class, to name the class that was nearly called.
+    network's input; None leaves the comparison with the training films out. scores: by class, to name the class that
+    was nearly called. feature_distance: of the network's input to the training images, see ``data.feature_likeness``.
     """
     found = [
         *doubts_about_training(record),
         *_unsure(record, decision, scores or {}),
         *_decision(record, decision, scores or {}),
         *unlike_training(record, appearance),
+        *_features_apart(record, feature_distance),
         *_size(record, geometry),
         *source_doubts(record, film.source.file_depth, film.polarity),
         *_enhancement(record, chain),
@@ -158,6 +160,19 @@ def unlike_training(record: ModelRecord, seen: Appearance | None) -> Iterator[Do
             f"(distance {far:.2f}, theirs up to {record.likeness.distance_high:.2f}).{rate}",
             blocks=True,
         )
+
+
+def _features_apart(record: ModelRecord, distance: float | None) -> Iterator[Doubt]:
+    """What the network makes of an image against what it makes of the training images."""
+    known = record.feature_likeness
+    if known is None or distance is None or distance <= known.distance_high:
+        return
+    yield Doubt(
+        kind="appearance",
+        text="Unlike the training films: the network's features lie far from theirs (distance "
+        f"{distance:.3g}, theirs up to {known.distance_high:.3g}). {known.rate_text}",
+        blocks=True,
+    )
 
 
 def _size(record: ModelRecord, geometry: Geometry) -> Iterator[Doubt]:

@@ -24,6 +24,7 @@ from lopore.preprocessing.pipeline import preprocess, read_for
 
 from .decisions import Decision, decide
 from .doubts import Doubt, doubts_about, judged
+from .feature_distance import Answer, FeatureWatch
 from .test_time_augmentation import predict_views
 
 if TYPE_CHECKING:
@@ -79,8 +80,15 @@ class Prepared:
     appearance: Appearance | None = None
 
 
-def score_images(model: OpenModel, images: Sequence[Pixels]) -> Scores:
-    """Scores (N, K) of preprocessed images, averaged over the record's test views.
+def answer_images(model: OpenModel, images: Sequence[Pixels]) -> list[Answer]:
+    """``score_images``, and how far each image's features lie from those of training."""
+    watch = FeatureWatch(model, model.session.predict)
+    rows = score_images(model, images, watch)
+    return [Answer(row, watch.of(number)) for number, row in enumerate(rows)]
+
+
+def score_images(model: OpenModel, images: Sequence[Pixels], watch: FeatureWatch | None = None) -> Scores:
+    """Scores (N, K) of preprocessed images, averaged over the record's test views. watch: sees the features.
 
     Raises ModelError where the model answers with anything but probabilities, or with another number of classes.
     """
@@ -88,7 +96,7 @@ def score_images(model: OpenModel, images: Sequence[Pixels]) -> Scores:
     owner = discover().predictors.sources.get(predictor.key, "lopore")
 
     def work() -> Scores:
-        return np.array(predict_views(model.session.predict, batch, model.record.tta_views), np.float32)
+        return np.array(predict_views(watch or model.session.predict, batch, model.record.tta_views), np.float32)
 
     scores = call_entry("predictor", predictor.key, owner, work)
     if scores.shape != (len(images), len(model.record.classes)):
@@ -137,10 +145,12 @@ def describe_prediction(
     *,
     geometry: Geometry | None = None,
     appearance: Appearance | None = None,
+    feature_distance: float | None = None,
 ) -> Prediction:
     """The Prediction of one radiograph from its row of scores.
 
-    geometry, appearance: of the network's input, for doubts about the answer; without a geometry there are none.
+    geometry, appearance, feature_distance: of the network's input, for doubts about the answer; without a geometry
+    there are none.
     """
     record = model.record
     scores = {name: float(score) for name, score in zip(record.classes, row, strict=True)}
@@ -148,8 +158,9 @@ def describe_prediction(
     doubts: tuple[Doubt, ...] = ()
     if geometry is not None:
         doubts = doubts_about(
-            record, radiograph, decision, geometry=geometry, appearance=appearance, chain=steps, scores=scores
-        )
+            record, radiograph, decision, geometry=geometry, appearance=appearance, chain=steps, scores=scores,
+            feature_distance=feature_distance,
+        )  # fmt: skip
     return Prediction(
         source=as_text(radiograph.source.path or radiograph.source.name),
         sha256=radiograph.source.sha256,
@@ -166,11 +177,12 @@ def describe_prediction(
     )
 
 
-def describe_prepared(
-    model: OpenModel, item: Prepared, row: Sequence[float] | Scores, chain: Chain | None = None
-) -> Prediction:
+def describe_prepared(model: OpenModel, item: Prepared, answer: Answer, chain: Chain | None = None) -> Prediction:
     """``describe_prediction`` of what went into the network."""
-    return describe_prediction(model, item.radiograph, row, chain, geometry=item.geometry, appearance=item.appearance)
+    return describe_prediction(
+        model, item.radiograph, answer.scores, chain, geometry=item.geometry, appearance=item.appearance,
+        feature_distance=answer.feature_distance,
+    )  # fmt: skip
 
 
 def as_text(source: Path | str) -> str:
@@ -185,8 +197,8 @@ def predict_radiographs(
     prepared = [prepare_radiograph(model.record, radiograph, chain) for radiograph in radiographs]
     if not prepared:
         return []
-    scores = score_images(model, [item.pixels for item in prepared])
-    return [describe_prepared(model, item, row, chain) for item, row in zip(prepared, scores, strict=True)]
+    answers = answer_images(model, [item.pixels for item in prepared])
+    return [describe_prepared(model, item, answer, chain) for item, answer in zip(prepared, answers, strict=True)]
 
 
 def predict_files(
@@ -251,9 +263,9 @@ def _answer(
     model: OpenModel, items: Sequence[Prepared | Failure], chain: Chain | None
 ) -> Iterator[Prediction | Failure]:
     ready = [item for item in items if isinstance(item, Prepared)]
-    rows = iter(score_images(model, [item.pixels for item in ready]) if ready else ())
+    answers = iter(answer_images(model, [item.pixels for item in ready]) if ready else ())
     for item in items:
-        yield item if isinstance(item, Failure) else describe_prepared(model, item, next(rows), chain)
+        yield item if isinstance(item, Failure) else describe_prepared(model, item, next(answers), chain)
 
 
 def _prepared_in_order(

@@ -16,6 +16,7 @@ from lopore.errors import ConfigError, ModelError
 from lopore.models.opening import check_probabilities
 from lopore.plugins.registry import call_entry, discover
 
+from .feature_distance import Answer, FeatureWatch
 from .predict import Failure, Prediction, Prepared, as_text, describe_prepared, prepared_in_batches
 from .regions import Detection, DetectionRule, Detections, extract_detections
 from .test_time_augmentation import segment_views
@@ -52,17 +53,20 @@ def check_maps(model: OpenModel) -> MapSession:
     return model.session
 
 
-def segment_images(model: OpenModel, images: Sequence[Pixels]) -> NDArray[np.float32]:
+def segment_images(
+    model: OpenModel, images: Sequence[Pixels], watch: FeatureWatch | None = None
+) -> NDArray[np.float32]:
     """Probability (N, K, h, w) of each class at each pixel of the network's input, averaged over the test views.
 
-    images: preprocessed ones. Raises ModelError for a model without maps, and for maps that are none.
+    images: preprocessed ones. watch: of the session's ``segment``, sees the features. Raises ModelError for a model
+    without maps, and for maps that are none.
     """
     session, predictor, record = check_maps(model), model.predictor, model.record
     batch = np.stack(images)
     owner = discover().predictors.sources.get(predictor.key, "lopore")
 
     def work() -> NDArray[np.float32]:
-        return np.array(segment_views(session.segment, batch, record.tta_views), np.float32)
+        return np.array(segment_views(watch or session.segment, batch, record.tta_views), np.float32)
 
     maps = call_entry("predictor", predictor.key, owner, work)
     if maps.ndim != 4 or maps.shape[:2] != (len(images), len(record.classes)):
@@ -73,12 +77,19 @@ def segment_images(model: OpenModel, images: Sequence[Pixels]) -> NDArray[np.flo
     return check_probabilities(maps, model.folder.title)
 
 
+def answer_maps(model: OpenModel, images: Sequence[Pixels]) -> list[tuple[NDArray[np.float32], float | None]]:
+    """``segment_images``: of each image its maps (K, h, w) and its feature distance, as ``Answer`` has it."""
+    watch = FeatureWatch(model, check_maps(model).segment)
+    return [(maps, watch.of(number)) for number, maps in enumerate(segment_images(model, images, watch))]
+
+
 @dataclass(frozen=True)
 class Segmented:
-    """A prepared radiograph with its maps (K, h, w)."""
+    """A prepared radiograph with its maps (K, h, w). feature_distance: as in ``Answer``."""
 
     prepared: Prepared
     maps: NDArray[np.float32]
+    feature_distance: float | None = None
 
 
 def segment_files(
@@ -89,14 +100,14 @@ def segment_files(
     for batch in prepared_in_batches(model.record, paths, chain=chain, **options):
         maps = _maps_of(model, [item for item in batch if isinstance(item, Prepared)])
         for item in batch:
-            yield item if isinstance(item, Failure) else Segmented(item, next(maps))
+            yield item if isinstance(item, Failure) else Segmented(item, *next(maps))
 
 
-def _maps_of(model: OpenModel, ready: Sequence[Prepared]) -> Iterator[NDArray[np.float32]]:
+def _maps_of(model: OpenModel, ready: Sequence[Prepared]) -> Iterator[tuple[NDArray[np.float32], float | None]]:
     height, width = model.record.preprocessing.size
     many = max(1, _VALUES // (len(model.record.classes) * height * width))
     for start in range(0, len(ready), many):
-        yield from segment_images(model, [item.pixels for item in ready[start : start + many]])
+        yield from answer_maps(model, [item.pixels for item in ready[start : start + many]])
 
 
 def detect(
@@ -147,7 +158,7 @@ def _examine(
     except ConfigError as error:
         return Failure(as_text(radiograph.source.path or radiograph.source.name), str(error))
     ruled = replace(model, folder=replace(model.folder, record=under(model.record, rule)))
-    described = dict(describe_prepared(ruled, item.prepared, seen.scores, chain))
+    described = dict(describe_prepared(ruled, item.prepared, Answer(seen.scores, item.feature_distance), chain))
     return SegmentationPrediction(**described, detections=seen.found, dropped=seen.dropped, rule=rule)
 
 

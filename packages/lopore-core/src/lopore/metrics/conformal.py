@@ -94,7 +94,15 @@ class AbstentionCheck(Facts):
             f"{_share(self.abstained[name])} of images left to a person"
             for name in self.coverage
         ]
-        return (*found, f"of the images that are not, {_share(self.right_of_rest)} are answered right")
+        return (*found, f"of the images that the model answers alone, {_share(self.right_of_rest)} are answered right")
+
+    @property
+    def text(self) -> str:
+        """What was asked for, and how right the model is where it answers alone."""
+        return (
+            f"An image is left to a person where no class or several are possible; {self.wanted:.0%} of films were to "
+            f"keep their true class. Of the images that the model answers alone {_share(self.right_of_rest)} are right."
+        )
 
 
 def _share(found: Interval) -> str:

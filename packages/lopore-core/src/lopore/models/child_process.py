@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Predictor
+from lopore.contracts import FeatureSession, Predictor
 from lopore.errors import LoporeError, memory_is_short
 from lopore.models.explaining import explain_batch, explainer_fits
 from lopore.models.opening import OpenModel, open_session
@@ -42,6 +42,7 @@ class Server:
             "open": self._open,
             "predict": lambda _, given: ({}, [np.asarray(self._session.predict(given[0]), np.float32)]),
             "segment": lambda _, given: ({}, [np.asarray(self._session.segment(given[0]), np.float32)]),
+            "features": lambda _, given: ({}, list(self._session.answer_with_features(given[0]))),
             "explain": self._explain,
         }
         return actions[request["do"]](request, arrays)
@@ -64,7 +65,8 @@ class Server:
         record = folder.record.preprocessing
         blank = np.zeros((1, *record.size, record.channels), np.uint8 if record.depth == 8 else np.uint16)
         session.predict(blank)
-        return {"explainers": self._fitting_explainers(self.model)}, []
+        features = isinstance(session, FeatureSession) and session.gives_features
+        return {"explainers": self._fitting_explainers(self.model), "features": features}, []
 
     def _fitting_explainers(self, model: OpenModel) -> list[str]:
         fitting = []

@@ -57,6 +57,7 @@ class ChildSession:
         self._end = weakref.finalize(self, _end, self._process)
         self._usage = Usage()
         self._each = 0
+        self._gives_features = False
         try:
             self._open(folder, format, predictor.key, device, threads)
         except BaseException:
@@ -74,11 +75,22 @@ class ChildSession:
         self._opening = _opening_allowance(folder, format, before.seconds)
         reply, _ = self._ask(request, [], self._opening)
         self.explainers = frozenset(map(str, reply["explainers"]))
+        self._gives_features = bool(reply["features"])
         self._each = max(0, usage_of(self._process.pid).peak - before.memory)
 
     def predict(self, batch: PixelBatch) -> Scores:
         """See ``Session.predict``."""
         return self._run({"do": "predict"}, batch)
+
+    @property
+    def gives_features(self) -> bool:
+        """See ``FeatureSession``."""
+        return self._gives_features
+
+    def answer_with_features(self, batch: PixelBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See ``FeatureSession``."""
+        answer, features = self._run_all({"do": "features"}, batch)
+        return answer, features
 
     def explain(self, explainer: str, batch: PixelBatch, class_index: int) -> HeatMaps:
         """What the explainer of this key gives for the model there; see ``Explainer.explain``."""
@@ -89,10 +101,13 @@ class ChildSession:
         self._end()
 
     def _run(self, request: Message, batch: PixelBatch) -> NDArray[np.float32]:
+        (found,) = self._run_all(request, batch)
+        return found
+
+    def _run_all(self, request: Message, batch: PixelBatch) -> Arrays:
         """One request whose allowance grows with the batch, by what the first image took."""
         memory = self._opening.memory + len(batch) * self._each
-        _, (found,) = self._ask(request, [batch], Allowance(memory, float("inf"), self._clock))
-        return found
+        return self._ask(request, [batch], Allowance(memory, float("inf"), self._clock))[1]
 
     def _ask(self, request: Message, arrays: Sequence[NDArray[Any]], allowance: Allowance) -> tuple[Message, Arrays]:
         with self._lock:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.contracts import FeatureSession
+from lopore.data.feature_likeness import FeatureReference
 from lopore.errors import ModelError
 from lopore.messages import did_you_mean
 from lopore.record.folder import ModelFolder
@@ -70,6 +72,20 @@ class OpenModel:
     @property
     def record(self) -> ModelRecord:
         return self.folder.record
+
+    @cached_property
+    def feature_reference(self) -> FeatureReference | None:
+        """Features of the training images; None where record, folder or session have none. Read when first asked for.
+
+        ModelError where the file is damaged.
+        """
+        found, session = self.record.feature_likeness, self.session
+        if found is None or not any(file.path == found.file for file in self.record.files):
+            return None
+        path = self.folder.path / found.file
+        if not isinstance(session, FeatureSession) or not session.gives_features or not path.is_file():
+            return None
+        return FeatureReference.read(path, found.rest)
 
 
 def open_model(

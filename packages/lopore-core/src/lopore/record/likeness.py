@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from lopore.messages import counted
 
-from .interval import RecordPart
+from .interval import Interval, RecordPart
 
 
 class TrainingLikeness(RecordPart):
@@ -42,3 +42,40 @@ class TrainingLikeness(RecordPart):
         if self.false_alarms is None:
             return f"How often films like them are marked so is not known: {held} are too few."
         return f"At most {self.false_alarms:.0%} of films like them are marked so ({held}, held out in folds)."
+
+
+class FeatureLikeness(RecordPart):
+    """A distance of the network's features to those of the training images, or why none is taken.
+
+    missing: why features are not compared; empty where they are, and then all else is there. file: the reference in the
+    model folder, made of ``images`` training images. rest: a number that belongs to it. distance_high: largest that
+    counts as like. false_alarms: at most so large a share of films like those of training lies beyond it (split
+    conformal, ``films`` that the training did not learn from). beyond: share of these films that lies beyond it, with
+    its exact 95 % interval.
+    """
+
+    missing: str = ""
+    file: str = ""
+    images: int = Field(0, ge=0)
+    rest: float = Field(0.0, ge=0)
+    distance_high: float = Field(0.0, ge=0)
+    false_alarms: float | None = Field(None, gt=0, lt=1)
+    films: int = Field(0, ge=0)
+    beyond: Interval = Interval(value=None)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> FeatureLikeness:
+        if not self.missing and not (self.file and self.images and self.rest and self.films and self.false_alarms):
+            raise ValueError("features are compared by a file, images, films and a rate; one of them is not there")
+        return self
+
+    @property
+    def rate_text(self) -> str:
+        """How often films like those of training are marked by their features, in a sentence."""
+        if self.false_alarms is None:
+            return f"Features are not compared: {self.missing}."
+        found = self.beyond
+        bounds = f", share beyond {found.value:.3f}" if found.value is not None else ""
+        bounds += f" ({found.low:.3f} to {found.high:.3f})" if found.low is not None else ""
+        held = counted(self.films, "validation film")
+        return f"At most {self.false_alarms:.0%} of films like them are marked so: {held}{bounds}."

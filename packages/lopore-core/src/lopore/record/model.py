@@ -13,7 +13,7 @@ from lopore.messages import plain
 from .abstention import Abstention
 from .contract import RecallContract
 from .interval import Interval, RecordPart
-from .likeness import TrainingLikeness
+from .likeness import FeatureLikeness, TrainingLikeness
 from .preprocessing import Preprocessing
 from .score_calibration import ScoreCalibration
 from .seal import seal_json, unseal_json
@@ -120,6 +120,8 @@ class ModelRecord(RecordPart):
     notice films unlike them. A record may lack any of them; see ``data.likeness``."""
     likeness: TrainingLikeness | None = None
     """The distance of all of them together, and how often films like those of training are marked."""
+    feature_likeness: FeatureLikeness | None = None
+    """The distance of the network's features; see ``data.feature_likeness``."""
     training_depths: dict[str, int] = Field(default_factory=dict)
     """How many training images have 8 bits a value and how many 16, under "8" and "16"; empty where it is not known."""
     training_polarities: dict[str, int] = Field(default_factory=dict)
@@ -172,6 +174,15 @@ class ModelRecord(RecordPart):
     @property
     def formats(self) -> tuple[str, ...]:
         return tuple(file.format for file in self.files if file.format)
+
+    @property
+    def false_alarms(self) -> float | None:
+        """Largest share of films like those of training that is marked as unlike them: by image statistics and, where
+        they are compared, by features. None where it is not known."""
+        by_features = self.feature_likeness
+        if self.likeness is None or self.likeness.false_alarms is None:
+            return None
+        return self.likeness.false_alarms + (by_features.false_alarms or 0.0 if by_features is not None else 0.0)
 
     def threshold_of(self, class_name: str) -> float:
         return self.threshold.per_class.get(class_name, self.threshold.value)

@@ -24,6 +24,7 @@ from lopore.metrics.classification import Metrics
 from lopore.models.opening import open_model
 from lopore.plugins.registry import call_entry, discover
 from lopore.record.folder import RECORD_NAME, ModelFolder, write_model_record
+from lopore.record.likeness import FeatureLikeness
 from lopore.record.model import Explanation, ModelFile, ModelRecord
 from lopore.record.onnx_file import write_record
 
@@ -120,6 +121,7 @@ def _record(plan: Plan, members: Sequence[ModelFolder], pooled: PooledAnswers, t
             "architecture": {**first.architecture, "folds": len(members)},
             "explanation": Explanation(layer=first.explanation.layer, reason="the mean of the folds' maps"),
             "files": (),
+            "feature_likeness": FeatureLikeness(missing="each fold has its own and the model is their mean"),
             **training_data(plan, everything),
         }
     )

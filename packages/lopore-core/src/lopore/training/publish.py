@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lopore.arrays import PixelBatch
-from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of
+from lopore.atomic_files import atomic_folder, atomic_write_bytes, atomic_write_text, sha256_of
 from lopore.config.experiment import Experiment
 from lopore.contracts import Learner
 from lopore.errors import LoporeError
@@ -27,6 +27,7 @@ from lopore.record.preprocessing import Preprocessing
 from .holdout_scores import HoldoutScores, licence_of
 from .plan import Plan, Rows, Splits
 from .run_folder import CONFIG, versions
+from .training_features import training_features
 from .training_likeness import training_likeness
 
 ARTIFACTS = (CONFIG, LOG_NAME, "preview.png")
@@ -50,8 +51,19 @@ def publish(
             for name in (item.relative_to(folder).as_posix() for item in sorted(folder.rglob("*")) if item.is_file())
         )
         record = _record(plan, splits, facts, holdout, target, files)
-        write_model_record(folder, record)
+        write_model_record(folder, _with_features(plan, splits, ModelFolder(folder, record)))
     return ModelFolder.read(target)
+
+
+def _with_features(plan: Plan, splits: Splits, model: ModelFolder) -> ModelRecord:
+    """The record with what tells an image by its features, whose reference is written into the folder."""
+    found, content = training_features(plan, splits, model)
+    files = model.record.files
+    if content:
+        path = model.path / found.file
+        atomic_write_bytes(path, content)
+        files = (*files, ModelFile(path=found.file, sha256=sha256_of(path)))
+    return model.record.model_copy(update={"feature_likeness": found, "files": files})
 
 
 def _record(

@@ -42,14 +42,15 @@ def model_page(model: OpenModel, evaluation: Evaluation, facts: ModelFacts, *, i
         contract_lines=facts.contract.lines
         if facts.contract
         else [one.text for one in record.threshold.contracts.values()],
-        abstention_lines=facts.abstention.lines if facts.abstention else (),
-        calibration_text=record.calibration.text if record.calibration else "Scores are as the network gives them.",
+        abstention_text=facts.abstention.text if facts.abstention else "",
+        calibration_text=_calibration(record),
         calibration_rows=_calibration_rows(record),
         pod=facts.pod,
         pod_plot=Markup(pod_svg(facts.pod, [], [])) if facts.pod and facts.pod.curve else "",  # SVG that we drew
         pod_lines=_pod_lines(facts.pod) if facts.pod else (),
         curves=[Markup(curve) for curve in ranking_curves(evaluation, record)],  # SVG that we drew
-        drift=_drift(record, metrics),
+        unlike_lines=_unlike_lines(record, metrics),
+        unlike_bounds=_unlike_bounds(record),
         galleries=galleries(model, evaluation, images),
         **marks_part(evaluation, images),
     )
@@ -64,6 +65,12 @@ def _decision(record: ModelRecord) -> str:
     limits = ", ".join(f"{name} from {value:.3f}" for name, value in point.per_class.items())
     limits = limits or f"{record.positive or 'the positive class'} from {point.value:.3f}"
     return f"A detection is {limits} ({point.rule}{', chosen on ' + point.chosen_on if point.chosen_on else ''})."
+
+
+def _calibration(record: ModelRecord) -> str:
+    if record.calibration is None:
+        return "Scores are as the network gives them."
+    return f"Scores are calibrated: {record.calibration.text}."
 
 
 def _calibration_rows(record: ModelRecord) -> list[tuple[str, Interval, Interval]]:
@@ -87,22 +94,35 @@ def _pod_lines(study: PodStudy) -> list[str]:
     return [*lines, *(refusal.text for refusal in study.refusals), *study.notes]
 
 
-def _drift(record: ModelRecord, metrics: Metrics) -> list[str]:
-    """What notices films unlike those of training, how often it errs, and how many of the split it marks."""
+def _unlike_bounds(record: ModelRecord) -> list[tuple[str, str, str]]:
+    """Of each statistic its name and the bounds within which an image is like those of training."""
     known = record.training_grey
-    if not known:
-        return ["No statistics of the training films were kept, so films unlike them are not noticed."]
     names = [name.removesuffix("_low") for name in known if name.endswith("_low") and f"{name[:-4]}_high" in known]
-    bounds = ", ".join(
-        f"{TITLES_OF_STATISTICS.get(name, name)} {known[f'{name}_low']:.3g} to {known[f'{name}_high']:.3g}"
-        for name in names
-    )
-    lines = [f"A film is told to be unlike those of training beyond these bounds: {bounds}."]
+    bounds = [(name, known[f"{name}_low"], known[f"{name}_high"]) for name in names]
+    return [(TITLES_OF_STATISTICS.get(name, name), f"{low:.3g}", f"{high:.3g}") for name, low, high in bounds]
+
+
+def _unlike_lines(record: ModelRecord, metrics: Metrics) -> list[str]:
+    """What notices films unlike those of training, how often it errs, and how many of the split it marks."""
+    if not record.training_grey:
+        return ["No statistics of the training films were kept, so films unlike them are not noticed."]
+    lines = ["An image is unlike those of training, and is not judged, where one of these holds:"]
+    apart = "A statistic lies beyond its bounds below"
     if record.likeness is not None:
+        apart += (
+            ", or the statistics do not go together as they did there (Mahalanobis distance over "
+            f"{record.likeness.distance_high:.2f}). {record.likeness.rate_text}"
+        )
+    lines.append(apart if record.likeness is not None else f"{apart}.")
+    by_features = record.feature_likeness
+    if by_features is None:
+        lines.append("Features are not compared: the record keeps none.")
+    elif by_features.missing:
+        lines.append(by_features.rate_text)
+    else:
         lines.append(
-            "And where these statistics do not go together as they did there (Mahalanobis distance over "
-            f"{record.likeness.distance_high:.2f}). {record.likeness.rate_text} Image statistics alone are compared: "
-            "an exported network gives no features."
+            f"The network's features lie farther than {by_features.distance_high:.3g} from those of "
+            f"{counted(by_features.images, 'training image')} (Mahalanobis distance). {by_features.rate_text}"
         )
     if metrics.unlike is not None:
         lines.append(f"Of this split {metrics.unlike.text}")
