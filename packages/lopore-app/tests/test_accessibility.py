@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,23 @@ axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.vi
 """
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def served(place: Path, *words: str) -> Iterator[str]:
+    """The address of an app with a model of areas; a film lies in ``place``."""
     pixels = ground(120, 400)
     for x in (60, 180, 300):
         disc(pixels, x + 0.5, 60.5, 6)
-    (tmp_path / "weld.png").write_bytes(coded(".png", pixels))
-    publish_areas(tmp_path / "models" / "final" / "areas" / "1")
-    with serving(tmp_path) as port:
+    (place / "weld.png").write_bytes(coded(".png", pixels))
+    (place / "plain.png").write_bytes(coded(".png", ground(120, 400)))
+    publish_areas(place / "models" / "final" / "areas" / "1")
+    with serving(place, *words, LOPORE_BLOCK="lopore-weld") as port:
         yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    with served(tmp_path) as found:
+        yield found
 
 
 def until(ready: Callable[[], Any], what: str) -> Any:
@@ -166,8 +175,8 @@ def signed_and_saved(reader: Keyboard, got: Path) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("LOPORE_AXE"), reason="LOPORE_AXE names no axe.min.js; nox -s accessibility")
-def test_no_page_breaks_a_rule_of_axe(address: str, tmp_path: Path) -> None:
-    with chromium() as browser:
+def test_no_page_breaks_a_rule_of_axe(tmp_path: Path) -> None:
+    with served(tmp_path, f"--work={tmp_path / 'work'}", "--keep-films") as address, chromium() as browser:
         browser.set_script_timeout(60)
         found = []
         for page in PAGES:
@@ -176,7 +185,10 @@ def test_no_page_breaks_a_rule_of_axe(address: str, tmp_path: Path) -> None:
             for theme in ("light", "dark"):
                 found += found_by_axe(browser, theme)
         upload(browser, address, tmp_path / "weld.png")
-        browser.find_element("xpath", "//button[contains(., 'Inspect the film')]").click()
+        browser.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / "plain.png"))
+        for label, said in (("Keep my films", "2 films kept"), ("Inspect the film", "Inspect it again")):
+            browser.find_element("xpath", f"//button[contains(., '{label}')]").click()
+            until(lambda said=said: said in browser.find_element("tag name", "body").text, said)
         until(lambda: browser.execute_script(ROWS), "marks")
         tabs = browser.find_elements("css selector", "[role=tab]")
         for tab, keys in zip(tabs, ("al", "?", "?", ""), strict=True):  # the classes, no sheet, all keys

@@ -80,7 +80,9 @@ def test_nothing_false_stands_on_the_page_while_one_goes_from_film_to_film(tmp_p
         page.until(lambda: page.verdicts(), "the marks")
         marks = page.verdicts()
         page.drop(dark)
-        page.until(lambda: page.run("return all('.choice option').length") == 2, "two films")
+        titles = "return all('.choice option').map((one) => one.textContent)"
+        page.until(lambda: len(page.run(titles)) == 2, "two films")
+        assert f"{len(marks)} of {len(marks)} open" in page.run(titles)[0]
         time.sleep(1)
         link.rate, link.latency = RATE, LATENCY
         for name, count in (("dark", 0), ("bright", len(marks))):

@@ -22,7 +22,7 @@ from lopore_app.inspection.film_store import FilmStore, is_key, new_key
 from lopore_app.inspection.upload import Upload
 
 MAIN = str(Path(lopore_app.__file__).with_name("main.py"))
-KEEP, DELETE = "Keep my films on this server", "Delete the kept films"
+KEEP, DELETE = "Keep my films", "Delete the kept films"
 Opened = Callable[..., AppTest]
 
 

@@ -43,14 +43,20 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
         reviewer = reviewer_fields()
     left, right = st.columns([3.4, 1], gap="medium")
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
+    upload = _chosen(uploads)
     with left:
-        upload, film = _film_in_view(memory, uploads, works, reviewer.name)
+        above = st.container()
+        film = _read(memory, upload, uploads)
     if film is None:
+        with above:
+            _choice(uploads, upload, works, reviewer.name, shown=False)
         return
     work = work_for(works, upload.key, reviewer.name)
     store = _taken_up(work, upload, film, reviewer)
     classes = tuple(model.record.classes) if model is not None else ()
     _acts_of(upload, work, reviewer, film, classes)
+    with above:  # now it is known how far this film is
+        _choice(uploads, upload, works, reviewer.name, shown=True)
     # What stands beside and under the image is hidden until the image is of the same film.
     with right, st.container(key="dials"), st.container(key="of_film"):
         panel = FilmPanel.drawn(memory, model, uploads, upload, film, work, works, reviewer)
@@ -68,17 +74,6 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     carry("film/complete", desk_key(upload, reviewer.name), b"")  # after everything else of this film
     _save(work, store, reviewer)
     _record(work, model, panel.profile)
-
-
-def _film_in_view(
-    memory: Memory, uploads: Sequence[Upload], works: Mapping[tuple[str, str], FilmWork], reviewer: str
-) -> tuple[Upload, Radiograph | None]:
-    """The film that is looked at, under the list of all; None where it cannot be read."""
-    upload, above = _chosen(uploads), st.container()
-    film = _read(memory, upload, uploads)
-    with above:
-        _choice(uploads, upload, works, reviewer, shown=film is not None)
-    return upload, film
 
 
 def _read(memory: Memory, upload: Upload, uploads: Sequence[Upload]) -> Radiograph | None:

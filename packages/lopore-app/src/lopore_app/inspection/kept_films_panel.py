@@ -47,8 +47,8 @@ def kept_films_panel(uploads: Sequence[Upload]) -> None:
     if key is None:
         if uploads:
             st.button(
-                "Keep my films on this server", icon=":material/save:", width="stretch", on_click=_begin,
-                help="Else they are gone when the page is closed. The page then has an address that opens them again.",
+                "Keep my films", icon=":material/save:", width="stretch", on_click=_begin,
+                help="On this server, until you delete them. The page then has an address that opens them again.",
             )  # fmt: skip
         return
     held: set[str] = st.session_state.setdefault(_HELD, set())
@@ -61,7 +61,7 @@ def kept_films_panel(uploads: Sequence[Upload]) -> None:
         st.error(plain(error, 400))
     if held:
         st.caption(
-            f":material/save: {counted(len(held), 'film')} kept on this server, in `{FILMS}` of the folder that it was "
+            f":material/save: {counted(len(held), 'film')} kept on this server, in *{FILMS}* of the folder that it was "
             "started with. Whoever has the address of this page opens them: keep it. They stay until you delete them."
         )
         st.button("Delete the kept films", icon=":material/delete:", width="stretch", on_click=_end, args=(key,))

@@ -171,13 +171,19 @@ Object.assign(Viewer.prototype, {
   overviewHatch(ink, { by, left, top }) {
     const box = ([x0, y0, x1, y1]) => [left + by * x0, top + by * y0, left + by * x1, top + by * y1];
     const [wide, high] = [this.data.width, this.data.height];
-    if (this.desk.state === "waiting") this.hatchBox(ink, box([0, 0, wide, high]), "159,179,200");
-    if (this.desk.state === "unjudged") this.hatchBox(ink, box([0, 0, wide, high]), "171,150,240");
+    const hidden = (part, colour) => { // darker too: on a grainy film lines alone are hardly seen
+      const [x0, y0, x1, y1] = box(part);
+      ink.fillStyle = "rgba(12,13,16,.5)";
+      ink.fillRect(x0, y0, x1 - x0, y1 - y0);
+      this.hatchBox(ink, [x0, y0, x1, y1], colour);
+    };
+    if (this.desk.state === "waiting") hidden([0, 0, wide, high], "159,179,200");
+    if (this.desk.state === "unjudged") hidden([0, 0, wide, high], "171,150,240");
     if (this.desk.state === "running") {
       const { judged, places } = this.parts();
       const [x0, y0, x1, y1] = judged ?? [0, 0, 0, 0];
       const around = judged ? [[0, 0, x0, high], [x1, 0, wide, high], [x0, 0, x1, y0], [x0, y1, x1, high]] : [[0, 0, wide, high]];
-      around.filter(([a, b, c, d]) => c - a >= 1 && d - b >= 1).forEach((part) => this.hatchBox(ink, box(part), "159,179,200"));
+      around.filter(([a, b, c, d]) => c - a >= 1 && d - b >= 1).forEach((part) => hidden(part, "159,179,200"));
       ink.strokeStyle = INKS.open;
       ink.lineWidth = 1.5;
       places.map(box).forEach(([a, b, c, d]) => ink.strokeRect(a - 1, b - 1, Math.max(c - a, 1) + 2, Math.max(d - b, 1) + 2));
