@@ -57,5 +57,6 @@ def test_two_tabs_another_page_and_a_new_server_lose_no_verdict(tmp_path: Path) 
             page.until(
                 lambda: "are gone" in page.run("return all('.notice').map((it) => it.textContent).join()"), "why"
             )
+            time.sleep(3)  # the page is at rest, and still knows who reads
             page.drop(film)
             page.until(lambda: page.verdicts() == ["accepted", "rejected", "accepted"], "the work of the server before")

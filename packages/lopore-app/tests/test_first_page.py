@@ -7,14 +7,20 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
+import lopore_app
 from lopore_app import warm_up
 from lopore_app.late_scripts import ELEMENTS, late_scripts, preloads
 
 
 def test_the_field_waits_for_nothing_that_a_film_needs() -> None:
-    said = "import sys, lopore_app.notices, lopore_app.inspection.table_page; print(*sys.modules)"
+    said = (
+        "import sys, lopore_app.notices, lopore_app.inspection.table_page, lopore_app.film.reviewer_fields\n"
+        "print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout.split()
     for heavy in ("cv2", "lopore.record.model", "lopore.models.opening", "lopore_app.film.film_review"):
         assert heavy not in loaded
@@ -61,3 +67,12 @@ def test_a_step_that_fails_ends_no_other() -> None:
     done = threading.Event()
     warm_up.start(warm_up.Traffic(), [missing, done.set]).join(20)
     assert done.is_set()
+
+
+def test_a_reader_can_be_named_before_there_is_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOPORE_MODELS", "")
+    page = AppTest.from_file(str(Path(lopore_app.__file__).with_name("main.py")), default_timeout=60).run()
+    page.switch_page("app_pages/film.py").run()
+    page.text_input(key="film/reviewer").set_value("Eva").run()
+    assert page.session_state["remembered/film/reviewer"] == "Eva"

@@ -20,7 +20,7 @@ from lopore_app.film.film_work import FilmWork, kept_review, state_text, verdict
 from lopore_app.film.mark_panels import marks_panel
 from lopore_app.film.quality_panel import measured_areas
 from lopore_app.film.review_store import ReviewStore
-from lopore_app.film.run_panel import reviewer_fields
+from lopore_app.film.reviewer_fields import reviewer_of_session
 from lopore_app.film.uploaded_film import read_film, to_shown, unreadable
 from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.upload import Upload
@@ -39,8 +39,7 @@ def film_desk(model: OpenModel | None, uploads: Sequence[Upload]) -> None:
     """Everything about one whole film."""
     memory: Memory = st.session_state.setdefault(MEMORY, Memory())
     uploads = on_their_pages(uploads)
-    with st.sidebar:
-        reviewer = reviewer_fields()
+    reviewer = reviewer_of_session()
     left, right = st.columns([3.4, 1], gap="medium")
     works: dict[tuple[str, str], FilmWork] = st.session_state.setdefault(_WORKS, {})
     upload = _chosen(uploads)

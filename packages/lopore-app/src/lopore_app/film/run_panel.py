@@ -1,4 +1,4 @@
-"""Who reads, at which threshold, and the run of the model over the film."""
+"""At which threshold, and the run of the model over the film."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from lopore.indications.options import InspectionOptions
 from lopore.messages import counted
 from lopore.models.opening import OpenModel
 from lopore.reading.film_source import FilmSource
-from lopore_app.film.film_review import Reviewer
 from lopore_app.film.film_viewer import carry_parts
 from lopore_app.film.film_work import FilmWork, decided_anew
 from lopore_app.film.inspection_run import InspectionRun
@@ -21,21 +20,6 @@ from lopore_app.inspection.memory import Memory
 from lopore_app.inspection.upload import Upload
 from lopore_app.models.opening import fingerprint, model_key
 from lopore_app.plain_text import plain
-
-REVIEWER, LEVEL = "film/reviewer", "film/level"
-KEPT = (REVIEWER, LEVEL)
-"""Settings that outlive a look at another page."""
-
-
-def reviewer_fields() -> Reviewer:
-    """Who decides; stands with each verdict."""
-    for key in KEPT:
-        if key not in st.session_state and f"remembered/{key}" in st.session_state:
-            st.session_state[key] = st.session_state[f"remembered/{key}"]
-    name = st.text_input("Reviewer", key=REVIEWER, max_chars=80, placeholder="Name, kept with each verdict")
-    level = st.text_input("Level", key=LEVEL, max_chars=40, placeholder="Qualification, such as RT 2")
-    st.session_state[f"remembered/{REVIEWER}"], st.session_state[f"remembered/{LEVEL}"] = name, level
-    return Reviewer(name=" ".join(name.split()), level=" ".join(level.split()))
 
 
 def threshold_field(model: OpenModel) -> float | None:

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from lopore.models.opening import OpenModel
 
 
-def table_page(module: str, name: str) -> None:
-    """The whole page; ``name`` of ``module`` is given the model and the films, where there are any."""
+def table_page(module: str, name: str, side: Callable[[], None] | None = None) -> None:
+    """The whole page; ``name`` of ``module`` is given the model and the films, where there are any.
+
+    side: draws what stands under the field.
+    """
     st.html(STYLE)
     with st.sidebar:
         above = st.container()
         uploads = on_the_table()
+        if side is not None:
+            side()
     if not uploads:
         welcome()
     with above:
