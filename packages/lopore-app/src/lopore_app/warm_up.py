@@ -11,11 +11,11 @@ from importlib import import_module
 from lopore.errors import LoporeError
 from lopore_app.request_guard import Application, Receive, Scope, Send
 
-QUIET = 0.08
+QUIET = 0.6
 """Seconds without a request until the next step is taken: one process answers and warms up, so each holds up the
-other. A browser asks for the scripts of the page in one go, and then runs them for longer than this."""
-HEAD_START = 0.3
-"""Seconds that a browser has to ask for the page, where it was waiting for the server."""
+other. Between the scripts of the page and its websocket a browser asks for nothing for up to half a second."""
+FIRST_RUN = 1.0
+"""Seconds that a page which has just opened its websocket has for itself."""
 PATIENCE = 4.0
 """Seconds that a step waits at most."""
 
@@ -31,13 +31,15 @@ class Traffic:
 
 
 class Counted:
-    """ASGI middleware that tells ``traffic`` of every request; a websocket is open for hours and not counted."""
+    """ASGI middleware that tells ``traffic`` of every request, and of the beginning of a websocket, open for hours."""
 
     def __init__(self, app: Application, traffic: Traffic) -> None:
         self.app, self._traffic = app, traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                self._traffic.last = time.monotonic() + FIRST_RUN
             await self.app(scope, receive, send)
             return
         self._traffic.open += 1
@@ -75,7 +77,7 @@ def start(traffic: Traffic, steps: Sequence[Callable[[], object]] = STEPS) -> th
     Nothing is said of what fails here: the page itself says what is missing.
     """
 
-    traffic.last = time.monotonic() + HEAD_START
+    traffic.last = time.monotonic()
 
     def work() -> None:
         for step in steps:
