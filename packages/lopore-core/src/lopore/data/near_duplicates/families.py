@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,6 +36,7 @@ _DEPTHS = (
 _BLOCK = 128
 _USUAL, _LEEWAY, _WINDOW = 0.68, 0.03, 0.02
 _SEARCHED_BETWEEN = (0.60, 0.85)
+_LAID_AT_ONCE = 64  # pairs: few, since those of one family are passed over from the next on
 _GROWN = 3  # images from which a family is not joined to another by one weak link
 
 
@@ -73,8 +76,9 @@ def find_families(fingerprints: Sequence[Fingerprint], *, progress: Progress | N
     progress: called with (done, total) in steps of work, the last time with both equal.
     Blank images are joined to none: equal files among them are found by their sha256.
     Turns up to about 15 degrees, crops down to 0.7 of the side, and windows that share half of one film are found;
-    ``benchmarks/bench_leaks.py`` counts how many. The search for whole copies grows with N * N (small: 24 000 images
-    took 2 minutes on one core), all else with N.
+    ``benchmarks/bench_leaks.py`` counts how many. Of images that are surely one family already no more are laid
+    together. The search for whole copies and the sorting of keypoints grow with N * N (small: see
+    ``benchmarks/README.md``), all else with N.
     """
     solid = [number for number, one in enumerate(fingerprints) if not one.blank]
     blank = tuple(number for number, one in enumerate(fingerprints) if one.blank)
@@ -125,37 +129,47 @@ def _compared(fingerprints: Sequence[Fingerprint], advance: Progress) -> dict[tu
     near, scores, trials = _candidates(CandidateSearch(fingerprints, metric), total, advance)
     compare = comparer(fingerprints, metric)
     found: dict[tuple[int, int], Agreement] = {}
+    certain = Forest(total)
     hopeful = np.ones(total, dtype=bool)
     for start, stop in _DEPTHS:
         queue = _queue(near[:, start:stop], scores[:, start:stop], trials[:, start:stop], hopeful, found)
         done = total + total * start // _DEPTHS[-1][1]
         share = total * (stop - start) // _DEPTHS[-1][1]
-        _lay_together(queue, compare, found, lambda part, d=done, s=share: advance(d + int(s * part), 3 * total))  # type: ignore[misc]
-        hopeful &= _mostly_agreed(near[:, start:stop], found)
+        tell = partial(_tell, advance, done, share, 3 * total)
+        _lay_together(queue, compare, found, certain, tell)
+        hopeful &= _mostly_agreed(near[:, start:stop], found, certain)
     return found
+
+
+def _tell(advance: Progress, done: int, share: int, total: int, part: float) -> None:
+    advance(done + int(share * part), total)
 
 
 def _candidates(
     search: CandidateSearch, total: int, advance: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     parts = []
-    for start in range(0, total, _BLOCK):
-        stop = min(start + _BLOCK, total)
-        parts.append(search.nearest(start, stop, _DEPTHS[-1][1]))
-        advance(stop, 3 * total)
+    starts = range(0, total, _BLOCK)
+    with ThreadPoolExecutor(min(8, available_cores())) as pool:
+        ends = [min(start + _BLOCK, total) for start in starts]
+        for stop, part in zip(ends, pool.map(search.nearest, starts, ends, repeat(_DEPTHS[-1][1])), strict=True):
+            parts.append(part)
+            advance(stop, 3 * total)
     near, scores, trials = (np.concatenate(part) for part in zip(*parts, strict=True))
     return near, scores, trials
 
 
-def _mostly_agreed(near: NDArray[np.int64], found: dict[tuple[int, int], Agreement]) -> NDArray[np.bool_]:
+def _mostly_agreed(
+    near: NDArray[np.int64], found: dict[tuple[int, int], Agreement], certain: Forest
+) -> NDArray[np.bool_]:
     """(N,) images that at least half of the candidates just tried agree with: their family may be larger still."""
     strange = Agreement(0.0, "")
-    hits = [
-        sum(
-            found.get((min(query, other), max(query, other)), strange).score >= _SEARCHED_BETWEEN[0] for other in others
-        )
-        for query, others in enumerate(near.tolist())
-    ]
+
+    def agrees(one: int, other: int) -> bool:
+        score = found.get((min(one, other), max(one, other)), strange).score
+        return score >= _SEARCHED_BETWEEN[0] or certain.same(one, other)
+
+    hits = [sum(agrees(query, other) for other in others) for query, others in enumerate(near.tolist())]
     return np.array([2 * hit >= near.shape[1] for hit in hits], dtype=bool)
 
 
@@ -184,14 +198,27 @@ def _lay_together(
     queue: _Queue,
     compare: Callable[[int, int, int], Agreement],
     found: dict[tuple[int, int], Agreement],
+    certain: Forest,
     advance: Callable[[float], None],
 ) -> None:
+    """Agreement of the pairs of a queue into ``found``, but for those that are of one family in ``certain`` already.
+
+    certain: joined here by what is sure at any threshold, so that copies of one image cost a few comparisons each.
+    """
+    sure = _sure(_SEARCHED_BETWEEN[1])
     with ThreadPoolExecutor(max_workers=min(8, available_cores())) as pool:
-        for start in range(0, len(queue), 2048):
-            chunk = queue[start : start + 2048]
+        for start in range(0, len(queue), _LAID_AT_ONCE):
+            chunk = [job for job in queue[start : start + _LAID_AT_ONCE] if not certain.same(job[0], job[1])]
             for (first, second, _), agreement in zip(chunk, pool.map(lambda job: compare(*job), chunk), strict=True):
                 found[min(first, second), max(first, second)] = agreement
-            advance((start + len(chunk)) / len(queue))
+                if agreement.score >= sure:
+                    certain.join(first, second)
+            advance(min(1.0, (start + _LAID_AT_ONCE) / len(queue)))
+
+
+def _sure(threshold: float) -> float:
+    """The agreement at which a single pair joins two grown families."""
+    return threshold + (1.0 - threshold) / 3.0
 
 
 def _threshold(scores: NDArray[np.float64]) -> float:
@@ -214,7 +241,7 @@ def _join(forest: Forest, agreed: Sequence[Pair], threshold: float) -> None:
     for pair in agreed:
         links[pair.first].add(pair.second)
         links[pair.second].add(pair.first)
-    sure = threshold + (1.0 - threshold) / 3.0
+    sure = _sure(threshold)
     for pair in [*agreed, *agreed]:
         if forest.same(pair.first, pair.second):
             continue
