@@ -5,8 +5,8 @@
 Films of three images share a label and a normal shift of 1; the share of films that a threshold finds is an integral
 over that shift (Gauss and Hermite), no sample. Printed: the share of contracts of recall 0.95 with 95 % confidence that
 are kept, the coverage of abstention at 95 %, and the share of films like those of training that "unlike training"
-marks. Contracts are exact for every number of films with the class; printed beside them is the smallest share that
-Clopper and Pearson allow at these numbers.
+marks, by image statistics and by features. Contracts are exact for every number of films with the class; printed
+beside them is the smallest share that Clopper and Pearson allow at these numbers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import betainc, ndtr
 
 from lopore.data.appearance import STATISTICS, Appearance
+from lopore.data.feature_likeness import FeatureReference, limit_of
 from lopore.data.likeness import as_values, distances, fit_likeness
 from lopore.metrics.conformal import fit_abstention
 from lopore.metrics.contract import failures_allowed, recall_contract
@@ -108,8 +109,34 @@ def alarms(draws):
         )
 
 
+def features(rng, films, axes):
+    """Features of (films * IMAGES, 256) images: films differ along a few axes, images by noise, none is below 0."""
+    film = np.repeat(np.arange(films), IMAGES)
+    base = 3 * axes[0] + rng.normal(size=(films, len(axes) - 1)) @ axes[1:]
+    return np.maximum(base[film] + 0.3 * rng.normal(size=(len(film), axes.shape[1])), 0), film
+
+
+def feature_alarms(draws):
+    axes = np.random.default_rng(9).normal(size=(12, 256))
+    for held in (19, 60, 99):
+        rng, marked, stated = np.random.default_rng([held, 7]), [], None
+        for _ in range(draws):
+            reference = FeatureReference.of(features(rng, 60, axes)[0])
+            values, films = features(rng, held, axes)
+            limit, stated, *_ = limit_of(reference.distances(values), films)
+            fresh, ids = features(rng, 40, axes)
+            marked.append(len(np.unique(ids[reference.distances(fresh) > limit])) / 40)
+        error = np.std(marked) / len(marked) ** 0.5
+        print(
+            f"features unlike training, {held} validation films: {np.mean(marked):.4f} of like films marked "
+            f"(standard error {error:.4f}); stated at most {stated}",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
     draws = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
     contracts(draws)
     abstention(draws // 2)
     alarms(draws // 50)
+    feature_alarms(draws // 50)

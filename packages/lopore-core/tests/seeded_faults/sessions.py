@@ -89,6 +89,10 @@ class MeanMapSession(SoundSession):
         return _mean_map(self, batch) if self.task == "segmentation" else super().predict(batch)
 
 
+def _shifted_beside_features(session: Any, batch: Any) -> tuple[Scores, Scores]:
+    return np.asarray(_scores(session, batch) * np.float32(0.9)), np.ones((len(batch), 3), np.float32)
+
+
 _CLOSING = {"closes", "leaves_the_process_as_it_was", "sessions_are_apart", "maps_agree_with_scores"}
 PREDICTOR_FAULTS: dict[str, tuple[Predictor, set[str]]] = {
     "float64": (
@@ -108,6 +112,9 @@ PREDICTOR_FAULTS: dict[str, tuple[Predictor, set[str]]] = {
     ),
     "a score is no maximum of its map": (
         replace(PREDICTOR, opens=lambda folder, device, threads: MeanMapSession(folder)), {"maps_agree_with_scores"}
+    ),
+    "other scores beside the features": (
+        _session(gives_features=True, answer_with_features=_shifted_beside_features), {"features_come_with_the_scores"}
     ),
     "it does not close": (_session(close=_refuses_to_close), _CLOSING),
 }  # fmt: skip

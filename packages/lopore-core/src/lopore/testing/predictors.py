@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from lopore.arrays import PixelBatch
-from lopore.contracts import MapSession, Predictor
+from lopore.contracts import FeatureSession, MapSession, Predictor
 from lopore.record.folder import ModelFolder
 
 from .check import NotJudged, require
@@ -32,6 +32,7 @@ def checks() -> Iterator[SessionCheck]:
         sessions_are_apart,
         closes,
         maps_agree_with_scores,
+        features_come_with_the_scores,
     )
 
 
@@ -128,6 +129,27 @@ def maps_agree_with_scores(predictor: Predictor, format: str, workshop: Workshop
     require(maps.shape == expected and maps.dtype == np.float32, f"maps are {maps.dtype} {maps.shape}, not {expected}")
     off = float(np.abs(maps.max(axis=(2, 3)).astype(np.float64) - scores).max())
     require(off <= CLOSE, f"scores differ by {off:.1e} from the largest values of their maps")
+
+
+def features_come_with_the_scores(predictor: Predictor, format: str, workshop: Workshop) -> None:
+    """Where a session gives features, (N, D) float32, the scores beside them are those of ``predict``."""
+    session, folder = workshop.session(format, predictor)
+    if not isinstance(session, FeatureSession) or not session.gives_features or folder.record.task == "segmentation":
+        return
+    batch = _images(folder)
+    scores, features = session.answer_with_features(batch)
+    off = float(np.abs(scores.astype(np.float64) - session.predict(batch)).max())
+    require(off <= CLOSE, f"scores beside the features differ by {off:.1e} from those of predict")
+    right = features.ndim == 2 and len(features) == COUNT and features.dtype == np.float32
+    require(
+        right and bool(np.isfinite(features).all()), f"features are {features.dtype} {features.shape}, or no numbers"
+    )
+    alone = np.concatenate([session.answer_with_features(batch[at : at + 1])[1] for at in range(COUNT)])
+    apart = float(np.abs(features.astype(np.float64) - alone).max())
+    allowed = CLOSE * max(1.0, float(np.abs(features).max()))
+    require(
+        apart <= 10 * allowed, f"alone and in a batch features differ by {apart:.1e}; {10 * allowed:.0e} is allowed"
+    )
 
 
 def _segmentation_model(format: str, workshop: Workshop) -> ModelFolder:
