@@ -32,6 +32,7 @@ OPTIONS: dict[str, tuple[Settings, Settings]] = {
     "dropout": ({}, {"network_dropout": 0.5}),
     "mean": ({}, {"network_mean": (0.3,)}),
     "std": ({}, {"network_std": (0.5,)}),
+    "grey_input": ({}, {"network_grey_input": "convolution"}),
 }
 
 

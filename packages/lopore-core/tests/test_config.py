@@ -70,6 +70,14 @@ def test_a_wrong_value_is_told_with_its_place_and_what_is_allowed(dotted: str, v
     assert str(caught.value) == f"weld.yaml: {said}"
 
 
+def test_a_convolution_from_grey_to_colour_is_for_one_channel() -> None:
+    config = with_value("model.grey_input", "convolution")
+    assert parse_experiment(config, source="weld.yaml").model.grey_input == "convolution"
+    config["preprocessing"] = {"channels": 3}
+    with pytest.raises(ConfigError, match=r"of one channel, and preprocessing\.channels is 3; set that to 1, or leave"):
+        parse_experiment(config, source="weld.yaml")
+
+
 @given(
     st.text(max_size=300),
     st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,11 @@ def test_lopores_own_name_stays_lopores() -> None:
 def test_a_backbone_that_builds_something_else_is_one_line(name: str) -> None:
     with pytest.raises(PluginError, match=rf"tf/{name}' of handmade-keras 1.0 built a .*; it returns a Keras model"):
         build(asked(name))
+
+
+def test_what_it_does_not_know_of_is_refused_and_not_forgotten() -> None:
+    with pytest.raises(ConfigError, match="tf/handmade takes one channel as it is, so leave grey_input out"):
+        build(replace(asked("handmade"), grey_input="convolution"))
 
 
 def test_it_has_no_twin_in_another_framework(tmp_path: Path) -> None:

@@ -86,16 +86,23 @@ def twin_of(network: Any, request: NetworkRequest) -> Any:
     return model
 
 
-CASES = [(name, 3, 8, (65, 80)) for name in ARCHITECTURES] + [
-    (name, 1, 16, (96, 64)) for name in ("resnet18", "tf_efficientnet_lite0", "mobilenetv3_small_100")
+CASES = [
+    *((name, 3, 8, (65, 80), "folded") for name in ARCHITECTURES),
+    *((name, 1, 16, (96, 64), "folded") for name in ("resnet18", "tf_efficientnet_lite0", "mobilenetv3_small_100")),
+    ("resnet18", 1, 8, (65, 80), "convolution"),
 ]
 
 
-@pytest.mark.parametrize(("backbone", "channels", "depth", "size"), CASES)
+@pytest.mark.parametrize(("backbone", "channels", "depth", "size", "grey_input"), CASES)
 def test_a_twin_has_the_features_and_logits_of_timms_network(
-    backbone: str, channels: int, depth: int, size: tuple[int, int], record_property: Callable[[str, object], None]
+    backbone: str,
+    channels: int,
+    depth: int,
+    size: tuple[int, int],
+    grey_input: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    request = asked(backbone, channels, depth, size)
+    request = asked(backbone, channels, depth, size, grey_input=grey_input)
     pixels, network = images(request), torch_network(request)
     liven(network, pixels)
     model = twin_of(network, request)
@@ -173,7 +180,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {
         "name": "little", "trainer": "torch", "task": "binary", "seed": 1,
         "data": {"manifest": str(manifest), "positive": "pore", "workers": 1},
-        "preprocessing": {"size": 64}, "model": {"backbone": "resnet18", "dropout": 0.1},
+        "preprocessing": {"size": 64},
+        "model": {"backbone": "resnet18", "dropout": 0.1, "grey_input": "convolution"},
         "training": {
             "epochs": 3, "batch_size": 8, "deterministic": True, "precision": "fp32",
             "optimizer": {"learning_rate": 1e-3},

@@ -86,3 +86,14 @@ def test_changed_images_and_trained_backbones_are_never_kept() -> None:
     assert learner.store is not None
     assert learner.store.computed == 0
     assert TorchLearner(request(**kind, freeze="half")).store is None
+
+
+def test_what_a_learned_convolution_from_grey_moves_is_computed_anew_though_the_backbone_keeps_its_weights() -> None:
+    learner = TorchLearner(request(**KINDS[0], freeze="backbone", network_grey_input="convolution"))
+    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    learner.fit_epoch(0, epoch(KINDS[0], 0))
+    after = learner.network.state_dict()
+    moved = {name for name, value in before.items() if not value.equal(after[name])}
+    assert learner.store is None
+    assert {"colour.weight", "colour.bias"} < moved
+    assert all(name.startswith(("colour.", "body.classifier.")) for name in moved), moved

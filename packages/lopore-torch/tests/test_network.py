@@ -65,6 +65,33 @@ def test_offline_weights_bring_their_own_mean_and_answer_alike_in_grey_and_colou
     torch.testing.assert_close(one, three, rtol=0, atol=1e-5 * float(three.abs().max()))
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("segmentation", [False, True])
+def test_a_learned_convolution_begins_as_three_equal_channels(
+    resnet_file: Path, depth: int, segmentation: bool
+) -> None:
+    source = {"pretrained": str(resnet_file), "pretrained_sha256": sha256_of(resnet_file), "depth": depth}
+    name = "unet-resnet18" if segmentation else "resnet18"
+    grey = build(asked(name, grey_input="convolution", segmentation=segmentation, **source)).eval()
+    colour = build(asked(name, channels=3, segmentation=segmentation, **source)).eval()
+    assert grey.colour is not None and grey.colour.weight.requires_grad and colour.colour is None
+    with torch.no_grad():
+        for one, three in zip(grey.encode(noise(1, depth)), colour.encode(noise(3, depth)), strict=True):
+            torch.testing.assert_close(one, three, rtol=0, atol=1e-5 * float(three.abs().max()))
+    (mean,), (std,) = statistics_in_force(grey, 1, depth)
+    assert (mean, std) == pytest.approx((0.449, 0.226), abs=1e-3)  # ImageNet's, averaged over the colours
+
+
+@pytest.mark.parametrize("name", ["unet-small", "unet-resnet18"])
+def test_a_learned_convolution_is_for_networks_of_three_colours(name: str) -> None:
+    request = asked(name, grey_input="convolution", segmentation=True)
+    if name == "unet-small":
+        with pytest.raises(ConfigError, match="unet-small takes one channel as it is, so leave grey_input out"):
+            build(request)
+    else:
+        assert build(request).colour is not None
+
+
 def test_a_request_that_names_mean_and_std_overrides_those_of_the_weights(resnet_file: Path) -> None:
     source = {"pretrained": str(resnet_file), "pretrained_sha256": sha256_of(resnet_file)}
     network = build(asked(**source, mean=(0.3,), std=(0.2,)))

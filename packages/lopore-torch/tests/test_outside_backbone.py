@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from made.learning import request
 from made.plugins import install, on_path
 
 from lopore.contracts import Batch, LearnRequest
-from lopore.errors import PluginError
+from lopore.errors import ConfigError, PluginError
 from lopore.training_settings import Optimizer, Schedule
 from lopore_torch.learner import TorchLearner
 
@@ -50,9 +51,9 @@ def installed(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def asked(backbone: str) -> LearnRequest:
+def asked(backbone: str, **changes: Any) -> LearnRequest:
     rate, steady = Optimizer(learning_rate=0.05), Schedule(name="constant")
-    return request(backbone, 32, epochs=1, steps_per_epoch=20, optimizer=rate, schedule=steady)
+    return request(backbone, 32, epochs=1, steps_per_epoch=20, optimizer=rate, schedule=steady, **changes)
 
 
 @pytest.mark.usefixtures("installed")
@@ -76,3 +77,9 @@ def test_it_learns_is_published_and_answers_the_same_when_rebuilt(tmp_path: Path
 def test_a_backbone_that_builds_something_else_is_one_line() -> None:
     with pytest.raises(PluginError, match=r"torch/bare' of handmade-backbone 1.0 built a object; it returns"):
         TorchLearner(asked("bare"))
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_it_does_not_know_of_is_refused_and_not_forgotten() -> None:
+    with pytest.raises(ConfigError, match="torch/handmade takes one channel as it is, so leave grey_input out"):
+        TorchLearner(asked("handmade", network_grey_input="convolution"))

@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
-from lopore.models.pretrained import PLAIN_MEAN, PLAIN_STD, fold_grey, statistics_in_request
+from lopore.models.pretrained import (
+    PLAIN_MEAN,
+    PLAIN_STD,
+    colours_of_grey,
+    fold_grey,
+    grey_statistics,
+    refuse_convolution,
+    statistics_in_request,
+)
 from lopore.plugins.registry import call_entry, discover
 
 from .architectures import ARCHITECTURES, Architecture
 from .architectures.layers import activation, convolution
 from .naming import load_state, state_names, state_shapes
-from .network import FEATURES, HEAD, NORMALISE, PIXELS, is_head, is_segmenter, split
+from .network import COLOUR, COLOURS, FEATURES, HEAD, NORMALISE, PIXELS, is_head, is_segmenter, split
 from .segmentation import UNET, check_size, encoder_of, unet_logits
 from .start import keras
 from .weights import Pretrained, find_pretrained
@@ -54,8 +62,8 @@ def build(request: NetworkRequest, applied: Normalisation | None = None) -> Any:
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
     if found is None:
         return assemble(request, architecture, applied or normalisation(mean, std, request.depth))
-    state, mean, std = _fitted(found, architecture, mean, std, request.channels)
-    planes = state[f"{architecture.stem}.weight"].shape[1]
+    state, mean, std = _fitted(found, architecture, mean, std, request)
+    planes = 1 if request.grey_input == "convolution" else state[f"{architecture.stem}.weight"].shape[1]
     model = assemble(request, architecture, normalisation(mean, std, request.depth, planes))
     wanted = [name for name in state_names(model) if not is_head(name.rpartition(".")[0])]
     load_state(model, state, wanted, source=f"the weights of {request.backbone}")
@@ -78,6 +86,7 @@ def known_architecture(name: str, *, segmentation: bool = False) -> Architecture
 
 def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
     source = discover().backbones.sources[backbone.key]
+    refuse_convolution(request, backbone.key)
     model = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
     layers = {layer.name: layer for layer in model.layers} if isinstance(model, keras.Model) else {}
     wanted = {HEAD} if request.segmentation else {FEATURES, HEAD}
@@ -90,11 +99,20 @@ def _built_outside(backbone: Backbone, request: NetworkRequest) -> Any:
 
 
 def _fitted(
-    found: Pretrained, architecture: Architecture, mean: tuple[float, ...], std: tuple[float, ...], channels: int
+    found: Pretrained,
+    architecture: Architecture,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    request: NetworkRequest,
 ) -> tuple[Mapping[str, NDArray[Any]], tuple[float, ...], tuple[float, ...]]:
-    """Pretrained weights with the stem folded for grey, and the mean and std then in force."""
+    """Pretrained weights made fit for grey, and the mean and std then in force."""
+    if request.grey_input == "convolution":
+        weight, bias = colours_of_grey(mean, std)
+        colour = {f"{COLOUR}.weight": weight.reshape(-1, 1, 1, 1), f"{COLOUR}.bias": bias}
+        grey_mean, grey_std = grey_statistics(mean, std)
+        return {**found.state, **colour}, (grey_mean,), (grey_std,)
     stem = f"{architecture.stem}.weight"
-    if channels != 1 or stem not in found.state:
+    if request.channels != 1 or stem not in found.state:
         return found.state, mean, std
     folded, grey_mean, grey_std = fold_grey(found.state[stem], mean, std)
     return {**found.state, stem: folded}, (grey_mean,), (grey_std,)
@@ -116,6 +134,8 @@ def assemble(request: NetworkRequest, architecture: Architecture, applied: Norma
     dtype = "uint8" if request.depth == 8 else "uint16"
     pixels = keras.Input((*request.size, request.channels), dtype=dtype, name=PIXELS)
     planes = _normalised(pixels, applied, request.channels)
+    if request.grey_input == "convolution":  # three equal channels, until weights say otherwise
+        planes = keras.layers.Conv2D(COLOURS, 1, kernel_initializer="ones", name=COLOUR)(planes)
     if request.segmentation:
         check_size(request.size)
         logits = unet_logits(pixels, planes, encoder_of(request.backbone), architecture, request.outputs)
@@ -176,8 +196,9 @@ def statistics_in_force(model: Any, channels: int, depth: int) -> tuple[list[flo
 def rebuild(record: ModelRecord) -> Any:
     """The untrained network of a model record, from ``record.architecture``; the caller loads its weights.
 
-    Keys read: backbone, outputs, dropout, mean, std, planes and, where present, ``normalisation`` ([scale, shift],
-    exact where mean and std are rounded). ModelError where the record names no network that is built here.
+    Keys read: backbone, outputs, dropout, grey_input, mean, std, planes and, where present, ``normalisation``
+    ([scale, shift], exact where mean and std are rounded). ModelError where the record names no network that is built
+    here.
     """
     facts, preprocessing = record.architecture, record.preprocessing
     name = backbone_of(record)
@@ -185,6 +206,7 @@ def rebuild(record: ModelRecord) -> Any:
         backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=preprocessing.channels,
         size=preprocessing.size, depth=preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
         segmentation=record.task == "segmentation",
+        grey_input="convolution" if facts.get("grey_input") == "convolution" else "folded",
     )  # fmt: skip
     outside = discover().outside_backbone("tf", name)
     if outside is not None:  # its weights file holds no statistics either: they are asked for again

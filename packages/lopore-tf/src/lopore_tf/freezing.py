@@ -9,7 +9,7 @@ from typing import Any
 from lopore.errors import ConfigError
 from lopore.training_settings import Optimizer
 
-from .network import FEATURES, is_head
+from .network import COLOUR, FEATURES, is_head
 from .optimizer import Group
 from .start import keras
 
@@ -39,7 +39,7 @@ def stages(network: Any) -> list[list[Any]]:
     for layer in every_layer(network):
         found = _STAGE.match(layer.name)
         current = found[1] if found else current
-        if layer.weights and not is_head(layer.name):
+        if layer.weights and not is_head(layer.name) and layer.name != COLOUR:  # it is new, whatever is kept
             groups.setdefault(current, []).append(layer)
         if layer.name == FEATURES:
             current = FEATURES

@@ -95,6 +95,7 @@ class TensorFlowLearner:
             "mean": mean,
             "std": std,
             "planes": len(scale),
+            "grey_input": request.grey_input,
             "normalisation": [list(scale), list(shift)],
             "device": distributed.config_names(self.devices),
             "processes": self.world,

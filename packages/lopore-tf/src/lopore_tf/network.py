@@ -10,6 +10,8 @@ from .start import keras, tf
 
 PIXELS, NORMALISE, FEATURES, HEAD = "pixels", "normalise", "features", "head"
 """Names of the layers that every network has: input, normalisation, last convolutional features, logits."""
+COLOUR, COLOURS = "colour", 3
+"""The 1 x 1 convolution of ``grey_input: convolution``, and the planes that it makes of one."""
 DECODER = "decoder."
 """What the names of a U-Net's layers between its encoder and its head begin with."""
 

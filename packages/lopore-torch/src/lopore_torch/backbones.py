@@ -10,10 +10,16 @@ from torch import Tensor, nn
 
 from lopore.contracts import Backbone, NetworkRequest
 from lopore.errors import ConfigError, ModelError, PluginError
-from lopore.models.pretrained import fold_grey, statistics_in_request
+from lopore.models.pretrained import (
+    colours_of_grey,
+    fold_grey,
+    grey_statistics,
+    refuse_convolution,
+    statistics_in_request,
+)
 from lopore.plugins.registry import call_entry, discover
 
-from .network import Classifier, Network, Segmenter, known_name
+from .network import COLOURS, Classifier, Network, Segmenter, known_name
 from .small_unet import SMALL, build_small_unet, refuse_pretrained
 from .weights import find_pretrained, prefixes
 
@@ -42,18 +48,21 @@ def build(request: NetworkRequest, planes: int | None = None) -> Network:
         refuse_pretrained(request)
     found = find_pretrained(request, name)
     mean, std = statistics_in_request(request, (found.mean, found.std) if found else None)
-    if found is not None and request.channels == 1:
+    if request.grey_input == "convolution":
+        planes = 1
+    elif found is not None and request.channels == 1:
         planes = 1 if max(mean) - min(mean) <= 1e-9 else 2
     planes = planes or request.channels
     network = assemble(name, request, planes, segmentation)
     if found is not None:
-        mean, std = _take_over(network, found.state, mean, std, request.channels, name)
+        mean, std = _take_over(network, found.state, mean, std, request, name)
     network.normalise.set(mean, std, request.depth)
     return network
 
 
 def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
     source = discover().backbones.sources[backbone.key]
+    refuse_convolution(request, backbone.key)
     network = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
     if not isinstance(network, Classifier | Segmenter):
         raise PluginError(
@@ -69,9 +78,11 @@ def assemble(name: str, request: NetworkRequest, planes: int, segmentation: bool
         from .segmentation import build_unet
 
         if name == SMALL:
+            refuse_convolution(request, request.backbone)
             return build_small_unet(request, planes)
         return build_unet(name, request, planes)
-    return Classifier(create_timm(name, request, planes), planes)
+    colour = request.grey_input == "convolution"
+    return Classifier(create_timm(name, request, COLOURS if colour else planes), planes, colour=colour)
 
 
 def create_timm(name: str, request: NetworkRequest, planes: int) -> nn.Module:
@@ -123,13 +134,20 @@ def _take_over(
     state: Mapping[str, Tensor],
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    channels: int,
+    request: NetworkRequest,
     name: str,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Load pretrained weights but the head's, the stem folded for grey; returns the mean and std now in force."""
+    """Load pretrained weights but the head's, made fit for grey; returns the mean and std now in force."""
     adapted = dict(state)
+    if network.colour is not None:
+        weight, bias = colours_of_grey(mean, std)
+        network.colour.load_state_dict(
+            {"weight": torch.from_numpy(weight).reshape(-1, 1, 1, 1), "bias": torch.from_numpy(bias)}
+        )
+        (grey_mean, grey_std) = grey_statistics(mean, std)
+        mean, std = (grey_mean,), (grey_std,)
     for stem in prefixes(_config(name).get("first_conv")):
-        if channels == 1 and f"{stem}weight" in adapted:
+        if network.colour is None and request.channels == 1 and f"{stem}weight" in adapted:
             folded, grey_mean, grey_std = fold_grey(adapted[f"{stem}weight"].numpy(), mean, std)
             adapted[f"{stem}weight"], mean, std = torch.from_numpy(folded), (grey_mean,), (grey_std,)
     target = encoder_of(network)
@@ -192,7 +210,7 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
     request = NetworkRequest(
         backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=record.preprocessing.channels,
         size=size, depth=record.preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
-        segmentation=record.task == "segmentation",
+        segmentation=record.task == "segmentation", grey_input="convolution" if "colour.weight" in state else "folded",
     )  # fmt: skip
     outside = discover().outside_backbone("torch", name)
     if outside is not None:

@@ -20,7 +20,7 @@ STEP_BATCH = 25
 
 def class_scores(network: Network, planes: Tensor, index: int) -> Tensor:
     """The class's logit (N,) from normalised planes; for segmentation the mean logit over the pixels."""
-    logits = cast(Tensor, network.body(planes))
+    logits = network.logits_of(planes)
     if isinstance(network, Classifier):
         return class_logits(logits)[:, index]
     return logits[:, index + 1].mean(dim=(1, 2))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
     from lopore.record.model import ModelRecord
 
-BODY, HEAD, NORMALISE = "body.", "head.", "normalise."
+BODY, HEAD, NORMALISE, COLOUR = "body.", "head.", "normalise.", "colour."
 STATISTIC = ".running_mean"
 
 
@@ -70,6 +70,9 @@ def _state(name: str, weights: NamedWeights) -> Mapping[str, Tensor]:
         tensor = torch.from_numpy(np.array(array, np.float32))
         if key.startswith(NORMALISE):
             state[key] = tensor.reshape(-1, 1, 1)
+            continue
+        if key.startswith(COLOUR):
+            state[key] = tensor
             continue
         own = f"{BODY}{classifier[0]}{key.removeprefix(HEAD)}" if key.startswith(HEAD) else BODY + key
         state[own] = tensor

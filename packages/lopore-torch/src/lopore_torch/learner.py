@@ -100,6 +100,7 @@ class TorchLearner:
             "mean": mean,
             "std": std,
             "planes": int(network.normalise.scale.numel()),
+            "grey_input": "folded" if network.colour is None else "convolution",
             "device": str(self.device),
             "processes": self.world,
             "threads": torch.get_num_threads(),
@@ -329,8 +330,9 @@ def _keeps_features(network: nn.Module) -> bool:
         Classifier.forward, Segmenter.forward,
     )  # fmt: skip
     trained = {id(p) for p in network.parameters() if p.requires_grad}
-    first = network.body.get_submodule("encoder") if isinstance(network, Segmenter) else None
-    return in_halves and (first is None or not any(id(p) in trained for p in first.parameters()))
+    first = [module for name, module in network.named_children() if name == "colour"]
+    first += [network.body.get_submodule("encoder")] if isinstance(network, Segmenter) else []
+    return in_halves and not any(id(p) in trained for module in first for p in module.parameters())
 
 
 def _portable(network: nn.Module) -> dict[str, Tensor]:

@@ -43,17 +43,38 @@ class Normalise(nn.Module):
         return pixels.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift
 
 
-class _Normalised(nn.Module):
-    """A network behind ``Normalise``."""
+COLOURS = 3
+"""Planes that a learned 1 x 1 convolution makes of one grey plane (``grey_input: convolution``)."""
 
-    def __init__(self, body: nn.Module, planes: int) -> None:
+
+class _Normalised(nn.Module):
+    """A network behind ``Normalise``; with ``colour`` a 1 x 1 convolution makes three planes of the one before it."""
+
+    colour: nn.Conv2d | None
+
+    def __init__(self, body: nn.Module, planes: int, *, colour: bool = False) -> None:
         super().__init__()
         self.normalise = Normalise(planes)
         self.body = body
+        self.colour = nn.Conv2d(planes, COLOURS, 1) if colour else None
+        if self.colour is not None:  # three equal channels, until pretrained weights say otherwise
+            nn.init.ones_(self.colour.weight)
+            nn.init.zeros_(cast(Tensor, self.colour.bias))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits of raw pixels (N, H, W, C)."""
-        return cast(Tensor, self.body(self.normalise(pixels)))
+        return self.logits_of(self.normalise(pixels))
+
+    def logits_of(self, planes: Tensor) -> Tensor:
+        """Logits of normalised planes (N, planes, H, W)."""
+        return cast(Tensor, self.body(self._coloured(planes)))
+
+    def _coloured(self, planes: Tensor) -> Tensor:
+        return planes if self.colour is None else cast(Tensor, self.colour(planes))
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """What ``body`` sees of raw pixels."""
+        return self._coloured(self.normalise(pixels))
 
 
 class Classifier(_Normalised):
@@ -61,7 +82,7 @@ class Classifier(_Normalised):
 
     def features(self, pixels: Tensor) -> Tensor:
         """What the declared explanation layer gives, (N, channels, h, w) for convolutional networks."""
-        return cast(Tensor, self.body.forward_features(self.normalise(pixels)))  # type: ignore[operator]
+        return cast(Tensor, self.body.forward_features(self.inputs(pixels)))  # type: ignore[operator]
 
     def head(self, features: Tensor) -> Tensor:
         """Logits (N, outputs) of ``features``."""
@@ -99,7 +120,7 @@ class Segmenter(_Normalised):
 
     def encode(self, pixels: Tensor) -> list[Tensor]:
         """The encoder's features at each scale; ``decode`` makes logits of them."""
-        return list(self.body.encoder(self.normalise(pixels)))  # type: ignore[operator]
+        return list(self.body.encoder(self.inputs(pixels)))  # type: ignore[operator]
 
     def decode(self, features: Sequence[Tensor]) -> Tensor:
         """Logits (N, outputs, H, W)."""

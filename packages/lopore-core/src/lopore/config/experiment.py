@@ -78,6 +78,12 @@ class ModelConfig(Section):
     )
     pretrained_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     dropout: float = Field(0.0, ge=0, lt=1)
+    grey_input: Literal["folded", "convolution"] = Field(
+        "folded",
+        description="How one grey channel reaches a network of colour weights: 'folded' sums its first convolution "
+        "over the colours, which gives exactly what three equal channels give; 'convolution' learns a 1 x 1 "
+        "convolution to three planes before it, which begins as three equal channels. For preprocessing.channels 1",
+    )
     freeze: Literal["none", "stem", "half", "backbone"] = Field(
         "none",
         description="What keeps the weights and statistics it came with, so of use with pretrained ones: 'none' trains "
@@ -210,6 +216,15 @@ class Experiment(Section):
         if tiled and self.data.balance != "none":
             raise ValueError(
                 "data.balance is for whole images; of tiles every class and every mark weighs alike, leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _grey_becomes_colour_from_one_channel(self) -> Experiment:
+        if self.model.grey_input == "convolution" and self.preprocessing.channels != 1:
+            raise ValueError(
+                f"model.grey_input 'convolution' makes three planes of one channel, and preprocessing.channels is "
+                f"{self.preprocessing.channels}; set that to 1, or leave grey_input out"
             )
         return self
 

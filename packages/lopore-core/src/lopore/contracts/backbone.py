@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lopore.arrays import Framework
 
@@ -22,6 +22,8 @@ class NetworkRequest:
     outputs: 1 for binary, K for multiclass and multilabel, K + 1 (background first) for segmentation.
     channels: 1 or 3. size: (height, width). depth: 8 or 16 bits a channel.
     mean, std: per RGB channel of pixels scaled to 0..1, or None: the values that belong to the pretrained weights.
+    grey_input: how one grey channel reaches a network made for three colours: "folded" sums its first convolution over
+    the colours; "convolution" puts a learned 1 x 1 convolution from one to three planes before it.
     pretrained: "none", "hub", "offline" or the path of a weights file; with ``pretrained_sha256`` for a file.
     """
 
@@ -36,6 +38,7 @@ class NetworkRequest:
     pretrained_sha256: str | None = None
     dropout: float = 0.0
     segmentation: bool = False
+    grey_input: Literal["folded", "convolution"] = "folded"
 
 
 @dataclass(frozen=True, kw_only=True)

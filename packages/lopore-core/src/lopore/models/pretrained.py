@@ -97,6 +97,31 @@ def _spread(values: tuple[float, ...], count: int) -> tuple[float, ...]:
     return tuple(values) if len(values) == count else tuple(values) * count
 
 
+def grey_statistics(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[float, float]:
+    """One mean and std for a grey image that stands for three colours."""
+    return sum(mean) / len(mean), sum(std) / len(std)
+
+
+def refuse_convolution(request: NetworkRequest, network: str) -> None:
+    """ConfigError for ``grey_input: convolution`` of a network that takes one channel as it is."""
+    if request.grey_input == "convolution":
+        raise ConfigError(
+            f"model.grey_input 'convolution' is for networks that were made for three colours; {network} takes one "
+            "channel as it is, so leave grey_input out"
+        )
+
+
+def colours_of_grey(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight and bias, (colours,), that make of grey normalised by ``grey_statistics`` each colour's own normalisation.
+
+    What the 1 x 1 convolution of ``grey_input: convolution`` begins with: the answers of equal channels.
+    """
+    grey_mean, grey_std = grey_statistics(mean, std)
+    weight = [grey_std / s for s in std]
+    bias = [(grey_mean - m) / s for m, s in zip(mean, std, strict=True)]
+    return np.array(weight, np.float32), np.array(bias, np.float32)
+
+
 def fold_grey(
     stem: NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> tuple[NDArray[np.float32], float, float]:
@@ -106,7 +131,7 @@ def fold_grey(
     the grey image normalised by M and S: sum w_c (x - m_c) / s_c = g * sum w_c S / s_c + 1 * sum w_c (M - m_c) / s_c.
     The second term is a constant plane, needed only where the colours' means differ; zero padding then stands for m_c.
     """
-    grey_mean, grey_std = sum(mean) / len(mean), sum(std) / len(std)
+    grey_mean, grey_std = grey_statistics(mean, std)
     per_colour = stem.astype(np.float64) / np.reshape(std, (1, -1, 1, 1))
     planes = [per_colour.sum(axis=1) * grey_std]
     if max(mean) - min(mean) > 1e-9:

@@ -49,6 +49,7 @@ def _network_request(experiment: Experiment, classes: tuple[str, ...], *, starte
         pretrained_sha256=None if started else model.pretrained_sha256,
         dropout=model.dropout,
         segmentation=experiment.task == "segmentation",
+        grey_input=model.grey_input,
     )
 
 
