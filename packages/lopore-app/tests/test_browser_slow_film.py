@@ -59,8 +59,7 @@ def films(place: Path) -> list[Path]:
 
 def turned_to(page: ReaderPage, name: str) -> list[dict[str, Any]]:
     """Everything that stood on the screen from the choice until the film is there with all that belongs to it."""
-    page.run(CHOOSE.replace("NAME", name))
-    seen: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = [page.run(CHOOSE.replace("NAME", name) + SEEN)]  # in the very moment of the choice
     until = time.monotonic() + 40
     while time.monotonic() < until:
         seen.append(page.run(SEEN))

@@ -30,7 +30,10 @@ class Viewer {
     this.panes = [];
     this.lines = [];
     this.tools();
-    this.listener = () => this.redraw();
+    this.listener = () => {
+      const another = store.awaited !== null && this.data && store.awaited !== this.data.owner;
+      if (another) this.paint(); else this.redraw(); // the film before goes at once, not with the next frame
+    };
     store.listeners.add(this.listener);
     this.watcher = new ResizeObserver(() => this.arrange());
     this.watcher.observe(this.grid);
