@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,10 @@ def tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     from lopore_tf.architectures import ARCHITECTURES
 
     monkeypatch.setitem(ARCHITECTURES, TINY, tiny())  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _graphs_are_given_back() -> Iterator[None]:
+    """Graphs of TensorFlow lie in circles: a file's would stay in memory, 1.5 GB of the conformance kit's alone."""
+    yield
+    gc.collect()
