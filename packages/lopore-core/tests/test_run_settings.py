@@ -55,6 +55,7 @@ TOLD: dict[str, tuple[Any, Callable[[LearnRequest], Any]]] = {
     "model.pretrained": ("offline", lambda asked: asked.network.pretrained),
     "model.pretrained_sha256": ("a" * 64, lambda asked: asked.network.pretrained_sha256),
     "model.dropout": (0.3, lambda asked: asked.network.dropout),
+    "model.grey_input": ("convolution", lambda asked: asked.network.grey_input),
     "model.freeze": ("half", lambda asked: asked.freeze),
     "training.epochs": (9, lambda asked: asked.epochs),
     "training.batch_size": (4, lambda asked: asked.batch_size),
