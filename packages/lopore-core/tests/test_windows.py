@@ -105,8 +105,11 @@ def test_large_decoded_films_wait_on_disk_with_equal_values(tmp_path: Path, monk
 
 def test_windows_of_a_dicom_are_those_of_the_whole(tmp_path: Path) -> None:
     data = pytest.importorskip("pydicom.data")
-    for name in ("CT_small.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "examples_overlay.dcm"):
-        path = Path(str(data.get_testdata_file(name, download=False)))
+    names = ("CT_small.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "examples_overlay.dcm")
+    found = [data.get_testdata_file(name, download=False) for name in names]
+    brought = [Path(str(path)) for path in found if path is not None]
+    assert len(brought) >= 3, "an older pydicom brings fewer"
+    for path in brought:
         whole = read_radiograph(path)
         with open_film(path) as film:
             assert_windows_equal(film, whole.pixels)
