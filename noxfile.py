@@ -46,6 +46,8 @@ QUICK_TESTS = (  # no training, no browser: what another interpreter or an old l
 )  # fmt: skip
 PYTHONS = ("3.12", "3.13", "3.14")
 COVERAGE_FLOOR = 90
+FRESH = tuple(f"--refresh-package={name}" for name in PACKAGES)
+"""uv keeps what it built of a version, and takes it again where only the sources changed."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 EXAMPLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*/src"))
 
@@ -102,7 +104,8 @@ def pythons(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The quick tests with the oldest libraries that the packages allow."""
     names = ("lopore-core", "lopore-enhance", "lopore-onnx")
-    session.install("--resolution", "lowest-direct", *(f"./packages/{name}{EXTRAS.get(name, '')}" for name in names))
+    wanted = (f"./packages/{name}{EXTRAS.get(name, '')}" for name in names)
+    session.install("--resolution", "lowest-direct", *FRESH, *wanted)
     session.install(
         "pytest", "pytest-timeout", "hypothesis", "onnx", "scikit-image", "scikit-learn", "pillow",
         "statsmodels", "mapie", "firthmodels", "faster-coco-eval",
@@ -155,7 +158,7 @@ def build(session: nox.Session) -> None:
         session.run("uv", "venv", "--clear", str(alone), silent=True)
         python = str(alone / "bin" / "python")
         found = ("--find-links", str(ROOT / "dist"))
-        session.run("uv", "pip", "install", "--python", python, *PINS, *found, str(wheel), silent=True)
+        session.run("uv", "pip", "install", "--python", python, *PINS, *FRESH, *found, str(wheel), silent=True)
         session.run(python, "-m", "lopore", "doctor", external=True)
 
 
@@ -206,7 +209,8 @@ def rows(session: nox.Session, framework: str) -> None:
     session.run("uv", "venv", "--clear", str(alone), silent=True, external=True)
     wanted = [str(ROOT / "packages" / "lopore-core") + "[train]", str(ROOT / "packages" / f"lopore-{framework}")]
     pins = ("--constraint", str(ROOT / "constraints.txt"))
-    session.run("uv", "pip", "install", "-q", "--python", str(alone / "bin" / "python"), *pins, *wanted, external=True)
+    python = str(alone / "bin" / "python")
+    session.run("uv", "pip", "install", "-q", "--python", python, *pins, *FRESH, *wanted, external=True)
     place = alone / "project"
     place.mkdir()
     session.chdir(place)
