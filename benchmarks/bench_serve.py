@@ -54,8 +54,8 @@ class Weld(litserve.LitAPI):
     def unbatch(self, output):
         return output
     def predict(self, items):
-        rows = answer_images(self.model, [one.pixels for one in items])
-        return [describe_prepared(self.model, one, row) for one, row in zip(items, rows)]
+        answers = answer_images(self.model, [one.pixels for one in items])
+        return [describe_prepared(self.model, one, answer) for one, answer in zip(items, answers)]
     def encode_response(self, output):
         return output.model_dump(mode="json")
 

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from lopore.errors import LoporeError
+from lopore_app.film.background_run import BackgroundRun
 from lopore_app.film.film_work import FilmWork
 from lopore_app.film.inspection_run import InspectionRun
 from lopore_app.inspection.memory import Memory
@@ -15,7 +16,7 @@ Begin = Callable[[], InspectionRun]
 """Reads a film and begins its run. Raises LoporeError for one that cannot be read."""
 
 
-class FilmQueue:
+class FilmQueue(BackgroundRun):
     """Runs of films in order. It ends by itself when its visitor's session is gone.
 
     films: the work of each film, and what begins its run; work that has a result by then is passed over.
@@ -26,16 +27,7 @@ class FilmQueue:
         self._films, self._visitor = list(films), weakref.ref(visitor)
         self._stop = threading.Event()
         self._now: InspectionRun | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True, name="film queue")
-
-    def start(self) -> FilmQueue:
-        """Begin; returns itself."""
-        self._thread.start()
-        return self
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
+        super().__init__("film queue", self._work)
 
     @property
     def text(self) -> str:
@@ -47,10 +39,6 @@ class FilmQueue:
         self._stop.set()
         if self._now is not None:
             self._now.stop()
-
-    def wait(self, seconds: float | None = None) -> None:
-        """Until all runs have ended."""
-        self._thread.join(seconds)
 
     def _work(self) -> None:
         for work, begin in self._films:

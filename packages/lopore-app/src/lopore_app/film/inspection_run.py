@@ -6,10 +6,10 @@ import tempfile
 import threading
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lopore.errors import LoporeError
 from lopore.indications import inspect_film
 from lopore.indications.acceptance_profile import Profile
 from lopore.indications.film_inspection import FilmInspection
@@ -18,6 +18,7 @@ from lopore.inference.cover_film import Cancelled
 from lopore.inference.film_map import FilmMap
 from lopore.models.opening import OpenModel
 from lopore.reading.film_source import FilmSource
+from lopore_app.film.background_run import BackgroundRun
 from lopore_app.film.judged_parts import JudgedParts, judged_parts, thresholds_of
 from lopore_app.inspection.memory import Memory
 
@@ -43,7 +44,7 @@ class Progress:
         return f"{self.done} of {self.total} {STAGES.get(self.stage, self.stage)}{left}"
 
 
-class InspectionRun:
+class InspectionRun(BackgroundRun):
     """A run of one film. It ends by itself when its visitor's session is gone.
 
     result, error: None until the run has ended with one of them; both stay None for one that was stopped. parts: what
@@ -59,7 +60,6 @@ class InspectionRun:
         visitor: Memory,
     ) -> None:
         self.result: FilmInspection | None = None
-        self.error: str | None = None
         self.progress = Progress("map", 0, 0)
         self.parts: JudgedParts | None = None
         self._thresholds, self._known = thresholds_of(model, options), 0
@@ -68,28 +68,14 @@ class InspectionRun:
         self._visitor = weakref.ref(visitor)
         self._began = time.monotonic()
         # The thread alone holds the film: a run that has ended, and is kept for its result, holds no pixels.
-        asked = model, source, options, profile
-        self._thread = threading.Thread(target=self._run, args=asked, daemon=True, name="film inspection")
-
-    def start(self) -> InspectionRun:
-        """Begin; returns itself."""
-        self._thread.start()
-        return self
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
+        super().__init__("film inspection", self._run, model, source, options, profile)
 
     def stop(self) -> None:
         """Ask the run to end after its present batch."""
         self._stop.set()
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Until the run has ended."""
-        self._thread.join(seconds)
-
     def _run(self, model: OpenModel, source: FilmSource, options: InspectionOptions, profile: Profile | None) -> None:
-        try:
+        with self._errors_told("the inspection failed unexpectedly"), suppress(Cancelled):
             self.result = inspect_film(
                 model,
                 source,
@@ -100,12 +86,6 @@ class InspectionRun:
                 judged=self._report_parts,
                 cancelled=lambda: self._stop.is_set() or self._visitor() is None,
             )
-        except Cancelled:
-            return
-        except LoporeError as error:
-            self.error = str(error)
-        except Exception as error:  # a thread's error would be lost, and the page wait for ever
-            self.error = f"the inspection failed unexpectedly ({type(error).__name__}); please report it"
 
     def _report_progress(self, stage: str, done: int, total: int) -> None:
         spent = time.monotonic() - self._began

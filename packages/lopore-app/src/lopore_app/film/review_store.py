@@ -15,6 +15,7 @@ from pathlib import Path
 from lopore.errors import LoporeError
 from lopore_app.film.film_review import FilmReview
 from lopore_app.film.two_tabs import merged
+from lopore_app.sqlite_file import opened_for_a_change
 
 FILE_NAME = "lopore-reviews.sqlite"
 _TABLE = """CREATE TABLE IF NOT EXISTS reviews (
@@ -32,14 +33,8 @@ class ReviewStore:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            link = sqlite3.connect(self.path, timeout=10)
-            try:
-                link.execute("PRAGMA journal_mode=WAL")
-                link.execute(_TABLE)
-                with link:  # a whole change or none
-                    yield link
-            finally:
-                link.close()
+            with opened_for_a_change(self.path, _TABLE) as link:
+                yield link
         except (sqlite3.Error, OSError) as error:
             raise LoporeError(
                 f"the reviews in {self.path.name} cannot be kept ({error}); save the session as a file, and name "

@@ -21,6 +21,7 @@ from lopore.atomic_files import atomic_write_bytes
 from lopore.errors import LoporeError
 from lopore.messages import counted
 from lopore_app.inspection.upload import Upload
+from lopore_app.sqlite_file import opened_for_a_change
 
 FILE_NAME, FILMS = "lopore-films.sqlite", "films"
 MOST_FILMS, MOST_BYTES = 200, 512 << 20
@@ -114,15 +115,8 @@ class FilmStore:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self._films.mkdir(parents=True, exist_ok=True, mode=0o700)
-            link = sqlite3.connect(self._base, timeout=10)
-            try:
-                link.execute("PRAGMA journal_mode=WAL")
-                link.execute(_TABLE)
-                with link:
-                    link.execute("BEGIN IMMEDIATE")  # nobody deletes a file that is about to be kept
-                    yield link
-            finally:
-                link.close()
+            with opened_for_a_change(self._base, _TABLE, alone=True) as link:  # nobody deletes a file about to be kept
+                yield link
         except (sqlite3.Error, OSError) as error:
             raise LoporeError(
                 f"films cannot be kept in this server's folder ({error}); save the session as a file"
