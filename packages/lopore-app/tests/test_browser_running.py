@@ -62,7 +62,7 @@ def test_the_strip_is_hatched_beyond_what_is_judged_until_the_run_ends(tmp_path:
         page.until(lambda: not any(page.run(STRIP)["hatched"][:18]), "a strip without hatching after the run")
     ends = [one["end"] for one in seen]
     assert ends == sorted(ends)
-    assert len({end for end in ends if 0 < end < WIDE}) >= 2  # it was seen in between
+    assert any(0 < end < WIDE for end in ends)  # it was seen in between, how often depends on the machine
     for one, after in zip(seen, [*seen[1:], seen[-1]], strict=True):
         first = after["end"] / WIDE * 20  # it may have been drawn a moment before or after the message was read
         assert all(one["hatched"][int(first) + 1 :]), one
