@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,7 @@ hypothesis.settings.load_profile("lopore")
 pytest.register_assert_rewrite("made")
 from made import once  # noqa: E402  # after the line that makes its assertions speak
 from made.models import publish  # noqa: E402
+from made.postgres import ABSENT, TOOLS, PostgresServer  # noqa: E402
 
 from lopore.record.folder import ModelFolder  # noqa: E402
 
@@ -54,6 +56,17 @@ def fault_cases(shared_data: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no folder `cases` beside the real radiographs")
     return folder
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """A database server of its own for the tests of a file, which may kill it."""
+    if not TOOLS:
+        pytest.skip(ABSENT)
+    pytest.importorskip("pg8000")
+    one = PostgresServer()
+    yield one
+    one.remove()
 
 
 @pytest.fixture

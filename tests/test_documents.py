@@ -239,7 +239,7 @@ def test_no_key_of_a_full_config_is_missing_from_the_configuration_page() -> Non
     ).model_dump(mode="json")
     assert set(full["augmentation"]) == {*switches, "others"}
     page = text_of(ROOT / "docs" / "configuration.md")
-    sections = {"data", "data.tiles", "preprocessing", "preprocessing.window", "model", "training"}
+    sections = {"data", "data.tiles", "preprocessing", "preprocessing.window", "model", "training", "anomaly"}
     sections |= {f"training.{name}" for name in ("loss", "optimizer", "schedule", "threshold")}
     missing = [key for key in leaf_keys(full) if key not in sections and f"| `{key}` |" not in page]
     assert not missing

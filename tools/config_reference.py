@@ -24,7 +24,8 @@ BEGIN, END = "<!-- config reference: begin -->", "<!-- config reference: end -->
 MEANING = {
     "name": "Name of the experiment; the model folder is `models/final/NAME/VERSION`.",
     "task": "`binary`: one class against all others. `multiclass`: one class an image. `multilabel`: any number of "
-    "classes an image. `segmentation`: a class a pixel, from masks.",
+    "classes an image. `segmentation`: a class a pixel, from masks. `anomaly`: whatever is unlike sound images, which "
+    "are all that it learns from.",
     "seed": "Seed of weights, order of images, augmentation and bootstrap.",
     "augmentation": "`none`, or the steps below.",
     "preprocessing.channels": "1 reads grey, 3 reads colour. Pretrained colour weights are folded for a grey network.",
@@ -63,7 +64,7 @@ MEANING = {
     "training.keep_checkpoints": "Newest checkpoints that stay on disk.",
     "training.threshold.rule": "How the operating point is chosen on validation films (binary, multi-label, "
     "segmentation): the best F1, the highest threshold that keeps a recall, or a fixed value. `multiclass` answers "
-    "with the largest score.",
+    "with the largest score. `anomaly` has `false-alarms` by default, which needs no image with a defect.",
 }
 
 

@@ -1,9 +1,10 @@
 """Make the model that lopore-weld ships, from nothing: films, training, and the model's folder in the package.
 
-python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD [--chosen-on FILMS]]
+python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD [--chosen-on FILMS]] [--relief]
 
 OUT gets the made films, their manifest and the run's folder; with ``--ship`` the published model replaces
 ``packages/lopore-weld/src/lopore_weld/model``. No real film is read. One core needs about a quarter of an hour.
+``--relief`` trains nothing: the shipped model's record learns from the made films which side of them stands out.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from lopore.atomic_files import sha256_of
+from lopore.data.relief import fit_relief, relief_of
+from lopore.preprocessing.film_input import FilmInput
+from lopore.reading.windows import open_film
 from lopore.record.folder import ModelFolder, write_model_record
-from lopore.record.model import Threshold
+from lopore.record.model import ModelRecord, Threshold
 from lopore.record.onnx_file import write_record
 from lopore.synthesis.whole_film import write_whole_films
 
@@ -63,15 +68,32 @@ def ship(published: Path, threshold: float, chosen_on: str) -> None:
     point = Threshold(value=threshold, rule="fixed", chosen_on=chosen_on)
     shutil.rmtree(MODEL, ignore_errors=True)
     MODEL.mkdir(parents=True)
+    shipped = tuple(file for file in source.files if file.format in SHIPPED)
+    for file in shipped:
+        shutil.copyfile(published / file.path, MODEL / file.path)
+    write_shipped(source.model_copy(update={"threshold": point, "files": shipped}))
+
+
+def write_shipped(record: ModelRecord) -> None:
+    """The record into the package's model folder, and into the ONNX file, which carries it too; with new sums."""
     files = []
-    for file in source.files:
-        if file.format in SHIPPED:
-            shutil.copyfile(published / file.path, MODEL / file.path)
-            if file.format == "onnx":  # it carries the record too
-                write_record(MODEL / file.path, source.model_copy(update={"threshold": point, "files": ()}))
-            files.append(file.model_copy(update={"sha256": sha256_of(MODEL / file.path)}))
-    record = source.model_copy(update={"threshold": point, "files": tuple(files)})
-    write_model_record(MODEL, record, made_here=False)
+    for file in record.files:
+        if file.format == "onnx":
+            write_record(MODEL / file.path, record.model_copy(update={"files": ()}))
+        files.append(file.model_copy(update={"sha256": sha256_of(MODEL / file.path)}))
+    write_model_record(MODEL, record.model_copy(update={"files": tuple(files)}), made_here=False)
+
+
+def amend_relief(folders: Sequence[Path]) -> None:
+    """Put the relief of the made films in ``folders`` into the shipped model's record."""
+    record = ModelFolder.read(MODEL).record
+    reliefs = []
+    for path in (path for folder in folders for path in sorted((folder / "films").glob("*.png"))):
+        with open_film(path, mm_per_pixel=record.preprocessing.mm_per_pixel) as source:
+            reliefs.append(relief_of(FilmInput(source, record.preprocessing)))
+    found = fit_relief(reliefs)
+    print(found)
+    write_shipped(record.model_copy(update={"training_relief": found}))
 
 
 def train(folder: Path, films: Path, *changes: str) -> Path:
@@ -101,13 +123,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2, help="of the first stage's films; the second takes the next one")
     parser.add_argument("--ship", type=float, metavar="THRESHOLD", help="put the model into the package")
     parser.add_argument("--chosen-on", default="made films", help="films on which that threshold was chosen")
+    parser.add_argument("--relief", action="store_true", help="train nothing, tell the shipped model its films' relief")
     asked = parser.parse_args()
     folder = asked.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    first = train(folder, make_films(folder / "films-1", asked.films, asked.seed))
+    made = [make_films(folder / f"films-{stage}", asked.films, asked.seed + stage - 1) for stage in (1, 2)]
+    if asked.relief:
+        amend_relief(made)
+        return
+    first = train(folder, made[0])
     again = (f"model.start_from={first}", "training.epochs=5", "training.optimizer.learning_rate=0.002",
              "training.schedule.warmup_epochs=0.5", "data.tiles.defect_share=0.45")  # fmt: skip
-    model = train(folder, make_films(folder / "films-2", asked.films, asked.seed + 1), *again)
+    model = train(folder, made[1], *again)
     print(model)
     if asked.ship is not None:
         ship(model, asked.ship, asked.chosen_on)

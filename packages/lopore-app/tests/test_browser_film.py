@@ -227,9 +227,9 @@ def corrections_are_indexed(place: Path, film: Path, corrections: Path) -> None:
     """The corrected marks become masks and a manifest of one film."""
     (place / "films").mkdir()
     (place / "films" / film.name).write_bytes(film.read_bytes())
-    done = lopore("data", "annotations", "convert", corrections, "--to", "masks", "--out", place / "films" / "masks")
+    masks = ("--images", place / "films", "--to", "masks", "--out", place / "films" / "masks")
+    done = lopore("data", "annotations", "convert", corrections, *masks)
     assert done.exit_code == 0, done.output
-    words = ("--masks", place / "films" / "masks", "--label", "pore", "--out", place / "set.csv")
-    done = lopore("data", "index", place / "films", *words)
+    done = lopore("data", "index", place / "films" / "masks.csv", "--out", place / "set.csv")
     assert done.exit_code == 0, done.output
-    assert [row.labels for row in Manifest.read(place / "set.csv").rows] == [("pore",)]
+    assert [row.labels for row in Manifest.read(place / "set.csv").rows] == [("pore", "slag")]  # one class was changed

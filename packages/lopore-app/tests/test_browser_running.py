@@ -17,7 +17,7 @@ from made.whole_films import disc, ground
 pytest.importorskip("selenium", reason="the browser test needs selenium")
 pytestmark = needs_chromium
 
-WIDE = 9000
+WIDE = 9000  # on the strip a longer film is flatter than the frame of the view, whose blue would be counted
 # Coloured pixels (hatching is blue, the film grey) in the middle rows of each twentieth of the strip.
 STRIP = """
 const held = globalThis.loporeStore.slots.get('film/parts');

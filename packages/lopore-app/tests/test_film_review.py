@@ -21,6 +21,7 @@ from lopore.affine import Affine
 from lopore.arrays import IGNORE
 from lopore.cli.data import index
 from lopore.data.annotations.formats import read_annotations, write_masks
+from lopore.data.annotations.label_table import marked_classes
 from lopore.data.manifest import Manifest
 from lopore.errors import ConfigError, DataError, LoporeError
 from lopore.indications import inspect_film
@@ -325,7 +326,7 @@ def test_corrections_become_masks_that_an_index_takes(found: FilmInspection, tmp
     (tmp_path / "corrections.json").write_text(corrections_coco([review]), encoding="utf-8")
     write_masks(read_annotations(tmp_path / "corrections.json"), tmp_path / "films" / "masks")
     mask = cv2.imread(str(tmp_path / "films" / "masks" / "film.png"), cv2.IMREAD_UNCHANGED)
-    classes = annotations_of([review]).classes
+    classes = marked_classes(annotations_of([review]))  # places that are not judged are of no class
     accepted, rejected = review.mark(1).indication.centre, review.mark(2).indication.centre
     number = classes.index("pore") + 1
     assert mask[round(accepted[1]), round(accepted[0])] == number

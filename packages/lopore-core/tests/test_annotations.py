@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 from lopore.arrays import IGNORE
 from lopore.data.annotations import coco, labelme, voc, yolo
 from lopore.data.annotations.drawing import number_mask
-from lopore.data.annotations.formats import FORMATS, guess_format, read_annotations
+from lopore.data.annotations.formats import FORMATS, guess_format, read_annotations, write_masks
+from lopore.data.annotations.label_table import write_label_table
 from lopore.data.annotations.mark import AnnotatedImage, AnnotationSet, Mark, RunLengths, box_of
 from lopore.data.annotations.run_lengths import decode_text, encode_text, mask_of_runs, runs_of_mask
+from lopore.data.manifest import Manifest
+from lopore.data.mask_files import read_mask_file
+from lopore.data.masks import numbers_of
 from lopore.errors import DataError
 
 RING = ((10.0, 10.0), (30.5, 12.0), (28.0, 40.25), (9.0, 33.0))
@@ -191,6 +195,48 @@ def test_converted_masks_train_as_any_other(films: Path, invoke: Callable[..., A
     assert done.exit_code == 0 and "5 marks on 2 images" in done.stdout and "weak truth" in done.stderr
     mask = cv2.imread(str(films / "masks" / "films" / "a film.png"), cv2.IMREAD_UNCHANGED)
     assert set(np.unique(mask)) == {0, 1, 2, IGNORE}
+
+
+def test_classes_keep_their_pixels_whatever_numbers_the_annotations_gave_them(
+    films: Path, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(films)
+    cv2.imwrite("films/sound.png", np.tile(np.arange(120, dtype=np.uint8), (80, 1)))  # no copy of the other film
+    found = AnnotationSet(classes=("pore", "edge", "crack"), images=annotated(*marks()).images)  # COCO's own order
+    coco.write(found, films / "set.json")
+    done = invoke("data", "annotations", "convert", "set.json", "--to", "masks", "--out", "masks")
+    assert done.exit_code == 0 and "1 crack, 2 pore" in done.stderr and "masks.csv" in done.stdout, done.stderr
+    assert invoke("data", "index", "masks.csv", "--out", "manifest.csv").exit_code == 0
+    manifest = Manifest.read(films / "manifest.csv")
+    assert [row.labels for row in manifest.rows] == [("crack", "pore"), ("no_defect",)]
+    assert manifest.defect_classes == ("crack", "pore")
+    masks = [read_mask_file(file) for file in manifest.mask_files(manifest.rows[0])]
+    numbers = numbers_of(masks, [1, 2], 2)
+    assert numbers[15, 55] == 2 and numbers[5, 8] == 1  # inside the box of a pore, and the outline of a crack
+
+
+def test_images_that_lie_elsewhere_get_masks_and_the_reason_why_no_table(
+    films: Path, tmp_path_factory: pytest.TempPathFactory, invoke: Callable[..., Any]
+) -> None:
+    coco.write(annotated(*marks()), films / "set.json")
+    out = tmp_path_factory.mktemp("elsewhere") / "masks"
+    done = invoke("data", "annotations", "convert", str(films / "set.json"), "--to", "masks", "--out", str(out))
+    assert done.exit_code == 0 and "no table of labels was written" in done.stderr
+    assert out.is_dir() and not out.with_name("masks.csv").exists()
+
+
+def test_an_image_with_ignored_places_alone_is_not_called_sound(films: Path) -> None:
+    coco.write(annotated(marks()[-1]), films / "set.json")
+    write_label_table(read_annotations(films / "set.json"), films, films / "masks")
+    lines = (films / "masks.csv").read_text().splitlines()
+    assert lines[1:] == ["films/a film.png,,masks/films/a film.png", "films/sound.png,no_defect,masks/films/sound.png"]
+
+
+def test_images_that_would_share_a_mask_are_refused(films: Path, tmp_path: Path) -> None:
+    one = AnnotatedImage(file="a.png", width=4, height=4)
+    both = AnnotationSet(classes=("pore",), images=(one, one.model_copy(update={"file": "a.jpg"})))
+    with pytest.raises(DataError, match=r"a\.png and a\.jpg would share one mask; rename one of them"):
+        write_masks(both, tmp_path / "masks")
 
 
 def test_nothing_is_written_over_and_nothing_half(films: Path, invoke: Callable[..., Any]) -> None:

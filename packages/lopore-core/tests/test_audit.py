@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pytest
 from click.testing import Result
 from made.commands import error_line, lopore
 from made.models import publish, publish_areas, record_for
-from made.postgres import ABSENT, TOOLS, PostgresServer
+from made.postgres import PostgresServer
 from made.service import free_port
 from made.whole_films import disc, ground
 
@@ -37,21 +37,11 @@ pytest.importorskip("sqlalchemy")
 RULES = b"title: Invented\nsource: nobody\nedition: '1'\ninvented: true\nrules:\n- {name: none, check: not_permitted}\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    if not TOOLS:
-        pytest.skip(ABSENT)
-    pytest.importorskip("pg8000")
-    one = PostgresServer()
-    yield one
-    one.remove()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "records")
-    address: str = request.getfixturevalue("server").address
+    address: str = request.getfixturevalue("postgres").address
     with open_trail(address, create=True) as trail, trail.engine.begin() as link:
         link.exec_driver_sql("DROP TABLE lopore_records, lopore_records_head")
     return address
@@ -97,11 +87,11 @@ def test_several_writers_make_one_chain(place: str) -> None:
         assert verify(trail).records == 40 and verify(trail).sound
 
 
-def test_no_receipt_is_lost_when_postgresql_is_killed_under_load(server: PostgresServer) -> None:
+def test_no_receipt_is_lost_when_postgresql_is_killed_under_load(postgres: PostgresServer) -> None:
     receipts: list[Receipt] = []
 
     def write() -> None:
-        with contextlib.suppress(LoporeError), open_trail(server.address, create=True) as own:
+        with contextlib.suppress(LoporeError), open_trail(postgres.address, create=True) as own:
             while True:
                 receipts.extend(own.append(drafts(3)))
 
@@ -111,11 +101,11 @@ def test_no_receipt_is_lost_when_postgresql_is_killed_under_load(server: Postgre
     until = time.monotonic() + 20
     while len(receipts) < 200 and time.monotonic() < until:
         time.sleep(0.005)
-    server.kill()
+    postgres.kill()
     for one in writers:
         one.join()
-    server.start()
-    with open_trail(server.address) as trail:
+    postgres.start()
+    with open_trail(postgres.address) as trail:
         kept = {row.number: row.hash for row in trail.records()}
         assert verify(trail).sound and len(receipts) >= 200
     assert all(kept[one.number] == one.hash for one in receipts)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made.whole_films import grey_levels, workshop_film
 
 from lopore.data.near_duplicates.families import Pair, _join, find_families, join_overlaps
 from lopore.data.near_duplicates.fingerprints import Fingerprint, fingerprint
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Grey = NDArray[np.uint8]
-
-
-def grey_levels(field: NDArray[Any]) -> Grey:
-    return np.asarray(np.clip(field, 0, 255), dtype=np.uint8)
 
 
 def texture(seed: int, side: int = 220) -> Grey:
@@ -360,25 +357,8 @@ def test_two_grown_families_need_one_sure_overlap_or_two_weak_ones_that_share_no
     assert joined(Overlap(0, 4, 0.5, 0.7, True)) == 1
 
 
-def whole_film(seed: int) -> Grey:
-    """A film of 4000 x 1000 px: the seam, letters and wires of every film of its workshop, its own grain and pores."""
-    rows = np.arange(1000)[:, None] * np.ones((1, 4000))
-    set_up = grey_levels(70 + 120 * np.exp(-(((rows - 520) / 120.0) ** 4)))
-    generator = np.random.default_rng(seed)
-    shift = int(generator.integers(-12, 13))
-    for number, letter in enumerate("SLV D32"):
-        cv2.putText(set_up, letter, (300 + 130 * number + shift, 160 + shift // 2), cv2.FONT_HERSHEY_DUPLEX, 5, 230, 12)
-    for wire in range(6):
-        set_up[200:980, 1900 + 90 * wire + shift : 1904 + 90 * wire + shift] += 25
-    for _ in range(8):
-        place = (int(generator.uniform(0, 4000)), int(generator.uniform(470, 570)))
-        cv2.circle(set_up, place, int(generator.uniform(5, 14)), 90, -1)
-    grain = cv2.GaussianBlur(generator.normal(size=set_up.shape), (0, 0), 2.0)
-    return grey_levels(set_up.astype(np.float64) + 20 * np.asarray(grain))
-
-
 def test_whole_films_of_one_set_up_are_not_taken_for_copies() -> None:
-    films = [fingerprint(whole_film(seed)) for seed in range(6)]
+    films = [fingerprint(workshop_film(seed)) for seed in range(6)]
     without_detail = [Fingerprint(one.phash, one.view, one.blank, one.keypoints) for one in films]
     assert len(set(find_families(without_detail).labels.tolist())) < 6, "the set-up alone has to look like a copy here"
     assert len(set(find_families(films).labels.tolist())) == 6
@@ -386,7 +366,7 @@ def test_whole_films_of_one_set_up_are_not_taken_for_copies() -> None:
 
 @pytest.mark.parametrize("kind", ["jpeg", "half", "gamma", "turned", "cut"])
 def test_copies_of_a_whole_film_are_found(kind: str) -> None:
-    film = whole_film(0)
+    film = workshop_film(0)
     height, width = film.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), 0.8, 1)
     copy = {
@@ -396,7 +376,7 @@ def test_copies_of_a_whole_film_are_found(kind: str) -> None:
         "turned": lambda: grey_levels(np.asarray(cv2.warpAffine(film, turn, (width, height), borderMode=1))),
         "cut": lambda: film[:, width // 8 :],
     }[kind]()
-    found = find_families([fingerprint(one) for one in (film, copy, whole_film(1), whole_film(2))])
+    found = find_families([fingerprint(one) for one in (film, copy, workshop_film(1), workshop_film(2))])
     assert found.labels.tolist() == [0, 0, 1, 2]
 
 

@@ -78,6 +78,30 @@ def test_the_spread_is_that_of_all_pixels_together() -> None:
         assert known[f"{name}_low"] <= known[f"{name}_high"]
 
 
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([(1, 1), (1, 7), (5, 1), (2, 3), (33, 20)]),
+    st.sampled_from([1, 3]),
+    st.sampled_from([np.uint8, np.uint16]),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_statistics_are_those_of_their_definitions(
+    seed: int, size: tuple[int, int], planes: int, depth: type
+) -> None:
+    full = float(np.iinfo(depth).max)
+    pixels = np.random.default_rng(seed).integers(0, int(full) + 1, (*size, planes)).astype(depth)
+    found, ordered = Appearance.of(pixels), np.sort(pixels.ravel())
+    low, high = (ordered[max(int(np.ceil(share * ordered.size)), 1) - 1] for share in (0.01, 0.99))
+    grey = pixels.mean(axis=-1)
+    shares = []
+    for axis in (0, 1):
+        smooth = cv2.blur(grey, (9, 1) if axis else (1, 9)).reshape(grey.shape)
+        own, left = np.abs(np.diff(grey, axis=axis)), np.abs(np.diff(smooth, axis=axis))
+        shares.append(np.maximum(own - left, 0).sum() / own.sum() if own.sum() else 0.0)
+    wanted = (pixels.mean() / full, pixels.std() / full, min(shares), (float(high) - float(low)) / full)
+    np.testing.assert_allclose((found.mean, found.std, found.sharpness, found.grey_range), wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_noise_and_grey_range_are_those_of_a_known_image() -> None:
     rng = np.random.default_rng(0)
     ramp = np.linspace(1000, 50000, 400)[None, :].repeat(300, axis=0)

@@ -15,6 +15,7 @@ from PIL import Image
 from lopore.affine import Affine
 from lopore.arrays import IGNORE
 from lopore.data.manifest import Manifest
+from lopore.data.manifest_row import Row
 from lopore.data.mask_files import read_mask_file
 from lopore.data.masks import mark_of, onto_input, read_mask
 from lopore.data.targets import leave_out, targets_of
@@ -222,3 +223,16 @@ def test_masks_of_made_films_teach_the_class_that_the_film_is_labelled_with(
         found = read_mask(manifest.mask_files(row), shape, numbers, len(classes))
         marked |= {(row.labels[0], classes[value - 1]) for value in np.unique(found).tolist() if value}
     assert marked == {(name, name) for name in classes}
+
+
+def test_leaving_out_a_class_never_gives_its_number_in_a_mask_to_another() -> None:
+    def of(*labels: str, path: str = "a.png", mask: tuple[str, ...] = ("m.png",)) -> Row:
+        return Row(path=path, labels=labels, mask=mask)
+
+    rows = (of("crack", path="c.png"), of("pore", "slag"), of("pore", path="p.png"))
+    with pytest.raises(DataError, match=r"leaves out every crack, and the mask of a\.png numbers its classes with it"):
+        leave_out(Manifest(rows, Path()), ("crack",))
+    assert (
+        len(leave_out(Manifest((rows[0], rows[2]), Path()), ("crack",))) == 1
+    )  # one class: its mask may hold any value
+    assert len(leave_out(Manifest((*rows[:2], of("slag", path="s.png")), Path()), ("slag",))) == 2  # 1 crack, 2 pore

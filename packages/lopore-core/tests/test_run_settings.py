@@ -19,12 +19,13 @@ from lopore.data.manifest_row import Row
 from lopore.errors import ConfigError, DataError, LoporeError, RunError
 from lopore.progress import Progress
 from lopore.record.folder import ModelFolder
-from lopore.training.build_request import class_weights
+from lopore.training.build_request import class_weights, network_request
 from lopore.training.cross_validation import NOTHING_TO_SELECT_BY, folds_of
 from lopore.training.plan import Plan
 from lopore.training.planning import make_plan
 from lopore.training.run import train
 from lopore.training.run_folder import read_facts
+from lopore.training_settings import Anomaly
 
 
 def plan_of(experiment: Experiment, *, crossed: bool = False) -> Plan:
@@ -96,14 +97,26 @@ CORE = {
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
     "training.false_calls", "training.threshold.confidence", "model.start_from", "training.abstention",
-    "training.calibration", "training.callbacks", "data.sound",
+    "training.calibration", "training.callbacks", "data.sound", "training.threshold.false_alarms",
 }  # fmt: skip
 """Keys that core itself acts on, the same for every framework."""
+
+ANOMALY_KEYS = {f"anomaly.{name}" for name in Anomaly.model_fields}
+"""Told to the trainer together, and of task anomaly alone."""
 
 
 def test_every_key_of_the_config_is_told_to_the_trainer_or_acted_on_by_core() -> None:
     assert TOLD.keys().isdisjoint(CORE)
-    assert set(keys_of(Experiment)) == TOLD.keys() | CORE
+    assert set(keys_of(Experiment)) == TOLD.keys() | CORE | ANOMALY_KEYS
+
+
+@pytest.mark.parametrize("task", ["anomaly", "multiclass"])
+def test_the_settings_of_task_anomaly_are_told_as_they_stand_and_to_that_task_alone(task: str) -> None:
+    section = {"method": "gaussian", "strides": [4, 8]} if task == "anomaly" else {}
+    plain = {"name": "a", "trainer": "torch", "data": {"manifest": "m.csv"}, "model": {"backbone": "resnet18"}}
+    experiment = Experiment.model_validate({**plain, "task": task, "anomaly": section})
+    told = network_request(experiment, ("anomaly",), started=False)
+    assert told.anomaly == (experiment.anomaly if task == "anomaly" else None)
 
 
 @pytest.mark.parametrize("key", TOLD)

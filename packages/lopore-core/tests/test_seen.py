@@ -59,6 +59,15 @@ def test_the_held_out_side_carries_no_note_and_the_others_say_what_they_were_use
     assert chose.startswith("4 of 12")
 
 
+def test_of_an_anomaly_model_only_sound_images_count_as_learned_from(trained: ModelFolder) -> None:
+    config = {"name": "known", "task": "anomaly", "data": {"manifest": "films.csv"}}
+    (trained.path / "config.yaml").write_text(yaml.safe_dump(config))
+    record = trained.record.model_copy(update={"task": "anomaly", "classes": ("anomaly",)})
+    own = Manifest.read(Path("films.csv"))
+    (note, *_) = training_overlap(ModelFolder(trained.path, record), own.split_of("train"))
+    assert note.startswith("3 of 6 images were learned from")
+
+
 def test_a_manifest_that_was_split_anew_is_not_taken_for_the_one_that_was_trained_on(trained: ModelFolder) -> None:
     manifest = Manifest.read(Path("films.csv"))
     turned = tuple(replace(row, split="test" if row.split == "train" else "train") for row in manifest.rows)

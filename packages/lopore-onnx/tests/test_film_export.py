@@ -23,6 +23,8 @@ from lopore.models.opening import open_model
 from lopore.record.folder import ModelFolder
 from lopore.record.model import Threshold
 from lopore.record.preprocessing import Preprocessing, Window
+from lopore_onnx.film_export import export_film as write_film
+from lopore_onnx.graph_builder import GraphBuilder
 
 SHAPES = ((16, 16), (41, 33), (640, 640), (130, 1000), (9, 300))
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,11 +131,48 @@ def test_what_does_not_go_into_the_file_is_refused_with_a_way_out(tmp_path: Path
 def test_a_file_that_answers_otherwise_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lopore_onnx import film_input
 
-    monkeypatch.setattr(film_input, "PIXEL_CENTRE", 0.0)  # weights that begin half a pixel beside their place
+    sound = film_input.axis_weights
+
+    def half_a_pixel_beside(graph: GraphBuilder, length: str, span: film_input.Span, out: str) -> str:
+        return sound(graph, length, span._replace(twice_start=graph.constant(1, np.int64)), out)
+
+    monkeypatch.setattr(film_input, "axis_weights", half_a_pixel_beside)
     folder = model_of(tmp_path / "model", window=Window(mode="percentile"))
     with pytest.raises(ParityError, match="nothing was published"):
         export_film(folder, "film-onnx", films(tmp_path / "films"))
     assert not (folder.path / "film.onnx").exists()
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+@pytest.mark.parametrize("size", [(48, 48), (40, 64)])
+def test_a_runtime_that_computes_in_single_precision_sees_the_pixels_of_predict(
+    resize: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    recipe = {"resize": resize, "size": size, "window": Window(mode="percentile", low=0.1, high=99.9)}
+    network = bright_or_dark()
+    for place, side in zip(network.graph.input[0].type.tensor_type.shape.dim[1:3], size, strict=True):
+        place.dim_value = side
+    folder = publish(tmp_path / "model", network, record_for(preprocessing=Preprocessing.model_validate(recipe)))
+    write_film(folder, tmp_path)
+    graph = onnx.load(tmp_path / "film.onnx")
+    first = next(node for node in graph.graph.node if any(name.startswith("net_") for name in node.output))
+    graph.graph.output.append(onnx.helper.make_tensor_value_info(first.input[0], onnx.TensorProto.UINT8, None))
+    core, wanted = openvino.Core(), first.input[0]
+    compiled = core.compile_model(
+        core.read_model(graph.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    random, apart = np.random.default_rng(size[1]), 0
+    for step in range(24):
+        low, high = sorted(random.choice(256, 2, replace=False))
+        noise = random.integers(low, high + 1, (int(random.integers(20, 500)), int(random.integers(20, 500))))
+        path = tmp_path / f"noise-{step}.png"
+        assert cv2.imwrite(str(path), noise.astype(np.uint8) if step % 3 else (noise * 257).astype(np.uint16))
+        prepared = prepare(folder.record, path)
+        pixels = prepared.radiograph.pixels
+        found = compiled({"image": pixels.astype(np.uint16), "bits": np.array(pixels.itemsize * 8)})
+        apart += int(np.abs(found[wanted][0].astype(int) - prepared.pixels).sum())
+    assert apart <= 1, "a sum in single precision may end within rounding of where a grey value turns"
 
 
 def test_the_recipe_of_the_documents_runs_without_lopore(tmp_path: Path) -> None:
@@ -141,7 +180,7 @@ def test_the_recipe_of_the_documents_runs_without_lopore(tmp_path: Path) -> None
         model_of(tmp_path / "model", window=Window(mode="percentile")), "film-onnx", films(tmp_path / "films")
     )
     page = (ROOT / "docs" / "film-onnx.md").read_text(encoding="utf-8")
-    recipe = re.search(r"```python\n(.*?)```", page, re.S)
+    recipe = re.search(r"^## Python\n.*?```python\n(.*?)```", page, re.S | re.M)
     assert recipe is not None
     assert len(recipe[1].strip().splitlines()) <= 15
     (tmp_path / "film.onnx").write_bytes((folder.path / "film.onnx").read_bytes())

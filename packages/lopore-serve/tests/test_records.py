@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from made.images import coded
 from made.models import publish, publish_areas
+from made.postgres import PostgresServer
 from made.service import running
 from made.whole_films import disc, ground
 
@@ -71,31 +75,46 @@ def test_a_film_and_a_tensor_are_recorded(recording: str, place: Path) -> None:
     assert bare.data["scores"][0] == pytest.approx(scored.json()["outputs"][0]["data"], abs=1e-7)
 
 
-def test_no_answered_record_is_lost_when_it_is_killed_under_load_and_it_goes_on(place: Path, tmp_path: Path) -> None:
-    receipts: list[str] = []
+@contextmanager
+def clients(address: str, receipts: list[str], statuses: set[int], count: int = 8) -> Iterator[None]:
+    """Clients that ask without a pause until the service is gone or the block ends; receipts of what was answered."""
     ended = threading.Event()
-    with running(place / "models", "--records", str(tmp_path)) as (address, process):
 
-        def ask(_: int) -> None:
-            with httpx.Client(timeout=20) as client:
-                while not ended.is_set():
-                    try:
-                        done = client.post(f"{address}/v1/predict?model=bright", files={"file": ("f.png", IMAGE)})
-                    except httpx.TransportError:
-                        return
+    def ask(_: int) -> None:
+        with httpx.Client(timeout=20) as client:
+            while not ended.is_set():
+                try:
+                    done = client.post(f"{address}/v1/predict?model=bright", files={"file": ("f.png", IMAGE)})
+                except httpx.TransportError:
+                    return
+                statuses.add(done.status_code)
+                if done.status_code == 200:
                     receipts.append(done.headers["Lopore-Records"])
 
-        with ThreadPoolExecutor(8) as clients:
-            asking = [clients.submit(ask, number) for number in range(8)]
-            until = time.monotonic() + 30
-            while len(receipts) < 150 and time.monotonic() < until:
-                time.sleep(0.01)
-            process.kill()
-            process.wait(timeout=20)
+    with ThreadPoolExecutor(count) as pool:
+        asking = [pool.submit(ask, number) for number in range(count)]
+        try:
+            yield
+        finally:
             ended.set()
-            for one in asking:
-                one.result()
-    assert len(receipts) >= 150
+        for one in asking:
+            one.result()
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not reached() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reached()
+
+
+def test_no_answered_record_is_lost_when_it_is_killed_under_load_and_it_goes_on(place: Path, tmp_path: Path) -> None:
+    receipts: list[str] = []
+    words = ("--records", str(tmp_path))
+    with running(place / "models", *words) as (address, process), clients(address, receipts, set()):
+        wait_until(lambda: len(receipts) >= 150)
+        process.kill()
+        process.wait(timeout=20)
     with open_trail(str(tmp_path)) as trail:
         assert verify(trail).sound
         kept = {f"{row.number}:{row.hash}" for row in trail.records()}
@@ -108,3 +127,30 @@ def test_no_answered_record_is_lost_when_it_is_killed_under_load_and_it_goes_on(
         done = httpx.post(f"{address}/v1/predict?model=bright", files={"file": ("f.png", IMAGE)})
         assert done.status_code == 503 and "withheld" in done.json()["error"], "what cannot be recorded stays in"
         assert httpx.get(f"{address}/v2/health/live").status_code == 200
+
+
+def test_no_answered_record_is_lost_when_service_and_postgresql_are_killed_together_under_load(
+    place: Path, postgres: PostgresServer
+) -> None:
+    receipts: list[str] = []
+    statuses: set[int] = set()
+    words = ("--records", postgres.address)
+    with running(place / "models", *words) as (address, process), clients(address, receipts, statuses):
+        wait_until(lambda: len(receipts) >= 60)
+        postgres.kill()
+        wait_until(lambda: 503 in statuses)  # what cannot be recorded is withheld, and the service lives
+        postgres.start()
+        before = len(receipts)
+        wait_until(lambda: len(receipts) >= before + 60)  # it found the database again by itself
+        os.kill(process.pid, signal.SIGKILL)
+        postgres.kill()
+        process.wait(timeout=20)
+    assert statuses <= {200, 503} and len(set(receipts)) == len(receipts)
+    postgres.start()
+    with open_trail(postgres.address) as trail:
+        assert verify(trail, expected=receipts[-1]).sound
+        kept = {f"{row.number}:{row.hash}" for row in trail.records()}
+    assert set(receipts) <= kept
+    with running(place / "models", *words) as (address, _):
+        done = httpx.post(f"{address}/v1/predict?model=bright", files={"file": ("f.png", IMAGE)})
+        assert int(done.headers["Lopore-Records"].split(":")[0]) == len(kept) + 1

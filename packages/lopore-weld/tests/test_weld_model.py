@@ -13,12 +13,17 @@ import pytest
 
 import lopore_weld
 from lopore.indications import InspectionOptions, inspect_film
+from lopore.inference.film_doubts import film_turned
 from lopore.models.catalogue import find_models, locate_model
 from lopore.models.opening import OpenModel, open_model
+from lopore.preprocessing.enhancement_chain import Chain
+from lopore.preprocessing.film_input import FilmInput
+from lopore.reading.film_source import ArrayFilm
 from lopore.reading.windows import open_film
 from lopore.record.folder import ModelFolder
 from lopore.synthesis.film import make_film
 from lopore.synthesis.spec import FilmSpec, Flaw, Seam
+from lopore.synthesis.whole_film import whole_film
 
 PORES_MM = ((-24.0, 0.0), (-8.0, 2.0), (9.0, -2.0), (25.0, 1.0))
 
@@ -83,3 +88,20 @@ def test_made_pores_are_found_at_their_places_and_a_sound_film_stays_quiet(opene
             assert near < 10  # half a millimetre
     assert counts[False] <= 1
     assert counts[True] <= len(PORES_MM) + 2
+
+
+def test_an_inverted_film_cannot_be_judged_and_the_film_as_it_is_can() -> None:
+    record, turn = ModelFolder.read(lopore_weld.MODELS).record, Chain.parse([{"name": "invert"}])
+    told = {"as it is": 0, "inverted": 0, "inverted twice": 0}
+    for seed in range(4, 14):
+        pixels = whole_film(seed, length_mm=100.0, pixel_pitch_mm=0.1).pixels
+        negative = np.asarray(np.iinfo(pixels.dtype).max - pixels, pixels.dtype)
+        for how, seen, chain in (
+            ("as it is", pixels, None),
+            ("inverted", negative, None),
+            ("inverted twice", negative, turn),
+        ):
+            film = FilmInput(ArrayFilm(seen, pixel_pitch_mm=0.1), record.preprocessing, chain)
+            told[how] += any(doubt.blocks for doubt in film_turned(record, film))
+    assert told["as it is"] == told["inverted twice"] == 0
+    assert told["inverted"] >= 4  # of ten; a film without letters and wires has no plain side

@@ -25,9 +25,23 @@ IGNORE: Final = 255
 """In a segmentation target, beside 0 for background and 1..K for the classes: this pixel is not known. Loss and metrics
 leave it out."""
 
-Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation"]
-"""binary and multiclass: rows of scores sum to 1. multilabel and segmentation: every class by itself, for segmentation
-the largest probability of the class over the pixels."""
+Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "segmentation", "anomaly"]
+"""binary and multiclass: rows of scores sum to 1. multilabel, segmentation and anomaly: every class by itself, for the
+last two, which give maps, the largest value of the class over the pixels."""
+ANOMALY: Final = "anomaly"
+"""The one class of an anomaly model: whatever is unlike the sound images that it learned from."""
+
+
+def gives_maps(task: str) -> bool:
+    """Whether models of a task answer with a map a class, (K, H, W), beside their scores."""
+    return task in ("segmentation", ANOMALY)
+
+
+def outputs_of(task: str, classes: int) -> int:
+    """How many outputs the network of a task has: 1 for binary, a background more where it gives maps."""
+    return 1 if task == "binary" else classes + gives_maps(task)
+
+
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 """How numbers are kept in training; ``auto`` leaves the choice to the backend, which measures."""
 Framework: TypeAlias = str

@@ -53,6 +53,44 @@ class Loss(Section):
         return {self.name: 1.0} if isinstance(self.name, str) else dict(self.name)
 
 
+class Anomaly(Section):
+    """How sound images are learned (task anomaly): features of a trained backbone at places on an even grid.
+
+    gaussian: one Gaussian for all places, its covariance shrunk (Ledoit and Wolf, J. Multivariate Analysis 88, 2004),
+    after PaDiM (Defard et al., ICPR Workshops 2021), which has one for each place. memory-bank: places that cover all
+    others, chosen greedily, after PatchCore (Roth et al., CVPR 2022).
+    """
+
+    method: Literal["gaussian", "memory-bank"] = Field(
+        "memory-bank",
+        description="What a place is compared with: 'memory-bank' the nearest of many kept places; 'gaussian' their "
+        "mean and covariance: smaller and faster, for films that look alike",
+    )
+    strides: tuple[Literal[4, 8, 16, 32], ...] = Field(
+        (8, 16),
+        min_length=1,
+        max_length=4,
+        description="Stages of the backbone, by pixels from one of their places to the next; the map has the grid of "
+        "the smallest. 4 sees smaller marks, and takes four times the time and memory of 8",
+    )
+    dimensions: int = Field(
+        128, ge=8, le=1024, description="Numbers that describe a place, by a random projection of the stages"
+    )
+    bank: int = Field(2000, ge=1, le=20_000, description="method 'memory-bank': most places that are kept")
+    places: int = Field(
+        20_000, ge=1000, le=500_000, description="Most places held while learning; of more, random ones are held"
+    )
+    sound_regions: bool = Field(
+        False, description="Learn also from what the masks of images with a defect leave unmarked"
+    )
+
+    @model_validator(mode="after")
+    def _strides_rise(self) -> Anomaly:
+        if list(self.strides) != sorted(set(self.strides)):
+            raise ValueError(f"strides are {list(self.strides)}; give each once, the smallest first, such as [8, 16]")
+        return self
+
+
 class Optimizer(Section):
     """AdamW or SGD with momentum."""
 

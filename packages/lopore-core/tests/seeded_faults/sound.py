@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,7 +134,8 @@ MAPS = replace(BACKBONE, name="pixels", summary="Grey of each pixel", explanatio
 
 
 class SoundLearner(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
-    """The layer of ``softmax_plugin``, and one of two weights a pixel for segmentation."""
+    """The layer of ``softmax_plugin``, one of two weights a pixel for segmentation, and for anomaly the mean and
+    deviation of the grey of unmarked pixels."""
 
     def __init__(self, request: LearnRequest) -> None:
         super().__init__(request)
@@ -142,6 +143,8 @@ class SoundLearner(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
             self.weights = np.zeros((2, len(request.classes) + 1))
 
     def fit_epoch(self, epoch: int, batches: Iterable[Batch]) -> EpochReport:
+        if self.request.task == "anomaly":
+            return self._fit_sound(list(batches))
         if self.request.task == "segmentation":
             return self._fit_masks(batches)
         report: EpochReport = super().fit_epoch(epoch, batches)
@@ -150,6 +153,20 @@ class SoundLearner(softmax.SoftmaxLearner):  # type: ignore[misc, name-defined]
         if not np.isfinite(report.loss):
             raise RunError("the loss is no number; lower the learning rate")
         return report
+
+    def _fit_sound(self, batches: Sequence[Batch]) -> EpochReport:
+        grey = np.concatenate([batch.pixels[..., 0][batch.targets == 0] for batch in batches])
+        self.weights = np.array([grey.mean(), grey.std()])
+        return EpochReport(0.0, sum(len(batch.pixels) for batch in batches), 0.0, 0.1)
+
+    def segment(self, batches: Iterable[Batch]) -> Iterator[Any]:
+        for batch in batches:
+            if self.request.task == "anomaly":
+                apart = ((batch.pixels[..., 0] - self.weights[0]) / self.weights[1]) ** 2
+                yield np.asarray(apart / (9 + apart), np.float32)[:, None]
+            else:
+                maps = pixel_probabilities(batch.pixels, self.weights)[0][..., 1:]
+                yield np.asarray(maps.transpose(0, 3, 1, 2), np.float32)
 
     def _fit_masks(self, batches: Iterable[Batch]) -> EpochReport:
         images, losses = 0, []
@@ -193,8 +210,9 @@ class SoundSession(softmax.SoftmaxSession):  # type: ignore[misc, name-defined]
 
 
 TRAINER = Trainer(
-    framework="softmax", summary="One layer in NumPy", tasks=("binary", "multiclass", "multilabel", "segmentation"),
-    native_format="npy", devices=lambda: ["cpu"], learner=SoundLearner,
+    framework="softmax", summary="One layer in NumPy",
+    tasks=("binary", "multiclass", "multilabel", "segmentation", "anomaly"), native_format="npy",
+    devices=lambda: ["cpu"], learner=SoundLearner,
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,11 @@ class SumsOverPixels(SoundLearner):
         return scores * np.float32(64) if self.request.task == "segmentation" else scores
 
 
+class MarksGroundInstead(SoundLearner):
+    def segment(self, batches: Iterable[Batch]) -> Iterator[Any]:
+        yield from (1 - maps for maps in super().segment(batches))
+
+
 class MeanAsText(SoundLearner):
     def facts(self) -> Mapping[str, Any]:
         return {**super().facts(), "mean": ["0.5"] * self.request.network.channels}
@@ -115,7 +120,8 @@ TRAINER_FAULTS: dict[str, tuple[Trainer, set[str]]] = {
     "16 bits are cut at 255": (replace(TRAINER, learner=DividesBy255), {"reads_16_bit_images"}),
     "a loss of NaN is passed on": (replace(TRAINER, learner=GoesOnWithNoise), {"stops_at_a_loss_that_is_no_number"}),
     "pixels are added up": (replace(TRAINER, learner=SumsOverPixels), {"segmentation_scores_are_probabilities"}),
-    "nothing is learned": (replace(TRAINER, learner=Idle), {"learns_the_tiny_set"}),
+    "the ground is marked": (replace(TRAINER, learner=MarksGroundInstead), {"anomaly_maps_rise_on_marks"}),
+    "nothing is learned": (replace(TRAINER, learner=Idle), {"learns_the_tiny_set", "anomaly_maps_rise_on_marks"}),
     "no seed": (
         replace(TRAINER, learner=Unseeded), {"same_seed_same_result", "predicting_changes_nothing"}
     ),

@@ -1,14 +1,21 @@
-"""From raw grey values of a film to a network's input as ONNX operators, equal to ``lopore.preprocessing``."""
+"""From raw grey values of a film to a network's input as ONNX operators, equal to ``lopore.preprocessing``.
+
+Some runtimes compute float64 in float32 and int64 in int32 (OpenVINO does). What decides a rounding is therefore
+written in whole numbers that either holds exactly: sums and products of integers, and floats below 2^24.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from lopore.preprocessing.geometry import TIE_SHIFT
+from lopore.preprocessing.pipeline import share_of
 
 from .graph_builder import DOUBLE, FLOAT, INT32, INT64, GraphBuilder
 
@@ -16,7 +23,6 @@ if TYPE_CHECKING:
     from lopore.record.preprocessing import Preprocessing, Window
 
 LEVELS = 1 << 16
-PIXEL_CENTRE = 0.5
 
 
 def to_depth(graph: GraphBuilder, image: str, bits: str, tags: str, record: Preprocessing) -> str:
@@ -32,9 +38,29 @@ def to_depth(graph: GraphBuilder, image: str, bits: str, tags: str, record: Prep
         eight = graph.add("Equal", bits, graph.constant(8, np.int64))
         return graph.add("Where", eight, graph.add("Mul", levels, graph.constant(257.0)), levels)
     low, high = _limits(graph, image, tags, record.window)
-    scaled = graph.add("Div", graph.add("Sub", levels, low), graph.add("Sub", high, low))
-    scaled = graph.add("Mul", scaled, graph.constant(top))
-    return graph.add("Round", graph.add("Clip", scaled, graph.constant(0.0), graph.constant(top)))
+    width = graph.add("Sub", high, low)
+    above = graph.add("Max", graph.add("Min", graph.add("Sub", levels, low), width), graph.constant(0.0))
+    scaled = graph.add("Mul", above, graph.constant(top))
+    return (
+        _rounded_ratio(graph, scaled, width)
+        if record.depth == 8
+        else graph.add("Round", graph.add("Div", scaled, width))
+    )
+
+
+def _rounded_ratio(graph: GraphBuilder, value: str, divisor: str) -> str:
+    """``round(value / divisor)``, half to even, for whole or half numbers: what the division left over corrects it."""
+    one, two = graph.constant(1.0), graph.constant(2.0)
+    near = graph.add("Round", graph.add("Div", value, divisor))
+    left = graph.add("Mul", graph.add("Sub", value, graph.add("Mul", near, divisor)), two)
+    half = graph.add("Floor", graph.add("Div", near, two))
+    odd = graph.add("Equal", graph.add("Sub", near, graph.add("Mul", half, two)), one)
+
+    def beyond(amount: str) -> str:
+        tie = graph.add("And", graph.add("Equal", amount, divisor), odd)
+        return graph.cast(graph.add("Or", graph.add("Greater", amount, divisor), tie), DOUBLE)
+
+    return graph.add("Sub", graph.add("Add", near, beyond(left)), beyond(graph.add("Neg", left)))
 
 
 def _limits(graph: GraphBuilder, image: str, tags: str, window: Window) -> tuple[str, str]:
@@ -54,20 +80,33 @@ def _limits(graph: GraphBuilder, image: str, tags: str, window: Window) -> tuple
 def _percentiles(graph: GraphBuilder, image: str, low: float, high: float) -> tuple[str, str]:
     """As ``preprocessing.pipeline.percentile_limits``: exact, by the histogram."""
     flat = graph.add("Reshape", image, graph.constant([-1], np.int64))
-    total = graph.number(graph.size_of(flat, 0))
+    total, one = graph.size_of(flat, 0), graph.constant(1, np.int64)
     ones = graph.add("ConstantOfShape", graph.add("Shape", flat), value=_one())
     empty = graph.constant(np.zeros(LEVELS, np.int32))
     counts = graph.add("ScatterElements", empty, flat, ones, axis=0, reduction="add")
-    below = graph.cast(graph.add("CumSum", counts, graph.constant(0, np.int64)), DOUBLE)
+    below = graph.cast(graph.add("CumSum", counts, graph.constant(0, np.int64)), INT64)
 
     def reached(rank: str) -> str:
-        less = graph.cast(graph.add("Less", below, rank), DOUBLE)
+        """How many grey values lie below the rank; by the sign of a difference, which no rounding changes."""
+        missing = graph.number(graph.add("Sub", rank, below))
+        less = graph.cast(graph.add("Greater", missing, graph.constant(0.0)), DOUBLE)
         return graph.add("ReduceSum", less, keepdims=0)
 
-    first = graph.add("Max", graph.add("Mul", total, graph.constant(low / 100)), graph.constant(1.0))
-    bottom = reached(first)
-    top = reached(graph.add("Mul", total, graph.constant(high / 100)))
+    bottom = reached(graph.add("Max", _rank(graph, total, share_of(low)), one))
+    top = reached(_rank(graph, total, share_of(high)))
     return bottom, graph.add("Max", top, graph.add("Add", bottom, graph.constant(1.0)))
+
+
+def _rank(graph: GraphBuilder, total: str, share: Fraction) -> str:
+    """``ceil(total * share)``, int64: whole parts and rest apart, so that nothing large is divided twice.
+
+    The first division may be off by one where int64 is no int64; the rest makes up for it.
+    """
+    above, below = (graph.constant(part, np.int64) for part in (share.numerator, share.denominator))
+    parts = graph.add("Div", total, below)
+    rest = graph.number(graph.add("Mul", graph.add("Sub", total, graph.add("Mul", parts, below)), above))
+    more = graph.cast(graph.add("Ceil", graph.add("Div", rest, graph.number(below))), INT64)
+    return graph.add("Add", graph.add("Mul", parts, above), more)
 
 
 def _one() -> TensorProto:
@@ -79,33 +118,34 @@ def apply_table(graph: GraphBuilder, values: str, table: NDArray[np.unsignedinte
     return graph.add("Gather", graph.constant(table.astype(np.float64)), graph.cast(values, INT64), axis=0)
 
 
-def axis_weights(graph: GraphBuilder, length: str, start: str, extent: str, out: str) -> str:
-    """Weights (out, length) float32 of the antialiased resize of ``[start, start + extent)`` of a line.
+class Span(NamedTuple):
+    """What of a line the network sees: from ``twice_start / 2 / unit`` on ``extent / unit`` pixels; int64 scalars."""
 
-    length, out: int64 scalars. start, extent: float64 scalars. As ``preprocessing.resampling`` makes them: a triangle
-    of half-width max(1, extent / out). ONNX's Resize with ``antialias`` has the same filter; written as a product it
-    takes any crop, and gives the same numbers in runtimes whose Resize ignores ``antialias``.
+    twice_start: str
+    extent: str
+    unit: str
+
+
+def axis_weights(graph: GraphBuilder, length: str, span: Span, out: str) -> str:
+    """Weights (out, length) float32 of the antialiased resize of a line's span. length, out: int64 scalars.
+
+    As ``preprocessing.resampling`` makes them: a triangle of half-width max(1, extent / out) pixels about the middle of
+    each output. Distances are kept times ``2 * out * unit``, which makes them whole. ONNX's Resize with ``antialias``
+    has the same filter; written as a product it takes any crop, and gives the same numbers in every runtime.
     """
-    half = graph.constant(PIXEL_CENTRE)
-    scale = graph.add("Div", extent, graph.number(out))
-    support = graph.add("Max", scale, graph.constant(1.0))
-    steps = graph.add("Mul", graph.add("Add", graph.count_to(out), half), scale)
-    centres = graph.column(graph.add("Add", start, steps))
-    full_size = graph.number(length)
-    first = _truncated(graph, graph.add("Add", graph.add("Sub", centres, support), half))
-    last = _truncated(graph, graph.add("Add", graph.add("Add", centres, support), half))
-    first, last = graph.add("Max", first, graph.constant(0.0)), graph.add("Min", last, full_size)
-    places = graph.add("Add", graph.count_to(length), half)
-    distance = graph.add("Div", graph.add("Abs", graph.add("Sub", places, centres)), support)
-    weights = graph.add("Max", graph.add("Sub", graph.constant(1.0), distance), graph.constant(0.0))
-    valid = graph.add("And", graph.add("GreaterOrEqual", places, first), graph.add("Less", places, last))
-    weights = graph.add("Mul", weights, graph.cast(valid, DOUBLE))
-    total = graph.add("ReduceSum", weights, graph.constant([1], np.int64), keepdims=1)
-    return graph.cast(graph.add("Div", weights, total), FLOAT)
+    one, two = graph.constant(1, np.int64), graph.constant(2, np.int64)
+    whole = graph.add("Mul", out, span.unit)
 
+    def odd_numbers(count: str) -> str:
+        return graph.add("Add", graph.add("Mul", graph.add("Range", graph.constant(0, np.int64), count, one), two), one)
 
-def _truncated(graph: GraphBuilder, value: str) -> str:
-    return graph.cast(graph.cast(value, INT64), DOUBLE)
+    centres = graph.add("Mul", odd_numbers(out), span.extent)
+    centres = graph.column(graph.add("Add", centres, graph.add("Mul", span.twice_start, out)))
+    places = graph.add("Mul", odd_numbers(length), whole)
+    support = graph.add("Mul", graph.add("Max", span.extent, whole), two)
+    inside = graph.add("Sub", support, graph.add("Abs", graph.add("Sub", places, centres)))
+    weights = graph.cast(graph.add("Max", inside, graph.constant(0, np.int64)), FLOAT)
+    return graph.add("Div", weights, graph.add("ReduceSum", weights, graph.constant([1], np.int64), keepdims=1))
 
 
 class Placement:
@@ -118,6 +158,8 @@ class Placement:
         self.out = [graph.constant(length, np.int64) for length in record.size]
         self.starts = [graph.constant(0.0)] * 2
         self.extents = list(self.lengths)
+        one = graph.constant(1, np.int64)
+        self.spans = [Span(graph.constant(0, np.int64), length, one) for length in shape]
         self.inner = list(self.out)
         self.offsets = [graph.constant(0.0)] * 2
         if record.resize == "crop":
@@ -134,6 +176,13 @@ class Placement:
         self.starts = [graph.add("Div", one, two) for one in room]
         ends = [graph.add("Add", start, part) for start, part in zip(self.starts, scaled, strict=True)]
         self.extents = [graph.add("Sub", end, start) for end, start in zip(ends, self.starts, strict=True)]
+        common = math.gcd(*self.record.size)
+        units = [graph.constant(side // common, np.int64) for side in reversed(self.record.size)]
+        fitted = [graph.add("Mul", length, unit) for length, unit in zip(self.shape, units, strict=True)]
+        extent = graph.add("Min", *fitted)
+        self.spans = [
+            Span(graph.add("Sub", side, extent), extent, unit) for side, unit in zip(fitted, units, strict=True)
+        ]
 
     def _letterbox(self) -> None:
         graph = self.graph
@@ -153,8 +202,8 @@ class Placement:
         """(C, H, W) float32 grey values to (1, h, w, C) of the record's depth."""
         graph = self.graph
         down, across = (
-            axis_weights(graph, length, start, extent, out)
-            for length, start, extent, out in zip(self.shape, self.starts, self.extents, self.inner, strict=True)
+            axis_weights(graph, length, span, out)
+            for length, span, out in zip(self.shape, self.spans, self.inner, strict=True)
         )
         rows = graph.add("MatMul", down, planes)
         means = graph.add("MatMul", rows, graph.add("Transpose", across, perm=[1, 0]))

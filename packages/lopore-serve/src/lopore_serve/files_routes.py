@@ -67,7 +67,7 @@ async def _predict(
     name = plain(file.filename or "upload", 160)
     try:
         prepared = await service.in_thread(lambda: _prepared(worker, file, name, page))
-        found = await service.answer(worker, prepared.pixels)
+        (found,) = await service.answer(worker, [prepared.pixels])
         prediction = describe_prepared(worker.model, prepared, found)
         answer: dict[str, Any] = json.loads(prediction.model_dump_json())
         draft = prediction_draft(worker.model, prediction, by=BY) if service.recorder.records else None

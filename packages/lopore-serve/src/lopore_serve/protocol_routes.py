@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,7 @@ def _metadata(worker: ModelWorker) -> dict[str, Any]:
 async def _infer(service: Service, worker: ModelWorker, request: Request) -> Response:
     asked, tail = protocol.parse(await request.body(), request.headers.get(protocol.HEAD_LENGTH))
     batch = protocol.pixels_of(asked, tail, worker.model.record)
-    answers = await asyncio.gather(*(service.answer(worker, pixels) for pixels in batch))
+    answers = await service.answer(worker, list(batch), distances=False)
     scores = np.stack([answer.scores for answer in answers])
     body, headers = protocol.respond(asked, worker.model.folder.title, scores)
     if service.recorder.records:

@@ -100,13 +100,18 @@ class Service:
         """Reading and preprocessing, beside the event loop, on as many threads as there are cores."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    async def answer(self, worker: ModelWorker, pixels: Pixels) -> Answer:
-        """The model's answer to one image; TooSlowError after the time of the settings."""
-        future = worker.submit(pixels)
+    async def answer(self, worker: ModelWorker, images: Sequence[Pixels], *, distances: bool = True) -> list[Answer]:
+        """The model's answers to images, in order; TooSlowError after the time of the settings.
+
+        distances: see ``ModelWorker.submit``.
+        """
+        pieces = [images[at : at + worker.at_once] for at in range(0, len(images), worker.at_once)]
+        futures = [asyncio.wrap_future(worker.submit(piece, distances=distances)) for piece in pieces]
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.settings.seconds)
+            found = await asyncio.wait_for(asyncio.gather(*futures), self.settings.seconds)
         except TimeoutError:
             raise TooSlowError(f"no answer within {self.settings.seconds:g} s; ask again, or raise --seconds") from None
+        return [answer for piece in found for answer in piece]
 
     async def recorded(self, drafts: Sequence[Draft]) -> list[Receipt]:
         """Receipts of what was written down; none where nothing is recorded. NotRecordedError: do not answer."""

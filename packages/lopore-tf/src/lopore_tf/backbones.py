@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.contracts import Backbone, NetworkRequest
+from lopore.contracts import Backbone, NetworkRequest, outputs_of
 from lopore.errors import ConfigError, ModelError, PluginError
 from lopore.models.pretrained import (
     PLAIN_MEAN,
@@ -203,7 +203,8 @@ def rebuild(record: ModelRecord) -> Any:
     facts, preprocessing = record.architecture, record.preprocessing
     name = backbone_of(record)
     request = NetworkRequest(
-        backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=preprocessing.channels,
+        backbone=name, outputs=int(facts.get("outputs", outputs_of(record.task, len(record.classes)))),
+        channels=preprocessing.channels,
         size=preprocessing.size, depth=preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
         segmentation=record.task == "segmentation",
         grey_input="convolution" if facts.get("grey_input") == "convolution" else "folded",
@@ -237,11 +238,6 @@ def _recorded(record: ModelRecord) -> Normalisation:
     if len(mean) != channels or len(std) != channels or min(std) <= 0:
         raise ModelError(f"{record.name}/{record.version}: the record holds no mean and std for {channels} channels")
     return normalisation(mean, std, record.preprocessing.depth, planes)
-
-
-def outputs_of(record: ModelRecord) -> int:
-    """Logits a record's task needs."""
-    return {"binary": 1, "segmentation": len(record.classes) + 1}.get(record.task, len(record.classes))
 
 
 def cam_support(model: Any, size: tuple[int, int], channels: int) -> tuple[bool, str]:

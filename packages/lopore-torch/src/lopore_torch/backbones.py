@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lopore.contracts import Backbone, NetworkRequest
+from lopore.contracts import ANOMALY, Backbone, NetworkRequest, outputs_of
 from lopore.errors import ConfigError, ModelError, PluginError
 from lopore.models.pretrained import (
     colours_of_grey,
@@ -18,6 +19,7 @@ from lopore.models.pretrained import (
     statistics_in_request,
 )
 from lopore.plugins.registry import call_entry, discover
+from lopore.training_settings import Anomaly
 
 from .network import COLOURS, Classifier, Network, Segmenter, known_name
 from .small_unet import SMALL, build_small_unet, refuse_pretrained
@@ -62,6 +64,8 @@ def build(request: NetworkRequest, planes: int | None = None) -> Network:
 
 def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
     source = discover().backbones.sources[backbone.key]
+    if request.anomaly is not None:
+        raise ConfigError(f"backbone '{backbone.key}' of {source} tells no stages for task anomaly; take resnet18")
     refuse_convolution(request, backbone.key)
     network = call_entry("backbone", backbone.key, source, lambda: backbone.build(request))
     if not isinstance(network, Classifier | Segmenter):
@@ -74,6 +78,10 @@ def _built_outside(backbone: Backbone, request: NetworkRequest) -> Network:
 
 def assemble(name: str, request: NetworkRequest, planes: int, segmentation: bool) -> Network:
     """An untrained network of ``planes`` input planes; weights and statistics are still to be set."""
+    if request.anomaly is not None:
+        from .anomaly_network import build_anomaly
+
+        return build_anomaly(name, request, planes)
     if segmentation:
         from .segmentation import build_unet
 
@@ -208,9 +216,11 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
             f"{record.name}/{record.version}: the weights hold no input normalisation; copy the model anew"
         )
     request = NetworkRequest(
-        backbone=name, outputs=int(facts.get("outputs", outputs_of(record))), channels=record.preprocessing.channels,
+        backbone=name, outputs=int(facts.get("outputs", outputs_of(record.task, len(record.classes)))),
+        channels=record.preprocessing.channels,
         size=size, depth=record.preprocessing.depth, dropout=float(facts.get("dropout", 0.0)),
-        segmentation=record.task == "segmentation", grey_input="convolution" if "colour.weight" in state else "folded",
+        segmentation=record.task == "segmentation", anomaly=_anomaly_settings(record),
+        grey_input="convolution" if "colour.weight" in state else "folded",
     )  # fmt: skip
     outside = discover().outside_backbone("torch", name)
     if outside is not None:
@@ -226,6 +236,20 @@ def rebuild(record: ModelRecord, state: Mapping[str, Tensor]) -> Network:
     return network.eval()
 
 
+def _anomaly_settings(record: ModelRecord) -> Anomaly | None:
+    """The settings of an anomaly model, its bank as large as it is; None for other tasks. ModelError where unusable."""
+    if record.task != ANOMALY:
+        return None
+    facts: Any = record.architecture.get("anomaly")
+    known = {key: facts[key] for key in Anomaly.model_fields if key in facts} if isinstance(facts, Mapping) else None
+    try:
+        return Anomaly.model_validate(known)
+    except ValidationError:
+        raise ModelError(
+            f"{record.name}/{record.version}: the record's anomaly settings are not usable; copy the model anew"
+        ) from None
+
+
 def _check_shapes(name: str, request: NetworkRequest, planes: int, state: Mapping[str, Tensor], title: str) -> None:
     """ModelError where the weights do not have the shapes of the network: compared before a byte of it is made."""
     with torch.device("meta"):
@@ -234,11 +258,6 @@ def _check_shapes(name: str, request: NetworkRequest, planes: int, state: Mappin
     names += [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
     if names:
         raise ModelError(f"{title}: the weights do not fit {name}: {names[0][:80]} and {len(names) - 1} more differ")
-
-
-def outputs_of(record: ModelRecord) -> int:
-    """Logits a record's task needs."""
-    return {"binary": 1, "segmentation": len(record.classes) + 1}.get(record.task, len(record.classes))
 
 
 @torch.no_grad()

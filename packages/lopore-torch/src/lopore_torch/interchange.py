@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lopore.contracts import NamedWeights
+from lopore.contracts import NamedWeights, gives_maps
 from lopore.errors import ConfigError, ModelError
 from lopore.plugins.registry import discover
 
@@ -89,8 +89,9 @@ def backbone_of(record: ModelRecord) -> str:
 def _refuse_without_twin(record: ModelRecord) -> None:
     """ConfigError where no other framework can have this network."""
     title = f"{record.name}/{record.version}"
-    if record.task == "segmentation":
-        raise ConfigError(f"{title} is a U-Net and has no twin in another framework; export to onnx instead")
+    if gives_maps(record.task):
+        what = "a U-Net" if record.task == "segmentation" else "an anomaly model"
+        raise ConfigError(f"{title} is {what} and has no twin in another framework; export to onnx instead")
     _refuse_foreign(record)
 
 

@@ -52,15 +52,8 @@ class TorchLearner:
     def __init__(self, request: LearnRequest) -> None:
         self.request = request
         self.rank, self.world = distributed.process_rank()
-        self.device = distributed.choose_device(request.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
+        self.device = begin(request)
         distributed.join(self.device)
-        if request.threads:
-            torch.set_num_threads(request.threads)
-        if request.deterministic:
-            _be_deterministic()
-        torch.manual_seed(request.seed)
         network = build(request.network, planes_of(request.start))
         self.started_from = begin_with(network, request.start, request) if request.start is not None else None
         freeze(network, request.freeze)
@@ -305,7 +298,7 @@ class TorchLearner:
 
     def save_weights(self, folder: Path) -> None:
         """See ``Learner.save_weights``."""
-        write_tensors(_portable(self.predicting), folder / WEIGHTS_FILE)
+        write_tensors(portable(self.predicting), folder / WEIGHTS_FILE)
 
     def load_weights(self, folder: Path) -> None:
         """See ``Learner.load_weights``; the network in training and the averaged one both take them."""
@@ -320,7 +313,7 @@ class TorchLearner:
 
     def publish(self, folder: Path, calibration: ScoreCalibration | None = None) -> Sequence[str]:
         """Write ``model_best.pth``, a state dict on the CPU that ``torch.load(..., weights_only=True)`` opens."""
-        write_tensors(_portable(self.predicting), folder / PUBLISHED_FILE)
+        write_tensors(portable(self.predicting), folder / PUBLISHED_FILE)
         return [PUBLISHED_FILE]
 
 
@@ -335,7 +328,7 @@ def _keeps_features(network: nn.Module) -> bool:
     return in_halves and not any(id(p) in trained for module in first for p in module.parameters())
 
 
-def _portable(network: nn.Module) -> dict[str, Tensor]:
+def portable(network: nn.Module) -> dict[str, Tensor]:
     """A state dict for any device and layout."""
     return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
 
@@ -349,6 +342,19 @@ def _update_average(averaged: nn.Module, network: nn.Module, weight: float, step
     torch._foreach_lerp_([own[name] for name in floats], [new[name] for name in floats], 1.0 - weight)
     for name in own.keys() - set(floats):
         own[name].copy_(new[name])
+
+
+def begin(request: LearnRequest) -> torch.device:
+    """Ready this process for a request: threads, seed, memory, sums in one order. The device it computes on."""
+    device = distributed.choose_device(request.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    if request.deterministic:
+        _be_deterministic()
+    torch.manual_seed(request.seed)
+    return device
 
 
 def _be_deterministic() -> None:

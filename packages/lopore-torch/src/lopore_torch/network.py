@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lopore.contracts import PixelBatch, Task
+from lopore.contracts import PixelBatch, Task, gives_maps
 from lopore.errors import ConfigError
 
 
@@ -141,7 +141,7 @@ def to_scores(logits: Tensor, task: Task) -> Tensor:
     The probability of one logit z is the softmax of [0, z]: the same number as a sigmoid, which ONNX Runtime cuts off
     to 0 below z = -18, so that small scores would lose their order.
     """
-    if task == "segmentation":
+    if gives_maps(task):
         return to_maps(logits).amax(dim=(2, 3))
     if task == "binary":
         return torch.cat([torch.zeros_like(logits), logits], dim=1).softmax(dim=1)

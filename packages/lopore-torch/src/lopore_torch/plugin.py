@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lopore.contracts import (
+    ANOMALY,
     Backbone,
     Explainer,
     Exporter,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 LOPORE_API = 1
 
-TASKS = ("binary", "multiclass", "multilabel", "segmentation")
+TASKS = ("binary", "multiclass", "multilabel", "segmentation", "anomaly")
 SOURCES = ("hub", "file")
 CLASSIFIERS: Mapping[str, tuple[str, str]] = {
     "resnet18": ("ResNet with 18 layers: the sturdy default", "body.layer4"),
@@ -122,6 +123,10 @@ def _process_rank() -> tuple[int, int]:
 
 
 def _learner(request: LearnRequest) -> Learner:
+    if request.task == ANOMALY:
+        from .anomaly_learner import AnomalyLearner
+
+        return AnomalyLearner(request)
     from .learner import TorchLearner
 
     return TorchLearner(request)

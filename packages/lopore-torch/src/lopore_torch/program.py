@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lopore.contracts import PixelBatch, Scores
+from lopore.contracts import PixelBatch, Scores, gives_maps
 from lopore.errors import ModelError
 from lopore.preprocessing.pipeline import check_batch
 
@@ -147,7 +147,7 @@ class ProgramSession:
         moved = program if device.type == "cpu" else move_to_device_pass(program, device)
         self.module: nn.Module | None = moved.module()
         self.recipe, self.device, self.threads = record.preprocessing, device, threads
-        known = (SCORES, MAPS) if record.task == "segmentation" else (SCORES,)
+        known = (SCORES, MAPS) if gives_maps(record.task) else (SCORES,)
         count = len(program.graph_signature.user_outputs)  # older files have no features
         self.outputs = (*known, FEATURES)[:count]
 
@@ -209,5 +209,5 @@ def open_pt(folder: ModelFolder, device: str, threads: int | None) -> ProgramSes
             raise ModelError(
                 f"{path} cannot be opened by torch {torch.__version__} ({text}); export it again"
             ) from None
-    kind = ProgramMapSession if folder.record.task == "segmentation" else ProgramSession
+    kind = ProgramMapSession if gives_maps(folder.record.task) else ProgramSession
     return kind(program, folder.record, choose_device(device), threads)

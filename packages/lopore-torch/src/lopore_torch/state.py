@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,15 @@ def set_random_states(states: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
 
 
-def write_state(folder: Path, parts: Mapping[str, Any]) -> None:
+def write_state(folder: Path, parts: Mapping[str, Any], names: Sequence[str] = PARTS) -> None:
     """Write every part of a run's state into ``folder``; KeyError for a part that is left out."""
-    write_tensors({name: parts[name] for name in PARTS}, folder / STATE_FILE)
+    write_tensors({name: parts[name] for name in names}, folder / STATE_FILE)
 
 
-def read_state(folder: Path) -> dict[str, Any]:
+def read_state(folder: Path, names: Sequence[str] = PARTS) -> dict[str, Any]:
     """The parts that ``write_state`` wrote; ModelError where one is missing or the file is no plain data."""
     data = read_tensors(folder / STATE_FILE)
-    missing = [name for name in PARTS if not isinstance(data, dict) or name not in data]
+    missing = [name for name in names if not isinstance(data, dict) or name not in data]
     if missing:
         raise ModelError(
             f"{folder / STATE_FILE} lacks {', '.join(missing)}; resume from an older checkpoint or start anew"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.affine import Affine
-from lopore.arrays import Pixels, Scores
+from lopore.arrays import Pixels, Scores, gives_maps
 from lopore.contracts import MapSession
 from lopore.errors import LoporeError
 from lopore.inference.decisions import Decision, decide
@@ -52,9 +52,7 @@ class InspectionSession:
         self.memory = memory
         self.model = model
         self.rule = rule or DetectionRule()
-        self.has_maps = (
-            model is not None and model.record.task == "segmentation" and isinstance(model.session, MapSession)
-        )
+        self.has_maps = model is not None and gives_maps(model.record.task) and isinstance(model.session, MapSession)
         self.plan = model.record.preprocessing if model else Preprocessing()
         self._reading = f"{self.plan.channels}/{self.plan.size if self.plan.decoder_scaling else ''}"
         self.model_key = model_key(model) if model else ""

@@ -52,7 +52,8 @@ def command() -> None:
 def convert(source: Path, form: str | None, images: Path | None, target_form: str, out: Path) -> None:
     """Convert annotations, and say what the other format cannot hold.
 
-    Masks hold class numbers: 0 sound, 1 to K, 255 not known. `lopore data index --masks` takes them for training.
+    Masks hold class numbers: 0 sound, 1 to K by name, 255 not known. Beside their folder a table of labels is
+    written, masks.csv for --out masks, that `lopore data index` takes for training.
 
     \b
     Examples:
@@ -61,10 +62,13 @@ def convert(source: Path, form: str | None, images: Path | None, target_form: st
     """
     from lopore.atomic_files import atomic_folder
     from lopore.data.annotations.formats import FORMATS, read_annotations
+    from lopore.data.annotations.label_table import write_label_table
     from lopore.errors import DataError
 
-    if out.exists():
-        raise DataError(f"{plain(out)} is there already; name another --out, or remove it")
+    table = out.parent / f"{out.name}.csv" if target_form == "masks" else None
+    for target in (out, table):
+        if target is not None and target.exists():
+            raise DataError(f"{plain(target)} is there already; name another --out, or remove it")
     found = read_annotations(source, form=form, images=images)
     chosen = FORMATS[target_form]
     if chosen.folder:
@@ -72,9 +76,13 @@ def convert(source: Path, form: str | None, images: Path | None, target_form: st
             notes = chosen.write(found, making)
     else:
         notes = chosen.write(found, out)
+    if table is not None:
+        table, more = write_label_table(found, images or (source if source.is_dir() else source.parent), out)
+        notes += more
     for note in (*found.notes, *notes):
         click.echo(f"note: {plain(note, 300)}", err=True)
-    click.echo(f"{counted(found.mark_count, 'mark')} on {counted(len(found.images), 'image')}; wrote {out}")
+    written = out if table is None else f"{out} and {table}"
+    click.echo(f"{counted(found.mark_count, 'mark')} on {counted(len(found.images), 'image')}; wrote {written}")
 
 
 @command.command()

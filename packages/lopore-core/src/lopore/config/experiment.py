@@ -8,14 +8,15 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from lopore.arrays import Precision, Task
+from lopore.arrays import ANOMALY, Precision, Task
 from lopore.atomic_files import atomic_write_text
 from lopore.errors import ConfigError
 from lopore.record.preprocessing import Preprocessing
-from lopore.training_settings import Loss, Optimizer, Schedule, Section
+from lopore.training_settings import Anomaly, Loss, Optimizer, Schedule, Section
 from lopore.validation import explain_validation
 
 from .augmentation import Augmentation
+from .one_pass import one_pass, refuse_unfit
 from .yaml_loader import load_yaml
 
 
@@ -108,7 +109,7 @@ class ModelConfig(Section):
 class ThresholdRule(Section):
     """How the operating point is chosen on validation films."""
 
-    rule: Literal["f1", "recall", "contract", "fixed"] = "f1"
+    rule: Literal["f1", "recall", "contract", "fixed", "false-alarms"] = "f1"
     recall: float = Field(
         0.9,
         gt=0,
@@ -118,6 +119,13 @@ class ThresholdRule(Section):
     )
     confidence: float = Field(0.95, ge=0.5, lt=1, description="rule 'contract'")
     value: float = Field(0.5, gt=0, lt=1, description="rule 'fixed'")
+    false_alarms: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="rule 'false-alarms', for task anomaly: at most this share of sound films is called, proven by the "
+        "sound validation films",
+    )
 
     @model_validator(mode="after")
     def _certainty_is_not_provable(self) -> ThresholdRule:
@@ -205,8 +213,19 @@ class Experiment(Section):
     augmentation: Literal["none"] | Augmentation = "none"
     model: ModelConfig = ModelConfig()
     training: TrainConfig = TrainConfig()
+    anomaly: Anomaly = Anomaly()
     exports: tuple[str, ...] = Field(("onnx",), description="Formats written after training, each through the gate")
     licence: str = Field("not stated", max_length=200, description="Licence of the data and so of the model")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _anomaly_takes_one_pass(cls, data: Any) -> Any:
+        return one_pass(data) if isinstance(data, dict) and data.get("task") == ANOMALY else data
+
+    @model_validator(mode="after")
+    def _settings_fit_the_task(self) -> Experiment:
+        refuse_unfit(self)
+        return self
 
     @model_validator(mode="after")
     def _tiles_are_drawn_by_their_own_rule(self) -> Experiment:

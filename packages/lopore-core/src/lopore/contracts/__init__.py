@@ -13,7 +13,20 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from lopore.affine import Affine
-from lopore.arrays import IGNORE, Framework, HeatMaps, NamedWeights, PixelBatch, Pixels, Precision, Scores, Task
+from lopore.arrays import (
+    ANOMALY,
+    IGNORE,
+    Framework,
+    HeatMaps,
+    NamedWeights,
+    PixelBatch,
+    Pixels,
+    Precision,
+    Scores,
+    Task,
+    gives_maps,
+    outputs_of,
+)
 
 from .augmentation import AugmentationStep, StepParams
 from .backbone import Backbone, NetworkRequest
@@ -29,6 +42,7 @@ from .session import FeatureSession, FreeSizeSession, MapSession, Predictor, Ses
 from .trainer import Trainer
 
 __all__ = [
+    "ANOMALY",
     "IGNORE",
     "LOPORE_API",
     "Affine",
@@ -77,6 +91,8 @@ __all__ = [
     "Trainer",
     "TverskyParams",
     "WeightedLoss",
+    "gives_maps",
+    "outputs_of",
 ]
 
 LOPORE_API = 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lopore.arrays import Framework
+from lopore.training_settings import Anomaly
 
 from .field_rules import check_fields
 
@@ -16,14 +17,16 @@ class NetworkRequest:
     """What a backbone is to build.
 
     The network takes raw integer pixels in ``layout`` order, normalises inside, and returns logits ``(N, outputs)``
-    (``(N, outputs, H, W)`` for segmentation).
+    (``(N, outputs, H, W)`` for segmentation and anomaly).
 
     backbone: the name after ``framework/``, such as ``resnet18``.
-    outputs: 1 for binary, K for multiclass and multilabel, K + 1 (background first) for segmentation.
+    outputs: 1 for binary, K for multiclass and multilabel, K + 1 (background first) for segmentation and
+    anomaly.
     channels: 1 or 3. size: (height, width). depth: 8 or 16 bits a channel.
     mean, std: per RGB channel of pixels scaled to 0..1, or None: the values that belong to the pretrained weights.
     grey_input: how one grey channel reaches a network made for three colours: "folded" sums its first convolution over
     the colours; "convolution" puts a learned 1 x 1 convolution from one to three planes before it.
+    anomaly: settings of the task anomaly, else None: the network compares features with those of sound images.
     pretrained: "none", "hub", "offline" or the path of a weights file; with ``pretrained_sha256`` for a file.
     """
 
@@ -38,6 +41,7 @@ class NetworkRequest:
     pretrained_sha256: str | None = None
     dropout: float = 0.0
     segmentation: bool = False
+    anomaly: Anomaly | None = None
     grey_input: Literal["folded", "convolution"] = "folded"
 
 

@@ -25,8 +25,8 @@ class Batch:
     """A slice of training or evaluation data.
 
     pixels: (N, H, W, C) uint8 or uint16. targets: (N,) int64 class indices for binary and multiclass, (N, K) float32
-    of 0 and 1 for multilabel, (N, H, W) int64 for segmentation masks (0 background, 1..K, ``IGNORE`` not known); None
-    at prediction.
+    of 0 and 1 for multilabel, (N, H, W) int64 for masks of segmentation and anomaly (0 background, 1..K, ``IGNORE`` not
+    known); None at prediction.
     """
 
     pixels: PixelBatch
@@ -93,13 +93,17 @@ class LearnRequest:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch of training: mean loss over images, images seen, learning rate at the end, seconds waited for data."""
+    """One epoch of training: mean loss over images, images seen, learning rate at the end, seconds waited for data.
+
+    news: what else a person should know of the epoch, on one line.
+    """
 
     loss: float
     images: int
     learning_rate: float
     seconds: float
     data_wait_seconds: float = 0.0
+    news: str = ""
 
 
 @runtime_checkable
@@ -151,7 +155,10 @@ class Learner(Protocol):
 
 @runtime_checkable
 class MapLearner(Learner, Protocol):
-    """A learner of the task segmentation."""
+    """A learner of a task that gives maps: segmentation or anomaly.
+
+    Of anomaly every pixel of value 0 is sound, and nothing else is learned from; one epoch is all there is.
+    """
 
     def segment(self, batches: Iterable[Batch]) -> Iterator[NDArray[np.float32]]:
         """Probability of each class at each pixel, (n, K, H, W) float32 for each batch as it comes, by the weights that

@@ -24,6 +24,9 @@ MOST_IMAGES, MOST_AXES, MOST_BYTES = 500, 64, 4 << 20
 RATES = (0.01, 0.05)
 """Shares of like films that may be marked: the first that the held-out films can prove, 99 for 1 % and 19 for 5 %."""
 LEAST_FILMS = 19
+_ONE_THREAD = 2**18
+"""Multiplications that OpenBLAS does in the calling thread. Beyond it wakes a pool that spins beside the network's own
+threads: on two cores that cost more than the product."""
 _TINY = 1e-12
 _LEAST_VARIANCE = 1e-8
 """So that an axis over its standard deviation is a number of 16 bits."""
@@ -67,7 +70,9 @@ class FeatureReference:
             )
         mean, axes, variances = self._parts
         off = _unit(values) - mean
-        along = ((off @ axes.T) ** 2).astype(np.float64)
+        few = max(1, _ONE_THREAD // axes.size)
+        parts = [off[at : at + few] @ axes.T for at in range(0, len(off), few)]
+        along = np.concatenate(parts or [off @ axes.T]).astype(np.float64) ** 2
         left = np.maximum((off**2).sum(axis=1, dtype=np.float64) - along @ variances, 0.0)
         return np.asarray(np.sqrt(along.sum(axis=1) + left / self.rest), np.float64)
 

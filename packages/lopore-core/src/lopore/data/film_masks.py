@@ -39,7 +39,8 @@ class Mark:
 @dataclass(frozen=True)
 class FilmFile:
     """What is learned from one film: the file, its masks (none of a sound one), the numbers 1..K of its classes, by
-    which ``masks.read_mask`` understands them, and mm a pixel where the manifest states them."""
+    which ``masks.read_mask`` understands them, and mm a pixel where the manifest states them. With classes and no mask
+    no pixel is known."""
 
     path: Path
     masks: tuple[Path, ...]
@@ -117,7 +118,7 @@ class Films:
     def _read_mask(self, number: int) -> NDArray[np.uint8]:
         one, scale = self.files[number], self._scale(number)
         if not one.masks:
-            return np.zeros(scale.shape, np.uint8)
+            return np.full(scale.shape, IGNORE if one.labels else 0, np.uint8)
         geometry = Geometry(scale.original, scale.shape, scale.to_film.inverse())
         return read_mask(one.masks, geometry, one.labels, self.classes)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Pixels
+from lopore.arrays import IGNORE, Pixels
 from lopore.errors import DataError, ImageError
 from lopore.messages import plain
 from lopore.preprocessing.pipeline import preprocess, read_for
@@ -62,8 +62,9 @@ class SampleSource(Protocol):
 class ImageCache:
     """Preprocessed images by number; each is read once and kept while ``cache_mb`` has room, else read again.
 
-    files: one path an image. masks: for segmentation, the mask files of each (none of a sound one), and
-    ``mask_labels``: the class numbers 1..K of each, by which ``read_mask`` understands its masks. classes: K.
+    files: one path an image. masks: where maps are learned, the mask files of each (none of a sound one), and
+    ``mask_labels``: the class numbers 1..K of each, by which ``read_mask`` understands its masks; of an image with
+    numbers and no mask no pixel is known. classes: K.
     Safe for use by several threads. ``reads`` counts decoded files; ``headers`` holds what ``check`` read.
     """
 
@@ -123,7 +124,8 @@ class ImageCache:
             return pixels, None
         sources = self._masks[index]
         if not sources:
-            return pixels, np.zeros(self.record.size, np.uint8)
+            unknown = len(self._mask_labels) > 0 and len(self._mask_labels[index]) > 0
+            return pixels, np.full(self.record.size, IGNORE if unknown else 0, np.uint8)
         return pixels, read_mask(sources, geometry, self._mask_labels[index], self._classes)
 
     def check(self, numbers: Iterable[int]) -> None:

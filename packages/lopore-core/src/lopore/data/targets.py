@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Task
+from lopore.arrays import ANOMALY, Task
 from lopore.errors import DataError
 from lopore.messages import counted, did_you_mean, plain
 
@@ -21,7 +21,8 @@ class Targets:
     """What each row of a manifest teaches.
 
     classes: in the order of the network's outputs; binary has the positive class second. labels: (N,) int64 class
-    indices for binary and multiclass, (N, K) float32 of 0 and 1 for multilabel and segmentation.
+    indices for binary and multiclass, (N, K) float32 of 0 and 1 for multilabel, segmentation and
+    anomaly.
     """
 
     task: Task
@@ -60,11 +61,28 @@ def leave_out(manifest: Manifest, exclude: tuple[str, ...]) -> Manifest:
         bare = not any(row.labels for row in manifest.rows)
         nothing = "no image carries a label; index class folders or a CSV with labels"
         raise DataError(nothing if bare else "data.exclude leaves out every labelled image; shorten it")
-    return manifest.select(usable)
+    kept = manifest.select(usable)
+    _refuse_renumbered_masks(manifest, kept)
+    return kept
+
+
+def _refuse_renumbered_masks(manifest: Manifest, kept: Manifest) -> None:
+    """Masks of images with several classes hold class numbers, which would count from another class."""
+    lost = sorted(set(manifest.defect_classes) - set(kept.defect_classes))
+    later = {name for name in kept.defect_classes if lost and name > lost[0]}
+    for row in kept.rows:
+        defects = set(row.labels) & set(kept.defect_classes)
+        if row.mask and len(defects) > 1 and defects & later:
+            raise DataError(
+                f"data.exclude leaves out every {plain(lost[0], 60)}, and the mask of {plain(row.path, 80)} numbers "
+                "its classes with it; keep the class, or write masks without it"
+            )
 
 
 def targets_of(manifest: Manifest, task: Task, positive: str | None = None) -> Targets:
-    """What the rows teach for a task; DataError in one line where the labels do not fit it."""
+    """What the rows teach for a task, of ``one_defect`` for anomaly; DataError in one line where they do not fit."""
+    if task == ANOMALY:
+        return Targets(task, (ANOMALY,), None, manifest.targets((ANOMALY,)).astype(np.float32))
     names = manifest.classes
     if task == "binary":
         return _binary(manifest, positive)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import IGNORE, Task
+from lopore.arrays import ANOMALY, IGNORE, Task, gives_maps
 from lopore.errors import DataError
 from lopore.messages import did_you_mean, plain
 from lopore.record.preprocessing import Preprocessing
@@ -35,13 +35,16 @@ class TileSamples:
     tiles: FilmTiles
 
 
-def films_of(manifest: Manifest, record: Preprocessing, cache_mb: int) -> Films:
-    """The films of a manifest by row number; DataError where a film has a defect and no mask."""
+def films_of(manifest: Manifest, record: Preprocessing, cache_mb: int, *, bare: bool = False) -> Films:
+    """The films of a manifest by row number; DataError where a film has a defect and no mask.
+
+    bare: such a film is allowed, and nothing is known of its pixels.
+    """
     names = {name: number for number, name in enumerate(manifest.defect_classes, start=1)}
-    bare = [row for row in manifest.rows if not row.mask and any(label in names for label in row.labels)]
-    if bare:
+    unmasked = [row for row in manifest.rows if not row.mask and any(label in names for label in row.labels)]
+    if unmasked and not bare:
         raise DataError(
-            f"{plain(bare[0].path, 80)} has a defect and no mask; tiles are cut around marks: give masks in the "
+            f"{plain(unmasked[0].path, 80)} has a defect and no mask; tiles are cut around marks: give masks in the "
             "manifest, or leave the film out with data.exclude"
         )
     files = [
@@ -59,14 +62,15 @@ def films_of(manifest: Manifest, record: Preprocessing, cache_mb: int) -> Films:
 def tile_samples(manifest: Manifest, films: Films, task: Task, positive: str | None) -> TileSamples:
     """Every film covered by tiles once; tiles of which nothing is known are left out.
 
-    A tile teaches what its mask shows: segmentation and multilabel the classes that occur, multiclass the one with the
-    most pixels, binary whether the positive class occurs; without a mark it is sound.
+    A tile teaches what its mask shows: segmentation, anomaly and multilabel the classes that occur, multiclass the one
+    with the most pixels, binary whether the positive class occurs; without a mark it is sound.
     """
     tiles = [tile for film in range(len(films)) for tile in cover(films.shape(film), films.record, film)]
     known = [tile for tile in tiles if _known(films, tile)]
-    covering = FilmTiles(films, known, has_masks=task == "segmentation")
+    covering = FilmTiles(films, known, has_masks=gives_maps(task))
     targets = _targets(manifest, task, positive)
-    targets = replace(targets, labels=tile_labels(covering, targets, manifest.defect_classes))
+    defects = targets.classes if task == ANOMALY else manifest.defect_classes
+    targets = replace(targets, labels=tile_labels(covering, targets, defects))
     rows = [_tile_row(manifest.rows[tile.film], films, tile) for tile in covering.tiles]
     return TileSamples(replace(manifest, rows=tuple(rows)), targets, covering)
 
@@ -75,7 +79,7 @@ def tile_labels(tiles: FilmTiles, targets: Targets, defects: Sequence[str]) -> N
     """What tiles teach, as ``Targets.labels``; defects: the names of the mask's numbers 1..K."""
     shown = np.array([_pixels_of_classes(tiles.mask(number), len(defects)) for number in range(len(tiles))], np.int64)
     shown = shown.reshape(len(tiles), len(defects))
-    if targets.task in ("segmentation", "multilabel"):
+    if targets.task == "multilabel" or gives_maps(targets.task):
         columns = [list(defects).index(name) if name in defects else -1 for name in targets.classes]
         sound = ~shown.any(axis=1)
         table = [shown[:, column] > 0 if column >= 0 else sound for column in columns]
@@ -109,6 +113,8 @@ def _targets(manifest: Manifest, task: Task, positive: str | None) -> Targets:
     """Classes of a task on tiles, labels still to come."""
     defects = manifest.defect_classes
     none: NDArray[Any] = np.zeros(0, np.int64)
+    if task == ANOMALY:
+        return Targets(task, (ANOMALY,), None, none)
     if not defects:
         raise DataError("the films carry no label of a defect; tiles need at least one class with masks")
     sound = next((name for name in manifest.classes if is_sound(name)), SOUND)

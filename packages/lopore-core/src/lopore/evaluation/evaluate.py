@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.arrays import ANOMALY, Task, gives_maps
 from lopore.atomic_files import atomic_write_text
 from lopore.contracts import MapSession
 from lopore.data.class_names import is_sound
 from lopore.data.manifest import Manifest
+from lopore.data.sound_alone import one_defect
 from lopore.data.targets import Targets
 from lopore.errors import DataError
 from lopore.inference.predict import Failure, Prediction, predict_files
@@ -61,7 +63,7 @@ def evaluate(
     """
     if rule is not None:
         check_maps(model)
-    films, unlabelled = _labelled_films(manifest, split)
+    films, unlabelled = _labelled_films(manifest, split, model.record.task)
     targets = _targets_for(films, model.record)
     paths = [films.file(row) for row in films.rows]
     by_tiles, tally = has_whole_films(model, films), MarkTally(model.record, films, sections, rule)
@@ -98,15 +100,16 @@ def _pixels(
 
 
 def _has_maps(model: OpenModel) -> bool:
-    return model.record.task == "segmentation" and isinstance(model.session, MapSession)
+    return gives_maps(model.record.task) and isinstance(model.session, MapSession)
 
 
-def _labelled_films(manifest: Manifest, split: str) -> tuple[Manifest, int]:
-    """The rows of a split that carry a label, and how many carry none: what nobody judged is no sound image."""
+def _labelled_films(manifest: Manifest, split: str, task: Task) -> tuple[Manifest, int]:
+    """The rows of a split that carry a label, as the task knows it, and how many carry none: what nobody judged is no
+    sound image."""
     films = manifest if split == "all" else manifest.split_of(split)
     labelled = films.select([index for index, row in enumerate(films.rows) if row.labels])
     if labelled.rows:
-        return labelled, len(films) - len(labelled)
+        return one_defect(labelled) if task == ANOMALY else labelled, len(films) - len(labelled)
     if films.rows:
         raise DataError(f"none of the {len(films)} images in '{split}' carries a label, so nothing can be scored")
     raise DataError(f"no image stands in '{split}'; split the manifest with `lopore data split`, or take --split all")
@@ -141,7 +144,7 @@ def _targets_for(films: Manifest, record: ModelRecord) -> Targets:
     if record.task == "binary":
         return _binary_targets(films, record)
     foreign = set(films.classes) - set(record.classes)
-    if record.task == "segmentation":  # sound films carry a class that has no mask
+    if gives_maps(record.task):  # sound films carry a class that has no mask
         foreign = {name for name in foreign if not is_sound(name)}
     if foreign:
         raise DataError(

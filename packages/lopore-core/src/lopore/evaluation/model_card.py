@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lopore.arrays import gives_maps
 from lopore.html_page import bounds_text, number_text
 from lopore.messages import plain
 
@@ -54,12 +55,12 @@ def _front_matter(facts: ModelFacts) -> list[str]:
         "---",
         f"license: {json.dumps(record.licence or 'unknown')}",
         "library_name: lopore",
-        "pipeline_tag: image-classification" if record.task != "segmentation" else "pipeline_tag: image-segmentation",
+        "pipeline_tag: image-classification" if not gives_maps(record.task) else "pipeline_tag: image-segmentation",
         "tags: [radiography, weld, non-destructive-testing]",
         "model-index:",
         f"- name: {json.dumps(record.name)}",
         "  results:",
-        "  - task: {type: " + ("image-segmentation" if record.task == "segmentation" else "image-classification") + "}",
+        "  - task: {type: " + ("image-segmentation" if gives_maps(record.task) else "image-classification") + "}",
         f"    dataset: {{name: {json.dumps(facts.split)}, type: {json.dumps(record.data_fingerprint[:16] or 'own')}}}",
         "    metrics:",
         *(f"    - {{type: {name}, value: {value:.4f}}}" for name, value in results),

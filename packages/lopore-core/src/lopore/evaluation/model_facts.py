@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from lopore.arrays import ANOMALY
 from lopore.errors import DataError
 from lopore.evaluation.contract_check import ContractCheck, check_contract
 from lopore.messages import counted, plain
@@ -54,8 +55,11 @@ class ModelFacts(Facts):
     def limits(self) -> tuple[str, ...]:
         """What the model must not be taken for."""
         record, plan = self.record, self.record.preprocessing
+        known = f"It knows {', '.join(record.classes)} and nothing else; another defect gets one of these names."
+        if record.task == ANOMALY:
+            known = "It knows sound images alone: it marks whatever is unlike them, and names no kind of defect."
         found = [
-            f"It knows {', '.join(record.classes)} and nothing else; another defect gets one of these names.",
+            known,
             f"It saw images at {plan.size[1]} x {plan.size[0]} px; what is smaller than a few of these pixels is lost.",
             "A score on films of this set says nothing about other welds, detectors or exposures.",
         ]

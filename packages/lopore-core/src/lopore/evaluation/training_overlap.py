@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.arrays import ANOMALY
 from lopore.config.experiment import load_experiment
 from lopore.data.manifest import Manifest
 from lopore.data.manifest_row import Row
+from lopore.data.sound_alone import one_defect, sound_alone
 from lopore.errors import LoporeError
 from lopore.messages import plain
 
@@ -41,11 +43,14 @@ def training_overlap(folder: ModelFolder, films: Manifest) -> tuple[str, ...]:
     if folder.record.split_fingerprint and own.split_fingerprint != folder.record.split_fingerprint:
         here = films.location is not None and films.location == own.location
         return (OTHER_SPLIT.format(name=plain(own.location, 120)),) if here else ()
+    config = load_experiment(folder.path / "config.yaml")
+    if folder.record.task == ANOMALY:
+        own = sound_alone(one_defect(own), regions=config.anomaly.sound_regions)
     learned, chose = (int(_met(films, own.split_of(split)).sum()) for split in ("train", "val"))
     notes = list(_namesakes(films, own))
     if learned:
         notes.append(f"{learned} of {len(films)} images were learned from: these scores are too good and prove nothing")
-    what = load_experiment(folder.path / "config.yaml").training.chosen_on_validation(folder.record.task)
+    what = config.training.chosen_on_validation(folder.record.task)
     if chose and what:
         notes.append(f"{chose} of {len(films)} images chose {' and '.join(what)}, so these scores are too good")
     return tuple(notes)

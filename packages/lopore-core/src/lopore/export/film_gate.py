@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.arrays import gives_maps
 from lopore.atomic_files import sha256_of
 from lopore.contracts import Explainer, Exporter
 from lopore.errors import ConfigError, ModelError, ParityError
@@ -121,7 +122,7 @@ def _map_difference(
     model: OpenModel, cam: Explainer | None, prepared: Prepared, maps: NDArray[np.float32]
 ) -> list[float]:
     """Largest difference over the hottest place in the maps of any class; empty where the source has no such maps."""
-    if model.record.task == "segmentation":
+    if gives_maps(model.record.task):
         expected = segment_images(model, [prepared.pixels])[0]
         return [float(np.abs(expected - maps).max())]
     if cam is None:

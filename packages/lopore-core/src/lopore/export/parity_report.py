@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import PixelBatch, Scores
+from lopore.arrays import PixelBatch, Scores, gives_maps
 from lopore.atomic_files import sha256_of
 from lopore.contracts import FeatureSession
 from lopore.errors import ParityError
@@ -178,7 +178,7 @@ def _pixel_difference(source: OpenModel, export: OpenModel, images: PixelBatch) 
 
     A score is the largest of its map's pixels, so that a map turned over would have equal scores.
     """
-    if source.record.task != "segmentation":
+    if not gives_maps(source.record.task):
         return 0.0
     expected, got = segment_images(source, list(images)), segment_images(export, list(images))
     if got.shape != expected.shape:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lopore.arrays import ANOMALY, gives_maps
 from lopore.errors import ConfigError
 from lopore.inference.cover_film import Cancelled, cover_film, defect_classes
 from lopore.inference.film_doubts import doubts_about_film
@@ -272,9 +273,11 @@ def used_model(model: OpenModel, options: InspectionOptions) -> UsedModel:
 
 def _model_notes(record: ModelRecord) -> tuple[str, ...]:
     notes = []
-    if record.task not in ("segmentation", "binary") and defect_classes(record) == record.classes:
+    if record.task != "binary" and not gives_maps(record.task) and defect_classes(record) == record.classes:
         notes.append("the model has no defect-free class: it names a defect at every place of a film")
-    if record.task != "segmentation":
+    if record.task == ANOMALY:
+        notes.append("the model knows sound films alone: it marks what is unlike them and names no kind of defect")
+    if not gives_maps(record.task):
         notes.append("a classifier of tiles: places and sizes are as coarse as its tiles")
     if record.leaks.allowed:
         notes.append("the model was trained on a split with leaks: its figures are too good")

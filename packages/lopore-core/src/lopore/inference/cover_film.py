@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.affine import Affine
+from lopore.arrays import gives_maps
 from lopore.contracts import FreeSizeSession
 from lopore.data.class_names import is_sound
 from lopore.errors import ConfigError, LoporeError
@@ -62,7 +63,7 @@ class CoverOptions:
 
 def defect_classes(record: ModelRecord) -> tuple[str, ...]:
     """The classes of which a film's map is made: of a classifier those that are no defect-free class."""
-    if record.task == "segmentation":
+    if gives_maps(record.task):
         return record.classes
     if record.task == "binary":
         return (record.positive or record.classes[-1],)
@@ -90,7 +91,7 @@ def cover_film(
     tiling = tiling_of(model, film, options)
     move = Affine(xx=float(tiling.cell), yy=float(tiling.cell)).then(film.to_film)
     levels = tuple(float(value) for value in probability_levels(exact))
-    classes, exclusive = defect_classes(model.record), model.record.task == "segmentation"
+    classes, exclusive = defect_classes(model.record), gives_maps(model.record.task)
     facts = MapFacts(_key(model, film, options), classes, tiling.map_shape, move, levels, exclusive)
     film_map = FilmMap.start(folder, facts)
     if film_map.complete:
@@ -116,7 +117,7 @@ def map_strips(
 ) -> Iterator[Maps]:
     """Probabilities strip after strip from pixel ``begin`` of the map on, before they are written as bytes."""
     record = model.record
-    if options.mode == "dense" and record.task != "segmentation":
+    if options.mode == "dense" and not gives_maps(record.task):
         session = free_size_session(model)
         halo = -(-(options.halo or HALO) // session.stride) * session.stride
         chosen = [record.classes.index(name) for name in defect_classes(record)]
@@ -141,7 +142,7 @@ def tiling_of(model: OpenModel, film: FilmInput, options: CoverOptions) -> FilmT
     height, width = options.tile or record.preprocessing.size
     if options.mode == "dense":
         stride = free_size_session(model).stride
-        if record.task == "segmentation":
+        if gives_maps(record.task):
             return _dense_maps(film, options.halo or MAP_HALO, stride)
         if height % stride or width % stride:
             raise ConfigError(f"tiles of {width} x {height} px are no multiples of {stride} px; use mode windows")
@@ -154,8 +155,8 @@ def tiling_of(model: OpenModel, film: FilmInput, options: CoverOptions) -> FilmT
             f"{min(height, width) // 2 - 1}"
         )
     stride = next(size for size in (32, 16, 8, 1) if height % size == 0 == width % size)
-    stride = stride if record.task == "segmentation" else 1
-    cell = 1 if record.task == "segmentation" else _cell(height, width, options.overlap)
+    stride = stride if gives_maps(record.task) else 1
+    cell = 1 if gives_maps(record.task) else _cell(height, width, options.overlap)
     grid = max(stride, cell)
     lines = [
         TiledLine(length, tile, step_for(tile, options.overlap, options.halo, grid), options.halo, grid)
@@ -189,7 +190,7 @@ def dense_notes(model: OpenModel, film: FilmInput, tiling: FilmTiling, film_map:
     height, width = record.preprocessing.size
     places = spread_tiles(film.shape, (height, width), tiling.down.stride, DENSE_SAMPLES)
     batch = [film.read(top, left, height, width) for top, left in places]
-    if record.task == "segmentation":
+    if gives_maps(record.task):
         middle = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
         own = segment_images(model, batch)[(slice(None), slice(None), *middle)]
         shared = np.stack([_map_window(film_map, top, left, height, width) for top, left in places])
@@ -247,7 +248,7 @@ def _cell(height: int, width: int, overlap: float) -> int:
 def network_of(model: OpenModel, tiling: FilmTiling) -> Callable[[PixelBatch], Maps]:
     """Maps (N, K, h, w) of a batch of tiles: a segmentation model's own, or a classifier's scores over the tile."""
     record = model.record
-    if record.task == "segmentation":
+    if gives_maps(record.task):
         return lambda batch: segment_images(model, list(batch))
     chosen = [record.classes.index(name) for name in defect_classes(record)]
     size = tiling.down.tile // tiling.cell, tiling.across.tile // tiling.cell

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lopore.arrays import ANOMALY
 from lopore.data.appearance import Appearance
 from lopore.data.class_names import is_sound
 from lopore.data.likeness import distance_of
@@ -109,6 +110,12 @@ def _decision(record: ModelRecord, decision: Decision, scores: dict[str, float])
             kind="decision",
             text=f"The model abstains: its best score {decision.score:.3g} is under {decision.threshold:.3g}.",
             blocks=True,
+        )
+    elif record.task == ANOMALY and decision.labels:
+        yield Doubt(
+            kind="decision",
+            text="Unlike the sound images that it learned from: the model names no kind of defect, and a letter or "
+            "scratch may be meant.",
         )
     elif record.task == "binary" and decision.score < 0.5:
         called = decision.labels[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Pixels
+from lopore.arrays import Pixels, gives_maps
 from lopore.contracts import MapSession
 from lopore.errors import ConfigError, ModelError
 from lopore.models.opening import check_probabilities
@@ -41,7 +41,7 @@ class SegmentationPrediction(Prediction):
 def check_maps(model: OpenModel) -> MapSession:
     """The session of a segmentation model; ModelError, in one line, where the model or its runtime has no maps."""
     record = model.record
-    if record.task != "segmentation":
+    if not gives_maps(record.task):
         raise ModelError(
             f"{model.folder.title} has no maps: it is a {record.task} model, which answers for the image as a whole; "
             "use a segmentation model for detections"

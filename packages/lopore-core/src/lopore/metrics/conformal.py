@@ -52,7 +52,7 @@ def fit_abstention(
     films: dict[str, int] = {}
     for column, name in enumerate(classes):
         rows = truth[:, column]
-        worst = _worst_by_film(1 - np.asarray(scores, np.float64)[rows, column], np.asarray(groups)[rows])
+        worst = worst_by_film(1 - np.asarray(scores, np.float64)[rows, column], np.asarray(groups)[rows])
         films[name] = len(worst)
         quantile = conformal_quantile(worst, coverage)
         if quantile is not None:
@@ -62,7 +62,8 @@ def fit_abstention(
     return Abstention(coverage=coverage, limits=limits, fitted_on=fitted_on)
 
 
-def _worst_by_film(values: Floats, groups: NDArray[Any]) -> Floats:
+def worst_by_film(values: Floats, groups: NDArray[Any]) -> Floats:
+    """(films,) the largest value of each film. groups: the film of each value."""
     if not len(values):
         return np.zeros(0)
     ids = np.unique(groups, return_inverse=True)[1].reshape(-1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Scores, Task
+from lopore.arrays import Scores, Task, gives_maps
 from lopore.record.score_calibration import CalibrationMethod, LogitCurve, ScoreCalibration
 
 from .bootstrap import Floats
@@ -84,7 +84,7 @@ def fit_calibration(
     scores: (N, K). truth: (N, K). groups: (N,) films. method: None takes temperature for multiclass, Platt for the
     others, and isotonic where films are many and it predicts left-out films better.
     """
-    if task == "segmentation":
+    if gives_maps(task):
         return "scores of segmentation models are the largest of their maps, and maps are shown as they are"
     columns = truth[:, 1:2] if task == "binary" else truth
     if not enough_films(columns, groups):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Task
+from lopore.arrays import Task, gives_maps
 from lopore.record.interval import Interval
 
 from .bootstrap import Floats, group_weights, perfect_score_lower_bound, ratio, with_bounds, with_bounds_of_parts
@@ -86,7 +86,7 @@ class ScoredSet:
     def _means(self, found: Mapping[str, Interval]) -> Iterator[tuple[str, list[Interval]]]:
         """The overall scores that are means over the classes, each with its parts; for several labels a balanced
         accuracy has two parts a class, which are not kept."""
-        several = self.task in ("multilabel", "segmentation")
+        several = self.task == "multilabel" or gives_maps(self.task)
         for title, kind in self.overall.items():
             if title != "balanced_accuracy" and self.task != "binary":
                 yield title, [found[f"{kind}/{name}"] for name in self.classes]
@@ -125,7 +125,7 @@ class ScoredSet:
         shares = {"recall": there, "precision": called, "f1": either}
         roc, pr = perfect_area_lower_bounds(there, absent)
         both = min(there, absent)
-        several = self.task in ("multilabel", "segmentation")
+        several = self.task == "multilabel" or gives_maps(self.task)
         shares["balanced"] = both if several else there
         areas = {ROC_AUC.name: roc, PR_AUC.name: pr}
         return {
@@ -152,7 +152,7 @@ class ScoredSet:
         cells = truth & answer, ~truth & answer, truth & ~answer, ~truth & ~answer
         tp, fp, fn, tn = (weights @ cell for cell in cells)
         rates = _rates(tp, fp, fn)
-        several = self.task in ("multilabel", "segmentation")
+        several = self.task == "multilabel" or gives_maps(self.task)
         balanced = (rates["recall"] + ratio(tn, tn + fp)) / 2 if several else rates["recall"]
         judged = {one.name: one.under(truth, self.scores[:, column], weights) for one in self.offered}
         return {**rates, "balanced": balanced, **judged}

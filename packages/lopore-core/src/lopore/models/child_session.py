@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import HeatMaps, PixelBatch, Scores
+from lopore.arrays import HeatMaps, PixelBatch, Scores, gives_maps
 from lopore.contracts import Predictor
 from lopore.cores import run_seconds
 from lopore.errors import ConfigError, ModelError
@@ -161,7 +161,7 @@ def child_session(
     folder: ModelFolder, format: str, predictor: Predictor, device: str, threads: int | None
 ) -> ChildSession:
     """The session that a model of the record's task needs, in a process of its own."""
-    kind = ChildMapSession if folder.record.task == "segmentation" else ChildSession
+    kind = ChildMapSession if gives_maps(folder.record.task) else ChildSession
     return kind(folder, format, predictor, device, threads)
 
 

@@ -19,7 +19,7 @@ from lopore.record.preprocessing import Preprocessing
 
 from .enhancement_chain import Chain
 from .film_chain import enhanced_layer
-from .film_layers import Layer, ScaledLayer, TableLayer, blocks
+from .film_layers import BLOCK_PIXELS, Layer, ScaledLayer, TableLayer, blocks
 from .lookup_tables import histogram
 from .pipeline import percentiles_of, stretch_table
 
@@ -61,6 +61,7 @@ class FilmInput:
         if chain is not None and chain.steps:
             layer, more = enhanced_layer(layer, chain)
             notes += more
+        self._as_asked = layer
         layer, own = self._scaled_and_windowed(layer), Chain.parse(record.enhance, for_model=True)
         if own.steps:
             layer, more = enhanced_layer(layer, own)
@@ -84,6 +85,15 @@ class FilmInput:
         if self.record.channels == 3:
             return np.repeat(pixels[:, :, None], 3, axis=2)
         return pixels[:, :, None]
+
+    def coarse(self, factor: float) -> Pixels:
+        """The whole film (h, w) after the user's own steps, ``factor`` (1 or more) times smaller; of its depth."""
+        layer: Layer = self._as_asked
+        height, width = (max(1, round(length / factor)) for length in layer.shape)
+        if (height, width) != layer.shape:
+            layer = ScaledLayer(layer, (height, width))
+        parts = [layer.read(*part) for part in blocks(layer.shape, max(1, round(BLOCK_PIXELS / factor**2)))]
+        return np.concatenate(parts, axis=0 if height >= width else 1)
 
     def _scaled_and_windowed(self, layer: Layer) -> Layer:
         target = np.dtype(f"uint{self.record.depth}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,10 +62,16 @@ def percentile_limits(pixels: Pixels, low: float, high: float) -> tuple[float, f
 def percentiles_of(counts: NDArray[np.int64], low: float, high: float) -> tuple[float, float]:
     """``percentile_limits`` of pixels whose grey values were counted, (256,) or (65 536,)."""
     cumulated = np.cumsum(counts)
-    total = cumulated[-1]
-    bottom = int(np.searchsorted(cumulated, max(total * (low / 100), 1), side="left"))
-    top = int(np.searchsorted(cumulated, total * (high / 100), side="left"))
+    total = int(cumulated[-1])
+    first, last = (-(-total * share.numerator // share.denominator) for share in map(share_of, (low, high)))
+    bottom, top = (int(np.searchsorted(cumulated, rank, side="left")) for rank in (max(first, 1), last))
     return float(bottom), float(max(top, bottom + 1))
+
+
+@lru_cache
+def share_of(percent: float) -> Fraction:
+    """A percentile as it is written, 99.9 as 999/1000: ranks are then whole numbers in every runtime."""
+    return Fraction(str(percent)) / 100
 
 
 def stretch_between(pixels: Pixels, low: float, high: float, target: np.dtype[Any]) -> Pixels:

@@ -8,6 +8,9 @@ from lopore.messages import counted
 
 from .interval import Interval, RecordPart
 
+CLEAR = 0.04
+"""Relief, on a scale of 0 to 1, from which on a film has a plain side."""
+
 
 class TrainingLikeness(RecordPart):
     """A distance of image statistics to the training images, with the share of films like them that it marks.
@@ -38,10 +41,7 @@ class TrainingLikeness(RecordPart):
     @property
     def rate_text(self) -> str:
         """How often films like those of training are marked, in a sentence."""
-        held = counted(self.films, "training film")
-        if self.false_alarms is None:
-            return f"How often films like them are marked so is not known: {held} are too few."
-        return f"At most {self.false_alarms:.0%} of films like them are marked so ({held}, held out in folds)."
+        return _rate_text(self.false_alarms, self.films, ", held out in folds")
 
 
 class FeatureLikeness(RecordPart):
@@ -79,3 +79,35 @@ class FeatureLikeness(RecordPart):
         bounds += f" ({found.low:.3f} to {found.high:.3f})" if found.low is not None else ""
         held = counted(self.films, "validation film")
         return f"At most {self.false_alarms:.0%} of films like them are marked so: {held}{bounds}."
+
+
+class TrainingRelief(RecordPart):
+    """Whether what stands out on the training films is brighter (above 0) or darker than its ground.
+
+    low, middle, high: of the films' reliefs, see ``data.relief``. false_alarms: at most so large a share of films like
+    them lies beyond each end; None where the films are too few to say.
+    """
+
+    low: float = Field(ge=-1, le=1)
+    middle: float = Field(ge=-1, le=1)
+    high: float = Field(ge=-1, le=1)
+    false_alarms: float | None = Field(None, gt=0, lt=1)
+    films: int = Field(ge=1)
+
+    def is_turned(self, relief: float) -> bool:
+        """Whether a film's relief lies beyond those of training, on the other side of 0 and clearly off it."""
+        if abs(self.middle) < CLEAR:
+            return False
+        return relief < min(self.low, -CLEAR) if self.middle > 0 else relief > max(self.high, CLEAR)
+
+    @property
+    def rate_text(self) -> str:
+        """How often films like those of training are marked, in a sentence."""
+        return _rate_text(self.false_alarms, self.films)
+
+
+def _rate_text(false_alarms: float | None, films: int, how: str = "") -> str:
+    held = counted(films, "training film")
+    if false_alarms is None:
+        return f"How often films like them are marked so is not known: {held} are too few."
+    return f"At most {false_alarms * 100:g}% of films like them are marked so ({held}{how})."

@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from lopore.arrays import Task
+from lopore.arrays import Task, gives_maps, outputs_of
 from lopore.errors import ModelError
 from lopore.messages import plain
 
 from .abstention import Abstention
 from .contract import RecallContract
 from .interval import Interval, RecordPart
-from .likeness import FeatureLikeness, TrainingLikeness
+from .likeness import FeatureLikeness, TrainingLikeness, TrainingRelief
 from .preprocessing import Preprocessing
 from .score_calibration import ScoreCalibration
 from .seal import seal_json, unseal_json
@@ -122,6 +122,8 @@ class ModelRecord(RecordPart):
     """The distance of all of them together, and how often films like those of training are marked."""
     feature_likeness: FeatureLikeness | None = None
     """The distance of the network's features; see ``data.feature_likeness``."""
+    training_relief: TrainingRelief | None = None
+    """Whether what stands out on the training films is bright or dark, to notice inverted ones; see ``data.relief``."""
     training_depths: dict[str, int] = Field(default_factory=dict)
     """How many training images have 8 bits a value and how many 16, under "8" and "16"; empty where it is not known."""
     training_polarities: dict[str, int] = Field(default_factory=dict)
@@ -155,7 +157,7 @@ class ModelRecord(RecordPart):
         return self
 
     def _check_classes(self) -> None:
-        if len(self.classes) < 2 and self.task != "segmentation":
+        if len(self.classes) < 2 and not gives_maps(self.task):
             raise ValueError(f"a {self.task} model has {len(self.classes)} class; at least 2 are needed")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes {list(self.classes)} name one class twice")
@@ -166,7 +168,7 @@ class ModelRecord(RecordPart):
         for name in sorted(named - set(self.classes)):
             raise ValueError(f"threshold or positive class {name[:60]!r} is no class of the model")
         curves, outputs = self.calibration, 1 if self.task == "binary" else len(self.classes)
-        if curves is not None and (self.task == "segmentation" or len(curves.curves) != outputs):
+        if curves is not None and (gives_maps(self.task) or len(curves.curves) != outputs):
             raise ValueError(
                 f"calibration has {len(curves.curves)} curves for {outputs} logits; export the model again"
             )
@@ -190,11 +192,6 @@ class ModelRecord(RecordPart):
     def to_json(self) -> str:
         """The record as ``lopore.json`` holds it: sealed by the sum of its own bytes (``record.seal``)."""
         return seal_json(self.model_dump_json(indent=2))
-
-
-def outputs_of(task: Task, classes: int) -> int:
-    """How many outputs the network of a task has: 1 for binary, a background more for segmentation."""
-    return {"binary": 1, "segmentation": classes + 1}.get(task, classes)
 
 
 def parse_record(text: str | bytes, *, source: str, sealed: bool = True) -> ModelRecord:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lopore.arrays import Task
+from lopore.arrays import ANOMALY, Task, gives_maps, outputs_of
 from lopore.atomic_files import sha256_of
 from lopore.contracts import Backbone, Learner, LearnRequest, NetworkRequest, Trainer
 from lopore.record.folder import ModelFolder, write_model_record
@@ -25,6 +25,7 @@ CLASSES: dict[Task, tuple[str, ...]] = {
     "multiclass": ("dark", "bright", "plain"),
     "multilabel": ("dark", "bright"),
     "segmentation": ("dark", "bright"),
+    "anomaly": (ANOMALY,),
 }
 RATES = (3e-3, 3e-2, 3e-4)
 """Learning rates tried in turn: a trainer passes with any of them."""
@@ -35,16 +36,17 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
     """A small deterministic run in single precision; ``changes`` replace fields, ``channels`` those of the network."""
     from lopore.plugins.registry import discover
     from lopore.training.losses import chosen_losses
-    from lopore.training_settings import Loss, Optimizer, Schedule
+    from lopore.training_settings import Anomaly, Loss, Optimizer, Schedule
 
     classes = CLASSES[task]
     length = min(backbone.default_size, SEGMENTATION_SIDE if backbone.segmentation else SIDE)
     network = NetworkRequest(
         backbone=backbone.name,
-        outputs={"binary": 1, "segmentation": len(classes) + 1}.get(task, len(classes)),
+        outputs=outputs_of(task, len(classes)),
         channels=changes.pop("channels", 1),
         size=(length, length),
         segmentation=backbone.segmentation,
+        anomaly=Anomaly(bank=200, places=2000) if task == ANOMALY else None,
     )
     rate = changes.pop("learning_rate", RATES[0])
     settings: dict[str, Any] = {
@@ -60,7 +62,7 @@ def request_for(trainer: Trainer, backbone: Backbone, task: Task, **changes: Any
 def material(request: LearnRequest, count: int, seed: int) -> tuple[Any, Any]:
     """Images of the tiny set at the request's size, and targets of its task."""
     network, classes = request.network, len(request.classes)
-    if request.task == "segmentation":
+    if gives_maps(request.task):
         return discs_and_masks(count, network.size, network.channels, seed)
     pixels, labels = discs(count, network.size, network.channels, network.depth, seed, classes)
     if request.task == "multilabel":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from lopore.arrays import PixelBatch
+from lopore.arrays import PixelBatch, gives_maps
 from lopore.contracts import FeatureSession, MapSession, Predictor
 from lopore.record.folder import ModelFolder
 
@@ -134,7 +134,7 @@ def maps_agree_with_scores(predictor: Predictor, format: str, workshop: Workshop
 def features_come_with_the_scores(predictor: Predictor, format: str, workshop: Workshop) -> None:
     """Where a session gives features, (N, D) float32, the scores beside them are those of ``predict``."""
     session, folder = workshop.session(format, predictor)
-    if not isinstance(session, FeatureSession) or not session.gives_features or folder.record.task == "segmentation":
+    if not isinstance(session, FeatureSession) or not session.gives_features or gives_maps(folder.record.task):
         return
     batch = _images(folder)
     scores, features = session.answer_with_features(batch)
@@ -154,7 +154,7 @@ def features_come_with_the_scores(predictor: Predictor, format: str, workshop: W
 
 def _segmentation_model(format: str, workshop: Workshop) -> ModelFolder:
     for folder in workshop.given:
-        if format in folder.record.formats and folder.record.task == "segmentation":
+        if format in folder.record.formats and gives_maps(folder.record.task):
             return folder
     for trainer in workshop.entries("trainers"):
         if trainer.native_format == format:

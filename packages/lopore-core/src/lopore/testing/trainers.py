@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Task
-from lopore.contracts import EpochReport, Learner, LearnRequest, Trainer
+from lopore.arrays import ANOMALY, Task
+from lopore.contracts import EpochReport, Learner, LearnRequest, MapLearner, Trainer
 from lopore.errors import ModelError, RunError
 
 from .check import NotJudged, require
 from .images import in_batches
-from .learning import BATCH, CLASSES, HELD_OUT, material, request_for
+from .learning import BATCH, CLASSES, HELD_OUT, area_under_curve, material, request_for
 from .workshop import Workshop
 
 REOPENED = 1e-5
@@ -48,6 +48,8 @@ def checks_for(trainer: Trainer) -> Iterator[Callable[[Trainer, Workshop], None]
         yield multilabel_scores_are_probabilities
     if "segmentation" in trainer.tasks:
         yield segmentation_scores_are_probabilities
+    if ANOMALY in trainer.tasks:
+        yield anomaly_maps_rise_on_marks
 
 
 def names_its_devices(trainer: Trainer, workshop: Workshop) -> None:
@@ -264,6 +266,28 @@ def segmentation_scores_are_probabilities(trainer: Trainer, workshop: Workshop) 
     """Segmentation: it learns from masks; one row an image, a class's score is its largest probability of a pixel."""
     scores, _ = workshop.segmenter(trainer.framework)
     _are_probabilities(scores, "segmentation")
+
+
+def anomaly_maps_rise_on_marks(trainer: Trainer, workshop: Workshop) -> None:
+    """Anomaly: in one epoch it learns what masks leave unmarked; its maps are higher on marks, the same for a seed."""
+    backbone = workshop.backbone(trainer.framework)
+    request = request_for(trainer, backbone, ANOMALY, epochs=1, steps_per_epoch=SHORT // BATCH)
+    pixels, masks = material(request, HELD_OUT, seed=2)
+    drawn = []
+    for _ in range(2):
+        learner = trainer.learner(request)
+        require(isinstance(learner, MapLearner), "its learner has no segment(batches)")
+        assert isinstance(learner, MapLearner)
+        learner.fit_epoch(0, in_batches(*material(request, SHORT, seed=3), BATCH))
+        drawn.append(np.concatenate(list(learner.segment(in_batches(pixels, masks, BATCH)))))
+    maps = drawn[0]
+    require(maps.shape == (HELD_OUT, 1, *request.network.size), f"its maps are {maps.shape}")
+    require(bool(np.isfinite(maps).all() and maps.min() >= 0 and maps.max() <= 1), "its maps are no probabilities")
+    require(bool((drawn[0] == drawn[1]).all()), "the same seed gives other maps the second time")
+    inside, outside = (maps[:, 0][part][::7] for part in (masks > 0, masks == 0))
+    values, marked = np.concatenate([inside, outside]), np.arange(len(inside) + len(outside)) < len(inside)
+    area = area_under_curve(values, marked)
+    require(area >= 0.8, f"of its maps marks have a ROC AUC of {area:.3f}; at least 0.8 is asked")
 
 
 def multilabel_scores_are_probabilities(trainer: Trainer, workshop: Workshop) -> None:

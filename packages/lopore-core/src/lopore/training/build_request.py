@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lopore.arrays import ANOMALY, outputs_of
 from lopore.config.experiment import Experiment
 from lopore.contracts import Learner, LearnRequest, NetworkRequest
 from lopore.data.batches import count_batches
@@ -35,11 +36,12 @@ def class_weights(plan: Plan, train: Rows) -> tuple[float, ...] | None:
     return tuple(float(asked.get(name, 1.0)) for name in counts)
 
 
-def _network_request(experiment: Experiment, classes: tuple[str, ...], *, started: bool) -> NetworkRequest:
+def network_request(experiment: Experiment, classes: tuple[str, ...], *, started: bool) -> NetworkRequest:
+    """What the backbone is to build. started: weights come from a model of lopore, so no others are asked for."""
     record, model = experiment.preprocessing, experiment.model
     return NetworkRequest(
         backbone=model.backbone,
-        outputs={"binary": 1, "segmentation": len(classes) + 1}.get(experiment.task, len(classes)),
+        outputs=outputs_of(experiment.task, len(classes)),
         channels=record.channels,
         size=record.size,
         depth=record.depth,
@@ -49,6 +51,7 @@ def _network_request(experiment: Experiment, classes: tuple[str, ...], *, starte
         pretrained_sha256=None if started else model.pretrained_sha256,
         dropout=model.dropout,
         segmentation=experiment.task == "segmentation",
+        anomaly=experiment.anomaly if experiment.task == ANOMALY else None,
         grey_input=model.grey_input,
     )
 
@@ -61,7 +64,7 @@ def make_learner(plan: Plan, train: Rows) -> Learner:
     request = LearnRequest(
         task=experiment.task,
         classes=classes,
-        network=_network_request(experiment, classes, started=start is not None),
+        network=network_request(experiment, classes, started=start is not None),
         losses=chosen_losses(settings.loss, experiment.task, experiment.trainer, discover().losses),
         label_smoothing=settings.loss.label_smoothing,
         optimizer=settings.optimizer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lopore.arrays import ANOMALY
 from lopore.augmentation.augmenter import Augmenter
 from lopore.config.experiment import Experiment
 from lopore.contracts import Backbone, Trainer
@@ -26,10 +27,17 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     trainer = registry.trainers[experiment.trainer]
     if experiment.task not in trainer.tasks:
         known = ", ".join(trainer.tasks)
-        raise ConfigError(f"trainer '{experiment.trainer}' has no task '{experiment.task}'; it has {known}")
+        others = [one.framework for one in registry.trainers.values() if experiment.task in one.tasks]
+        instead = f", or set trainer to {' or '.join(others)}" if others else ""
+        raise ConfigError(f"trainer '{experiment.trainer}' has no task '{experiment.task}'; it has {known}{instead}")
     backbone = registry.backbone(experiment.trainer, experiment.model.backbone)
     if backbone.segmentation and experiment.task != "segmentation":
         raise ConfigError(f"backbone '{backbone.name}' is for task segmentation; take another for {experiment.task}")
+    if experiment.task == ANOMALY and experiment.model.pretrained == "none" and not experiment.model.start_from:
+        raise ConfigError(
+            "task anomaly compares the features of a trained backbone: set model.pretrained to offline, hub or a "
+            "weights file, or model.start_from to a model of lopore"
+        )
     if experiment.preprocessing.enhance:
         from lopore.preprocessing.enhancement_chain import Chain
 

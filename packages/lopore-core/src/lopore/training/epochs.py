@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lopore.arrays import Scores
+from lopore.arrays import ANOMALY, Scores, gives_maps
 from lopore.contracts import Batch, EpochReport, Learner
 from lopore.data.batches import count_batches, evaluation_batches, training_batches
 from lopore.data.tiles import FilmTiles
 from lopore.errors import RunError
 from lopore.inference.test_time_augmentation import view_of
-from lopore.messages import counted
+from lopore.messages import counted, plain
 from lopore.metrics.offered import OWN_METRICS, offered_metrics
 from lopore.metrics.score_calibration import calibrated
 from lopore.metrics.selection import validation_score
@@ -106,11 +106,13 @@ def _epoch(plan: Plan, splits: Splits, learner: Learner, state: State, progress:
     if computing:
         progress.news(computing, about=computing.partition(";")[0])
     progress.line(_epoch_line(title, row, report, _watched(plan)))
+    if report.news:
+        progress.line(plain(report.news, 300))
     return after
 
 
 def _batches(plan: Plan, train: Rows, learner: Learner, epoch: int) -> Iterator[Batch]:
-    if isinstance(plan.images, FilmTiles):
+    if isinstance(plan.images, FilmTiles) and plan.targets.task != ANOMALY:
         return tile_batches(plan, plan.images, train, learner, epoch)
     return training_batches(
         plan.images,
@@ -146,7 +148,7 @@ def predict_rows(
 def _validate(plan: Plan, rows: Rows, learner: Learner) -> dict[str, Any]:
     truth = plan.targets.labels[rows]
     maps: dict[str, Any] = {}
-    if plan.targets.task == "segmentation":
+    if gives_maps(plan.targets.task):
         answers = answer_maps(plan, rows, check_map_learner(learner, plan.trainer.key))
         scores, found, loss = answers.scores, answers.found, answers.loss
         hits = found.hits(plan.experiment.training.false_calls)
@@ -208,7 +210,8 @@ def _epoch_line(title: str, row: dict[str, Any], report: EpochReport, watched: s
     shown = ["dice", "iou", "hits", "auc"] if "val_dice" in row else ["auc", "f1"]
     shown += [watched] * (watched not in shown)
     words += [f"val {name} {row[f'val_{name}']:.4f}" for name in shown if row.get(f"val_{name}") is not None]
-    words += [f"lr {report.learning_rate:.2e}", f"{report.seconds:.1f} s"]
+    words += [f"lr {report.learning_rate:.2e}"] if report.learning_rate else []
+    words += [f"{report.seconds:.1f} s"]
     if report.data_wait_seconds >= 0.1:
         words.append(f"waited {report.data_wait_seconds:.1f} s for data")
     return "  ".join([*words, "best"] if row["best"] else words)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lopore.arrays import PixelBatch
+from lopore.arrays import PixelBatch, gives_maps
 from lopore.atomic_files import atomic_folder, atomic_write_text, sha256_of
 from lopore.config.experiment import Experiment
 from lopore.contracts import Exporter, Learner
@@ -48,7 +48,7 @@ class PooledAnswers:
 
 def mean_exporter(experiment: Experiment) -> Exporter:
     """What averages ONNX files; ConfigError or PluginError, before the first epoch, where folds cannot be a model."""
-    if experiment.task == "segmentation":
+    if gives_maps(experiment.task):
         raise ConfigError("--publish averages the scores of folds; of segmentation models train one on all films")
     registry = discover()
     found = next((one for one in registry.exporters.values() if one.averages), None)

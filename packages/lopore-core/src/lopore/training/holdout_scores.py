@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lopore.arrays import Scores
+from lopore.arrays import ANOMALY, Scores, gives_maps
 from lopore.config.experiment import Experiment
 from lopore.contracts import Learner
 from lopore.data.manifest import Manifest
+from lopore.data.sound_alone import is_learned
 from lopore.evaluation.predictions_csv import LabelledScores, answers_csv
 from lopore.messages import counted, plain
 from lopore.metrics.classification import Metrics, measure
+from lopore.metrics.false_alarms import false_alarm_threshold
 from lopore.metrics.offered import offered_metrics
 from lopore.metrics.operating_point import answers_at, operating_point, truth_table
 from lopore.metrics.segmentation import PixelMetrics
@@ -67,7 +70,7 @@ def score_holdout(plan: Plan, splits: Splits, learner: Learner) -> HoldoutScores
     """
     experiment, targets = plan.experiment, plan.targets
     rows, split = (splits.test, "test") if len(splits.test) else (splits.val, "val")
-    scored = (_scored_maps if targets.task == "segmentation" else _scored_images)(plan, splits, learner)
+    scored = (_scored_maps if gives_maps(targets.task) else _scored_images)(plan, splits, learner)
     metrics = measure(
         scored.measured,
         targets.labels[rows],
@@ -79,7 +82,11 @@ def score_holdout(plan: Plan, splits: Splits, learner: Learner) -> HoldoutScores
         split=split,
         seed=experiment.seed,
         metrics=offered_metrics(),
-        notes=(*_on_the_split(plan, split), *_on_calls(plan, splits.val, scored.val, scored.threshold)),
+        notes=(
+            *_on_the_split(plan, split),
+            *_on_sound_alone(plan, rows),
+            *_on_calls(plan, splits.val, scored.val, scored.threshold),
+        ),
     ).model_copy(update={"pixels": scored.pixels})
     parts = [
         labelled_scores(plan, "val", splits.val, scored.val),
@@ -108,7 +115,7 @@ class _Scored:
     threshold: Threshold
     pixels: PixelMetrics | None = None
     calibration: ScoreCalibration | None = None
-    why_uncalibrated: str = "maps of segmentation models are shown as they are"
+    why_uncalibrated: str = "maps are shown as they are"
 
 
 def _scored_images(plan: Plan, splits: Splits, learner: Learner) -> _Scored:
@@ -127,12 +134,26 @@ def _scored_maps(plan: Plan, splits: Splits, learner: Learner) -> _Scored:
     settings, maps = plan.experiment.training, check_map_learner(learner, plan.trainer.key)
     answers = answer_maps(plan, splits.val, maps, settings.tta_views)
     threshold = map_threshold(plan, splits.val, answers.found)
-    if settings.threshold.rule == "contract":  # a promise on films, so it goes by images
+    if settings.threshold.rule == "false-alarms":
+        sound = sound_rows(plan, splits.val)
+        groups, share = plan.groups[splits.val][sound], settings.threshold.false_alarms
+        threshold = false_alarm_threshold(answers.scores[sound, 0], groups, share)
+    elif settings.threshold.rule == "contract" or plan.targets.task == ANOMALY:  # by images: masks may be lacking
         threshold = _threshold(plan, splits.val, answers.scores)
     rows = splits.test if len(splits.test) else splits.val
     scores, pixels = pixel_metrics(plan, rows, maps, threshold, settings.tta_views)
     test = scores if len(splits.test) else scores[:0]
-    return _Scored(val=answers.scores, test=test, measured=scores, threshold=threshold, pixels=pixels)
+    marked = plan.targets.task != ANOMALY or any(one.pixels for one in pixels.per_class.values())
+    return _Scored(
+        val=answers.scores, test=test, measured=scores, threshold=threshold, pixels=pixels if marked else None
+    )
+
+
+def sound_rows(plan: Plan, rows: Rows) -> NDArray[np.bool_]:
+    """Which of the rows are known to be sound: what a task anomaly would learn from, were it in the train split."""
+    regions = plan.experiment.anomaly.sound_regions
+    learned = [is_learned(plan.samples.rows[int(row)], regions=regions) for row in rows]
+    return np.array(learned, np.bool_) & ~(plan.targets.labels[rows] > 0).any(axis=1)
 
 
 def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
@@ -145,6 +166,13 @@ def _on_the_split(plan: Plan, split: str) -> tuple[str, ...]:
     if not chose:
         return ("there are no test images: these are the scores of the validation images",)
     return (f"there are no test images: these validation images chose {' and '.join(chose)}, so it is too good",)
+
+
+def _on_sound_alone(plan: Plan, rows: Rows) -> tuple[str, ...]:
+    """A line where no image of an anomaly model's figures has a defect."""
+    if plan.targets.task != ANOMALY or not len(rows) or plan.targets.labels[rows].any():
+        return ()
+    return ("no image of these has a defect: false alarms are counted, and how many defects it finds is not known",)
 
 
 def _on_calls(plan: Plan, rows: Rows, scores: Scores, threshold: Threshold) -> tuple[str, ...]:

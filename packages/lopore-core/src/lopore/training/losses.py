@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lopore.arrays import Task
+from lopore.arrays import ANOMALY, Task
 from lopore.contracts import LossFunction, LossRequest, LossTerm, WeightedLoss
 from lopore.errors import ConfigError, PluginError
 from lopore.messages import did_you_mean, plain
@@ -21,9 +21,12 @@ from lopore.validation import explain_validation
 def chosen_losses(loss: Loss, task: Task, framework: str, known: Entries[LossTerm]) -> tuple[WeightedLoss, ...]:
     """What ``training.loss`` names, with weights and parameters; errors of a term carry its owner.
 
-    Empty where no loss is named and nothing offers any for the framework: its learner then has one of its own.
+    Empty for task anomaly, which has none, and where no loss is named and nothing offers any for the framework: its
+    learner then has one of its own.
     PluginError for a name that nothing offers, ConfigError for a task or parameters that a term does not take.
     """
+    if task == ANOMALY:
+        return ()
     offered = [term.name for term in known.values() if term.framework == framework]
     if loss.name is None and not offered and not loss.parameters:
         return ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lopore.arrays import ANOMALY, gives_maps
 from lopore.augmentation.small_defects import destroys_small_defects
 from lopore.config.experiment import Experiment
 from lopore.data.check import lost
@@ -16,6 +17,7 @@ from lopore.data.image_cache import ImageCache
 from lopore.data.index import complete
 from lopore.data.leaks import LeakFindings, find_leaks
 from lopore.data.manifest import Manifest
+from lopore.data.sound_alone import one_defect, sound_alone
 from lopore.data.sound_class import declare_sound
 from lopore.data.targets import Targets, leave_out, targets_of
 from lopore.data.tile_samples import films_of, tile_samples
@@ -90,8 +92,10 @@ def _samples(manifest: Manifest, experiment: Experiment) -> _Samples:
     refuse_deep_files(manifest, experiment)
     if message := lost(manifest):
         raise DataError(message)
+    manifest = one_defect(manifest) if experiment.task == ANOMALY else manifest
     if experiment.preprocessing.resize == "tile":
-        films = films_of(manifest, experiment.preprocessing, experiment.data.cache_mb)
+        bare = experiment.task == ANOMALY
+        films = films_of(manifest, experiment.preprocessing, experiment.data.cache_mb, bare=bare)
         made = tile_samples(manifest, films, experiment.task, experiment.data.positive)
         made.tiles.check()
         return _Samples(made.manifest, np.array([tile.film for tile in made.tiles.tiles]), made.targets, made.tiles)
@@ -114,6 +118,9 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
         raise ConfigError(f"batch_size {batch} leaves {world} processes under 2 images each; raise it")
     manifest = declare_sound(Manifest.read(experiment.data.manifest), experiment.data.sound)
     manifest = leave_out(manifest, experiment.data.exclude)
+    if experiment.task == ANOMALY and (crossed or world > 1):
+        what = "cross-validated" if crossed else f"learned by {world} processes"
+        raise ConfigError(f"task anomaly is not {what}; train it in one process on a split with a val side")
     if crossed:
         manifest = _with_folds(manifest, experiment, folds)
     samples = _samples(manifest, experiment)
@@ -123,7 +130,7 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     plan = Plan(
         experiment=experiment,
         manifest=manifest,
-        samples=samples.manifest if samples.tiled else manifest,
+        samples=_learned(samples, manifest, experiment),
         targets=samples.targets,
         groups=manifest.group_ids()[samples.owners],
         images=samples.pixels,
@@ -140,6 +147,17 @@ def make_plan(experiment: Experiment, progress: Progress, *, folds: int | None =
     return plan
 
 
+def _learned(samples: _Samples, manifest: Manifest, experiment: Experiment) -> Manifest:
+    """The samples as the plan has them: of task anomaly with nothing but sound ones in the train split.
+
+    manifest: completed by what the files say.
+    """
+    if experiment.task != ANOMALY:
+        return samples.manifest if samples.tiled else manifest
+    completed = samples.manifest if samples.tiled else one_defect(manifest)
+    return sound_alone(completed, regions=experiment.anomaly.sound_regions)
+
+
 def _with_folds(manifest: Manifest, experiment: Experiment, folds: int | None) -> Manifest:
     from lopore.data.split import fold_manifest
 
@@ -151,11 +169,11 @@ def _with_folds(manifest: Manifest, experiment: Experiment, folds: int | None) -
 
 def _images(manifest: Manifest, experiment: Experiment, targets: Targets) -> ImageCache:
     files = [manifest.file(row) for row in manifest.rows]
-    if experiment.task != "segmentation":
+    if not gives_maps(experiment.task):
         return ImageCache(files, experiment.preprocessing, cache_mb=experiment.data.cache_mb)
     names = {name: number + 1 for number, name in enumerate(targets.classes)}
     without = [row for row in manifest.rows if not row.mask and not all(is_sound(label) for label in row.labels)]
-    if without:
+    if without and experiment.task != ANOMALY:
         bare = counted(len(without), "image with a defect has", "images with a defect have")
         raise DataError(
             f"{bare} no mask, such as {plain(without[0].path, 80)}; "

@@ -28,7 +28,7 @@ from .holdout_scores import HoldoutScores, licence_of
 from .plan import Plan, Rows, Splits
 from .run_folder import CONFIG, versions
 from .training_features import training_features
-from .training_likeness import training_likeness
+from .training_likeness import training_likeness, training_relief
 
 ARTIFACTS = (CONFIG, LOG_NAME, "preview.png")
 
@@ -117,6 +117,7 @@ def training_data(plan: Plan, rows: Rows) -> dict[str, Any]:
         "split_fingerprint": plan.manifest.split_fingerprint,
         "training_grey": grey,
         "likeness": likeness,
+        "training_relief": training_relief(plan, rows),
         "training_depths": _counts(plan, rows, lambda facts: "16" if facts.depth > 8 else "8"),
         "training_polarities": _counts(plan, rows, lambda facts: facts.polarity),
     }

@@ -30,7 +30,7 @@ def number_mask(image: AnnotatedImage, classes: Sequence[str], *, line_width: fl
         for left, top, right, bottom in image.looked_at:
             mask[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))] = 0
     for mark in image.marks:
-        if mark.class_name not in classes:
+        if not mark.ignore and mark.class_name not in classes:
             raise DataError(f"{image.file}: class {mark.class_name!r} is none of {', '.join(classes)}")
         number = IGNORE if mark.ignore else list(classes).index(mark.class_name) + 1
         mask[area_of(mark, (image.height, image.width), line_width=line_width)] = number

@@ -14,6 +14,7 @@ from lopore.messages import did_you_mean, plain
 
 from . import boxes, coco, labelme, reading, voc, yolo
 from .drawing import number_mask
+from .label_table import marked_classes
 from .mark import AnnotationSet
 
 Reader = Callable[[Path, Path | None], AnnotationSet]
@@ -30,21 +31,28 @@ class Format:
 
 
 def write_masks(annotations: AnnotationSet, target: Path) -> list[str]:
-    """A PNG of class numbers an image: 0 sound, 1 to K, 255 not known; ``lopore data index --masks`` reads them."""
+    """A PNG of class numbers an image: 0 sound, 1 to K the marked classes by name, 255 not known.
+
+    A manifest numbers classes in the order of the alphabet too, whatever numbers the annotations gave them.
+    """
     import cv2
 
     from lopore.atomic_files import atomic_write_bytes
 
-    weak = 0
+    weak, classes = 0, marked_classes(annotations)
+    owner: dict[Path, str] = {}
     for image in annotations.images:
         file = target / Path(image.file).with_suffix(".png")
+        if (first := owner.setdefault(file, image.file)) != image.file:
+            raise DataError(f"{plain(first)} and {plain(image.file)} would share one mask; rename one of them")
         file.parent.mkdir(parents=True, exist_ok=True)
-        done, coded = cv2.imencode(".png", np.ascontiguousarray(number_mask(image, annotations.classes)))
+        done, coded = cv2.imencode(".png", np.ascontiguousarray(number_mask(image, classes)))
         if not done:
             raise DataError(f"{plain(file)} cannot be coded as PNG; check the image's size")
         atomic_write_bytes(file, coded.tobytes())
         weak += sum(mark.weak for mark in image.marks)
-    return [f"{weak} boxes became filled rectangles: weak truth, wider than the defects"] if weak else []
+    notes = [f"numbers of the classes: {', '.join(f'{n} {name}' for n, name in enumerate(classes, start=1))}"]
+    return [*notes, f"{weak} boxes became filled rectangles: weak truth, wider than the defects"] if weak else notes
 
 
 FORMATS = {

@@ -239,14 +239,14 @@ def _slag_lumps(scene: Scene) -> list[Flaw]:
 
 
 def _tungsten(scene: Scene) -> list[Flaw]:
+    """Splinters and drops of the electrode: about as deep as wide, so that even small ones stop most of the beam."""
     rng, found = scene.rng, []
     middle, half = scene.anywhere(), spread(rng, 3, 120)
     for _ in range(int(rng.integers(1, 14))):
-        size = spread(rng, 0.12, 1.6)
-        along = middle + rng.uniform(-half, half)
-        flaw = Flaw(kind="tungsten_inclusion", centre_mm=scene.at(along, _share(rng)), angle_deg=rng.uniform(0, 180),
-                    size_mm=(size, size * rng.uniform(0.4, 1.0), size), number="3041")  # fmt: skip
-        found.append(scene.deepened(flaw, scene.target(), 0.8 * size))
+        size, along = spread(rng, 0.12, 1.6), middle + rng.uniform(-half, half)
+        wide, deep = size * rng.uniform(0.4, 1.0), size * rng.uniform(0.4, 1.0)
+        found.append(Flaw(kind="tungsten_inclusion", centre_mm=scene.at(along, _share(rng)), number="3041",
+                          angle_deg=rng.uniform(0, 180), size_mm=(size, wide, deep)))  # fmt: skip
     return found
 
 

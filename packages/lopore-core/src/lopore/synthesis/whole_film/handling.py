@@ -101,11 +101,13 @@ def _crimp(values: Field, span: float, pitch: float, rng: np.random.Generator) -
 
 
 def _pinpoint(values: Field, span: float, pitch: float, rng: np.random.Generator) -> None:
-    """A grain of dust or a pinhole: sharper than anything that the beam has drawn."""
-    size = max(1, round(spread(rng, 0.04, 0.25) / pitch))
+    """A grain of dust or a pinhole: sharper than anything that the beam has drawn. Where grains are light, large ones
+    would be taken for tungsten by any reader."""
+    dark = rng.random() < 0.35
+    size = max(1, round(spread(rng, 0.04, 0.25 if dark else 0.12) / pitch))
     rows, columns = values.shape
     y, x = int(rng.integers(rows)), int(rng.integers(columns))
-    strength = span * spread(rng, 0.05, 0.6) * (1.0 if rng.random() < 0.35 else -1.0) * min(1.0, 0.08 / pitch + 0.2)
+    strength = span * spread(rng, 0.05, 0.6) * (1.0 if dark else -1.0) * min(1.0, 0.08 / pitch + 0.2)
     values[y : y + size, x : x + max(1, size + int(rng.integers(-1, 2)))] += np.float32(strength)
 
 
