@@ -10,8 +10,7 @@ import numpy as np
 from lopore.affine import Affine
 from lopore.contracts import Pixels
 from lopore.errors import ConfigError
-from lopore.preprocessing.geometry import round_to
-from lopore.preprocessing.resampling import resize as antialiased
+from lopore.preprocessing.resampling import resize_grey
 from lopore.reading.headers import Limits
 
 from .pixels import checked
@@ -53,7 +52,7 @@ def resize(image: Pixels, *, width: int, height: int, fit: Fit, resampling: Resa
     image = checked(image)
     size = _target(image.shape[:2], width, height, fit)
     if resampling == "antialias":
-        return round_to(antialiased(image, size), image.dtype)
+        return resize_grey(image, size)
     return cv2.resize(image, size[::-1], interpolation=OPENCV[resampling])
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from lopore.preprocessing.geometry import TIE_SHIFT
 from lopore.preprocessing.pipeline import share_of
+from lopore.preprocessing.resampling import MEAN_PARTS, TIE_SHIFT, WEIGHT_PARTS
 
 from .graph_builder import DOUBLE, FLOAT, INT32, INT64, GraphBuilder
 
@@ -127,11 +127,12 @@ class Span(NamedTuple):
 
 
 def axis_weights(graph: GraphBuilder, length: str, span: Span, out: str) -> str:
-    """Weights (out, length) float32 of the antialiased resize of a line's span. length, out: int64 scalars.
+    """Weights (out, length) float32 of the antialiased resize of a line's span, whole parts of ``WEIGHT_PARTS``.
 
-    As ``preprocessing.resampling`` makes them: a triangle of half-width max(1, extent / out) pixels about the middle of
-    each output. Distances are kept times ``2 * out * unit``, which makes them whole. ONNX's Resize with ``antialias``
-    has the same filter; written as a product it takes any crop, and gives the same numbers in every runtime.
+    length, out: int64 scalars. As ``preprocessing.resampling`` makes them: a triangle of half-width
+    max(1, extent / out) pixels about the middle of each output, its running sum rounded. Distances are kept times
+    ``2 * out * unit``, which makes them whole. ONNX's Resize with ``antialias`` has the same filter; written as a
+    product it takes any crop, and gives the same numbers in every runtime.
     """
     one, two = graph.constant(1, np.int64), graph.constant(2, np.int64)
     whole = graph.add("Mul", out, span.unit)
@@ -144,8 +145,36 @@ def axis_weights(graph: GraphBuilder, length: str, span: Span, out: str) -> str:
     places = graph.add("Mul", odd_numbers(length), whole)
     support = graph.add("Mul", graph.add("Max", span.extent, whole), two)
     inside = graph.add("Sub", support, graph.add("Abs", graph.add("Sub", places, centres)))
-    weights = graph.cast(graph.add("Max", inside, graph.constant(0, np.int64)), FLOAT)
-    return graph.add("Div", weights, graph.add("ReduceSum", weights, graph.constant([1], np.int64), keepdims=1))
+    inside = graph.cast(graph.add("Max", inside, graph.constant(0, np.int64)), DOUBLE)
+    reached = graph.add("CumSum", inside, one)
+    parts = _parts_reached(graph, reached, graph.add("ReduceSum", inside, graph.constant([1], np.int64), keepdims=1))
+    end = graph.constant([-1], np.int64)
+    before = graph.add("Pad", graph.slice(parts, graph.constant([0], np.int64), end, 1), graph.constant([0, 1, 0, 0]))
+    return graph.cast(graph.add("Sub", parts, before), FLOAT)
+
+
+def _parts_reached(graph: GraphBuilder, reached: str, total: str) -> str:
+    """``round(WEIGHT_PARTS * reached / total)``, half up; whole numbers, total below 2^24 / sqrt(WEIGHT_PARTS).
+
+    Divided in two steps of the root, as one divides by hand: what is left over never passes what float32 holds.
+    """
+    root = math.isqrt(WEIGHT_PARTS)
+    assert root * root == WEIGHT_PARTS
+    step, two = graph.constant(float(root)), graph.constant(2.0)
+    high, rest = _divided(graph, graph.add("Mul", reached, step), total)
+    low, rest = _divided(graph, graph.add("Mul", rest, step), total)
+    more, _ = _divided(graph, graph.add("Mul", rest, two), total)
+    return graph.add("Add", graph.add("Add", graph.add("Mul", high, step), low), more)
+
+
+def _divided(graph: GraphBuilder, value: str, divisor: str) -> tuple[str, str]:
+    """Whole quotient and what is left over, of whole numbers; a quotient that was rounded up or down is put right."""
+    near = graph.add("Floor", graph.add("Div", value, divisor))
+    left = graph.add("Sub", value, graph.add("Mul", near, divisor))
+    beyond = graph.cast(graph.add("Not", graph.add("Greater", divisor, left)), DOUBLE)
+    short = graph.cast(graph.add("Greater", graph.constant(0.0), left), DOUBLE)
+    change = graph.add("Sub", beyond, short)
+    return graph.add("Add", near, change), graph.add("Sub", left, graph.add("Mul", change, divisor))
 
 
 class Placement:
@@ -186,12 +215,16 @@ class Placement:
 
     def _letterbox(self) -> None:
         graph = self.graph
-        ratios = [
-            graph.add("Div", graph.constant(float(size)), length)
-            for size, length in zip(self.record.size, self.lengths, strict=True)
+        one = graph.constant(1, np.int64)
+        across = zip(self.lengths, reversed(self.record.size), reversed(self.lengths), strict=True)
+        fitted = [  # each side where the other one fits; the smaller of that and its own size
+            _rounded_ratio(graph, graph.add("Mul", length, graph.constant(float(size))), other)
+            for length, size, other in across
         ]
-        scale, one = graph.add("Min", *ratios), graph.constant(1, np.int64)
-        inner = [graph.cast(graph.add("Round", graph.add("Mul", length, scale)), INT64) for length in self.lengths]
+        inner = [
+            graph.add("Min", graph.cast(side, INT64), graph.constant(size, np.int64))
+            for side, size in zip(fitted, self.record.size, strict=True)
+        ]
         self.inner = [graph.add("Max", length, one) for length in inner]
         room = [graph.add("Sub", out, length) for out, length in zip(self.out, self.inner, strict=True)]
         self.before = [graph.add("Div", length, graph.constant(2, np.int64)) for length in room]
@@ -205,8 +238,11 @@ class Placement:
             axis_weights(graph, length, span, out)
             for length, span, out in zip(self.shape, self.spans, self.inner, strict=True)
         )
-        rows = graph.add("MatMul", down, planes)
-        means = graph.add("MatMul", rows, graph.add("Transpose", across, perm=[1, 0]))
+        to_means = graph.constant(MEAN_PARTS / WEIGHT_PARTS, np.float32)
+        to_levels = graph.constant(1 / (MEAN_PARTS * WEIGHT_PARTS), np.float32)
+        rows = graph.add("Round", graph.add("MatMul", graph.add("Mul", down, to_means), planes))
+        across = graph.add("Transpose", graph.add("Mul", across, to_levels), perm=[1, 0])
+        means = graph.add("MatMul", rows, across)
         placed = graph.add("Round", graph.add("Add", means, graph.constant(TIE_SHIFT, np.float32)))
         if self.record.resize == "letterbox":
             placed = self._framed(placed, planes)

@@ -18,8 +18,7 @@ from lopore.inference.doubts import Doubt
 from lopore.inference.overlay import for_screen
 from lopore.messages import counted, score_text
 from lopore.preprocessing.enhancement_chain import Chain
-from lopore.preprocessing.geometry import round_to
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize_grey
 from lopore_app.inspection.films import InspectionResult
 from lopore_app.inspection.memory import SMALL
 from lopore_app.inspection.session import InspectionSession
@@ -133,5 +132,5 @@ def thumbnail(pixels: Pixels) -> str:
     step = max(1, int(1 / factor) // 3)
     seen = np.ascontiguousarray(for_screen(pixels[::step, ::step])[..., 0])
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    small = round_to(resize(seen, size), np.dtype(np.uint8))
+    small = resize_grey(seen, size)
     return base64.b64encode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 78])[1].tobytes()).decode()

@@ -17,8 +17,7 @@ from lopore.inference.predict import prepare
 from lopore.messages import score_text
 from lopore.models.opening import OpenModel
 from lopore.preprocessing.enhancement_chain import Chain
-from lopore.preprocessing.geometry import round_to
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize, resize_grey
 from lopore.reading.encode import write_radiograph
 from lopore.reading.radiograph import Radiograph, read_radiograph
 from lopore.record.folder import ModelFolder
@@ -86,7 +85,7 @@ def thumbnail(
     size = max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor))
     image: NDArray[Any] = for_screen(pixels)
     if factor < 1:
-        image = round_to(resize(image, size), np.dtype(np.uint8))
+        image = resize_grey(image, size)
     if heat is None:
         return np.asarray(image, np.uint8)
     values = resize(np.nan_to_num(heat.values), size)

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from lopore.affine import Affine
 from lopore.arrays import Pixels
-from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.pipeline import percentile_limits
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize_grey
 
 OVERVIEW_PIXELS = 650_000
 WINDOW_PIXELS = 1_300_000
@@ -112,7 +111,7 @@ def smaller(pixels: Pixels, limit: int) -> Pixels:
     if share >= 1:
         return pixels
     size = max(1, round(height * share)), max(1, round(width * share))
-    return round_to(resize(pixels, size), pixels.dtype)
+    return resize_grey(pixels, size)
 
 
 def cut(pixels: Pixels, to_original: Affine, region: Region) -> tuple[Pixels, tuple[int, int, int, int]] | None:
@@ -135,7 +134,7 @@ def cut(pixels: Pixels, to_original: Affine, region: Region) -> tuple[Pixels, tu
                 WINDOW_PIXELS / part.size) ** 0.5)  # fmt: skip
     if share < 0.8:
         size = max(1, round(part.shape[0] * share)), max(1, round(part.shape[1] * share))
-        part = round_to(resize(part, size), pixels.dtype)
+        part = resize_grey(part, size)
     return part, (x0, y0, x1, y1)
 
 

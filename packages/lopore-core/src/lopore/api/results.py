@@ -15,8 +15,7 @@ from lopore.indications.film_inspection import FilmInspection
 from lopore.inference.explain import HeatMap
 from lopore.inference.overlay import blend, for_screen, natural_limits
 from lopore.inference.predict import Prediction
-from lopore.preprocessing.geometry import round_to
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize_grey
 
 if TYPE_CHECKING:
     from lopore.indications.indication import Indication
@@ -42,7 +41,7 @@ def _small(pixels: Pixels, longest: int) -> Any:
     if factor == 1.0:
         return shown
     size = (max(1, round(shown.shape[0] * factor)), max(1, round(shown.shape[1] * factor)))
-    return round_to(resize(shown, size), np.dtype(np.uint8))
+    return resize_grey(shown, size)
 
 
 class PredictionResult(Prediction):

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lopore.arrays import Pixels
-from lopore.preprocessing.geometry import round_to
 from lopore.preprocessing.pipeline import percentile_limits, stretch_between
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize_grey
 
 if TYPE_CHECKING:
     from numpy import uint8
@@ -87,7 +86,7 @@ def draw_overlay(
     limits = limits or natural_limits(values, scale)
     shown = for_screen(pixels)
     if shown.shape[:2] != values.shape:  # a JPEG that its decoder shrank
-        shown = round_to(resize(shown, values.shape), np.dtype(np.uint8))
+        shown = resize_grey(shown, values.shape)
     image = blend(shown, values, opacity=opacity, limits=limits, colour_map=colour_map)
     times = max(1, SMALLEST_SHOWN // max(image.shape[:2]))
     image = image.repeat(times, axis=0).repeat(times, axis=1)

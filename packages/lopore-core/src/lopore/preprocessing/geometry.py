@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from lopore.arrays import Pixels
 from lopore.errors import ConfigError
 from lopore.record.preprocessing import ResizeMode
 
-from .resampling import resize
+from .resampling import resize_grey
 
 
 @dataclass(frozen=True)
@@ -61,27 +62,6 @@ class Geometry:
         return np.where(inside, drawn, np.float32(fill))
 
 
-def round_to(values: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
-    """Round half to even and clip into an unsigned type."""
-    return np.rint(np.clip(values, 0, np.iinfo(dtype).max)).astype(dtype)
-
-
-TIE_SHIFT = -1 / 2048
-"""Added before a resized grey value is rounded. Ratios of sizes are simple, so many means end in exactly one half, and
-the order of a float32 sum would decide them: by BLAS, processor and runtime, some ten pixels an image."""
-
-
-def _rounded(values: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
-    """Whole grey values of what a resize gave: weighted means cannot leave the range of their type."""
-    if dtype == np.uint8:
-        import cv2
-
-        # The same rounding in a quarter of the time.
-        return cv2.convertScaleAbs(values, alpha=1.0, beta=TIE_SHIFT).reshape(values.shape)
-    values += np.float32(TIE_SHIFT)
-    return np.rint(values, out=values).astype(dtype)
-
-
 def fit_to_input(pixels: Pixels, mode: ResizeMode, size: tuple[int, int]) -> tuple[Pixels, Affine]:
     """Put an image onto the network's input.
 
@@ -99,22 +79,23 @@ def fit_to_input(pixels: Pixels, mode: ResizeMode, size: tuple[int, int]) -> tup
         )
     if mode == "stretch":
         move = Affine(xx=size[1] / width, yy=size[0] / height)
-        return _rounded(resize(pixels, size), pixels.dtype), move
+        return resize_grey(pixels, size), move
     if mode == "crop":
-        scale = min(height / size[0], width / size[1])
-        x0, y0 = (width - size[1] * scale) / 2, (height - size[0] * scale) / 2
-        cut = resize(pixels, size, (x0, y0, x0 + size[1] * scale, y0 + size[0] * scale))
-        return _rounded(cut, pixels.dtype), Affine(xx=1 / scale, x0=-x0 / scale, yy=1 / scale, y0=-y0 / scale)
+        ratio = min(Fraction(height, size[0]), Fraction(width, size[1]))
+        left, top = (width - size[1] * ratio) / 2, (height - size[0] * ratio) / 2
+        cut = resize_grey(pixels, size, (left, top, left + size[1] * ratio, top + size[0] * ratio))
+        scale, x0, y0 = float(ratio), float(left), float(top)
+        return cut, Affine(xx=1 / scale, x0=-x0 / scale, yy=1 / scale, y0=-y0 / scale)
     return _letterbox(pixels, size)
 
 
 def _letterbox(pixels: Pixels, size: tuple[int, int]) -> tuple[Pixels, Affine]:
     height, width = pixels.shape[:2]
-    scale = min(size[0] / height, size[1] / width)
+    scale = min(Fraction(size[0], height), Fraction(size[1], width))
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     fill = np.median(pixels[:: max(1, height // 64), :: max(1, width // 64)], axis=(0, 1))
     canvas = np.empty((*size, *pixels.shape[2:]), pixels.dtype)
     canvas[...] = fill.astype(pixels.dtype)
-    canvas[top : top + inner[0], left : left + inner[1]] = _rounded(resize(pixels, inner), pixels.dtype)
+    canvas[top : top + inner[0], left : left + inner[1]] = resize_grey(pixels, inner)
     return canvas, Affine(xx=inner[1] / width, x0=float(left), yy=inner[0] / height, y0=float(top))

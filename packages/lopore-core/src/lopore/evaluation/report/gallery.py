@@ -14,8 +14,7 @@ from lopore.html_page import image_address
 from lopore.inference.explain import choose_explainer, explain
 from lopore.inference.overlay import blend, for_screen, natural_limits
 from lopore.inference.predict import prepare
-from lopore.preprocessing.geometry import round_to
-from lopore.preprocessing.resampling import resize
+from lopore.preprocessing.resampling import resize, resize_grey
 
 from .curves import shown_columns, truth_of
 
@@ -135,7 +134,7 @@ def _thumb(model: OpenModel, explainer: Explainer | None, evaluation: Evaluation
         pixels = for_screen(prepared.radiograph.pixels)
         scale = THUMB / max(pixels.shape[:2])
         size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
-        image = round_to(resize(pixels, size), np.dtype(np.uint8))
+        image = resize_grey(pixels, size)
         if explainer is None:
             return _Thumb(image, None)
         heat = explain(model, prepared, class_name=name, explainer=explainer)
