@@ -136,7 +136,7 @@ def test_an_image_far_from_training_cannot_be_judged_and_the_rate_is_said() -> N
     assert texts(19.9) == texts(None) == []
     (text,) = texts(31.26)
     assert text == (
-        "Unlike the training films: the network's features lie far from theirs (distance 31.3, theirs up to 20). "
+        "Unlike the training films: the network's features lie far from theirs (distance 31.26, theirs up to 20.00). "
         "At most 5% of films like them are marked so: 19 validation films, share beyond 0.000 (0.000 to 0.176)."
     )
 

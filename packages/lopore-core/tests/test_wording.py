@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lopore.messages import counted, did_you_mean
+from lopore.messages import counted, did_you_mean, told_apart
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,19 @@ def test_only_known_names_are_proposed(word: str, known: list[str]) -> None:
 NOUNS = "image|film|file|picture|group|pair|mask|error|line|entry|fold|class|row|detection|edit"
 COUNT_OF_ONE = re.compile(rf"(?:^|[^\w.])1 (?:{NOUNS})s\b")
 MANY = "images|films|files|pictures|groups|pairs|masks|folds|rows|detections|entries|decisions|values|families"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((0.07, 0.05, 0.06), ("0.07", "0.05", "0.06")),
+        ((0.0701, 0.0601, 0.0649), ("0.070", "0.060", "0.065")),
+        ((0.9999, 1.0), ("0.9999", "1.0000")),
+        ((0.5, 0.5), ("0.50", "0.50")),
+    ],
+)
+def test_a_number_beyond_a_limit_is_never_printed_as_that_limit(
+    numbers: tuple[float, ...], said: tuple[str, ...]
+) -> None:
+    """Such as "contrast 0.07, theirs 0.06 to 0.06"."""
+    assert told_apart(*numbers) == said

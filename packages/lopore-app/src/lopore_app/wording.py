@@ -16,15 +16,6 @@ DEMONSTRATION = (
 _SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
 
 
-def apart(score: float, limit: float) -> tuple[str, str]:
-    """A score and its limit with as many digits as it takes to tell them apart, two at least and six at most."""
-    for digits in range(2, 7):
-        pair = f"{score:.{digits}f}", f"{limit:.{digits}f}"
-        if pair[0] != pair[1]:
-            return pair
-    return pair
-
-
 def words(name: str) -> str:
     """``lack_of_penetration`` as "lack of penetration"."""
     return name.replace("_", " ")

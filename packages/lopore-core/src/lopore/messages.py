@@ -24,6 +24,15 @@ def score_text(score: float, digits: int = 3) -> str:
     return "> 0.999999" if score > 0.5 else "< 0.000001"
 
 
+def told_apart(*numbers: float) -> tuple[str, ...]:
+    """A value and its limits with as many digits as it takes to tell them apart, two at least and six at most."""
+    for digits in range(2, 7):
+        said = tuple(f"{number:.{digits}f}" for number in numbers)
+        if len(set(said)) == len(set(numbers)):
+            break
+    return said
+
+
 def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
     """``; did you mean X or Y?`` for the names nearest to ``word``, whose case is no matter; empty where none is near.
 

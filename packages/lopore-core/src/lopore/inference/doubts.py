@@ -15,7 +15,7 @@ from lopore.arrays import ANOMALY
 from lopore.data.appearance import Appearance
 from lopore.data.class_names import is_sound
 from lopore.data.likeness import distance_of
-from lopore.messages import plain
+from lopore.messages import plain, told_apart
 from lopore.record.abstention import UNSURE
 
 from .decisions import Decision
@@ -106,9 +106,10 @@ def _unsure(record: ModelRecord, decision: Decision, scores: dict[str, float]) -
 
 def _decision(record: ModelRecord, decision: Decision, scores: dict[str, float]) -> Iterator[Doubt]:
     if not decision.decided:
+        score, threshold = told_apart(decision.score, decision.threshold)
         yield Doubt(
             kind="decision",
-            text=f"The model abstains: its best score {decision.score:.3g} is under {decision.threshold:.3g}.",
+            text=f"The model abstains: its best score {score} is under {threshold}.",
             blocks=True,
         )
     elif record.task == ANOMALY and decision.labels:
@@ -154,17 +155,19 @@ def unlike_training(record: ModelRecord, seen: Appearance | None) -> Iterator[Do
         if low is None or high is None or low <= value <= high:
             continue
         word, named = words[0] if value < low else words[1], True
+        here, least, most = told_apart(value, low, high)
         yield Doubt(
             kind="appearance",
-            text=f"Unlike the training films: {word} ({title} {value:.2f}, theirs {low:.2f} to {high:.2f}).{rate}",
+            text=f"Unlike the training films: {word} ({title} {here}, theirs {least} to {most}).{rate}",
             blocks=True,
         )
     far = None if record.likeness is None else distance_of(record.likeness, seen)
     if record.likeness is not None and far is not None and far > record.likeness.distance_high and not named:
+        here, most = told_apart(far, record.likeness.distance_high)
         yield Doubt(
             kind="appearance",
             text="Unlike the training films: grey level, contrast, sharpness and noise do not go together as theirs do "
-            f"(distance {far:.2f}, theirs up to {record.likeness.distance_high:.2f}).{rate}",
+            f"(distance {here}, theirs up to {most}).{rate}",
             blocks=True,
         )
 
@@ -174,10 +177,11 @@ def _features_apart(record: ModelRecord, distance: float | None) -> Iterator[Dou
     known = record.feature_likeness
     if known is None or distance is None or distance <= known.distance_high:
         return
+    here, most = told_apart(distance, known.distance_high)
     yield Doubt(
         kind="appearance",
-        text="Unlike the training films: the network's features lie far from theirs (distance "
-        f"{distance:.3g}, theirs up to {known.distance_high:.3g}). {known.rate_text}",
+        text=f"Unlike the training films: the network's features lie far from theirs (distance {here}, theirs up to "
+        f"{most}). {known.rate_text}",
         blocks=True,
     )
 
