@@ -163,15 +163,16 @@ class TrainConfig(Section):
     device: str = Field("auto", pattern=r"^(auto|all|cpu|mps|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+)$")
     threads: int | None = Field(None, ge=1, le=1024)
     tta_views: int = Field(1, description="Images averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
+    tta_scales: tuple[float, ...] = Field(
+        (), max_length=3, description="Models of tiles: how much finer (above 1) or coarser, 0.25 to 4, a film is also "
+        "shown; the maps are averaged. A scale costs its square in time",
+    )  # fmt: skip
     keep_checkpoints: int = Field(2, ge=2, le=1000)
     threshold: ThresholdRule = ThresholdRule()
     abstention: float | None = Field(
-        None,
-        gt=0.5,
-        lt=1,
-        description="Share of films whose true class must stay possible, such as 0.95; an image with no or several "
-        "possible classes is left to a person. None: the model always answers",
-    )
+        None, gt=0.5, lt=1, description="Share of films whose true class must stay possible, such as 0.95; an image "
+        "with no or several possible classes is left to a person. None: the model always answers",
+    )  # fmt: skip
     callbacks: tuple[str | dict[str, Any], ...] | None = Field(
         None,
         max_length=16,
@@ -183,9 +184,11 @@ class TrainConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _views_are_flips_or_turns(self) -> TrainConfig:
+    def _views_and_scales_are_known(self) -> TrainConfig:
         if self.tta_views not in (1, 2, 4, 8):
             raise ValueError(f"tta_views is {self.tta_views}; allowed are 1, 2, 4, 8")
+        if wrong := [scale for scale in self.tta_scales if not 0.25 <= scale <= 4 or scale == 1]:
+            raise ValueError(f"tta_scales has {wrong[0]:g}; allowed are 0.25 to 4, but 1, which is always seen")
         return self
 
     def chosen_on_validation(self, task: Task) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ from lopore.errors import ConfigError, LoporeError
 
 from .film_dense import HALO, dense_strips
 from .film_map import FilmMap, MapFacts, probability_levels
+from .film_scales import Scale, Strips, averaged_strips
 from .film_windows import FilmTiling, Maps, blended_strips
 from .predict import images_at_once, score_images
 from .segment import segment_images
@@ -49,9 +50,8 @@ class CoverOptions:
     """How tiles cover a film.
 
     overlap: share of a tile that its neighbour sees too, 0 to 0.9. halo: pixels at a tile's inner ends whose answers
-    are
-    not used, since the network sees less around them. tile: (height, width) instead of the record's, where the network
-    takes any size.
+    are not used, since the network sees less around them. tile: (height, width) instead of the record's, where the
+    network takes any size.
     """
 
     mode: Literal["windows", "dense"] = "windows"
@@ -101,7 +101,7 @@ def cover_film(
         for strip in map_strips(model, film, tiling, options, film_map.done, tick):
             padded = film_map.append(strip)
             judged(film_map)
-            if padded and options.mode == "dense":
+            if padded and options.mode == "dense" and not model.record.tta_scales:
                 film_map.notes = dense_notes(model, film, tiling, film_map)
             if padded or time.monotonic() - saved > STATE_SECONDS:
                 film_map.save_state()
@@ -115,7 +115,30 @@ def cover_film(
 def map_strips(
     model: OpenModel, film: FilmInput, tiling: FilmTiling, options: CoverOptions, begin: int, tick: Tick
 ) -> Iterator[Maps]:
-    """Probabilities strip after strip from pixel ``begin`` of the map on, before they are written as bytes."""
+    """Probabilities strip after strip from pixel ``begin`` of the map on, before they are written as bytes.
+
+    The mean over the record's scale and its ``tta_scales``, on ``tiling``.
+    """
+    if not model.record.tta_scales:
+        return _strips_at(model, film, tiling, options, begin, tick)
+    films = [film, *(film.scaled(times) for times in model.record.tta_scales)]
+    tilings = [tiling, *(replace(tiling_of(model, one, options), rows_first=tiling.long_rows) for one in films[1:])]
+    done, total = [0] * len(films), sum(one.count for one in tilings)
+
+    def strips_of(number: int) -> Strips:
+        def count(here: int, _: int) -> None:
+            done[number] = here
+            tick(sum(done), total)
+
+        return lambda start: _strips_at(model, films[number], tilings[number], options, start, count)
+
+    known = [Scale(one.shape, tilings[number], strips_of(number)) for number, one in enumerate(films)]
+    return averaged_strips(known, begin)
+
+
+def _strips_at(
+    model: OpenModel, film: FilmInput, tiling: FilmTiling, options: CoverOptions, begin: int, tick: Tick
+) -> Iterator[Maps]:
     record = model.record
     if options.mode == "dense" and not gives_maps(record.task):
         session = free_size_session(model)

@@ -46,7 +46,7 @@ def dense_strips(
 ) -> Iterator[Maps]:
     """As ``film_windows.blended_strips``, by ``window_scores``: chosen: columns of the scores that become maps."""
     along, cell, held = tiling.along, tiling.cell, Held(tiling)
-    length, finished = max(tiling.map_shape), begin
+    length, finished = tiling.map_length, begin
     first_needed = along.first_over(begin * cell)
     for first, beyond in strips_of(along, tiling.beside.covered, halo):
         if beyond <= first_needed:

@@ -24,16 +24,22 @@ Maps = NDArray[np.float32]
 @dataclass(frozen=True)
 class FilmTiling:
     """Tiles over a film: ``down`` and ``across`` in network pixels; ``cell``: network pixels in one pixel of the
-    map."""
+    map. rows_first: whether strips go down the film; None: along its longer side."""
 
     down: TiledLine
     across: TiledLine
     cell: int = 1
+    rows_first: bool | None = None
 
     @property
     def long_rows(self) -> bool:
         """Whether strips go down the film; else they go across it."""
-        return self.map_shape[0] >= self.map_shape[1]
+        return self.map_shape[0] >= self.map_shape[1] if self.rows_first is None else self.rows_first
+
+    @property
+    def map_length(self) -> int:
+        """Pixels of the map along which strips go."""
+        return self.map_shape[0 if self.long_rows else 1]
 
     @property
     def map_shape(self) -> tuple[int, int]:
@@ -74,7 +80,7 @@ def blended_strips(
     tick: told (tiles done, all tiles) after each batch; what it raises ends the work.
     """
     along, cell = tiling.along, tiling.cell
-    length = max(tiling.map_shape)
+    length = tiling.map_length
     first, finished, held = along.first_over(begin * cell), begin, Held(tiling)
     done = first * len(tiling.beside.starts)
     for number in range(first, len(along.starts)):

@@ -68,6 +68,12 @@ class FilmInput:
             notes += more
         self._layer, self.notes = layer, tuple(notes)
         self.chain_data = chain.as_data() if chain else []
+        self._chain = chain
+
+    def scaled(self, times: float) -> FilmInput:
+        """The same film so many times finer (above 1) or coarser for the network."""
+        factor = self.factor * times
+        return FilmInput(self.source, self.record, self._chain, pitch_mm=self.pitch_mm, factor=factor)
 
     @property
     def mm_per_pixel(self) -> float | None:

@@ -43,6 +43,7 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
 
         Chain.parse(experiment.preprocessing.enhance, for_model=True)
     check_views(experiment.training.tta_views, experiment.preprocessing.size)
+    _check_scales(experiment)
     check_rule(experiment.training.threshold, experiment.task)
     chosen_losses(experiment.training.loss, experiment.task, experiment.trainer, registry.losses)
     _check_select_by(experiment.training.select_by)
@@ -51,6 +52,15 @@ def check_settings(experiment: Experiment) -> tuple[Trainer, Backbone]:
     Augmenter(experiment.augmentation, experiment.preprocessing.size)
     check_exports(experiment, trainer)
     return trainer, backbone
+
+
+def _check_scales(experiment: Experiment) -> None:
+    mode = experiment.preprocessing.resize
+    if experiment.training.tta_scales and mode != "tile":
+        raise ConfigError(
+            f"training.tta_scales shows whole films at other scales; with preprocessing.resize '{mode}' each image has "
+            "one size: leave it out, or set resize to tile"
+        )
 
 
 def _check_select_by(name: str) -> None:

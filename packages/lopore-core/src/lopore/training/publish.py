@@ -93,6 +93,7 @@ def _record(
         calibration=holdout.calibration,
         abstention=holdout.abstention,
         tta_views=experiment.training.tta_views,
+        tta_scales=experiment.training.tta_scales,
         metrics=holdout.metrics.flat(),
         metrics_split=holdout.split,
         **training_data(plan, splits.train),

@@ -30,6 +30,7 @@ FREE_ON_RESUME = (
     "training.threads",
     "training.keep_checkpoints",
     "training.tta_views",
+    "training.tta_scales",
     "training.threshold",
     "training.calibration",
     "training.abstention",
