@@ -76,7 +76,6 @@ def _record(
 ) -> ModelRecord:
     experiment = plan.experiment
     preprocessing = with_statistics(experiment, facts)
-    architecture = {key: value for key, value in facts.items() if key not in ("versions", "trials")}
     return ModelRecord(
         name=experiment.name,
         version=target.name,
@@ -88,7 +87,7 @@ def _record(
         preprocessing_fingerprint=preprocessing.fingerprint,
         framework=experiment.trainer,
         backbone=experiment.model.backbone,
-        architecture=architecture,
+        architecture={key: value for key, value in facts.items() if key not in ("versions", "trials")},
         threshold=holdout.threshold,
         calibration=holdout.calibration,
         abstention=holdout.abstention,
