@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +32,12 @@ CROP_MM, RADIOGRAPH_MM, PANEL_MM, FILM_MM = 0.0403, 0.0806, 0.2, 0.0403
 """Pixel pitch; that of the radiographs is a guess from the height of the films that they are cut from."""
 
 
-def largest(model: OpenModel, path: Path, pitch_mm: float, views: int) -> NDArray[np.float64]:
+def largest(model: OpenModel, path: Path, pitch_mm: float) -> NDArray[np.float64]:
     """(K + 1,) the largest probability of each class, and of any, on an image."""
-    record = model.record.model_copy(update={"tta_views": views})
-    asked, options = replace(model, folder=replace(model.folder, record=record)), CoverOptions()
+    options = CoverOptions()
     with open_film(path, mm_per_pixel=pitch_mm) as source:
-        film = FilmInput(source, record.preprocessing)
-        strips = map_strips(asked, film, tiling_of(asked, film, options), options, 0, lambda done, total: None)
+        film = FilmInput(source, model.record.preprocessing)
+        strips = map_strips(model, film, tiling_of(model, film, options), options, 0, lambda done, total: None)
         maps = np.concatenate(list(strips), axis=1)
     return np.append(maps.max(axis=(1, 2)), maps.sum(axis=0).max()).astype(np.float64)
 
@@ -54,7 +52,7 @@ def blocked(model: OpenModel, path: Path, pitch_mm: float | None, chain: Chain |
 def crops(model: OpenModel, folder: Path, every: int) -> None:
     rows = table(folder / "index.csv")[::every]
     kinds = np.array([row["class"] for row in rows])
-    scores = np.array([largest(model, folder / row["file"], CROP_MM, model.record.tta_views)[-1] for row in rows])
+    scores = np.array([largest(model, folder / row["file"], CROP_MM)[-1] for row in rows])
     for name in ("crack", "porosity", "no_defect"):
         own = scores[kinds == name]
         print(f"  {name}: {len(own)} crops, {np.mean(own >= model.record.threshold.value):.2f} called")
@@ -67,7 +65,7 @@ def radiographs(model: OpenModel, folder: Path, every: int) -> None:
         if row["class_conflict"] == "0":
             first.setdefault(row["radiograph_group"], row)
     rows = list(first.values())[::every]
-    found = np.clip([largest(model, folder / row["file"], RADIOGRAPH_MM, 1) for row in rows], 1e-5, 1 - 1e-5)
+    found = np.clip([largest(model, folder / row["file"], RADIOGRAPH_MM) for row in rows], 1e-5, 1 - 1e-5)
     logits = dict(zip(model.record.classes, np.log(found / (1 - found)).T, strict=False))
     scores = np.maximum(logits["lack_of_penetration"], logits["lack_of_fusion"]) - logits["pore"]
     truth = np.array([row["class"] == "lack_of_penetration" for row in rows])

@@ -1,4 +1,4 @@
-"""A film shown at several scales: one map, the mean of all of them, wherever the strips end."""
+"""A film shown at several scales: one map of the two surest, wherever the strips end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def mapped(model: OpenModel, pixels: NDArray[np.uint8], begin: int = 0) -> NDArr
     st.integers(40, 150), st.integers(40, 150), st.sampled_from([0.5, 0.7, 1.4, 2.0]), st.floats(0, 1),
     st.integers(0, 2**32 - 1),
 )  # fmt: skip
-def test_a_map_is_the_mean_of_its_scales_whatever_their_strips(
+def test_scales_join_to_one_map_whatever_their_strips(
     single: OpenModel, height: int, width: int, scale: float, begin: float, seed: int
 ) -> None:
     """A smooth film looks alike at each scale, so the map is near that of one; and another begin changes nothing."""

@@ -95,6 +95,7 @@ CORE = {
     "preprocessing.window.mode", "preprocessing.window.low", "preprocessing.window.high", "preprocessing.enhance",
     "preprocessing.resize", "preprocessing.decoder_scaling",
     "training.early_stopping", "training.select_by", "training.tta_views", "training.keep_checkpoints",
+    "training.tta_scales",
     "training.threshold.rule", "training.threshold.recall", "training.threshold.value",
     "training.false_calls", "training.threshold.confidence", "model.start_from", "training.abstention",
     "training.calibration", "training.callbacks", "data.sound", "training.threshold.false_alarms",

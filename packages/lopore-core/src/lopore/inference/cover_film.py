@@ -22,7 +22,7 @@ from lopore.errors import ConfigError, LoporeError
 
 from .film_dense import HALO, dense_strips
 from .film_map import FilmMap, MapFacts, probability_levels
-from .film_scales import Scale, Strips, averaged_strips
+from .film_scales import Scale, Strips, joined_strips
 from .film_windows import FilmTiling, Maps, blended_strips
 from .predict import images_at_once, score_images
 from .segment import segment_images
@@ -117,7 +117,7 @@ def map_strips(
 ) -> Iterator[Maps]:
     """Probabilities strip after strip from pixel ``begin`` of the map on, before they are written as bytes.
 
-    The mean over the record's scale and its ``tta_scales``, on ``tiling``.
+    The record's scale and its ``tta_scales``, joined on ``tiling``.
     """
     if not model.record.tta_scales:
         return _strips_at(model, film, tiling, options, begin, tick)
@@ -133,7 +133,7 @@ def map_strips(
         return lambda start: _strips_at(model, films[number], tilings[number], options, start, count)
 
     known = [Scale(one.shape, tilings[number], strips_of(number)) for number, one in enumerate(films)]
-    return averaged_strips(known, begin)
+    return joined_strips(known, begin, exclusive=gives_maps(model.record.task))
 
 
 def _strips_at(

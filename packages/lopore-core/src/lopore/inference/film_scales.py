@@ -1,7 +1,9 @@
-"""A film seen at several scales: strips of each, averaged on the grid of the first.
+"""A film seen at several scales: strips of each, joined on the grid of the first.
 
 A network knows marks of the sizes that it learned from; a film that is shown to it finer or coarser brings smaller and
-larger ones there, and what is a mark at every scale is seldom grain.
+larger ones there. A mark need not show at every scale, but grain seldom shows at two: of each pixel the mean of the two
+surest scales is taken. Which class a mark is hangs on its size in mm, so that is asked of the first scale, the one that
+was learned.
 """
 
 from __future__ import annotations
@@ -37,15 +39,34 @@ class Scale:
         return (ways[0], ways[1]) if first.tiling.long_rows else (ways[1], ways[0])
 
 
-def averaged_strips(scales: list[Scale], begin: int) -> Iterator[Maps]:
-    """Strips of the first scale from ``begin`` on, each pixel the mean over the scales."""
+SUREST = 2
+_OTHER_SCALES = 0.01
+"""Weight of the other scales' classes, which count where the first scale sees next to nothing."""
+
+
+def joined_strips(scales: list[Scale], begin: int, *, exclusive: bool) -> Iterator[Maps]:
+    """Strips of the first scale from ``begin`` on, each pixel the mean of the ``SUREST`` scales.
+
+    exclusive: the classes of a pixel add up to the probability of any; the mean is that of this sum, and the first
+    scale parts it among the classes.
+    """
     first, *others = scales
     followers = [_Follower(one, *one.pixels_of(first), begin=begin) for one in others]
     for strip in first.strips(begin):
         end = begin + strip.shape[1]
-        total = sum((one.over(begin, end, strip.shape[2]) for one in followers), strip)
-        yield total / np.float32(len(scales))
+        maps = np.stack([strip, *(one.over(begin, end, strip.shape[2]) for one in followers)])
         begin = end
+        if not exclusive:
+            yield _mean_of_surest(maps)
+            continue
+        parts = strip + np.float32(_OTHER_SCALES) * maps.mean(axis=0)
+        total = _mean_of_surest(maps.sum(axis=1))
+        yield parts * (total / np.maximum(parts.sum(axis=0), np.finfo(np.float32).tiny))
+
+
+def _mean_of_surest(maps: Maps) -> Maps:
+    """Over the first axis, the scales."""
+    return np.asarray(np.partition(maps, -SUREST, axis=0)[-SUREST:].mean(axis=0), np.float32)
 
 
 @dataclass

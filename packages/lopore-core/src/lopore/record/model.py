@@ -111,7 +111,7 @@ class ModelRecord(RecordPart):
     """Inside every score that the model gives, in every runtime and exported file."""
     tta_views: int = 1
     tta_scales: tuple[float, ...] = ()
-    """How much finer (above 1) or coarser whole films are also shown; the map is the mean."""
+    """How much finer (above 1) or coarser whole films are also shown; see ``inference.film_scales``."""
     metrics: dict[str, Interval] = Field(default_factory=dict)
     metrics_split: str = ""
     leaks: LeakReport
