@@ -79,7 +79,8 @@ def test_progress_counts_the_tiles_of_every_scale(single: OpenModel) -> None:
     told: list[tuple[int, int]] = []
     model = at_scales(single, 2.0)
     film, options = FilmInput(ArrayFilm(pixels), model.record.preprocessing), CoverOptions()
-    tiles = [tiling_of(model, film.scaled(times), options).count for times in (1.0, 2.0)]
+    sparse = CoverOptions(overlap=options.overlap / 2)
+    tiles = [tiling_of(model, film, options).count, tiling_of(model, film.scaled(2.0), sparse).count]
     list(map_strips(model, film, tiling_of(model, film, options), options, 0, lambda *state: told.append(state)))
     assert {total for _, total in told} == {sum(tiles)}
     assert [done for done, _ in told] == sorted(done for done, _ in told)

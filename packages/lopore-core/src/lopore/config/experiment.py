@@ -165,7 +165,7 @@ class TrainConfig(Section):
     tta_views: int = Field(1, description="Images averaged per film: 1, 2 (mirror), 4 (flips), 8 (flips and turns)")
     tta_scales: tuple[float, ...] = Field(
         (), max_length=3, description="Models of tiles: how much finer (above 1) or coarser, 0.25 to 4, a film is also "
-        "shown; the two surest scales are averaged. A scale costs its square in time",
+        "shown; the two surest scales are averaged. A scale costs half of its square in time",
     )  # fmt: skip
     keep_checkpoints: int = Field(2, ge=2, le=1000)
     threshold: ThresholdRule = ThresholdRule()
