@@ -113,6 +113,7 @@ def training_facts(record: ModelRecord) -> dict[str, str]:
         "Classes": ", ".join(words(name) for name in record.classes),
         "Decision": f"{rule_text(point.rule)}{limits}" + (f", chosen on {point.chosen_on}" if point.chosen_on else ""),
         "Views averaged for a score": str(record.tta_views),
+        "Scales at which films are seen": ", ".join(f"{scale:g}" for scale in sorted((1.0, *record.tta_scales))),
         "Layer that Grad-CAM reads": record.explanation.layer or record.explanation.reason,
         "Split": record.leaks.split_kind,
         "Fingerprint of the films": record.data_fingerprint,
