@@ -104,6 +104,12 @@ def test_a_stopped_run_of_several_scales_ends_as_one_that_never_was(single: Open
     np.testing.assert_array_equal(whole.strip(0, 0, 700), resumed.strip(0, 0, 700))
 
 
+def test_a_map_of_other_scales_is_not_gone_on_with(single: OpenModel, tmp_path: Path) -> None:
+    film = FilmInput(ArrayFilm(ground(90, 300)), single.record.preprocessing)
+    done = cover_film(single, film, tmp_path).facts.key
+    assert cover_film(at_scales(single, 1.4), film, tmp_path).facts.key != done
+
+
 @pytest.mark.usefixtures("softmax")
 def test_scales_are_for_models_of_tiles(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"tta_scales has 1; allowed are 0\.25 to 4, but 1, which is always seen"):

@@ -264,8 +264,7 @@ def _shared_score(
 
 
 def _cell(height: int, width: int, overlap: float) -> int:
-    """Network pixels to a pixel of a patch classifier's map: the largest that divides a tile, a quarter step at
-    most."""
+    """Network pixels to a pixel of a patch classifier's map: the largest divisor of a tile up to a quarter step."""
     most = max(1, int(min(height, width) * (1 - overlap)) // 4)
     return max(size for size in range(1, most + 1) if height % size == 0 == width % size)
 
@@ -295,6 +294,7 @@ def _key(model: OpenModel, film: FilmInput, options: CoverOptions) -> str:
         "chain": film.chain_data,
         "model": [model.folder.title, record.preprocessing_fingerprint, [file.sha256 for file in record.files]],
         "format": model.format,
+        "seen": [record.tta_views, record.tta_scales],
         "options": {name: value for name, value in asdict(options).items() if name != "batch_size"},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
