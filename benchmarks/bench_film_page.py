@@ -96,27 +96,27 @@ def write_large(folder: Path, count: int) -> list[Path]:
 
 
 def drop(app: App, paths: list[Path]) -> None:
-    """Films into the field; those of before are not sent once more."""
+    """Films into the field, until the page names the last of them; those of before are not sent once more."""
     app.wait(lambda: app.find("input[type=file]"))
     app.browser.execute_script("document.querySelector('input[type=file]').value = ''")
     app.wait(lambda: app.find("input[type=file]")).send_keys("\n".join(map(str, paths)))
-    app.wait(lambda: app.ask("return all('.pane canvas').length"))
+    named = f"all('.caption, option').some((item) => item.textContent.startsWith({json.dumps(paths[-1].name)}))"
+    app.wait(lambda: app.ask(f"return {named} && all('.pane canvas').length"))
 
 
 def inspected(app: App) -> None:
     """All films of the field through the model."""
     until = time.monotonic() + 900
-    app.settled()
-    for words in ("Inspect all", "Inspect the film"):
-        if found := app.browser.find_elements("xpath", f"//button[contains(., '{words}')]"):
-            found[0].click()
-            break
     while time.monotonic() < until:
-        time.sleep(0.5)
+        app.settled()
         page = app.find("body").text
-        busy = any(words in page for words in ("Stop", "Inspecting all", "Inspect all"))
-        if not busy and "Inspect it again" in page:
+        if "Stop" in page:
+            continue
+        waiting = next((words for words in ("Inspect all", "Inspect the film") if words in page), None)
+        if waiting is None:
             return
+        for button in app.browser.find_elements("xpath", f"//button[contains(., '{waiting}')]"):
+            button.click()
     raise SystemExit("the films were not inspected in time")
 
 

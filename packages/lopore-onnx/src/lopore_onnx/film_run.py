@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 
 from lopore.arrays import Pixels
 from lopore.contracts import FilmRun
-from lopore.cores import available_cores
+
+from .session_options import session_options
 
 FIRST = ("scores", "decision", "maps")
 
 
 def open_film(path: Path) -> FilmRun:
     """Answers of a file that ``film_export`` wrote; it must be one's own, its operators are not looked through."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = available_cores()
-    options.log_severity_level = 4
-    session: Any = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session: Any = ort.InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"])
     inputs = {item.name for item in session.get_inputs()}
     outputs = [item.name for item in session.get_outputs() if item.name in FIRST]
 

@@ -14,7 +14,8 @@ import onnx
 import onnxruntime as ort
 
 from lopore.arrays import PixelBatch
-from lopore.cores import available_cores
+
+from .session_options import session_options
 
 if TYPE_CHECKING:
     from lopore.record.folder import ModelFolder
@@ -106,9 +107,7 @@ def _in_float(model: onnx.ModelProto) -> list[str]:
 
 def _milliseconds(content: bytes, image: PixelBatch) -> float:
     """Median time of one image on this machine's CPU, after three runs that are not counted."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = available_cores(), 4
-    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
     times = []
     for _ in range(TIMED_RUNS + 3):
         began = time.perf_counter()

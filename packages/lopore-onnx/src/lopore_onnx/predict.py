@@ -11,10 +11,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from lopore.contracts import PixelBatch, Scores
-from lopore.cores import RUN_SECONDS, available_cores, run_seconds
+from lopore.cores import RUN_SECONDS, run_seconds
 from lopore.errors import ModelError
 from lopore.messages import plain
 from lopore.record.onnx_file import read_plain_onnx
+
+from .session_options import session_options
 
 ort.set_default_logger_severity(4)
 
@@ -92,14 +94,9 @@ def open_onnx(folder: ModelFolder, device: str, threads: int | None, format: str
     """
     path, limit = folder.file_for(format), run_seconds()
     content = read_plain_onnx(path)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or available_cores()
-    options.log_severity_level = 4  # its log names what the file names, control characters and all, on standard error
-    # Spinning workers would take the cores that decode the next batch.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(device)
     try:
-        runtime = ort.InferenceSession(content, options, providers=providers)
+        runtime = ort.InferenceSession(content, session_options(threads), providers=providers)
     except Exception as error:  # onnxruntime raises its own, undocumented classes
         text = plain(" ".join(str(error).split()), 300)
         raise ModelError(f"{path} cannot be opened by ONNX Runtime: {text}; export it again") from None

@@ -23,6 +23,7 @@ from lopore.contracts import (
 )
 from lopore.hookspecs import hookimpl
 from lopore.inference.standard_explainers import standard_explainer
+from lopore.models.pretrained import OFFLINE
 
 from .loss_terms import lopore_losses as lopore_losses
 
@@ -46,12 +47,15 @@ CLASSIFIERS: Mapping[str, str] = {
     "efficientnet_b0": "EfficientNet B0",
     "tf_efficientnetv2_b0": "EfficientNetV2 B0",
     "tf_efficientnet_lite0": "EfficientNet-Lite0: small, with weights that install offline",
+    "tf_efficientnet_lite2": "EfficientNet-Lite2: a third larger, with weights that install offline",
     "mobilenetv2_100": "MobileNet V2",
     "mobilenetv3_small_100": "MobileNet V3 small: the fastest",
     "mobilenetv3_large_100": "MobileNet V3 large",
 }
 """The same names as in lopore-torch: a config changes nothing but its trainer."""
-ENCODERS = ("resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100")
+ENCODERS = (
+    "resnet18", "tf_efficientnet_lite0", "tf_efficientnet_lite2", "mobilenetv2_100", "mobilenetv3_small_100",
+)  # fmt: skip
 
 
 def _build(request: NetworkRequest) -> Any:
@@ -61,7 +65,7 @@ def _build(request: NetworkRequest) -> Any:
 
 
 def _sources(name: str) -> tuple[str, ...]:
-    return ("offline", *SOURCES) if name == "tf_efficientnet_lite0" else SOURCES
+    return ("offline", *SOURCES) if name in OFFLINE else SOURCES
 
 
 def _unet(encoder: str) -> Backbone:

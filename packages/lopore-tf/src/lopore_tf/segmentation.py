@@ -25,6 +25,9 @@ TAPS: Mapping[str, tuple[str, ...]] = {
     "tf_efficientnet_lite0": (
         "blocks.0.0.bn2", "blocks.1.1.add", "blocks.2.1.add", "blocks.4.2.add", "blocks.6.0.bn3",
     ),
+    "tf_efficientnet_lite2": (
+        "blocks.0.0.bn2", "blocks.1.2.add", "blocks.2.2.add", "blocks.4.3.add", "blocks.6.0.bn3",
+    ),
     "mobilenetv2_100": ("blocks.0.0.bn2", "blocks.1.1.add", "blocks.2.2.add", "blocks.4.2.add", "blocks.6.0.bn3"),
     "mobilenetv3_small_100": ("bn1.act", "blocks.0.0.bn2", "blocks.1.1.add", "blocks.3.1.add", FEATURES),
 }  # fmt: skip

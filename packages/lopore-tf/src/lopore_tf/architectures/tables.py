@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from .inverted import Block, Inverted, Squeeze
+import math
+from dataclasses import replace
+
+from .inverted import Block, Inverted, Squeeze, in_eights
 from .layers import Style
 
 TF_EPSILON = 1e-3
 """Batch normalisation's epsilon in networks whose weights were trained in TensorFlow."""
 
 
-def _efficientnet(squeeze: float) -> tuple[tuple[Block, ...], ...]:
-    """Tan and Le, ICML 2019, table 1."""
-    return (
-        (Block("separable", 16, squeeze=squeeze),),
-        (Block("inverted", 24, stride=2, expand=6, repeats=2, squeeze=squeeze),),
-        (Block("inverted", 40, kernel=5, stride=2, expand=6, repeats=2, squeeze=squeeze),),
-        (Block("inverted", 80, stride=2, expand=6, repeats=3, squeeze=squeeze),),
-        (Block("inverted", 112, kernel=5, expand=6, repeats=3, squeeze=squeeze),),
-        (Block("inverted", 192, kernel=5, stride=2, expand=6, repeats=4, squeeze=squeeze),),
-        (Block("inverted", 320, expand=6, squeeze=squeeze),),
+def _efficientnet(squeeze: float, width: float = 1.0, depth: float = 1.0) -> tuple[tuple[Block, ...], ...]:
+    """Tan and Le, ICML 2019, table 1, scaled as in its section 3; their first and last stage keep one block."""
+    stages = (
+        Block("separable", 16, squeeze=squeeze),
+        Block("inverted", 24, stride=2, expand=6, repeats=2, squeeze=squeeze),
+        Block("inverted", 40, kernel=5, stride=2, expand=6, repeats=2, squeeze=squeeze),
+        Block("inverted", 80, stride=2, expand=6, repeats=3, squeeze=squeeze),
+        Block("inverted", 112, kernel=5, expand=6, repeats=3, squeeze=squeeze),
+        Block("inverted", 192, kernel=5, stride=2, expand=6, repeats=4, squeeze=squeeze),
+        Block("inverted", 320, expand=6, squeeze=squeeze),
     )
+    return tuple((_scaled(block, width, depth),) for block in stages)
+
+
+def _scaled(block: Block, width: float, depth: float) -> Block:
+    repeats = math.ceil(block.repeats * depth) if block.repeats > 1 else 1
+    return replace(block, filters=in_eights(block.filters * width), repeats=repeats)
 
 
 EFFICIENTNET_B0 = Inverted(Style("even", 1e-5, "silu"), 32, _efficientnet(0.25), Squeeze("silu"))
 EFFICIENTNET_LITE0 = Inverted(Style("tensorflow", TF_EPSILON, "relu6"), 32, _efficientnet(0.0))
+EFFICIENTNET_LITE2 = replace(EFFICIENTNET_LITE0, stages=_efficientnet(0.0, width=1.1, depth=1.2))
 
 # Tan and Le, ICML 2021: the base model of their code.
 EFFICIENTNETV2_B0 = Inverted(
