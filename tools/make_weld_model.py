@@ -1,10 +1,12 @@
 """Make the model that lopore-weld ships, from nothing: films, training, and the model's folder in the package.
 
 python tools/make_weld_model.py OUT [--films 150] [--seed 2] [--ship THRESHOLD [--chosen-on FILMS]] [--relief]
+    [--hits VALUE LOW HIGH]
 
 OUT gets the made films, their manifest and the run's folder; with ``--ship`` the published model replaces
 ``packages/lopore-weld/src/lopore_weld/model``. No real film is read. One core needs about a quarter of an hour.
 ``--relief`` trains nothing: the shipped model's record learns from the made films which side of them stands out.
+``--hits`` trains nothing: the record gets what ``benchmarks/weld_films.py --model weld`` measured on real films.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from lopore.data.relief import fit_relief, relief_of
 from lopore.preprocessing.film_input import FilmInput
 from lopore.reading.windows import open_film
 from lopore.record.folder import ModelFolder, write_model_record
+from lopore.record.interval import Interval
 from lopore.record.model import ModelRecord, Threshold
 from lopore.record.onnx_file import write_record
 from lopore.synthesis.whole_film import write_whole_films
@@ -96,6 +99,17 @@ def amend_relief(folders: Sequence[Path]) -> None:
     write_shipped(record.model_copy(update={"training_relief": found}))
 
 
+def amend_score(hits: Sequence[float]) -> None:
+    """Put the share of marks that are hit, with its 95 % bounds, into the shipped record.
+
+    Made tiles say how well made tiles are learned, which a user of real films has no use for, so theirs go.
+    """
+    value, low, high = hits
+    scores = {"hits": Interval(value=value, low=low, high=high)}
+    split = "7 real films at 2 false calls a film"
+    write_shipped(ModelFolder.read(MODEL).record.model_copy(update={"metrics": scores, "metrics_split": split}))
+
+
 def train(folder: Path, films: Path, *changes: str) -> Path:
     """Index films, train on them, and the folder of the published model."""
     names = f"{films.name}/labels.csv", f"{films.name}/manifest.csv"
@@ -124,7 +138,11 @@ def main() -> None:
     parser.add_argument("--ship", type=float, metavar="THRESHOLD", help="put the model into the package")
     parser.add_argument("--chosen-on", default="made films", help="films on which that threshold was chosen")
     parser.add_argument("--relief", action="store_true", help="train nothing, tell the shipped model its films' relief")
+    parser.add_argument("--hits", type=float, nargs=3, help="train nothing, tell the record what was measured")
     asked = parser.parse_args()
+    if asked.hits:
+        amend_score(asked.hits)
+        return
     folder = asked.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     made = [make_films(folder / f"films-{stage}", asked.films, asked.seed + stage - 1) for stage in (1, 2)]

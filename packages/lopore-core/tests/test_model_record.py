@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from made.models import record_for
 
+from lopore.arrays import Task
 from lopore.errors import ModelError
 from lopore.inference.decisions import decide
 from lopore.models.catalogue import find_models, locate_model
 from lopore.record.folder import BrokenModel, ModelFolder
+from lopore.record.interval import Interval
 from lopore.record.model import ModelFile, Threshold
 from lopore.record.seal import seal_json
 
@@ -30,6 +32,29 @@ def write(folder: Path, text: str) -> Path:
 def test_a_record_survives_the_disk(tmp_path: Path) -> None:
     folder = write(tmp_path / "weld" / "1", record().to_json())
     assert ModelFolder.read(folder).record == record()
+
+
+@pytest.mark.parametrize(
+    ("task", "scores", "name"),
+    [
+        ("multiclass", ("accuracy", "f1", "roc_auc", "recall/pore"), "roc_auc"),
+        ("multiclass", ("accuracy", "f1"), "f1"),
+        ("segmentation", ("roc_auc", "dice", "iou", "dice/pore"), "dice"),
+        ("segmentation", ("accuracy", "hits"), "hits"),
+        ("segmentation", ("dice/pore", "roc_auc"), "roc_auc"),
+        ("multiclass", ("recall/pore",), None),
+    ],
+)
+def test_one_score_stands_for_the_model_and_of_segmentation_one_of_pixels_or_marks(
+    task: Task, scores: tuple[str, ...], name: str | None
+) -> None:
+    record = record_for(task=task, metrics={one: Interval(value=0.5) for one in scores})
+    assert (record.main_score or (None,))[0] == name
+
+
+def test_a_score_that_is_not_defined_stands_for_nothing() -> None:
+    record = record_for(metrics={"roc_auc": Interval(value=None), "accuracy": Interval(value=0.8)})
+    assert record.main_score == ("accuracy", Interval(value=0.8))
 
 
 def test_an_edited_preprocessing_is_noticed(tmp_path: Path) -> None:

@@ -206,10 +206,22 @@ def test_pictures_without_a_fitting_mask_count_in_no_pixel_score(marked: Path, i
     assert note in Path("report/report.html").read_text()
 
 
+def test_a_record_keeps_dice_and_iou_before_the_scores_of_whole_images(marked: Path, unet: ModelFolder) -> None:
+    metrics = evaluate(open_model(unet), Manifest.read(marked), split="test").metrics
+    flat = metrics.flat()
+    assert list(flat)[:2] == ["dice", "iou"]
+    assert metrics.pixels is not None
+    assert flat["dice"].value == metrics.pixels.mean_dice
+    assert flat["dice/pore"] == metrics.pixels.per_class["pore"].before.dice
+    assert flat["dice/slag"].value is None
+
+
 def test_a_side_without_masks_has_no_pixel_scores(marked: Path, unet: ModelFolder) -> None:
     films = Manifest.read(marked)
     plain = Manifest(tuple(Row(path=row.path, labels=row.labels, split="test") for row in films.rows), films.root)
-    assert evaluate(open_model(unet), plain, split="test").metrics.pixels is None
+    metrics = evaluate(open_model(unet), plain, split="test").metrics
+    assert metrics.pixels is None
+    assert "dice" not in metrics.flat()
 
 
 def test_a_runtime_without_maps_is_named(marked: Path, unet: ModelFolder) -> None:

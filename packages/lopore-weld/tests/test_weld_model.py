@@ -53,6 +53,13 @@ def test_it_is_found_by_name_through_its_entry_point() -> None:
     assert lopore_weld.MODELS in [item.path for item in find_models()]
 
 
+def test_its_score_is_of_marks_on_real_films_not_of_made_tiles() -> None:
+    record = ModelFolder.read(lopore_weld.MODELS).record
+    assert record.main_score is not None
+    assert (record.main_score[0], set(record.metrics)) == ("hits", {"hits"})
+    assert record.metrics_split == "7 real films at 2 false calls a film"
+
+
 def test_it_opens_without_a_deep_learning_framework() -> None:
     code = (
         "import sys; from lopore.models.opening import open_model; from lopore.models.catalogue import locate_model; "

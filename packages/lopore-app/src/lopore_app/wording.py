@@ -13,7 +13,6 @@ DEMONSTRATION = (
     "A demonstration with a human in the loop. It certifies nothing and replaces no qualified radiographer: a person "
     "looks at every film and decides."
 )
-_SCORES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "f1": "F1", "balanced_accuracy": "Balanced acc."}
 
 
 def words(name: str) -> str:
@@ -24,11 +23,6 @@ def words(name: str) -> str:
 def rule_text(rule: str) -> str:
     """How a threshold was chosen, for people."""
     return "the best F1" if rule == "f1" else words(rule)
-
-
-def score_name(name: str) -> str:
-    """``roc_auc`` as "ROC AUC"."""
-    return _SCORES.get(name) or words(name).capitalize()
 
 
 def pairs_on_both_sides(leaks: int) -> str:

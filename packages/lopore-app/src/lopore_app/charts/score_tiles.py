@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from lopore.metrics.score_names import score_name
 from lopore.record.interval import Interval
-from lopore_app.wording import bounds, score_name
+from lopore_app.wording import bounds
 
 
 def score_tiles(overall: Mapping[str, Interval]) -> None:

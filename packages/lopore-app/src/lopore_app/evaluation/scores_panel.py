@@ -7,6 +7,7 @@ import streamlit as st
 from lopore.errors import DataError
 from lopore.messages import counted
 from lopore.metrics.classification import Metrics
+from lopore.metrics.score_names import score_name
 from lopore_app.charts import confusion, lines
 from lopore_app.charts.score_tiles import score_tiles
 from lopore_app.evaluation.reports import (
@@ -14,7 +15,7 @@ from lopore_app.evaluation.reports import (
     read_curves,
 )
 from lopore_app.plain_text import plain
-from lopore_app.wording import number, rule_text, score_name, words
+from lopore_app.wording import number, rule_text, words
 
 
 def head(metrics: Metrics) -> None:

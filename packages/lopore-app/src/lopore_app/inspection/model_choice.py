@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lopore.errors import LoporeError
+from lopore.metrics.score_names import score_name
 from lopore.models.opening import OpenModel
 from lopore.record.folder import ModelFolder
 from lopore_app.models.catalogue import ModelCatalogue, unplaced
@@ -82,12 +83,13 @@ def _model_chosen() -> None:
 def show_facts(folder: ModelFolder) -> None:
     """Score with bounds, and what goes in."""
     record = folder.record
-    auc = record.metrics.get("roc_auc")
+    main = record.main_score
     lines = [f"version {plain(record.version)}"]
-    if auc is not None and auc.value is not None:
-        found = bounds(auc)
+    if main is not None:
+        name, score = main
+        found = bounds(score)
         within = f" ({found})" if found else ""
-        lines.append(f"AUC {auc.value:.3f}{within}, {plain(record.metrics_split)}")
+        lines.append(plain(f"{score_name(name)} {score.value:.3f}{within}, {record.metrics_split}"))
     if record.leaks.leaks:
         lines.append(":red[its split leaks: this score proves nothing]")
     plan = record.preprocessing

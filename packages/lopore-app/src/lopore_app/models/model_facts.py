@@ -7,25 +7,15 @@ from typing import Any
 import streamlit as st
 
 from lopore.messages import counted
+from lopore.metrics.score_names import score_name
 from lopore.record.folder import ModelFolder
-from lopore.record.interval import Interval
 from lopore.record.model import ModelRecord
 from lopore_app.charts.score_tiles import score_tiles
 from lopore_app.plain_text import plain
-from lopore_app.wording import bounds, number, rule_text, score_name, words
+from lopore_app.wording import bounds, number, rule_text, words
 
 # In px: with them a window of 1100 px shows every column. No string stands below: Streamlit would show it.
-COLUMN_WIDTHS = {"Name": 110, "Version": 165, "Score": 112, "95 % interval": 118, "On": 50, "Split": 72, "Leaks": 90}
-_SCORES = ("roc_auc", "f1", "balanced_accuracy", "accuracy")
-
-
-def main_score(record: ModelRecord) -> tuple[str, Interval] | None:
-    """The first score that the record has, ROC AUC before all."""
-    for name in _SCORES:
-        found = record.metrics.get(name)
-        if found is not None and found.value is not None:
-            return name, found
-    return None
+COLUMN_WIDTHS = {"Name": 110, "Version": 165, "Score": 112, "95 % interval": 118, "On": 74, "Split": 72, "Leaks": 90}
 
 
 def leak_text(record: ModelRecord) -> str:
@@ -38,7 +28,7 @@ def leak_text(record: ModelRecord) -> str:
 def model_row(folder: ModelFolder) -> dict[str, Any]:
     """One line of the table."""
     record = folder.record
-    found = main_score(record)
+    found = record.main_score
     return {
         "Name": record.name,
         "Version": record.version,
@@ -59,7 +49,7 @@ def show_scores(record: ModelRecord) -> None:
         st.caption("The record holds no scores.")
         return
     score_tiles(overall)
-    figures = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+    figures = ("dice", "iou", "precision", "recall", "f1", "roc_auc", "pr_auc")
     rows = []
     for name in record.classes:
         cells = {kind: record.metrics.get(f"{kind}/{name}") for kind in figures}

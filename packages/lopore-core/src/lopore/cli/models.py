@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lopore.metrics.score_names import score_name
+
 from .show import MOST_LETTERS
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ def command(as_json: bool) -> None:
 
 def _line(folder: ModelFolder) -> str:
     record = folder.record
-    auc = record.metrics.get("roc_auc")
-    score = f"ROC AUC {auc.value:.3f} on {record.metrics_split}" if auc and auc.value is not None else "not scored"
+    main = record.main_score
+    score = f"{score_name(main[0])} {main[1].value:.3f} on {record.metrics_split}" if main else "not scored"
     leaky = "  LEAKY TRAINING" if record.leaks.leaks else ""
     return f"{folder.title}  {record.framework}/{record.backbone}  {', '.join(record.formats)}  {score}{leaky}"
 

@@ -83,11 +83,22 @@ class Metrics(_Part):
     notes: tuple[str, ...] = Field(())
 
     def flat(self) -> dict[str, Interval]:
-        """Every score by one name: ``roc_auc``, ``recall/pore`` and so on, as model records keep them."""
+        """Every score by one name: ``roc_auc``, ``recall/pore`` and so on, as model records keep them.
+
+        Of segmentation those of pixels stand first: ``dice`` and ``iou``, means over classes, and ``dice/pore``.
+        """
         names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
         per_class = {f"{name}/{label}": getattr(one, name) for label, one in self.per_class.items() for name in names}
         more = {f"{name}/{label}": one for label, of in self.per_class.items() for name, one in of.others.items()}
-        return {**self.overall, **per_class, **more}
+        return {**self._of_pixels(), **self.overall, **per_class, **more}
+
+    def _of_pixels(self) -> dict[str, Interval]:
+        if self.pixels is None:
+            return {}
+        means = {"dice": self.pixels.mean_dice, "iou": self.pixels.mean_iou}
+        scores = {label: one.after or one.before for label, one in self.pixels.per_class.items()}
+        single = {f"{name}/{label}": getattr(one, name) for label, one in scores.items() for name in means}
+        return {**{name: Interval(value=value) for name, value in means.items()}, **single}
 
 
 def measure(

@@ -20,6 +20,8 @@ from .seal import seal_json, unseal_json
 
 MAX_RECORD_BYTES = 4 << 20
 MAX_TEXT = 2000
+OF_IMAGES = ("roc_auc", "f1", "balanced_accuracy", "accuracy", "pr_auc", "precision", "recall")
+"""Scores that count whole images, in the order in which one of them stands for all."""
 
 
 def on_one_line(value: Any) -> Any:
@@ -174,6 +176,17 @@ class ModelRecord(RecordPart):
             raise ValueError(
                 f"calibration has {len(curves.curves)} curves for {outputs} logits; export the model again"
             )
+
+    @property
+    def main_score(self) -> tuple[str, Interval] | None:
+        """Name and value of the score that tells most of the model; None where it has none.
+
+        Of segmentation the first that counts pixels or marks; else, and for other tasks, one of whole images, ROC AUC
+        before all.
+        """
+        found = {name: one for name, one in self.metrics.items() if "/" not in name and one.value is not None}
+        own = [name for name in found if name not in OF_IMAGES] if self.task == "segmentation" else []
+        return next(((name, found[name]) for name in (*own, *OF_IMAGES) if name in found), None)
 
     @property
     def formats(self) -> tuple[str, ...]:
