@@ -15,15 +15,15 @@ TINY = "tiny"
 """A network of the two-stage table below: all that lopore-tf does to a network, in a tenth of the time."""
 
 
-def tiny() -> Any:
-    """The architecture of ``TINY``, which tests put among those that ``backbones.build`` knows."""
+def tiny(stages: int = 3) -> Any:
+    """The architecture of ``TINY``, which tests put among those that ``backbones.build`` knows, or its beginning."""
     from lopore_tf.architectures import Architecture
     from lopore_tf.architectures.inverted import Block, Inverted, inverted_features
     from lopore_tf.architectures.layers import Style
 
     style = Style(padding="even", epsilon=1e-5, activation="relu")
-    stages = [[Block("separable", 8)], [Block("inverted", 16, stride=2, expand=2)], [Block("inverted", 24, expand=2)]]
-    features = partial(inverted_features, network=Inverted(style, 8, stages, head=48))
+    blocks = [[Block("separable", 8)], [Block("inverted", 16, stride=2, expand=2)], [Block("inverted", 24, expand=2)]]
+    features = partial(inverted_features, network=Inverted(style, 8, blocks[:stages], head=48))
     return Architecture(features, style, "conv_stem", "classifier", "none")
 
 

@@ -16,6 +16,8 @@ from lopore.record.folder import ModelFolder
 from lopore.training_settings import Optimizer
 
 STEPS = 60
+SIZES = {"resnet18": 8, "mobilenetv3": 16}
+"""Images a step: those of a ResNet take long; MobileNetV3 does not learn the films from as few."""
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {"backbone": "resnet18", "optimizer": Optimizer(learning_rate=2e-3)},
     "mobilenetv3": {
@@ -37,7 +39,7 @@ def _learn(name: str, folder: Path) -> None:
     from lopore_tf.learner import TensorFlowLearner
 
     learner = TensorFlowLearner(request(**NETWORKS[name], epochs=1, steps_per_epoch=STEPS))
-    learner.fit_epoch(0, batches(STEPS * 16, 16))
+    learner.fit_epoch(0, batches(STEPS * SIZES[name], SIZES[name]))
     (trainer,) = plugin.lopore_trainers()
     publish(trainer, learner, folder)
 

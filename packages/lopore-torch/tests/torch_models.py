@@ -14,7 +14,7 @@ from lopore.training_settings import Optimizer
 from lopore_torch import plugin
 from lopore_torch.learner import TorchLearner
 
-LEARNED: dict[str, Any] = {"backbone": "resnet18", "steps": 60, "size": 16, "optimizer": Optimizer(learning_rate=2e-3)}
+LEARNED: dict[str, Any] = {"backbone": "resnet18", "steps": 60, "size": 8, "optimizer": Optimizer(learning_rate=2e-3)}
 """Arguments of ``trained`` for a network that has learned the films."""
 _PLACE = tempfile.TemporaryDirectory()
 _MADE: dict[str, tuple[TorchLearner, ModelFolder]] = {}

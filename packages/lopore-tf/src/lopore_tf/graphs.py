@@ -18,17 +18,30 @@ from .start import keras, tf
 SCORES, CAM, CAM_PLUS, MAPS, PENULTIMATE = "scores", "cam", "cam_plus", "maps", "features"
 """What exported files call their outputs, as lopore-torch's do. The last, (N, D), is what the last linear layer reads;
 it is left out where ``network.penultimate_layer`` finds none."""
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+"""Operations that hold another graph, which the conversion of TensorFlow takes in."""
 
 
-def freeze(function: Callable[..., Any], *signature: Any) -> Any:
-    """A concrete function of ``function`` whose variables became constants; called with tensors it gives a list.
+def freeze(network: Any, function: Callable[..., Any], *signature: Any) -> Any:
+    """A concrete function of ``function`` over a network whose variables became constants; it gives a sequence.
 
     TensorFlow then folds batch normalisation into the convolutions before the first run: half the time of a
     ``tf.function`` over the same Keras network. A free batch size in ``signature`` means one trace for all sizes.
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    return convert_variables_to_constants_v2(trace(function, *signature))
+    weights = [(weight, weight.numpy()) for weight in network.weights]
+
+    def plain(*given: Any) -> Any:
+        constants = [(weight, tf.constant(values)) for weight, values in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            return function(*given)
+
+    # Traced as constants: TensorFlow's conversion of a finished graph takes as long as tracing it.
+    traced = trace(plain, *signature)
+    if traced.captured_inputs or not _CALLS.isdisjoint(node.type for node in traced.graph.get_operations()):
+        return convert_variables_to_constants_v2(traced)
+    return traced
 
 
 def trace(function: Callable[..., Any], *signature: Any) -> Any:
@@ -60,7 +73,7 @@ def freeze_scores(network: Any, task: Task, calibration: ScoreCalibration | None
         logits, *last = head(features, training=False)
         return to_scores(calibrate(logits, calibration), task), features, *last
 
-    return freeze(run, pixels_of(network))
+    return freeze(network, run, pixels_of(network))
 
 
 def _halves(network: Any) -> tuple[Any, Any]:
@@ -79,7 +92,7 @@ def _freeze_maps(network: Any) -> Any:
         logits, *last = both(pixels, training=False)
         return to_scores(logits, "segmentation"), to_maps(logits), *map(pooled_features, last)
 
-    return freeze(run, pixels_of(network))
+    return freeze(network, run, pixels_of(network))
 
 
 def freeze_all(
@@ -100,7 +113,7 @@ def freeze_all(
             logits, *read = head(features_of(pixels, training=False), training=False)
             return to_scores(calibrate(logits, calibration), task), *read
 
-        return freeze(scores_of, pixels_of(network)), [SCORES, *last]
+        return freeze(network, scores_of, pixels_of(network)), [SCORES, *last]
     slopes_of = gradient_function(split(network)[1])
 
     def run(pixels: Any) -> tuple[Any, ...]:
@@ -110,7 +123,7 @@ def freeze_all(
         scores = to_scores(calibrate(logits, calibration), task)
         return scores, cam.grad_cam(features, slopes), cam.grad_cam_plus_plus(features, slopes), *read
 
-    return freeze(run, pixels_of(network)), [SCORES, CAM, CAM_PLUS, *last]
+    return freeze(network, run, pixels_of(network)), [SCORES, CAM, CAM_PLUS, *last]
 
 
 def gradient_function(head: Any) -> Callable[[Any], Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +24,10 @@ from .backbones import cam_support, rebuild
 from .distributed import choose_devices, prepare
 from .graphs import freeze_scores
 from .network import is_segmenter
-from .safety import check_keras_file
+from .safety import WEIGHTS, check_keras_file
 from .start import tf
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lopore.record.folder import ModelFolder
 
 CHUNK = 64
@@ -171,10 +172,21 @@ def load_weights(network: Any, path: Path, title: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras names each missing layer before it refuses
-            network.load_weights(path)
+            with _plain_weights(path) as file:
+                network.load_weights(file)
     except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
         text = " ".join(str(error).split())[:160]
         raise ModelError(f"{title}: the weights in {path.name} do not fit its record: {text}") from None
+
+
+@contextmanager
+def _plain_weights(path: Path) -> Iterator[Path]:
+    """The HDF5 file of a checked file by itself: within a zip Python reads it from its beginning at each step back."""
+    if path.suffix != ".keras":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        yield Path(archive.extract(WEIGHTS, folder))
 
 
 def tf_device_of(device: str, threads: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import sys
 import tempfile
 import warnings
@@ -12,6 +13,10 @@ from contextlib import contextmanager
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if platform.machine().lower() in ("x86_64", "amd64"):
+    # TensorFlow takes oneDNN by itself only where there is AVX-512 VNNI; elsewhere, as on most AMD machines, a ResNet
+    # trains 3.5 times as fast with it, and all networks answer up to twice as fast.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextmanager

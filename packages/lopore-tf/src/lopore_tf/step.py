@@ -53,9 +53,10 @@ class Step:
         self.added: list[Any] = []
         self.share = Share()
         self._graphs: dict[tuple[str, str], Callable[..., Any]] = {}
-        self._scores = tf.function(self._predict_everywhere, input_signature=[self._pixels])
-        self._maps = tf.function(self._draw_everywhere, input_signature=[self._pixels])
-        self._gather = tf.function(self._gather_everywhere, input_signature=[tf.TensorSpec((None, None), tf.float32)])
+        self._scores = tf.function(self._predict_everywhere, input_signature=[self._pixels], autograph=False)
+        self._maps = tf.function(self._draw_everywhere, input_signature=[self._pixels], autograph=False)
+        scores = tf.TensorSpec((None, None), tf.float32)
+        self._gather = tf.function(self._gather_everywhere, input_signature=[scores], autograph=False)
 
     @property
     def _pixels(self) -> Any:

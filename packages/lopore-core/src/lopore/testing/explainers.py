@@ -17,7 +17,7 @@ from .images import images_for
 from .process import leaves_all
 from .workshop import Workshop
 
-FEW = 3
+FEW = 2
 MapCheck = Callable[[Explainer, str, Workshop], None]
 
 
