@@ -21,11 +21,13 @@ LOPORE = (sys.executable, "-m", "lopore")
 def lopore(*words: str, folder: Path, capture: bool = False) -> str:
     """Run one command as the README shows it; stops the demonstration where it fails."""
     print(f"\n$ lopore {' '.join(words)}", flush=True)
+    began = time.monotonic()
     done = subprocess.run(
         [*LOPORE, *words], cwd=folder, check=False, stdout=subprocess.PIPE if capture else None, text=True
     )
     if done.returncode:
         raise SystemExit(f"demo: `lopore {words[0]}` ended with status {done.returncode}")
+    print(f"{time.monotonic() - began:.0f} s", flush=True)
     return done.stdout or ""
 
 

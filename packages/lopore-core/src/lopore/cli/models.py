@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lopore.metrics.score_names import score_name
-
 from .show import MOST_LETTERS
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def command(as_json: bool) -> None:
 
 
 def _line(folder: ModelFolder) -> str:
+    from lopore.metrics.score_names import score_name
+
     record = folder.record
     main = record.main_score
     score = f"{score_name(main[0])} {main[1].value:.3f} on {record.metrics_split}" if main else "not scored"
