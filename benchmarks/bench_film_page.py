@@ -115,8 +115,9 @@ def inspected(app: App) -> None:
         waiting = next((words for words in ("Inspect all", "Inspect the film") if words in page), None)
         if waiting is None:
             return
-        for button in app.browser.find_elements("xpath", f"//button[contains(., '{waiting}')]"):
-            button.click()
+        app.ask(
+            f"[...document.querySelectorAll('button')].find((one) => one.textContent.includes('{waiting}'))?.click()"
+        )
     raise SystemExit("the films were not inspected in time")
 
 
