@@ -23,9 +23,9 @@ def score_text(score: Interval) -> str:
 def score_lines(scores: Mapping[str, Interval]) -> list[str]:
     """A line for each score of the whole set; those of single classes, ``CLASS/NAME``, are left to the report."""
     names = [name for name in _ORDER if name in scores]
-    others = [name for name in scores if name not in names and "/" not in name]
-    width = max(18, *map(len, [*names, *others, ""]))
-    return [f"{name:<{width}} {score_text(scores[name])}" for name in [*names, *others]]
+    names += [name for name in scores if name not in names and "/" not in name]
+    width = max([18, *map(len, names)])
+    return [f"{name:<{width}} {score_text(scores[name])}" for name in names]
 
 
 def indication_summary(found: IndicationMetrics) -> str:
